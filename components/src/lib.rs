@@ -1,1 +1,20 @@
-//! Placeholder.
+//! What exists in a Quintet node.
+//!
+//! SSZ containers ([`containers`]), the components of entities, resources, messages, schedule
+//! labels and lanes. No behaviour beyond the invariants of the data itself: what happens to it is
+//! in `quintet-systems`, how it is wired in `quintet-plugins`.
+
+pub mod chain;
+pub mod clock;
+pub mod constants;
+pub mod containers;
+pub mod json;
+pub mod lane;
+pub mod messages;
+pub mod preset;
+pub mod rejection;
+pub mod schedule;
+pub mod task;
+pub mod tree;
+pub mod votes;
+pub mod waker;

@@ -1,0 +1,31 @@
+//! Which vector instructions the field arithmetic was compiled for.
+
+use p3_field::PackedValue;
+
+use crate::field::Packed;
+
+/// Field elements that one vector holds: hashes that are computed at once.
+pub const LANES: usize = <Packed as PackedValue>::WIDTH;
+
+/// The packing that this build uses: `avx512`, `avx2`, `neon` or `none`.
+///
+/// Packing is chosen at compile time from the target's features. With `none`, everything works and
+/// is several times slower: build with `-C target-cpu=native` or `x86-64-v3`.
+#[must_use]
+pub const fn active() -> &'static str {
+    if LANES == 1 {
+        "none"
+    } else if cfg!(all(target_arch = "x86_64", target_feature = "avx512f")) {
+        "avx512"
+    } else if cfg!(target_arch = "x86_64") {
+        "avx2"
+    } else {
+        "neon"
+    }
+}
+
+/// Whether this build computes one hash at a time.
+#[must_use]
+pub const fn is_scalar() -> bool {
+    LANES == 1
+}

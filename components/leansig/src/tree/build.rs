@@ -1,0 +1,149 @@
+//! Building trees from their lowest layer, several nodes at a time.
+
+use p3_field::{PackedValue, PrimeCharacteristicRing};
+use rand::RngExt;
+use rayon::prelude::*;
+
+use super::{HashTreeLayer, SubTree};
+use crate::field::{DIGEST_LEN, Digest, F, PARAMETER_LEN, Packed, Parameter};
+use crate::packing::LANES;
+use crate::poseidon::compress_24;
+use crate::tweak;
+
+/// Nodes that one rayon task computes.
+const CHUNK: usize = 64 * LANES;
+
+/// Where the children stand in the input of a node's hash.
+const LEFT_AT: usize = PARAMETER_LEN + 2;
+const RIGHT_AT: usize = LEFT_AT + DIGEST_LEN;
+
+/// The tree over the leaves of one bottom tree.
+pub(crate) fn bottom_tree(
+    log_lifetime: u32,
+    index: u32,
+    parameter: &Parameter,
+    leaves: Vec<Digest>,
+) -> SubTree {
+    let half = log_lifetime / 2;
+    let mut layers = Vec::with_capacity(half as usize + 1);
+    let mut layer =
+        HashTreeLayer { start_index: u64::from(index) << half, nodes: leaves };
+    for level in 1..=half {
+        let parents = parents(parameter, level, &layer);
+        layers.push(std::mem::replace(&mut layer, parents));
+    }
+    layers.push(layer);
+    SubTree { depth: u64::from(log_lifetime), lowest_layer: 0, layers }
+}
+
+/// The tree over bottom trees' roots. What is missing to whole pairs is filled up at random; the
+/// order of the draws is upstream's, so that the same generator gives the same key.
+pub(crate) fn top_tree<R: RngExt + ?Sized>(
+    rng: &mut R,
+    log_lifetime: u32,
+    first: u32,
+    parameter: &Parameter,
+    roots: Vec<Digest>,
+) -> SubTree {
+    let half = log_lifetime / 2;
+    let mut layers = Vec::with_capacity(half as usize + 1);
+    let mut layer = padded(rng, u64::from(first), roots);
+    for level in half + 1..=log_lifetime {
+        let parents = parents(parameter, level, &layer);
+        let parents = padded(rng, parents.start_index, parents.nodes);
+        layers.push(std::mem::replace(&mut layer, parents));
+    }
+    layers.push(layer);
+    SubTree { depth: u64::from(log_lifetime), lowest_layer: u64::from(half), layers }
+}
+
+fn padded<R: RngExt + ?Sized>(rng: &mut R, start: u64, nodes: Vec<Digest>) -> HashTreeLayer {
+    let mut out = Vec::with_capacity(nodes.len() + 2);
+    if start % 2 == 1 {
+        out.push(rng.random());
+    }
+    out.extend(nodes);
+    if out.len() % 2 == 1 {
+        out.push(rng.random());
+    }
+    out.shrink_to_fit();
+    HashTreeLayer { start_index: start & !1, nodes: out }
+}
+
+/// The layer above one that holds whole pairs.
+#[expect(clippy::cast_possible_truncation, reason = "a level has at most 2^32 nodes")]
+fn parents(parameter: &Parameter, level: u32, children: &HashTreeLayer) -> HashTreeLayer {
+    let start_index = children.start_index / 2;
+    let (pairs, _) = children.nodes.as_chunks::<2>();
+    let mut nodes = vec![[F::ZERO; DIGEST_LEN]; pairs.len()];
+    nodes.par_chunks_mut(CHUNK).zip(pairs.par_chunks(CHUNK)).enumerate().for_each(
+        |(chunk, (nodes, pairs))| {
+            let first = start_index as u32 + (chunk * CHUNK) as u32;
+            let mut index = first;
+            for (nodes, pairs) in nodes.chunks_mut(LANES).zip(pairs.chunks(LANES)) {
+                let tweaks = |lane: usize| tweak::tree(level, index + lane as u32);
+                hash_group(parameter, tweaks, nodes, pairs);
+                index += LANES as u32;
+            }
+        },
+    );
+    HashTreeLayer { start_index, nodes }
+}
+
+/// Hashes at most a vector of pairs under one parameter.
+fn hash_group(
+    parameter: &Parameter,
+    tweaks: impl Fn(usize) -> [F; 2],
+    nodes: &mut [Digest],
+    pairs: &[[Digest; 2]],
+) {
+    if let ([node], [[left, right]]) = (&mut *nodes, pairs) {
+        *node = hash_node(parameter, tweaks(0), left, right);
+        return;
+    }
+    let packed_parameter = parameter.map(Packed::from);
+    let mut packed_tweak = [Packed::ZERO; 2];
+    let mut left = [Packed::ZERO; DIGEST_LEN];
+    let mut right = [Packed::ZERO; DIGEST_LEN];
+    for (lane, pair) in pairs.iter().enumerate() {
+        put(&mut packed_tweak, lane, &tweaks(lane));
+        put(&mut left, lane, &pair[0]);
+        put(&mut right, lane, &pair[1]);
+    }
+    let hashes = hash_nodes(&packed_parameter, &packed_tweak, &left, &right);
+    for (lane, node) in nodes.iter_mut().enumerate() {
+        *node = std::array::from_fn(|i| hashes[i].as_slice()[lane]);
+    }
+}
+
+#[inline]
+fn put<const N: usize>(packed: &mut [Packed; N], lane: usize, values: &[F; N]) {
+    for (slot, value) in packed.iter_mut().zip(values) {
+        slot.as_slice_mut()[lane] = *value;
+    }
+}
+
+/// An inner node from its children.
+pub(crate) fn hash_node(parameter: &Parameter, tweak: [F; 2], left: &Digest, right: &Digest) -> Digest {
+    let mut input = [F::ZERO; 24];
+    input[..PARAMETER_LEN].copy_from_slice(parameter);
+    input[PARAMETER_LEN..LEFT_AT].copy_from_slice(&tweak);
+    input[LEFT_AT..RIGHT_AT].copy_from_slice(left);
+    input[RIGHT_AT..RIGHT_AT + DIGEST_LEN].copy_from_slice(right);
+    compress_24(&input)
+}
+
+/// Inner nodes, one a lane.
+pub(crate) fn hash_nodes(
+    parameter: &[Packed; PARAMETER_LEN],
+    tweak: &[Packed; 2],
+    left: &[Packed; DIGEST_LEN],
+    right: &[Packed; DIGEST_LEN],
+) -> [Packed; DIGEST_LEN] {
+    let mut input = [Packed::ZERO; 24];
+    input[..PARAMETER_LEN].copy_from_slice(parameter);
+    input[PARAMETER_LEN..LEFT_AT].copy_from_slice(tweak);
+    input[LEFT_AT..RIGHT_AT].copy_from_slice(left);
+    input[RIGHT_AT..RIGHT_AT + DIGEST_LEN].copy_from_slice(right);
+    compress_24(&input)
+}

@@ -1,0 +1,185 @@
+//! The byte forms of public keys and signatures, decoded strictly: each value has one encoding.
+
+use p3_field::{PrimeCharacteristicRing, PrimeField32};
+use thiserror::Error;
+
+use crate::field::{
+    DIGEST_BYTES, DIGEST_LEN, Digest, ELEMENT_BYTES, F, PARAMETER_LEN, Parameter, RANDOMNESS_LEN,
+    Randomness,
+};
+use crate::params::Params;
+
+/// Bytes of an encoded public key.
+pub(crate) const PUBLIC_KEY_BYTES: usize = (DIGEST_LEN + PARAMETER_LEN) * ELEMENT_BYTES;
+/// Where the path starts in an encoded signature: after two offsets and the randomness.
+const PATH_AT: usize = 2 * 4 + RANDOMNESS_LEN * ELEMENT_BYTES;
+
+/// Why bytes are not the encoding of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// There are too few or too many bytes.
+    #[error("expected {expected} bytes, found {found}")]
+    Length {
+        /// Bytes that the value takes.
+        expected: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// An offset does not point where the parts of the value start.
+    #[error("expected offset {expected}, found {found}")]
+    Offset {
+        /// The only offset that the value can have here.
+        expected: usize,
+        /// The offset that is there.
+        found: usize,
+    },
+    /// Four bytes hold a number that is not below the field's modulus.
+    #[error("{value} is not below the field's modulus")]
+    NotCanonical {
+        /// The number.
+        value: u32,
+    },
+}
+
+impl From<WireError> for ssz::DecodeError {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Length { expected, found } => Self::InvalidByteLength {
+                len: found,
+                expected,
+            },
+            WireError::Offset { .. } | WireError::NotCanonical { .. } => {
+                Self::BytesInvalid(error.to_string())
+            }
+        }
+    }
+}
+
+/// A decoded public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PublicKeyParts {
+    pub(crate) root: Digest,
+    pub(crate) parameter: Parameter,
+}
+
+/// A decoded signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignatureParts {
+    pub(crate) path: Vec<Digest>,
+    pub(crate) rho: Randomness,
+    pub(crate) hashes: Vec<Digest>,
+}
+
+/// Reads one field element.
+pub(crate) fn element(bytes: [u8; ELEMENT_BYTES]) -> Result<F, WireError> {
+    let value = u32::from_le_bytes(bytes);
+    if value < F::ORDER_U32 {
+        Ok(F::new(value))
+    } else {
+        Err(WireError::NotCanonical { value })
+    }
+}
+
+/// Reads `N` field elements from exactly as many bytes as they take.
+pub(crate) fn elements<const N: usize>(bytes: &[u8]) -> Result<[F; N], WireError> {
+    expect_len(bytes, N * ELEMENT_BYTES)?;
+    let mut out = [F::ZERO; N];
+    for (slot, chunk) in out.iter_mut().zip(bytes.as_chunks::<ELEMENT_BYTES>().0) {
+        *slot = element(*chunk)?;
+    }
+    Ok(out)
+}
+
+/// Reads digests that follow one another.
+pub(crate) fn digests(bytes: &[u8]) -> Result<Vec<Digest>, WireError> {
+    let (chunks, rest) = bytes.as_chunks::<DIGEST_BYTES>();
+    if !rest.is_empty() {
+        let expected = bytes.len() - rest.len();
+        return Err(WireError::Length {
+            expected,
+            found: bytes.len(),
+        });
+    }
+    chunks.iter().map(|chunk| elements(chunk)).collect()
+}
+
+/// Appends field elements.
+pub(crate) fn put_elements(out: &mut Vec<u8>, elements: &[F]) {
+    for element in elements {
+        out.extend_from_slice(&element.as_canonical_u32().to_le_bytes());
+    }
+}
+
+/// Appends an offset or a length.
+pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
+    let offset = u32::try_from(offset).expect("encodings of this crate are below 4 GiB");
+    out.extend_from_slice(&offset.to_le_bytes());
+}
+
+pub(crate) fn expect_len(bytes: &[u8], expected: usize) -> Result<(), WireError> {
+    if bytes.len() == expected {
+        Ok(())
+    } else {
+        Err(WireError::Length {
+            expected,
+            found: bytes.len(),
+        })
+    }
+}
+
+fn expect_offset(bytes: &[u8], at: usize, expected: usize) -> Result<(), WireError> {
+    let found = bytes[at..]
+        .first_chunk()
+        .map_or(0, |chunk| u32::from_le_bytes(*chunk) as usize);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(WireError::Offset { expected, found })
+    }
+}
+
+impl PublicKeyParts {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        expect_len(bytes, PUBLIC_KEY_BYTES)?;
+        let (root, parameter) = bytes.split_at(DIGEST_BYTES);
+        Ok(Self {
+            root: elements(root)?,
+            parameter: elements(parameter)?,
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_elements(out, &self.root);
+        put_elements(out, &self.parameter);
+    }
+}
+
+impl SignatureParts {
+    /// Layout: offset of the path, randomness, offset of the chain values; then the path, which is
+    /// a container of its own with one offset, and the chain values.
+    pub(crate) fn decode(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
+        expect_len(bytes, params.signature_len())?;
+        let hashes_at = PATH_AT + 4 + params.path_len() * DIGEST_BYTES;
+        expect_offset(bytes, 0, PATH_AT)?;
+        expect_offset(bytes, PATH_AT - 4, hashes_at)?;
+        expect_offset(bytes, PATH_AT, 4)?;
+        Ok(Self {
+            path: digests(&bytes[PATH_AT + 4..hashes_at])?,
+            rho: elements(&bytes[4..PATH_AT - 4])?,
+            hashes: digests(&bytes[hashes_at..])?,
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_offset(out, PATH_AT);
+        put_elements(out, &self.rho);
+        put_offset(out, PATH_AT + 4 + self.path.len() * DIGEST_BYTES);
+        put_offset(out, 4);
+        put_elements(out, self.path.as_flattened());
+        put_elements(out, self.hashes.as_flattened());
+    }
+
+    pub(crate) fn encoded_len(&self) -> usize {
+        PATH_AT + 4 + (self.path.len() + self.hashes.len()) * DIGEST_BYTES
+    }
+}

@@ -1,0 +1,334 @@
+//! A bit list that clones share: bits live in a persistent tree of words with cached hashes.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use milhouse::Vector;
+use ssz_types::BitList;
+use typenum::Unsigned;
+
+use super::{macros::tree_hash_root, participation::set_bits};
+
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// A bit list of at most `N` bits over `W = N / 64` words.
+///
+/// Changing a bit copies the path to its word and nothing else; the root is recomputed along the
+/// changed paths only. Bits past the length are zero, so the words merkleize as SSZ's chunks do.
+#[derive(Clone)]
+pub struct PersistentBits<N: Unsigned, W: Unsigned> {
+    words: Vector<u64, W, BTreeMap<usize, u64>>,
+    len: usize,
+    limit: std::marker::PhantomData<N>,
+}
+
+impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
+    /// How many bits there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bit at `index`; `None` past the end.
+    pub fn get(&self, index: usize) -> Option<bool> {
+        (index < self.len).then(|| self.word(index / WORD_BITS) >> (index % WORD_BITS) & 1 == 1)
+    }
+
+    /// The bits in order.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        let words = self.words.iter().take(self.len.div_ceil(WORD_BITS));
+        words.flat_map(|word| (0..WORD_BITS).map(move |bit| word >> bit & 1 == 1)).take(self.len)
+    }
+
+    /// How many bits of `range` are set.
+    pub fn count_ones(&self, range: Range<usize>) -> usize {
+        let end = range.end.min(self.len);
+        let mut count = 0;
+        let mut at = range.start;
+        while at < end {
+            let (word, low) = (at / WORD_BITS, at % WORD_BITS);
+            let take = (WORD_BITS - low).min(end - at);
+            count += (self.word(word) >> low & ones(take)).count_ones() as usize;
+            at += take;
+        }
+        count
+    }
+
+    /// Appends zeros until there are `len` bits. Costs nothing: absent bits are zero already.
+    ///
+    /// # Errors
+    /// The limit, when `len` is above it.
+    pub fn extend_to(&mut self, len: usize) -> Result<(), usize> {
+        if len > N::USIZE {
+            return Err(N::USIZE);
+        }
+        self.len = self.len.max(len);
+        Ok(())
+    }
+
+    /// Sets the bit at `index`, which must exist.
+    pub fn set(&mut self, index: usize) {
+        assert!(index < self.len, "bit {index} of {}", self.len);
+        *self.word_mut(index / WORD_BITS) |= 1 << (index % WORD_BITS);
+        self.seal();
+    }
+
+    /// Sets, from bit `start` on, every bit that is set in `words`. They must exist.
+    pub fn set_all(&mut self, start: usize, words: impl Iterator<Item = u64>) {
+        for (index, word) in words.enumerate().filter(|(_, word)| *word != 0) {
+            let at = start + index * WORD_BITS;
+            let last = at + WORD_BITS - 1 - word.leading_zeros() as usize;
+            assert!(last < self.len, "bit {last} of {}", self.len);
+            let shift = at % WORD_BITS;
+            self.or_word(at / WORD_BITS, word << shift);
+            if shift > 0 {
+                self.or_word(at / WORD_BITS + 1, word >> (WORD_BITS - shift));
+            }
+        }
+        self.seal();
+    }
+
+    /// Replaces `range` by `zeros` zero bits; what follows moves.
+    ///
+    /// # Errors
+    /// The limit, when the result would be above it.
+    pub fn splice(&mut self, range: Range<usize>, zeros: usize) -> Result<(), usize> {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
+        let len = self.len - range.len() + zeros;
+        if len > N::USIZE {
+            return Err(N::USIZE);
+        }
+        let moved_to = range.start + zeros;
+        let first = range.start / WORD_BITS;
+        let words: Vec<u64> = (first..self.len.max(len).div_ceil(WORD_BITS))
+            .map(|index| {
+                let at = index * WORD_BITS;
+                let kept = self.word(index) & ones(range.start.saturating_sub(at).min(WORD_BITS));
+                let moved = if at >= moved_to {
+                    self.bits_from(range.end + (at - moved_to))
+                } else if at + WORD_BITS > moved_to {
+                    self.bits_from(range.end) << (moved_to - at)
+                } else {
+                    0
+                };
+                kept | moved
+            })
+            .collect();
+        for (index, word) in (first..).zip(words) {
+            if self.word(index) != word {
+                *self.word_mut(index) = word;
+            }
+        }
+        self.len = len;
+        self.seal();
+        Ok(())
+    }
+
+    /// The positions of the set bits from `start` on, ascending.
+    pub fn ones_from(&self, start: usize) -> impl Iterator<Item = usize> + '_ {
+        (start / WORD_BITS..self.len.div_ceil(WORD_BITS))
+            .flat_map(|index| set_bits(self.word(index)).map(move |bit| index * WORD_BITS + bit))
+            .skip_while(move |bit| *bit < start)
+    }
+
+    /// The 64 bits from `at` on; those past the end are zero.
+    fn bits_from(&self, at: usize) -> u64 {
+        let (index, shift) = (at / WORD_BITS, at % WORD_BITS);
+        let low = self.word(index) >> shift;
+        if shift == 0 { low } else { low | self.word(index + 1) << (WORD_BITS - shift) }
+    }
+
+    fn word(&self, index: usize) -> u64 {
+        self.words.get(index).copied().unwrap_or(0)
+    }
+
+    fn word_mut(&mut self, index: usize) -> &mut u64 {
+        self.words.get_mut(index).expect("a bit below the limit has a word")
+    }
+
+    fn or_word(&mut self, index: usize, bits: u64) {
+        if bits & !self.word(index) != 0 {
+            *self.word_mut(index) |= bits;
+        }
+    }
+
+    /// Writes pending words into the tree; hashing and comparing need it done.
+    fn seal(&mut self) {
+        self.words.apply_updates().expect("indices are below the limit");
+    }
+
+    fn bit_list(&self) -> BitList<N> {
+        let mut bits = BitList::with_capacity(self.len).expect("the length is within the limit");
+        for bit in self.ones_from(0) {
+            bits.set(bit, true).expect("below the length");
+        }
+        bits
+    }
+
+    fn from_bit_list(bits: &BitList<N>) -> Self {
+        let mut this = Self { len: bits.len(), ..Self::default() };
+        for (index, chunk) in bits.as_slice().chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            if word != [0; 8] {
+                *this.word_mut(index) = u64::from_le_bytes(word);
+            }
+        }
+        this.seal();
+        this
+    }
+}
+
+/// The lowest `count` bits, `count` in 0..=64.
+fn ones(count: usize) -> u64 {
+    if count == WORD_BITS { u64::MAX } else { (1 << count) - 1 }
+}
+
+impl<N: Unsigned, W: Unsigned> Default for PersistentBits<N, W> {
+    fn default() -> Self {
+        debug_assert_eq!(N::USIZE, W::USIZE * WORD_BITS);
+        let words = Vector::from_elem(0).expect("the vector's length is its type's");
+        Self { words, len: 0, limit: std::marker::PhantomData }
+    }
+}
+
+impl<N: Unsigned, W: Unsigned> PartialEq for PersistentBits<N, W> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.ones_from(0).eq(other.ones_from(0))
+    }
+}
+
+impl<N: Unsigned, W: Unsigned> Eq for PersistentBits<N, W> {}
+
+impl<N: Unsigned, W: Unsigned> std::fmt::Debug for PersistentBits<N, W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bits, set: ", self.len)?;
+        f.debug_set().entries(self.ones_from(0)).finish()
+    }
+}
+
+impl<N: Unsigned, W: Unsigned> FromIterator<bool> for PersistentBits<N, W> {
+    /// Panics above the limit.
+    fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
+        let bits: Vec<bool> = bits.into_iter().collect();
+        let mut this = Self::default();
+        this.extend_to(bits.len()).expect("within the limit");
+        for (index, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
+            *this.word_mut(index / WORD_BITS) |= 1 << (index % WORD_BITS);
+        }
+        this.seal();
+        this
+    }
+}
+
+impl<N: Unsigned, W: Unsigned> ssz::Encode for PersistentBits<N, W> {
+    fn is_ssz_fixed_len() -> bool {
+        false
+    }
+
+    fn ssz_bytes_len(&self) -> usize {
+        self.len / 8 + 1
+    }
+
+    fn ssz_append(&self, buf: &mut Vec<u8>) {
+        self.bit_list().ssz_append(buf);
+    }
+}
+
+impl<N: Unsigned, W: Unsigned> ssz::Decode for PersistentBits<N, W> {
+    fn is_ssz_fixed_len() -> bool {
+        false
+    }
+
+    fn from_ssz_bytes(bytes: &[u8]) -> Result<Self, ssz::DecodeError> {
+        BitList::from_ssz_bytes(bytes).map(|bits| Self::from_bit_list(&bits))
+    }
+}
+
+tree_hash_root!(List, [N: Unsigned, W: Unsigned] PersistentBits<N, W>, |this| {
+    tree_hash::mix_in_length(&this.words.tree_hash_root(), this.len)
+});
+
+impl<N: Unsigned, W: Unsigned> serde::Serialize for PersistentBits<N, W> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::json::write_list(self.iter().collect::<Vec<_>>().into_iter(), serializer)
+    }
+}
+
+impl<'de, N: Unsigned, W: Unsigned> serde::Deserialize<'de> for PersistentBits<N, W> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bits: Vec<bool> = crate::json::read_list(deserializer)?;
+        if bits.len() > N::USIZE {
+            return Err(serde::de::Error::custom(format!("more than {} bits", N::USIZE)));
+        }
+        Ok(bits.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ssz::{Decode, Encode};
+    use tree_hash::TreeHash;
+    use typenum::{U16, U1024};
+
+    use super::*;
+
+    type Bits = PersistentBits<U1024, U16>;
+
+    fn same_as(bits: &Bits, model: &[bool]) {
+        assert_eq!(bits.iter().collect::<Vec<_>>(), model);
+        let mut list = BitList::<U1024>::with_capacity(model.len()).expect("short");
+        for (index, bit) in model.iter().enumerate() {
+            list.set(index, *bit).expect("within");
+        }
+        assert_eq!(bits.tree_hash_root(), list.tree_hash_root());
+        assert_eq!(bits.as_ssz_bytes(), list.as_ssz_bytes());
+        assert_eq!(&Bits::from_ssz_bytes(&bits.as_ssz_bytes()).expect("valid"), bits);
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_vector_of_bools(
+            start in prop::collection::vec(any::<bool>(), 0..400),
+            edits in prop::collection::vec((0usize..500, 0usize..200, 0usize..200), 0..8),
+        ) {
+            let mut model = start;
+            let mut bits: Bits = model.iter().copied().collect();
+            same_as(&bits, &model);
+            for (at, remove, zeros) in edits {
+                let from = at.min(model.len());
+                let to = (from + remove).min(model.len());
+                bits.splice(from..to, zeros).expect("below the limit");
+                model.splice(from..to, std::iter::repeat_n(false, zeros));
+                same_as(&bits, &model);
+                if from < model.len() {
+                    bits.set(from);
+                    model[from] = true;
+                }
+                prop_assert_eq!(
+                    bits.count_ones(from..model.len()),
+                    model[from..].iter().filter(|bit| **bit).count()
+                );
+                let before = bits.clone();
+                let room = (model.len() - from).min(64);
+                bits.set_all(from, std::iter::once(ones(room)));
+                model[from..from + room].fill(true);
+                same_as(&bits, &model);
+                prop_assert!(room == 0 || before.count_ones(from..from + room) <= room);
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_is_an_error_and_changes_nothing() {
+        let mut bits = Bits::default();
+        bits.extend_to(1024).expect("the limit itself");
+        assert_eq!(bits.extend_to(1025), Err(1024));
+        assert_eq!(bits.splice(0..0, 1), Err(1024));
+        assert_eq!(bits.len(), 1024);
+    }
+}

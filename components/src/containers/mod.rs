@@ -1,0 +1,45 @@
+//! leanSpec's containers: SSZ bytes, tree roots and JSON of everything that crosses the wire or
+//! is committed to. Limits are enforced on decode; errors name the field.
+
+mod aggregate;
+mod attestation;
+mod bits;
+mod block;
+mod checkpoint;
+mod macros;
+mod network;
+mod participation;
+mod signature;
+mod state;
+mod validator;
+
+pub use aggregate::{ByteList, MultiMessageAggregate, ProofBytes, SingleMessageAggregate};
+pub use attestation::{
+    AggregatedAttestation, AggregatedAttestations, Attestation, AttestationData,
+    SignedAggregatedAttestation, SignedAttestation,
+};
+pub use bits::PersistentBits;
+pub use block::{Block, BlockBody, BlockHeader, SignedBlock};
+pub use checkpoint::Checkpoint;
+pub use network::{BlocksByRangeRequest, BlocksByRootRequest, RequestedRoots, Status};
+pub use participation::AggregationBits;
+pub use signature::Signature;
+pub use state::{GenesisConfig, JustificationVotes, JustifiedSlots, RootList, State};
+pub use validator::{PublicKey, Validator, Validators};
+
+/// A 32-byte hash tree root.
+pub type Root = alloy_primitives::B256;
+/// A slot number: four seconds since genesis each.
+pub type Slot = u64;
+/// A validator's position in the registry.
+pub type ValidatorIndex = u64;
+
+/// Puts a field's name before what was wrong inside it.
+pub(crate) fn in_field(field: &str, error: ssz::DecodeError) -> ssz::DecodeError {
+    match error {
+        ssz::DecodeError::BytesInvalid(detail) => {
+            ssz::DecodeError::BytesInvalid(format!("{field}: {detail}"))
+        }
+        other => ssz::DecodeError::BytesInvalid(format!("{field}: {other:?}")),
+    }
+}

@@ -1,0 +1,90 @@
+//! Bounded lanes from other threads into the world.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bevy_ecs::prelude::*;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::waker::NodeWaker;
+
+/// The sending end; lives on the network's threads.
+#[derive(Debug)]
+pub struct LaneSender<T> {
+    lane: Sender<T>,
+    waker: NodeWaker,
+    dropped: Arc<AtomicU64>,
+}
+
+impl<T> Clone for LaneSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            lane: self.lane.clone(),
+            waker: self.waker.clone(),
+            dropped: Arc::clone(&self.dropped),
+        }
+    }
+}
+
+impl<T> LaneSender<T> {
+    /// Hands `item` to the world, or drops and counts it when the lane is full. Never blocks.
+    pub fn offer(&self, item: T) -> bool {
+        let taken = self.lane.try_send(item).is_ok();
+        if !taken {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.waker.wake();
+        taken
+    }
+}
+
+/// The world's end of a lane for one kind of inbound item.
+#[derive(Resource, Debug)]
+pub struct Lane<T: Send + 'static> {
+    lane: Receiver<T>,
+    dropped: Arc<AtomicU64>,
+    budget: usize,
+}
+
+impl<T: Send + 'static> Lane<T> {
+    /// A lane that holds `capacity` items and is drained by up to `budget` of them an update.
+    pub fn new(capacity: usize, budget: usize, waker: NodeWaker) -> (LaneSender<T>, Self) {
+        let (sender, receiver) = bounded(capacity);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lane = Self { lane: receiver, dropped: Arc::clone(&dropped), budget };
+        (LaneSender { lane: sender, waker, dropped }, lane)
+    }
+
+    /// Takes up to the budget, oldest first.
+    pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
+        self.lane.try_iter().take(self.budget)
+    }
+
+    /// How many items wait.
+    pub fn depth(&self) -> usize {
+        self.lane.len()
+    }
+
+    /// How many items were dropped because the lane was full.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_lane_drops_and_counts_and_a_drain_keeps_to_its_budget() {
+        let (waker, wakes) = NodeWaker::new();
+        let (sender, lane) = Lane::new(8, 3, waker);
+        let taken = (0..20).filter(|item| sender.offer(*item)).count();
+        assert_eq!((taken, lane.dropped(), lane.depth()), (8, 12, 8));
+        assert!(wakes.try_wait() && !wakes.try_wait(), "wakes coalesce");
+        assert_eq!(lane.drain().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(lane.depth(), 5);
+    }
+}

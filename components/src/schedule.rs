@@ -1,0 +1,69 @@
+//! The order of everything: interval schedules, and the phases of one update.
+
+use bevy_ecs::prelude::*;
+use bevy_ecs::schedule::ScheduleLabel;
+
+use crate::constants::INTERVALS_PER_SLOT;
+
+/// One fifth of a slot, named after the duty it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Interval {
+    /// Interval 0: the proposer publishes its block.
+    Propose,
+    /// Interval 1: validators attest.
+    Attest,
+    /// Interval 2: aggregators aggregate the slot's signatures.
+    Aggregate,
+    /// Interval 3: the safe target is updated.
+    SafeTarget,
+    /// Interval 4: pending votes begin to count.
+    Accept,
+}
+
+impl Interval {
+    /// Every interval, in slot order.
+    pub const ALL: [Self; INTERVALS_PER_SLOT as usize] =
+        [Self::Propose, Self::Attest, Self::Aggregate, Self::SafeTarget, Self::Accept];
+
+    /// The interval that the `count`th interval since genesis is within its slot.
+    pub const fn of(count: u64) -> Self {
+        Self::ALL[(count % INTERVALS_PER_SLOT) as usize]
+    }
+}
+
+/// Runs once whenever this interval of a slot begins.
+#[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OnInterval(pub Interval);
+
+/// Walks every due interval; between `PreUpdate` and `Update`.
+#[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunIntervals;
+
+/// The phases of every [`OnInterval`] schedule, in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IntervalSystems {
+    /// Finished tasks are collected, so that an interval that is caught up with sees what the
+    /// one before it started.
+    Collect,
+    /// Fork choice does what the interval asks of it.
+    ForkChoice,
+    /// The node's own validators do their duties.
+    Duties,
+}
+
+/// The phases of one update outside the interval walk, in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeSystems {
+    /// `PreUpdate`: lanes are drained, each up to its budget.
+    Receive,
+    /// `PreUpdate`: finished tasks become components and messages.
+    Collect,
+    /// `PreUpdate`: cheap checks; what needs crypto or a transition becomes a task.
+    Admit,
+    /// `Update`: finished transitions are committed, in the order they were asked for.
+    Import,
+    /// `PostUpdate`: pools and caches are brought back within their limits.
+    Prune,
+    /// `PostUpdate`: what was decided is published, persisted and shown.
+    Flush,
+}

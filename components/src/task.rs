@@ -1,0 +1,148 @@
+//! Work off the loop: a spawner, handles to poll, and cancellation.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bevy_ecs::prelude::Resource;
+
+use crate::waker::NodeWaker;
+
+/// Asks work to stop; the work looks at it between steps.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether anyone asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The work panicked; the text is for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the task panicked: {0}")]
+pub struct TaskPanic(pub String);
+
+/// Work under way. Dropping it asks the work to stop.
+#[derive(Debug)]
+pub struct Work<T> {
+    outcome: Arc<Mutex<Option<Result<T, TaskPanic>>>>,
+    cancel: CancelToken,
+}
+
+impl<T> Work<T> {
+    /// The outcome, once, when the work has ended.
+    pub fn take(&mut self) -> Option<Result<T, TaskPanic>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Asks the work to stop; it still ends, and its outcome can still be taken.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
+impl<T> Drop for Work<T> {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// What a [`TaskSpawner`] runs.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// Decides where and when jobs run: on a pool in a node, at chosen virtual times in a simulator.
+/// Results may arrive in any order; systems commit them in the order they were asked for.
+pub trait TaskSpawner: Send + Sync + 'static {
+    /// Runs the job, now or later, on any thread, exactly once.
+    fn spawn(&self, job: Job);
+}
+
+/// Runs every job at once, on the caller's thread: what a replay and a test without tasks want.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InlineSpawner;
+
+impl TaskSpawner for InlineSpawner {
+    fn spawn(&self, job: Job) {
+        job();
+    }
+}
+
+/// The resource through which every task is spawned.
+#[derive(Resource, Clone)]
+pub struct Tasks {
+    spawner: Arc<dyn TaskSpawner>,
+    waker: NodeWaker,
+}
+
+impl Tasks {
+    /// Tasks run by `spawner`, each waking the runner through `waker` when it ends.
+    pub fn new(spawner: impl TaskSpawner, waker: NodeWaker) -> Self {
+        Self { spawner: Arc::new(spawner), waker }
+    }
+
+    /// Starts `work`. A panic in it becomes its outcome.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&CancelToken) -> T + Send + 'static,
+    ) -> Work<T> {
+        let handle = Work { outcome: Arc::default(), cancel: CancelToken::default() };
+        let (outcome, cancel) = (Arc::clone(&handle.outcome), handle.cancel.clone());
+        let waker = self.waker.clone();
+        self.spawner.spawn(Box::new(move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work(&cancel)))
+                .map_err(|payload| TaskPanic(panic_text(&*payload)));
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            waker.wake();
+        }));
+        handle
+    }
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no text)".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_outcome() {
+        let (waker, _wakes) = NodeWaker::new();
+        let tasks = Tasks::new(InlineSpawner, waker);
+        let mut work = tasks.spawn(|_| -> u8 { panic!("bad proof") });
+        assert_eq!(work.take(), Some(Err(TaskPanic("bad proof".into()))));
+        assert_eq!(work.take(), None, "an outcome is taken once");
+    }
+
+    #[test]
+    fn dropping_the_handle_cancels_and_ending_wakes() {
+        let (waker, wakes) = NodeWaker::new();
+        let tasks = Tasks::new(InlineSpawner, waker);
+        let mut token = None;
+        let seen = Arc::new(Mutex::new(None));
+        let work = tasks.spawn({
+            let seen = Arc::clone(&seen);
+            move |cancel| *seen.lock().expect("not poisoned") = Some(cancel.clone())
+        });
+        std::mem::swap(&mut token, &mut *seen.lock().expect("not poisoned"));
+        let token = token.expect("the job ran");
+        assert!(!token.is_cancelled());
+        drop(work);
+        assert!(token.is_cancelled());
+        assert!(wakes.try_wait(), "the end of a task wakes the runner");
+    }
+}

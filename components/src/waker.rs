@@ -1,0 +1,40 @@
+//! Waking the runner from any thread.
+
+use std::time::Duration;
+
+use bevy_ecs::prelude::Resource;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+/// Asks for one more update. Wakes coalesce and never block the caller.
+#[derive(Resource, Clone, Debug)]
+pub struct NodeWaker(Sender<()>);
+
+/// The runner's end: sleeps until a wake or a deadline.
+#[derive(Debug)]
+pub struct Wakes(Receiver<()>);
+
+impl NodeWaker {
+    /// A waker and the end that it wakes.
+    pub fn new() -> (Self, Wakes) {
+        let (sender, receiver) = bounded(1);
+        (Self(sender), Wakes(receiver))
+    }
+
+    /// Wakes the runner; does nothing when it is awake already.
+    pub fn wake(&self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+impl Wakes {
+    /// Sleeps until a wake, at most this long. Whether it was woken does not matter to the
+    /// runner: both mean that it looks again.
+    pub fn wait(&self, at_most: Duration) {
+        let _ = self.0.recv_timeout(at_most);
+    }
+
+    /// Takes a pending wake.
+    pub fn try_wait(&self) -> bool {
+        self.0.try_recv().is_ok()
+    }
+}
