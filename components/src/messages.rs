@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::prelude::Message;
+use tree_hash::TreeHash;
 
 use crate::{
     containers::{
@@ -20,8 +21,17 @@ pub struct InputId(pub u64);
 pub struct BlockReceived {
     /// Names it.
     pub id: InputId,
+    /// Its root.
+    pub root: Root,
     /// The block.
     pub block: Arc<SignedBlock>,
+}
+
+impl BlockReceived {
+    /// Computes the root, which is best done where the block was decoded.
+    pub fn new(id: InputId, block: Arc<SignedBlock>) -> Self {
+        Self { id, root: block.block.tree_hash_root(), block }
+    }
 }
 
 /// One validator's vote arrived.
@@ -86,3 +96,7 @@ pub struct HeadChanged {
 /// The finalized checkpoint advanced.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinalizedAdvanced(pub Checkpoint);
+
+/// This node made an aggregate.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct AggregateProduced(pub Arc<SignedAggregatedAttestation>);

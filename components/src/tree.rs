@@ -35,7 +35,8 @@ pub struct NodeId(u32);
 const NONE: u32 = u32::MAX;
 
 impl NodeId {
-    fn index(self) -> usize {
+    /// The place in an array over all blocks.
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 

@@ -1,3 +1,8 @@
 //! What happens in a Quintet node: pure functions over values, with a thin system beside each.
 
+pub mod aggregation;
+pub mod digest;
+pub mod fork_choice;
+pub mod production;
 pub mod transition;
+pub mod verification;

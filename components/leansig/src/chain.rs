@@ -3,8 +3,9 @@
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 
 use crate::field::{DIGEST_LEN, Digest, Packed, Parameter};
+use crate::packing::LANES;
 use crate::params::BASE;
-use crate::poseidon::{LANES, compress_16};
+use crate::poseidon::compress_16;
 use crate::tweak;
 
 /// One chain to walk from `first_step` (exclusive) to its end.
@@ -30,12 +31,7 @@ pub(crate) fn walk(jobs: &mut [ChainJob<'_>]) {
     for (index, job) in (0u32..).zip(jobs.iter()) {
         by_length[usize::from(job.end - job.step)].push(index);
     }
-    let mut waiting = by_length
-        .into_iter()
-        .skip(1)
-        .rev()
-        .flatten()
-        .map(|index| index as usize);
+    let mut waiting = by_length.into_iter().skip(1).rev().flatten().map(|index| index as usize);
 
     let mut state = [Packed::ZERO; 16];
     let mut lanes = [usize::MAX; LANES];

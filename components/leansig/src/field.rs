@@ -29,10 +29,7 @@ pub(crate) const P: u64 = F::ORDER_U32 as u64;
 
 /// The two lowest base-p digits of `value`, which must be below p^2.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "both digits are below p < 2^31"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "both digits are below p < 2^31")]
 pub(crate) const fn two_limbs(value: u64) -> [F; 2] {
     [F::new((value % P) as u32), F::new((value / P) as u32)]
 }

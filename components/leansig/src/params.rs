@@ -19,6 +19,7 @@ pub(crate) const CAPACITY: usize = 9;
 /// The numbers of one preset.
 #[derive(Debug)]
 pub(crate) struct Params {
+    /// How the preset is called in messages.
     pub(crate) name: &'static str,
     pub(crate) log_lifetime: u32,
     pub(crate) dimension: usize,
@@ -32,18 +33,17 @@ pub(crate) static LIFETIME_32: Params = Params::new("lifetime 2^32", 32, 46, 200
 
 impl Params {
     const fn new(name: &'static str, log_lifetime: u32, dimension: usize, target_sum: u32) -> Self {
-        Self {
-            name,
-            log_lifetime,
-            dimension,
-            target_sum,
-            leaf_capacity: OnceLock::new(),
-        }
+        Self { name, log_lifetime, dimension, target_sum, leaf_capacity: OnceLock::new() }
     }
 
     /// Epochs in the lifetime.
     pub(crate) const fn lifetime(&self) -> u64 {
         1 << self.log_lifetime
+    }
+
+    /// Leaves of one bottom tree: the square root of the lifetime.
+    pub(crate) const fn bottom_leaves(&self) -> u64 {
+        1 << (self.log_lifetime / 2)
     }
 
     /// Siblings on an authentication path.
@@ -58,7 +58,6 @@ impl Params {
 
     /// The capacity part of the sponge state from which the hashing of a leaf starts.
     pub(crate) fn leaf_capacity(&self) -> &[F; CAPACITY] {
-        self.leaf_capacity
-            .get_or_init(|| leaf_capacity(self.dimension))
+        self.leaf_capacity.get_or_init(|| leaf_capacity(self.dimension))
     }
 }

@@ -8,7 +8,8 @@ use p3_koala_bear::{
 };
 use p3_symmetric::Permutation;
 
-use crate::field::{DIGEST_LEN, F, PARAMETER_LEN, Packed, two_limbs};
+use crate::array::FieldArray;
+use crate::field::{DIGEST_LEN, F, PARAMETER_LEN, two_limbs};
 use crate::params::CAPACITY;
 
 const RATE: usize = 24 - CAPACITY;
@@ -74,10 +75,7 @@ where
         *slot = A::from(*value);
     }
     let mut filled = 0;
-    let input = parameter
-        .iter()
-        .chain(tweak)
-        .chain(chain_ends.as_flattened());
+    let input = parameter.iter().chain(tweak).chain(chain_ends.as_flattened());
     for value in input {
         if filled == RATE {
             A::permute_24(&mut state);
@@ -97,9 +95,7 @@ where
 /// The four lengths are packed into one 128-bit integer, 32 bits each.
 pub(crate) fn leaf_capacity(dimension: usize) -> [F; CAPACITY] {
     let lengths = [PARAMETER_LEN, 2, dimension, DIGEST_LEN];
-    let mut packed = lengths
-        .iter()
-        .fold(0u128, |acc, length| (acc << 32) | *length as u128);
+    let mut packed = lengths.iter().fold(0u128, |acc, length| (acc << 32) | *length as u128);
     let mut input = [F::ZERO; 24];
     let modulus = u128::from(crate::field::P);
     for limb in &mut input {
@@ -110,5 +106,14 @@ pub(crate) fn leaf_capacity(dimension: usize) -> [F; CAPACITY] {
     compress_24(&input)
 }
 
-/// The packing that the permutations were compiled with.
-pub(crate) const LANES: usize = <Packed as p3_field::PackedValue>::WIDTH;
+/// The permutation of width 16 itself.
+#[must_use]
+pub fn permute_16(state: FieldArray<16>) -> FieldArray<16> {
+    FieldArray(POSEIDON_16.permute(state.0))
+}
+
+/// The permutation of width 24 itself.
+#[must_use]
+pub fn permute_24(state: FieldArray<24>) -> FieldArray<24> {
+    FieldArray(POSEIDON_24.permute(state.0))
+}

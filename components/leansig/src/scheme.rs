@@ -1,4 +1,8 @@
-//! Verification of encoded keys and signatures, for a scheme chosen at run time.
+//! Schemes chosen at run time, on encoded keys and signatures.
+
+mod secret_key;
+
+pub use secret_key::SecretKey;
 
 use crate::params::{LIFETIME_8, LIFETIME_18, LIFETIME_32, Params};
 pub use crate::verify::VerifyError;
@@ -21,7 +25,7 @@ pub enum Scheme {
 pub type EncodedItem<'a> = (&'a [u8], u32, &'a [u8; 32], &'a [u8]);
 
 impl Scheme {
-    pub(crate) fn params(self) -> &'static Params {
+    pub(crate) const fn params(self) -> &'static Params {
         match self {
             Self::Lifetime8 => &LIFETIME_8,
             Self::Lifetime18 => &LIFETIME_18,
@@ -37,13 +41,13 @@ impl Scheme {
 
     /// Bytes of an encoded signature.
     #[must_use]
-    pub fn signature_len(self) -> usize {
+    pub const fn signature_len(self) -> usize {
         self.params().signature_len()
     }
 
     /// Epochs in the scheme's lifetime.
     #[must_use]
-    pub fn lifetime(self) -> u64 {
+    pub const fn lifetime(self) -> u64 {
         self.params().lifetime()
     }
 
@@ -59,36 +63,22 @@ impl Scheme {
         signature: &[u8],
     ) -> Result<(), VerifyError> {
         let (public_key, signature) = self.decode(public_key, signature)?;
-        let item = Item {
-            public_key: &public_key,
-            epoch,
-            message,
-            signature: &signature,
-        };
+        let item = Item { public_key: &public_key, epoch, message, signature: &signature };
         verify_all(self.params(), &[item]).pop().unwrap_or(Ok(()))
     }
 
     /// Verifies signatures together, which is faster than one by one; one verdict an item.
     #[must_use]
     pub fn verify_batch(self, items: &[EncodedItem<'_>]) -> Vec<Result<(), VerifyError>> {
-        let decoded: Vec<_> = items
-            .iter()
-            .map(|(key, _, _, signature)| self.decode(key, signature))
-            .collect();
-        let mut verdicts: Vec<_> = decoded
-            .iter()
-            .map(|item| item.as_ref().map(|_| ()).map_err(|error| *error))
-            .collect();
+        let decoded: Vec<_> =
+            items.iter().map(|(key, _, _, signature)| self.decode(key, signature)).collect();
+        let mut verdicts: Vec<_> =
+            decoded.iter().map(|item| item.as_ref().map(|_| ()).map_err(|error| *error)).collect();
         let mut live = Vec::with_capacity(items.len());
         let mut indices = Vec::with_capacity(items.len());
         for (index, (decoded, (_, epoch, message, _))) in decoded.iter().zip(items).enumerate() {
             if let Ok((public_key, signature)) = decoded {
-                live.push(Item {
-                    public_key,
-                    epoch: *epoch,
-                    message,
-                    signature,
-                });
+                live.push(Item { public_key, epoch: *epoch, message, signature });
                 indices.push(index);
             }
         }

@@ -4,10 +4,11 @@ mod build;
 mod encoding;
 
 use crate::array::FieldArray;
-use crate::field::{Digest, DIGEST_BYTES};
+use crate::field::{DIGEST_BYTES, Digest};
 use crate::wire::WireError;
 
 pub(crate) use build::{bottom_tree, hash_node, hash_nodes, top_tree};
+pub(crate) use encoding::SubTreeForm;
 
 /// The nodes of one level of a subtree, from `start_index` on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,8 @@ impl SubTree {
     pub(crate) fn path_from(&self, mut index: u64, out: &mut Vec<Digest>) {
         let below_root = self.layers.len().saturating_sub(1);
         for layer in &self.layers[..below_root] {
-            let at = (index ^ 1).checked_sub(layer.start_index).and_then(|at| usize::try_from(at).ok());
+            let at =
+                (index ^ 1).checked_sub(layer.start_index).and_then(|at| usize::try_from(at).ok());
             out.extend(at.and_then(|at| layer.nodes.get(at)));
             index >>= 1;
         }

@@ -8,8 +8,10 @@ use crate::encoding::{
     Codeword, MAX_HASH_ELEMENTS, RANDOMNESS_AT, decode_codeword, message_hash_input,
 };
 use crate::field::{DIGEST_LEN, Digest, F, PARAMETER_LEN, Packed};
+use crate::packing::LANES;
 use crate::params::{BASE, Params};
-use crate::poseidon::{LANES, compress_24, hash_leaf};
+use crate::poseidon::{compress_24, hash_leaf};
+use crate::tree::{hash_node, hash_nodes};
 use crate::tweak;
 use crate::wire::{PublicKeyParts, SignatureParts, WireError};
 
@@ -88,10 +90,7 @@ pub(crate) fn verify_all(params: &Params, items: &[Item<'_>]) -> Vec<Result<(), 
     chain::walk(&mut jobs);
 
     let ends: Vec<Digest> = jobs.iter().map(|job| job.value).collect();
-    for (group, ends) in kept
-        .chunks(LANES)
-        .zip(ends.chunks(LANES * params.dimension))
-    {
+    for (group, ends) in kept.chunks(LANES).zip(ends.chunks(LANES * params.dimension)) {
         let roots = roots(params, items, group, ends);
         for (index, root) in group.iter().zip(roots) {
             if root != items[*index].public_key.root {
@@ -104,19 +103,9 @@ pub(crate) fn verify_all(params: &Params, items: &[Item<'_>]) -> Vec<Result<(), 
 
 fn check_shape(params: &Params, item: &Item<'_>) -> Result<(), VerifyError> {
     if u64::from(item.epoch) >= params.lifetime() {
-        return Err(VerifyError::Epoch {
-            epoch: item.epoch,
-            lifetime: params.lifetime(),
-        });
+        return Err(VerifyError::Epoch { epoch: item.epoch, lifetime: params.lifetime() });
     }
-    let signature = item.signature;
-    if signature.path.len() != params.path_len() || signature.hashes.len() != params.dimension {
-        return Err(VerifyError::Signature(WireError::Length {
-            expected: params.signature_len(),
-            found: signature.encoded_len(),
-        }));
-    }
-    Ok(())
+    item.signature.check_shape(params).map_err(VerifyError::Signature)
 }
 
 /// Hashes the inputs, a vector of them at a time, and decodes the codewords.
@@ -150,9 +139,7 @@ fn roots(params: &Params, items: &[Item<'_>], group: &[usize], ends: &[Digest]) 
     });
     let tweaks = |level: u32| -> [Packed; 2] {
         let lanes: [[F; 2]; LANES] = std::array::from_fn(|lane| {
-            item(lane).map_or([F::ZERO; 2], |item| {
-                tweak::tree(level, shifted(item.epoch, level))
-            })
+            item(lane).map_or([F::ZERO; 2], |item| tweak::tree(level, shifted(item.epoch, level)))
         });
         std::array::from_fn(|limb| Packed::from_fn(|lane| lanes[lane][limb]))
     };
@@ -161,8 +148,7 @@ fn roots(params: &Params, items: &[Item<'_>], group: &[usize], ends: &[Digest]) 
         .map(|chain_index| {
             std::array::from_fn(|i| {
                 Packed::from_fn(|lane| {
-                    ends.get(lane * params.dimension + chain_index)
-                        .map_or(F::ZERO, |end| end[i])
+                    ends.get(lane * params.dimension + chain_index).map_or(F::ZERO, |end| end[i])
                 })
             })
         })
@@ -170,23 +156,19 @@ fn roots(params: &Params, items: &[Item<'_>], group: &[usize], ends: &[Digest]) 
     let mut node = hash_leaf(params.leaf_capacity(), &parameter, &tweaks(0), &packed_ends);
 
     for (level, depth) in (0..params.log_lifetime).zip(0usize..) {
-        let mut input = [Packed::ZERO; 24];
-        input[..PARAMETER_LEN].copy_from_slice(&parameter);
-        input[5..7].copy_from_slice(&tweaks(level + 1));
-        for lane in 0..group.len() {
-            let item = &items[group[lane]];
-            let right = shifted(item.epoch, level) & 1 == 1;
-            let (node_at, sibling_at) = if right { (15, 7) } else { (7, 15) };
-            for i in 0..DIGEST_LEN {
-                input[node_at + i].as_slice_mut()[lane] = node[i].as_slice()[lane];
-                input[sibling_at + i].as_slice_mut()[lane] = item.signature.path[depth][i];
+        let mut left = node;
+        let mut right = node;
+        for (lane, index) in group.iter().enumerate() {
+            let item = &items[*index];
+            let is_right = shifted(item.epoch, level) & 1 == 1;
+            let siblings = if is_right { &mut left } else { &mut right };
+            for (slot, value) in siblings.iter_mut().zip(&item.signature.path[depth]) {
+                slot.as_slice_mut()[lane] = *value;
             }
         }
-        node = compress_24(&input);
+        node = hash_nodes(&parameter, &tweaks(level + 1), &left, &right);
     }
-    (0..group.len())
-        .map(|lane| std::array::from_fn(|i| node[i].as_slice()[lane]))
-        .collect()
+    (0..group.len()).map(|lane| std::array::from_fn(|i| node[i].as_slice()[lane])).collect()
 }
 
 /// The root to which the chain ends of one signature lead.
@@ -196,34 +178,11 @@ fn root(params: &Params, item: &Item<'_>, ends: &[Digest]) -> Digest {
     let mut node = hash_leaf(params.leaf_capacity(), parameter, &tweak, ends);
     for (level, sibling) in (0..).zip(&item.signature.path) {
         let right = shifted(item.epoch, level) & 1 == 1;
-        let (left, right) = if right {
-            (sibling, &node)
-        } else {
-            (&node, sibling)
-        };
-        node = hash_node(
-            parameter,
-            tweak::tree(level + 1, shifted(item.epoch, level + 1)),
-            left,
-            right,
-        );
+        let (left, right) = if right { (sibling, &node) } else { (&node, sibling) };
+        let tweak = tweak::tree(level + 1, shifted(item.epoch, level + 1));
+        node = hash_node(parameter, tweak, left, right);
     }
     node
-}
-
-/// An inner node of the tree from its children.
-pub(crate) fn hash_node(
-    parameter: &[F; PARAMETER_LEN],
-    tweak: [F; 2],
-    left: &Digest,
-    right: &Digest,
-) -> Digest {
-    let mut input = [F::ZERO; 24];
-    input[..5].copy_from_slice(parameter);
-    input[5..7].copy_from_slice(&tweak);
-    input[7..15].copy_from_slice(left);
-    input[15..23].copy_from_slice(right);
-    compress_24(&input)
 }
 
 /// The index of an epoch's ancestor at a level; level 32 has one node.

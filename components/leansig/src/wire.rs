@@ -33,6 +33,17 @@ pub enum WireError {
         /// The offset that is there.
         found: usize,
     },
+    /// The value belongs to another preset of the scheme.
+    #[error("expected a key of lifetime 2^{expected}, found one of lifetime 2^{found}")]
+    OtherScheme {
+        /// Logarithm of the lifetime that was asked for.
+        expected: u64,
+        /// Logarithm of the lifetime in the key.
+        found: u64,
+    },
+    /// Parts of the value contradict each other.
+    #[error("inconsistent key: {0}")]
+    Inconsistent(&'static str),
     /// Four bytes hold a number that is not below the field's modulus.
     #[error("{value} is not below the field's modulus")]
     NotCanonical {
@@ -44,19 +55,16 @@ pub enum WireError {
 impl From<WireError> for ssz::DecodeError {
     fn from(error: WireError) -> Self {
         match error {
-            WireError::Length { expected, found } => Self::InvalidByteLength {
-                len: found,
-                expected,
-            },
-            WireError::Offset { .. } | WireError::NotCanonical { .. } => {
-                Self::BytesInvalid(error.to_string())
+            WireError::Length { expected, found } => {
+                Self::InvalidByteLength { len: found, expected }
             }
+            _ => Self::BytesInvalid(error.to_string()),
         }
     }
 }
 
 /// A decoded public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PublicKeyParts {
     pub(crate) root: Digest,
     pub(crate) parameter: Parameter,
@@ -73,11 +81,7 @@ pub(crate) struct SignatureParts {
 /// Reads one field element.
 pub(crate) fn element(bytes: [u8; ELEMENT_BYTES]) -> Result<F, WireError> {
     let value = u32::from_le_bytes(bytes);
-    if value < F::ORDER_U32 {
-        Ok(F::new(value))
-    } else {
-        Err(WireError::NotCanonical { value })
-    }
+    if value < F::ORDER_U32 { Ok(F::new(value)) } else { Err(WireError::NotCanonical { value }) }
 }
 
 /// Reads `N` field elements from exactly as many bytes as they take.
@@ -95,10 +99,7 @@ pub(crate) fn digests(bytes: &[u8]) -> Result<Vec<Digest>, WireError> {
     let (chunks, rest) = bytes.as_chunks::<DIGEST_BYTES>();
     if !rest.is_empty() {
         let expected = bytes.len() - rest.len();
-        return Err(WireError::Length {
-            expected,
-            found: bytes.len(),
-        });
+        return Err(WireError::Length { expected, found: bytes.len() });
     }
     chunks.iter().map(|chunk| elements(chunk)).collect()
 }
@@ -120,21 +121,54 @@ pub(crate) fn expect_len(bytes: &[u8], expected: usize) -> Result<(), WireError>
     if bytes.len() == expected {
         Ok(())
     } else {
-        Err(WireError::Length {
-            expected,
-            found: bytes.len(),
-        })
+        Err(WireError::Length { expected, found: bytes.len() })
     }
 }
 
-fn expect_offset(bytes: &[u8], at: usize, expected: usize) -> Result<(), WireError> {
-    let found = bytes[at..]
-        .first_chunk()
-        .map_or(0, |chunk| u32::from_le_bytes(*chunk) as usize);
-    if found == expected {
-        Ok(())
-    } else {
-        Err(WireError::Offset { expected, found })
+/// Reads the fixed part of a container, front to back.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    read: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, read: 0 }
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(WireError::Length {
+            expected: self.read + len,
+            found: self.read + self.rest.len(),
+        })?;
+        self.rest = rest;
+        self.read += len;
+        Ok(taken)
+    }
+
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<&'a [u8; N], WireError> {
+        Ok(self.take(N)?.first_chunk().expect("`take` returns as many bytes as asked for"))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, WireError> {
+        self.bytes().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+
+    pub(crate) fn offset(&mut self) -> Result<usize, WireError> {
+        self.bytes().map(|bytes| u32::from_le_bytes(*bytes) as usize)
+    }
+
+    pub(crate) fn expect_offset(&mut self, expected: usize) -> Result<(), WireError> {
+        let found = self.offset()?;
+        if found == expected { Ok(()) } else { Err(WireError::Offset { expected, found }) }
+    }
+
+    pub(crate) fn elements<const N: usize>(&mut self) -> Result<[F; N], WireError> {
+        elements(self.take(N * ELEMENT_BYTES)?)
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 }
 
@@ -142,10 +176,7 @@ impl PublicKeyParts {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         expect_len(bytes, PUBLIC_KEY_BYTES)?;
         let (root, parameter) = bytes.split_at(DIGEST_BYTES);
-        Ok(Self {
-            root: elements(root)?,
-            parameter: elements(parameter)?,
-        })
+        Ok(Self { root: elements(root)?, parameter: elements(parameter)? })
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -159,15 +190,14 @@ impl SignatureParts {
     /// a container of its own with one offset, and the chain values.
     pub(crate) fn decode(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
         expect_len(bytes, params.signature_len())?;
-        let hashes_at = PATH_AT + 4 + params.path_len() * DIGEST_BYTES;
-        expect_offset(bytes, 0, PATH_AT)?;
-        expect_offset(bytes, PATH_AT - 4, hashes_at)?;
-        expect_offset(bytes, PATH_AT, 4)?;
-        Ok(Self {
-            path: digests(&bytes[PATH_AT + 4..hashes_at])?,
-            rho: elements(&bytes[4..PATH_AT - 4])?,
-            hashes: digests(&bytes[hashes_at..])?,
-        })
+        let path_bytes = params.path_len() * DIGEST_BYTES;
+        let mut reader = Reader::new(bytes);
+        reader.expect_offset(PATH_AT)?;
+        let rho = reader.elements()?;
+        reader.expect_offset(PATH_AT + 4 + path_bytes)?;
+        reader.expect_offset(4)?;
+        let path = digests(reader.take(path_bytes)?)?;
+        Ok(Self { path, rho, hashes: digests(reader.rest())? })
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -177,6 +207,14 @@ impl SignatureParts {
         put_offset(out, 4);
         put_elements(out, self.path.as_flattened());
         put_elements(out, self.hashes.as_flattened());
+    }
+
+    /// Checks that the lists have the lengths of the preset.
+    pub(crate) fn check_shape(&self, params: &Params) -> Result<(), WireError> {
+        if self.path.len() == params.path_len() && self.hashes.len() == params.dimension {
+            return Ok(());
+        }
+        Err(WireError::Length { expected: params.signature_len(), found: self.encoded_len() })
     }
 
     pub(crate) fn encoded_len(&self) -> usize {

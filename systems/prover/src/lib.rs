@@ -27,6 +27,13 @@ use std::sync::{
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for CancelToken {
+    /// A token that shares the caller's flag: true once anyone asks to stop.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl CancelToken {
     /// Asks.
     pub fn cancel(&self) {

@@ -1,7 +1,6 @@
 //! Building trees from their lowest layer, several nodes at a time.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
-use rand::RngExt;
 use rayon::prelude::*;
 
 use super::{HashTreeLayer, SubTree};
@@ -26,8 +25,7 @@ pub(crate) fn bottom_tree(
 ) -> SubTree {
     let half = log_lifetime / 2;
     let mut layers = Vec::with_capacity(half as usize + 1);
-    let mut layer =
-        HashTreeLayer { start_index: u64::from(index) << half, nodes: leaves };
+    let mut layer = HashTreeLayer { start_index: u64::from(index) << half, nodes: leaves };
     for level in 1..=half {
         let parents = parents(parameter, level, &layer);
         layers.push(std::mem::replace(&mut layer, parents));
@@ -36,38 +34,43 @@ pub(crate) fn bottom_tree(
     SubTree { depth: u64::from(log_lifetime), lowest_layer: 0, layers }
 }
 
-/// The tree over bottom trees' roots. What is missing to whole pairs is filled up at random; the
-/// order of the draws is upstream's, so that the same generator gives the same key.
-pub(crate) fn top_tree<R: RngExt + ?Sized>(
-    rng: &mut R,
+/// The tree over bottom trees' roots. What is missing to whole pairs is taken from `padding`, in
+/// the order from the lowest layer up and from left to right.
+pub(crate) fn top_tree(
     log_lifetime: u32,
     first: u32,
     parameter: &Parameter,
     roots: Vec<Digest>,
+    padding: Vec<Digest>,
 ) -> SubTree {
     let half = log_lifetime / 2;
+    let mut padding = padding.into_iter();
     let mut layers = Vec::with_capacity(half as usize + 1);
-    let mut layer = padded(rng, u64::from(first), roots);
+    let mut layer = padded(&mut padding, u64::from(first), roots);
     for level in half + 1..=log_lifetime {
         let parents = parents(parameter, level, &layer);
-        let parents = padded(rng, parents.start_index, parents.nodes);
+        let parents = padded(&mut padding, parents.start_index, parents.nodes);
         layers.push(std::mem::replace(&mut layer, parents));
     }
     layers.push(layer);
+    debug_assert!(padding.next().is_none(), "padding is counted before it is drawn");
     SubTree { depth: u64::from(log_lifetime), lowest_layer: u64::from(half), layers }
 }
 
-fn padded<R: RngExt + ?Sized>(rng: &mut R, start: u64, nodes: Vec<Digest>) -> HashTreeLayer {
-    let mut out = Vec::with_capacity(nodes.len() + 2);
-    if start % 2 == 1 {
-        out.push(rng.random());
+fn padded(
+    padding: &mut impl Iterator<Item = Digest>,
+    start: u64,
+    nodes: Vec<Digest>,
+) -> HashTreeLayer {
+    let front = if start % 2 == 1 { padding.next() } else { None };
+    let len = nodes.len() + usize::from(front.is_some());
+    let mut padded = Vec::with_capacity(len.next_multiple_of(2));
+    padded.extend(front);
+    padded.extend(nodes);
+    if padded.len() % 2 == 1 {
+        padded.extend(padding.next());
     }
-    out.extend(nodes);
-    if out.len() % 2 == 1 {
-        out.push(rng.random());
-    }
-    out.shrink_to_fit();
-    HashTreeLayer { start_index: start & !1, nodes: out }
+    HashTreeLayer { start_index: start & !1, nodes: padded }
 }
 
 /// The layer above one that holds whole pairs.
@@ -124,7 +127,12 @@ fn put<const N: usize>(packed: &mut [Packed; N], lane: usize, values: &[F; N]) {
 }
 
 /// An inner node from its children.
-pub(crate) fn hash_node(parameter: &Parameter, tweak: [F; 2], left: &Digest, right: &Digest) -> Digest {
+pub(crate) fn hash_node(
+    parameter: &Parameter,
+    tweak: [F; 2],
+    left: &Digest,
+    right: &Digest,
+) -> Digest {
     let mut input = [F::ZERO; 24];
     input[..PARAMETER_LEN].copy_from_slice(parameter);
     input[PARAMETER_LEN..LEFT_AT].copy_from_slice(&tweak);

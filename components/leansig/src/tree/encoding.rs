@@ -136,7 +136,7 @@ pub(crate) struct LayerForm {
 }
 
 /// A subtree as serde sees it, with upstream's field names.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct SubTreeForm {
     depth: u64,
     lowest_layer: u64,

@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Panics
 /// If there is none and the variable `CI` is set: there the data has to be present.
-pub fn folder(variable: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn folder(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name),
         PathBuf::from,
@@ -27,12 +27,12 @@ pub fn folder(variable: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// Reads a JSON file.
-pub fn json(path: &Path) -> Result<Value, Failed> {
+pub(crate) fn json(path: &Path) -> Result<Value, Failed> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
 /// All JSON files below a folder, in order.
-pub fn json_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -50,40 +50,42 @@ pub fn json_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A field that holds bytes in hex, with or without `0x`.
-pub fn bytes(value: &Value, field: &str) -> Result<Vec<u8>, Failed> {
+pub(crate) fn bytes(value: &Value, field: &str) -> Result<Vec<u8>, Failed> {
     let text = string(value, field)?;
     unhex(text).ok_or_else(|| format!("{field} is not hex").into())
 }
 
 /// A field that holds a string.
-pub fn string<'a>(value: &'a Value, field: &str) -> Result<&'a str, Failed> {
+pub(crate) fn string<'a>(value: &'a Value, field: &str) -> Result<&'a str, Failed> {
     value[field].as_str().ok_or_else(|| format!("no string {field}").into())
 }
 
 /// A field that holds an integer.
-pub fn integer(value: &Value, field: &str) -> Result<u64, Failed> {
+pub(crate) fn integer(value: &Value, field: &str) -> Result<u64, Failed> {
     value[field].as_u64().ok_or_else(|| format!("no integer {field}").into())
 }
 
 /// A field that holds a list.
-pub fn list<'a>(value: &'a Value, field: &str) -> Result<&'a [Value], Failed> {
+pub(crate) fn list<'a>(value: &'a Value, field: &str) -> Result<&'a [Value], Failed> {
     Ok(value[field].as_array().ok_or_else(|| format!("no list {field}"))?)
 }
 
 /// Bytes from hex.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_prefix("0x").unwrap_or(text);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 /// Fails with both values unless they are equal.
-pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, left: &T, right: &T) -> Result<(), Failed> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, left: &T, right: &T) -> Result<(), Failed> {
     if left == right { Ok(()) } else { Err(format!("{what}: {left:?} is not {right:?}").into()) }
+}
+
+/// Hex from bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

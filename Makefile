@@ -1,0 +1,42 @@
+# The commands of this project; `make help` lists them. Each does its own set-up.
+# ARGS is handed on: make test ARGS=fork_choice, make bench ARGS='-- head'.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Pinned lint tools live outside the checkout, so a fresh clone finds them again.
+export QUINTET_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quintet/tools
+export PATH := $(QUINTET_TOOLS)/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+ARGS ?=
+# In CI the committed Cargo.lock has to be the one that is built.
+LOCKED := $(if $(CI),--locked)
+
+.PHONY: help setup lint-tools devnet test lint bench
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: ## check for, and as root install, what a build needs
+	@bash .ci/setup build
+
+lint-tools: setup ## install the pinned lint tools
+	@bash .ci/setup lint
+
+devnet: setup ## run a local devnet
+	cargo run --release $(LOCKED) -- devnet $(ARGS)
+
+test: setup ## run every test, doc tests included
+	@bash .ci/test $(ARGS)
+
+lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
+	cargo fmt --all --check
+	bash .ci/file-sizes
+	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
+	bash .ci/deny
+	cargo machete --with-metadata --skip-target-dir
+
+bench: setup ## run the benches
+	@bash .ci/bench $(ARGS)

@@ -1,0 +1,214 @@
+//! Key generation: all bottom trees of the activation, two of which are kept, and the top tree.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use p3_field::PrimeCharacteristicRing;
+use rand::RngExt;
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::field::{DIGEST_LEN, Digest, F, Parameter};
+use crate::leaf::compute_leaves;
+use crate::packing::LANES;
+use crate::params::Params;
+use crate::prf::PrfKey;
+use crate::signing_key::SigningKey;
+use crate::tree::{SubTree, bottom_tree, top_tree};
+
+/// Epochs of one rayon task: a few milliseconds of work.
+const CHUNK: usize = 4 * LANES;
+
+/// Why no key was made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyGenError {
+    /// The scheme does not have the epochs that were asked for.
+    #[error(
+        "{num_active_epochs} epochs from epoch {activation_epoch} exceed the lifetime of {lifetime} epochs"
+    )]
+    Activation {
+        /// The first epoch asked for.
+        activation_epoch: u64,
+        /// The number of epochs asked for.
+        num_active_epochs: u64,
+        /// Epochs that the scheme has.
+        lifetime: u64,
+    },
+    /// The caller asked to stop.
+    #[error("key generation was cancelled")]
+    Cancelled,
+}
+
+/// How far key generation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// One-time keys made so far.
+    pub done: u64,
+    /// One-time keys to be made.
+    pub total: u64,
+}
+
+/// How keys are generated.
+#[derive(Clone, Copy, Default)]
+pub struct KeyGenOptions<'a> {
+    /// The threads to use; without one, those of the calling thread's pool.
+    pub pool: Option<&'a rayon::ThreadPool>,
+    /// Called from the pool's threads as work completes. Calls may overtake each other.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    /// Set it to stop; it is looked at every few milliseconds.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+impl std::fmt::Debug for KeyGenOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyGenOptions")
+            .field("threads", &self.pool.map(rayon::ThreadPool::current_num_threads))
+            .field("progress", &self.progress.is_some())
+            .field("cancel", &self.cancel)
+            .finish()
+    }
+}
+
+impl KeyGenOptions<'_> {
+    /// Runs work on the chosen threads.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    fn check_cancelled(&self) -> Result<(), KeyGenError> {
+        match self.cancel {
+            Some(cancel) if cancel.load(Ordering::Relaxed) => Err(KeyGenError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Counts one-time keys and reports them.
+struct Meter<'a> {
+    options: &'a KeyGenOptions<'a>,
+    done: AtomicU64,
+    total: u64,
+}
+
+impl Meter<'_> {
+    fn add(&self, count: u64) {
+        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
+        if let Some(report) = self.options.progress {
+            report(Progress { done, total: self.total });
+        }
+    }
+}
+
+/// Widens an activation to whole bottom trees, at least two: their first index and their end.
+pub(crate) fn expand_activation(
+    params: &Params,
+    activation_epoch: u64,
+    num_active_epochs: u64,
+) -> Result<(u64, u64), KeyGenError> {
+    let lifetime = params.lifetime();
+    let end = activation_epoch.checked_add(num_active_epochs).filter(|end| *end <= lifetime);
+    let Some(end) = end else {
+        return Err(KeyGenError::Activation { activation_epoch, num_active_epochs, lifetime });
+    };
+    let width = params.bottom_leaves();
+    let trees = lifetime / width;
+    let first = activation_epoch / width;
+    let end = end.div_ceil(width).max(first + 2);
+    // What sticks out past the lifetime's end is made up for at the front.
+    let excess = end.saturating_sub(trees);
+    Ok((first - excess, end - excess))
+}
+
+/// Makes a key. The order of draws from `rng` is upstream's: parameter, seed, padding.
+pub(crate) fn key_gen<R: RngExt + ?Sized>(
+    params: &'static Params,
+    rng: &mut R,
+    activation_epoch: u64,
+    num_active_epochs: u64,
+    options: &KeyGenOptions<'_>,
+) -> Result<SigningKey, KeyGenError> {
+    let (first, end) = expand_activation(params, activation_epoch, num_active_epochs)?;
+    let parameter: Parameter = rng.random();
+    let prf_key = PrfKey::random(rng);
+    let padding = draw_padding(rng, params.log_lifetime / 2, first, end);
+
+    let width = params.bottom_leaves();
+    let meter = Meter { options, done: AtomicU64::new(0), total: (end - first) * width };
+    let build = |index| build_bottom_tree(params, &prf_key, &parameter, index, &meter);
+    let (left, right, top) = options.run(|| {
+        let (left, right) = (build(first)?, build(first + 1)?);
+        let others: Result<Vec<Digest>, KeyGenError> = (first + 2..end)
+            .into_par_iter()
+            .map(|index| build(index).map(|tree| root_of(&tree)))
+            .collect();
+        let mut roots = vec![root_of(&left), root_of(&right)];
+        roots.append(&mut others?);
+        let top = top_tree(params.log_lifetime, index_u32(first), &parameter, roots, padding);
+        Ok::<_, KeyGenError>((left, right, top))
+    })?;
+    Ok(SigningKey {
+        params,
+        prf_key,
+        parameter,
+        activation_epoch: first * width,
+        num_active_epochs: (end - first) * width,
+        top_tree: top,
+        left_bottom_tree_index: first,
+        left_bottom_tree: left,
+        right_bottom_tree: right,
+    })
+}
+
+/// Nodes that stand in for the neighbours which a top tree over some bottom trees lacks.
+fn draw_padding<R: RngExt + ?Sized>(rng: &mut R, half: u32, first: u64, end: u64) -> Vec<Digest> {
+    let (mut first, mut last) = (first, end - 1);
+    let mut missing = 0;
+    for _ in 0..=half {
+        missing += first % 2 + (1 - last % 2);
+        first /= 2;
+        last /= 2;
+    }
+    (0..missing).map(|_| rng.random()).collect()
+}
+
+fn root_of(tree: &SubTree) -> Digest {
+    *tree.root().expect("a tree is built up to its root")
+}
+
+fn index_u32(index: u64) -> u32 {
+    u32::try_from(index).expect("a lifetime has at most 2^16 bottom trees")
+}
+
+/// Computes a bottom tree of a key.
+pub(crate) fn bottom_tree_of(
+    params: &Params,
+    prf_key: &PrfKey,
+    parameter: &Parameter,
+    index: u64,
+    options: &KeyGenOptions<'_>,
+) -> Result<SubTree, KeyGenError> {
+    let meter = Meter { options, done: AtomicU64::new(0), total: params.bottom_leaves() };
+    build_bottom_tree(params, prf_key, parameter, index, &meter)
+}
+
+fn build_bottom_tree(
+    params: &Params,
+    prf_key: &PrfKey,
+    parameter: &Parameter,
+    index: u64,
+    meter: &Meter<'_>,
+) -> Result<SubTree, KeyGenError> {
+    let half = params.log_lifetime / 2;
+    let first_epoch = index_u32(index) << half;
+    let mut leaves = vec![[F::ZERO; DIGEST_LEN]; 1 << half];
+    leaves.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, leaves)| {
+        meter.options.check_cancelled()?;
+        let epoch = first_epoch + (chunk * CHUNK) as u32;
+        compute_leaves(params, prf_key, parameter, epoch, leaves);
+        meter.add(leaves.len() as u64);
+        Ok(())
+    })?;
+    Ok(bottom_tree(params.log_lifetime, index_u32(index), parameter, leaves))
+}

@@ -1,0 +1,95 @@
+//! The leaves of a bottom tree: from the seed to the hash of all chain ends of an epoch.
+
+use p3_field::{PackedValue, PrimeCharacteristicRing};
+
+use crate::field::{DIGEST_LEN, Digest, F, P, PARAMETER_LEN, Packed, Parameter};
+use crate::packing::LANES;
+use crate::params::{BASE, Params};
+use crate::poseidon::{compress_16, hash_leaf};
+use crate::prf::{Derivation, PrfKey, erase};
+use crate::tweak;
+
+/// Steps of a whole chain.
+const STEPS: u8 = (BASE - 1) as u8;
+
+/// Computes the leaves of consecutive epochs, each lane working on an epoch of its own.
+pub(crate) fn compute_leaves(
+    params: &Params,
+    prf_key: &PrfKey,
+    parameter: &Parameter,
+    first_epoch: u32,
+    leaves: &mut [Digest],
+) {
+    let mut derivation = prf_key.chain_starts();
+    let packed_parameter = parameter.map(Packed::from);
+    let mut ends = vec![[Packed::ZERO; DIGEST_LEN]; params.dimension];
+    for (group, leaves) in leaves.chunks_mut(LANES).enumerate() {
+        let epochs = first_epoch + (group * LANES) as u32;
+        walk_all(&mut derivation, &packed_parameter, epochs, &mut ends);
+        let tweak = packed_pair(|lane| tweak::tree(0, epochs + lane as u32));
+        let hashes = hash_leaf(params.leaf_capacity(), &packed_parameter, &tweak, &ends);
+        for (lane, leaf) in leaves.iter_mut().enumerate() {
+            *leaf = std::array::from_fn(|i| hashes[i].as_slice()[lane]);
+        }
+    }
+    for end in &mut ends {
+        erase(end);
+    }
+}
+
+/// Walks all chains of as many epochs as there are lanes, from their starts to their ends.
+fn walk_all(
+    derivation: &mut Derivation<DIGEST_LEN>,
+    parameter: &[Packed; PARAMETER_LEN],
+    first_epoch: u32,
+    ends: &mut [[Packed; DIGEST_LEN]],
+) {
+    let tweaks = ChainTweaks::new(first_epoch);
+    let mut state = [Packed::ZERO; 16];
+    state[DIGEST_LEN..DIGEST_LEN + PARAMETER_LEN].copy_from_slice(parameter);
+    for (chain_index, end) in (0u8..).zip(ends) {
+        derivation.starts(end, |lane| (first_epoch + lane as u32, chain_index));
+        state[..DIGEST_LEN].copy_from_slice(end);
+        for step in 1..=STEPS {
+            state[13..15].copy_from_slice(&tweaks.at(chain_index, step));
+            let value = compress_16(&state);
+            state[..DIGEST_LEN].copy_from_slice(&value);
+        }
+        end.copy_from_slice(&state[..DIGEST_LEN]);
+    }
+}
+
+/// The chain tweaks of consecutive epochs.
+///
+/// Chain index and step fill the low bits of a tweak, so that, unless these carry into the upper
+/// limb, they are one addition to the lower limb.
+struct ChainTweaks {
+    first_epoch: u32,
+    base: [Packed; 2],
+    carries: bool,
+}
+
+impl ChainTweaks {
+    fn new(first_epoch: u32) -> Self {
+        let lanes = first_epoch..=first_epoch.saturating_add(LANES as u32 - 1);
+        let carries = lanes.into_iter().any(|epoch| (u64::from(epoch) << 24) % P >= P - (1 << 24));
+        let base = packed_pair(|lane| tweak::chain(first_epoch.wrapping_add(lane as u32), 0, 0));
+        Self { first_epoch, base, carries }
+    }
+
+    #[inline]
+    fn at(&self, chain_index: u8, step: u8) -> [Packed; 2] {
+        if self.carries {
+            return packed_pair(|lane| {
+                tweak::chain(self.first_epoch.wrapping_add(lane as u32), chain_index, step)
+            });
+        }
+        let low = F::new((u32::from(chain_index) << 16) | (u32::from(step) << 8));
+        [self.base[0] + Packed::from(low), self.base[1]]
+    }
+}
+
+fn packed_pair(lanes: impl Fn(usize) -> [F; 2]) -> [Packed; 2] {
+    let lanes: [[F; 2]; LANES] = std::array::from_fn(lanes);
+    std::array::from_fn(|limb| Packed::from_fn(|lane| lanes[lane][limb]))
+}

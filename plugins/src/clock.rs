@@ -1,0 +1,36 @@
+//! Walking the slot grid.
+
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    clock::{CurrentInterval, MAX_INTERVALS_PER_UPDATE, SlotClock, UnixTime},
+    schedule::{Interval, OnInterval, RunIntervals},
+};
+
+/// Runs the schedule of every interval that is due.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`UnixTime`] | [`UnixTime`], [`SlotClock`] | [`CurrentInterval`] |
+#[derive(Debug)]
+pub struct ClockPlugin;
+
+impl Plugin for ClockPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<UnixTime>().add_systems(RunIntervals, walk_intervals);
+    }
+}
+
+/// The one system that advances time: every due interval runs, oldest first, none is jumped over.
+/// A clock that steps back changes nothing until it has caught up with itself.
+fn walk_intervals(world: &mut World) {
+    let now_ms = world.resource::<UnixTime>().now_ms;
+    let clock = *world.resource::<SlotClock>();
+    let walked = world.resource::<CurrentInterval>().count;
+    let due = clock.total_intervals(now_ms);
+    for count in (walked + 1..=due).take(MAX_INTERVALS_PER_UPDATE as usize) {
+        let late_ms = now_ms - clock.interval_start_ms(count);
+        world.insert_resource(CurrentInterval { count, late_ms });
+        world.run_schedule(OnInterval(Interval::of(count)));
+    }
+}

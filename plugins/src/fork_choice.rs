@@ -1,0 +1,108 @@
+//! Fork choice and block import.
+
+use std::sync::Arc;
+
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    containers::{Block, State},
+    messages::{BlockImported, FinalizedAdvanced, HeadChanged},
+    preset::SignaturePreset,
+    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+};
+use quintet_prover::ProofSystem;
+use quintet_systems::{
+    fork_choice::{
+        gossip::{
+            AggregateChecks, AttestationChecks, admit_aggregates, admit_attestations,
+            commit_aggregates, commit_attestations, start_aggregate_checks,
+            start_attestation_checks,
+        },
+        import::{ImportQueue, admit_blocks, commit_imports, start_imports},
+        interval,
+        limits::{PoolLimits, prune_blocks, shrink_pools, shrink_states},
+        set_anchor,
+    },
+    verification::{Proofs, SignatureVerifier, Signatures, XmssVerifier},
+};
+
+/// The trusted state and block that a node starts from.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// The block's post-state.
+    pub state: Arc<State>,
+    /// The block.
+    pub block: Block,
+}
+
+/// Blocks, votes and aggregates in; head, safe target, justified and finalized out.
+///
+/// Panics when the anchor's block does not commit to its state: check with
+/// [`set_anchor`] first where the anchor is not trusted.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | everything of `quintet_components::{chain, tree, votes}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`] |
+pub struct ForkChoicePlugin {
+    /// Where the chain starts.
+    pub anchor: Anchor,
+    /// The network's signature preset.
+    pub preset: SignaturePreset,
+    /// The network's proof system.
+    pub proofs: Arc<dyn ProofSystem>,
+    /// What checks single signatures; the preset's XMSS unless a client brings its own.
+    pub signatures: Option<Arc<dyn SignatureVerifier>>,
+}
+
+impl Plugin for ForkChoicePlugin {
+    fn build(&self, app: &mut App) {
+        let signatures =
+            self.signatures.clone().unwrap_or_else(|| Arc::new(XmssVerifier::new(self.preset)));
+        app.insert_resource(self.preset)
+            .insert_resource(Signatures(signatures))
+            .insert_resource(Proofs(Arc::clone(&self.proofs)))
+            .init_resource::<PoolLimits>()
+            .init_resource::<ImportQueue>()
+            .init_resource::<AttestationChecks>()
+            .init_resource::<AggregateChecks>()
+            .add_message::<BlockImported>()
+            .add_message::<HeadChanged>()
+            .add_message::<FinalizedAdvanced>();
+        set_anchor(app.world_mut(), Arc::clone(&self.anchor.state), &self.anchor.block)
+            .expect("the anchor's block commits to its state");
+        add_systems(app);
+    }
+}
+
+fn add_systems(app: &mut App) {
+    app.add_systems(
+        PreUpdate,
+        (commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
+    )
+    .add_systems(
+        PreUpdate,
+        // Blocks before aggregates before votes.
+        (
+            admit_blocks,
+            start_imports,
+            admit_aggregates,
+            start_aggregate_checks,
+            admit_attestations,
+            start_attestation_checks,
+        )
+            .chain()
+            .in_set(NodeSystems::Admit),
+    )
+    .add_systems(Update, commit_imports.in_set(NodeSystems::Import))
+    .add_systems(
+        PostUpdate,
+        (shrink_pools, prune_blocks, shrink_states).chain().in_set(NodeSystems::Prune),
+    );
+    let fork_choice = IntervalSystems::ForkChoice;
+    app.add_systems(
+        OnInterval(Interval::Propose),
+        interval::accept_at_proposal.in_set(fork_choice),
+    )
+    .add_systems(OnInterval(Interval::SafeTarget), interval::update_safe_target.in_set(fork_choice))
+    .add_systems(OnInterval(Interval::Accept), interval::accept_new.in_set(fork_choice));
+}

@@ -1,0 +1,55 @@
+//! The group that a node is built from.
+
+use std::sync::Arc;
+
+use bevy_app::{PluginGroup, PluginGroupBuilder};
+use quintet_components::preset::SignaturePreset;
+use quintet_prover::ProofSystem;
+
+use crate::{
+    AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, OrderPlugin,
+    RunnerPlugin, TasksPlugin,
+};
+
+/// Everything a node consists of. A custom client edits it:
+/// `NodePlugins::new(…).build().disable::<AggregationPlugin>().add(MyPlugin)`.
+///
+/// | plugin | what it does |
+/// | --- | --- |
+/// | [`RunnerPlugin`] | sleeps until the next interval or a wake |
+/// | [`OrderPlugin`] | schedules, sets and their order |
+/// | [`TasksPlugin`] | runs tasks on `AsyncComputeTaskPool` |
+/// | [`ClockPlugin`] | walks the intervals that are due |
+/// | [`InboundPlugin`] | lanes from other threads |
+/// | [`ForkChoicePlugin`] | blocks, votes, head, finality |
+/// | [`AggregationPlugin`] | aggregation sessions |
+pub struct NodePlugins {
+    anchor: Anchor,
+    preset: SignaturePreset,
+    proofs: Arc<dyn ProofSystem>,
+}
+
+impl NodePlugins {
+    /// A node that starts from this anchor.
+    pub fn new(anchor: Anchor, preset: SignaturePreset, proofs: Arc<dyn ProofSystem>) -> Self {
+        Self { anchor, preset, proofs }
+    }
+}
+
+impl PluginGroup for NodePlugins {
+    fn build(self) -> PluginGroupBuilder {
+        PluginGroupBuilder::start::<Self>()
+            .add(RunnerPlugin::default())
+            .add(OrderPlugin)
+            .add(TasksPlugin::default())
+            .add(ClockPlugin)
+            .add(InboundPlugin)
+            .add(ForkChoicePlugin {
+                anchor: self.anchor,
+                preset: self.preset,
+                proofs: self.proofs,
+                signatures: None,
+            })
+            .add(AggregationPlugin)
+    }
+}

@@ -1,0 +1,61 @@
+//! Lanes from other threads into the world.
+
+use bevy_app::{App, Plugin, PreUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    lane::{Lane, LaneSender},
+    messages::{AggregateReceived, AttestationReceived, BlockReceived, InputJudged},
+    schedule::NodeSystems,
+    waker::NodeWaker,
+};
+
+/// The sending ends of the lanes: clones go to the threads that decode what arrives.
+#[derive(Resource, Clone, Debug)]
+pub struct InboundLanes {
+    /// Blocks: 256 wait at most, 16 an update.
+    pub blocks: LaneSender<BlockReceived>,
+    /// Aggregates: 512 wait at most, 64 an update.
+    pub aggregates: LaneSender<AggregateReceived>,
+    /// Single votes: 8192 wait at most, 512 an update.
+    pub attestations: LaneSender<AttestationReceived>,
+}
+
+/// One lane for each kind of inbound item, so that no kind crowds out another. Blocks are read
+/// before aggregates, aggregates before votes.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`InboundLanes`], a [`Lane`] a kind, their messages | [`NodeWaker`] | [`BlockReceived`], [`AggregateReceived`], [`AttestationReceived`] |
+#[derive(Debug)]
+pub struct InboundPlugin;
+
+impl Plugin for InboundPlugin {
+    fn build(&self, app: &mut App) {
+        let lanes = InboundLanes {
+            blocks: add_lane(app, 256, 16),
+            aggregates: add_lane(app, 512, 64),
+            attestations: add_lane(app, 8192, 512),
+        };
+        app.insert_resource(lanes).add_message::<InputJudged>().add_systems(
+            PreUpdate,
+            (
+                drain_lane::<BlockReceived>,
+                drain_lane::<AggregateReceived>,
+                drain_lane::<AttestationReceived>,
+            )
+                .chain()
+                .in_set(NodeSystems::Receive),
+        );
+    }
+}
+
+fn add_lane<M: Message>(app: &mut App, capacity: usize, budget: usize) -> LaneSender<M> {
+    let waker = app.world().resource::<NodeWaker>().clone();
+    let (sender, lane) = Lane::<M>::new(capacity, budget, waker);
+    app.add_message::<M>().insert_resource(lane);
+    sender
+}
+
+fn drain_lane<M: Message>(lane: Res<Lane<M>>, mut received: MessageWriter<M>) {
+    received.write_batch(lane.drain());
+}

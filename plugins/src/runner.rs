@@ -1,0 +1,87 @@
+//! The runner: one update a wake or deadline, asleep in between.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bevy_app::{App, AppExit, Plugin, PluginsState};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    clock::{CurrentInterval, SlotClock, UnixTime},
+    lane::Lane,
+    messages::{AggregateReceived, AttestationReceived, BlockReceived},
+    waker::{NodeWaker, Wakes},
+};
+
+/// Drives the app from the slot clock and the waker instead of a frame loop.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], the lanes | [`UnixTime`] |
+#[derive(Debug)]
+pub struct RunnerPlugin {
+    /// The longest sleep; the clock may have been set meanwhile.
+    pub max_idle: Duration,
+}
+
+impl Default for RunnerPlugin {
+    fn default() -> Self {
+        Self { max_idle: Duration::from_secs(1) }
+    }
+}
+
+#[derive(Resource)]
+struct WakesResource(Wakes);
+
+impl Plugin for RunnerPlugin {
+    fn build(&self, app: &mut App) {
+        let (waker, wakes) = NodeWaker::new();
+        let max_idle = self.max_idle;
+        app.insert_resource(waker)
+            .insert_resource(WakesResource(wakes))
+            .set_runner(move |app| run(app, max_idle));
+    }
+}
+
+fn run(mut app: App, max_idle: Duration) -> AppExit {
+    while app.plugins_state() == PluginsState::Adding {
+        bevy_tasks::tick_global_task_pools_on_main_thread();
+    }
+    app.finish();
+    app.cleanup();
+    let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");
+    loop {
+        app.world_mut().resource_mut::<UnixTime>().now_ms = unix_now_ms();
+        app.update();
+        if let Some(exit) = app.should_exit() {
+            return exit;
+        }
+        if !has_more(app.world()) {
+            wakes.wait(until_next_interval(app.world()).min(max_idle));
+        }
+    }
+}
+
+/// Whether there is work left over from this update, because a budget ended it.
+fn has_more(world: &World) -> bool {
+    fn waits<T: Send + 'static>(world: &World) -> bool {
+        world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)
+    }
+    waits::<BlockReceived>(world)
+        || waits::<AggregateReceived>(world)
+        || waits::<AttestationReceived>(world)
+}
+
+fn until_next_interval(world: &World) -> Duration {
+    let (Some(clock), Some(current)) =
+        (world.get_resource::<SlotClock>(), world.get_resource::<CurrentInterval>())
+    else {
+        return Duration::MAX;
+    };
+    let start_ms = clock.interval_start_ms(current.count + 1);
+    Duration::from_millis(start_ms.saturating_sub(unix_now_ms()))
+}
+
+/// The wall clock. Before 1970 counts as 1970.
+fn unix_now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).expect("the year is below 500 million")
+}

@@ -1,0 +1,66 @@
+//! Where tasks run.
+
+use bevy_app::{App, Plugin};
+use bevy_tasks::{AsyncComputeTaskPool, TaskPool, TaskPoolBuilder};
+use quintet_components::{
+    task::{Job, TaskSpawner, Tasks},
+    waker::NodeWaker,
+};
+
+/// Runs jobs on a task pool: the process's `AsyncComputeTaskPool`, or one of its own.
+#[derive(Debug)]
+pub struct PoolSpawner(Option<TaskPool>);
+
+impl PoolSpawner {
+    /// The process's pool, with this many threads unless it exists already.
+    pub fn global(threads: usize) -> Self {
+        AsyncComputeTaskPool::get_or_init(|| pool(threads));
+        Self(None)
+    }
+
+    /// A pool of its own, which ends with the spawner.
+    pub fn own(threads: usize) -> Self {
+        Self(Some(pool(threads)))
+    }
+}
+
+fn pool(threads: usize) -> TaskPool {
+    TaskPoolBuilder::new().num_threads(threads.max(1)).thread_name("async-compute".into()).build()
+}
+
+impl TaskSpawner for PoolSpawner {
+    fn spawn(&self, job: Job) {
+        let task = async move { job() };
+        match &self.0 {
+            Some(pool) => pool.spawn(task).detach(),
+            None => AsyncComputeTaskPool::get().spawn(task).detach(),
+        }
+    }
+}
+
+/// Puts the spawner in place, unless a test or a simulator brought its own.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`Tasks`] | [`NodeWaker`] | |
+#[derive(Debug)]
+pub struct TasksPlugin {
+    /// Threads of the process's `AsyncComputeTaskPool`.
+    pub threads: usize,
+}
+
+impl Default for TasksPlugin {
+    /// All cores: ticks need little, and proofs need what there is.
+    fn default() -> Self {
+        Self { threads: std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+impl Plugin for TasksPlugin {
+    fn build(&self, app: &mut App) {
+        if !app.world().contains_resource::<Tasks>() {
+            let waker = app.world().resource::<NodeWaker>().clone();
+            app.insert_resource(Tasks::new(PoolSpawner::global(self.threads), waker));
+        }
+    }
+}

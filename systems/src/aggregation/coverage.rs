@@ -1,0 +1,87 @@
+//! Choosing proofs that cover as many validators as possible.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use quintet_components::{
+    constants::VALIDATOR_REGISTRY_LIMIT,
+    containers::{AggregationBits, SingleMessageAggregate, ValidatorIndex},
+};
+use ssz::Encode;
+
+const WORDS: usize = VALIDATOR_REGISTRY_LIMIT / 64;
+
+/// A set of validators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage([u64; WORDS]);
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self([0; WORDS])
+    }
+}
+
+impl Coverage {
+    /// The participants of an aggregate.
+    pub fn of(participants: &AggregationBits) -> Self {
+        let mut this = Self::default();
+        for (mine, word) in this.0.iter_mut().zip(participants.words()) {
+            *mine = word;
+        }
+        this
+    }
+
+    /// Whether the validator is in the set.
+    pub fn contains(&self, index: ValidatorIndex) -> bool {
+        usize::try_from(index / 64)
+            .ok()
+            .and_then(|word| self.0.get(word))
+            .is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// Adds the validators of another set.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine |= theirs;
+        }
+    }
+
+    /// How many validators the set has that `other` has not.
+    pub fn count_beyond(&self, other: &Self) -> u32 {
+        self.0.iter().zip(&other.0).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
+    }
+}
+
+/// Picks, again and again, the proof that adds the most validators, first from the pool with
+/// priority, then from the fallback, until no proof adds any. Ties go to the larger encoding, so
+/// that every node picks alike. Returns the picks and what they cover.
+pub fn select_proofs_for_coverage(
+    priority: &[Arc<SingleMessageAggregate>],
+    fallback: &[Arc<SingleMessageAggregate>],
+) -> (Vec<Arc<SingleMessageAggregate>>, Coverage) {
+    let mut selected = Vec::new();
+    let mut covered = Coverage::default();
+    for pool in [priority, fallback] {
+        let mut candidates: Vec<(&Arc<SingleMessageAggregate>, Coverage)> =
+            pool.iter().map(|proof| (proof, Coverage::of(&proof.participants))).collect();
+        loop {
+            let best = (0..candidates.len()).max_by(|one, other| {
+                let gain = |index: usize| candidates[index].1.count_beyond(&covered);
+                gain(*one)
+                    .cmp(&gain(*other))
+                    .then_with(|| compare_encodings(candidates[*one].0, candidates[*other].0))
+            });
+            let Some(best) = best.filter(|best| candidates[*best].1.count_beyond(&covered) > 0)
+            else {
+                break;
+            };
+            let (proof, coverage) = candidates.swap_remove(best);
+            covered.add(&coverage);
+            selected.push(Arc::clone(proof));
+        }
+    }
+    (selected, covered)
+}
+
+fn compare_encodings(one: &SingleMessageAggregate, other: &SingleMessageAggregate) -> Ordering {
+    one.as_ssz_bytes().cmp(&other.as_ssz_bytes())
+}

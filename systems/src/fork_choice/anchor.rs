@@ -1,0 +1,78 @@
+//! The trusted state and block that fork choice starts from.
+
+use std::sync::Arc;
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{
+        Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, Registry, SafeTarget,
+        States,
+    },
+    clock::{CurrentInterval, SlotClock, first_interval},
+    containers::{Block, Checkpoint, Root, State},
+    rejection::{Rejection, RejectionReason},
+    tree::{BlockNode, BlockTree},
+    votes::{Known, LatestVotes, New, PoolOrder, Signed, Vote, VotesByData},
+};
+use tree_hash::TreeHash;
+
+/// Makes this state and its block the world's anchor: justified, finalized, head and safe target,
+/// at the anchor's slot. What the world held of another chain is gone.
+///
+/// # Errors
+/// `ANCHOR_STATE_ROOT_MISMATCH`; the world is then unchanged.
+pub fn set_anchor(
+    world: &mut World,
+    state: Arc<State>,
+    block: &Block,
+) -> Result<Checkpoint, Rejection> {
+    let state_root: Root = state.tree_hash_root();
+    if block.state_root != state_root {
+        return Err(RejectionReason::AnchorStateRootMismatch.because(format!(
+            "the block commits to {}, the state is {state_root}",
+            block.state_root
+        )));
+    }
+    clear(world);
+
+    let root = block.tree_hash_root();
+    let anchor = Checkpoint { root, slot: block.slot };
+    world.insert_resource(Genesis(state.config));
+    world.insert_resource(SlotClock::new(state.config.genesis_time));
+    world.insert_resource(CurrentInterval { count: first_interval(block.slot), late_ms: 0 });
+    world.insert_resource(Head(anchor));
+    world.insert_resource(SafeTarget(anchor));
+    world.insert_resource(Justified(anchor));
+    world.insert_resource(Finalized(anchor));
+    world.insert_resource(Registry::new(&state.validators));
+    world.resource_mut::<LatestVotes>().cutoff = anchor.slot;
+    world.spawn(BlockNode {
+        root,
+        parent_root: block.parent_root,
+        slot: block.slot,
+        proposer_index: block.proposer_index,
+        state_root,
+        justified: state.latest_justified,
+        finalized_slot: state.latest_finalized.slot,
+    });
+    world.resource_mut::<States>().insert(root, state);
+    Ok(anchor)
+}
+
+/// Leaves the indices in place and empty.
+fn clear(world: &mut World) {
+    world.init_resource::<BlockTree>();
+    world.init_resource::<VotesByData>();
+    world.init_resource::<PoolOrder<Signed>>();
+    world.init_resource::<PoolOrder<New>>();
+    world.init_resource::<PoolOrder<Known>>();
+    world.init_resource::<IsAggregator>();
+    world.init_resource::<LandedProposal>();
+    let mut entities = world.query_filtered::<Entity, Or<(With<BlockNode>, With<Vote>)>>();
+    for entity in entities.iter(world).collect::<Vec<_>>() {
+        world.despawn(entity);
+    }
+    world.insert_resource(BlockTree::default());
+    world.insert_resource(LatestVotes::default());
+    world.insert_resource(States::default());
+}

@@ -1,0 +1,249 @@
+//! Votes and aggregates from the network: cheap checks at once, signatures in tasks, commits in
+//! the order of arrival.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{IsAggregator, Registry},
+    clock::CurrentInterval,
+    containers::{Root, SignedAggregatedAttestation, SignedAttestation},
+    messages::{AggregateReceived, AttestationReceived, InputId, InputJudged, Verdict},
+    preset::SignaturePreset,
+    rejection::{Rejection, RejectionReason},
+    task::{TaskPanic, Tasks, Work},
+    tree::BlockTree,
+    votes::Phase,
+};
+use tree_hash::TreeHash;
+
+use super::{pool, validate_attestation};
+use crate::verification::{Proofs, SignatureCheck, Signatures, verify_aggregate};
+
+/// Votes that wait for their signature check, at most.
+pub const MAX_PENDING_ATTESTATIONS: usize = 8192;
+/// Aggregates that wait for their proof check, at most.
+pub const MAX_PENDING_AGGREGATES: usize = 512;
+/// Signatures checked by one task: enough to fill the packed hashing, short enough that a block
+/// behind it waits a few milliseconds.
+pub const ATTESTATION_BATCH: usize = 64;
+/// Tasks of each kind under way at once, so that a flood of votes leaves the pool to blocks.
+pub const MAX_TASKS_UNDER_WAY: usize = 2;
+
+type Arrived<T> = (InputId, Arc<T>);
+
+/// Votes whose signatures are being checked, in order of arrival.
+#[derive(Resource, Default)]
+pub struct AttestationChecks {
+    waiting: VecDeque<Arrived<SignedAttestation>>,
+    under_way: VecDeque<(Vec<Arrived<SignedAttestation>>, Work<Vec<bool>>)>,
+}
+
+/// Aggregates whose proofs are being checked, in order of arrival.
+#[derive(Resource, Default)]
+pub struct AggregateChecks {
+    waiting: VecDeque<Arrived<SignedAggregatedAttestation>>,
+    under_way: VecDeque<(Arrived<SignedAggregatedAttestation>, Work<Result<(), Rejection>>)>,
+}
+
+impl AttestationChecks {
+    /// How many votes wait or are under way.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.iter().map(|(batch, _)| batch.len()).sum::<usize>()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty()
+    }
+}
+
+impl AggregateChecks {
+    /// How many aggregates wait or are under way.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty()
+    }
+}
+
+/// Queues arrived votes that are worth a signature check.
+pub fn admit_attestations(
+    mut received: MessageReader<AttestationReceived>,
+    mut checks: ResMut<AttestationChecks>,
+    mut judged: MessageWriter<InputJudged>,
+    (tree, registry): (Res<BlockTree>, Res<Registry>),
+    preset: Res<SignaturePreset>,
+    now: Res<CurrentInterval>,
+) {
+    for AttestationReceived { id, attestation } in received.read() {
+        let verdict = match check_attestation(attestation, &tree, &registry, *preset, now.count) {
+            Err(rejection) => Verdict::Rejected(rejection),
+            Ok(()) if checks.waiting.len() >= MAX_PENDING_ATTESTATIONS => {
+                Verdict::Ignored("attestation queue is full")
+            }
+            Ok(()) => {
+                checks.waiting.push_back((*id, Arc::clone(attestation)));
+                continue;
+            }
+        };
+        judged.write(InputJudged { id: *id, verdict });
+    }
+}
+
+/// What can be said of a vote without looking at its signature.
+fn check_attestation(
+    attestation: &SignedAttestation,
+    tree: &BlockTree,
+    registry: &Registry,
+    preset: SignaturePreset,
+    now_intervals: u64,
+) -> Result<(), Rejection> {
+    if attestation.signature.preset() != preset {
+        return Err(RejectionReason::DecodeError.because(format!(
+            "a {} signature, the network's are {preset}",
+            attestation.signature.preset()
+        )));
+    }
+    validate_attestation(&attestation.data, tree, now_intervals)?;
+    match registry.attestation_key(attestation.validator_index) {
+        Some(_) => Ok(()),
+        None => Err(RejectionReason::ValidatorNotInState.because(format!(
+            "validator {} of {}",
+            attestation.validator_index,
+            registry.len()
+        ))),
+    }
+}
+
+/// Queues arrived aggregates that are worth a proof check.
+pub fn admit_aggregates(
+    mut received: MessageReader<AggregateReceived>,
+    mut checks: ResMut<AggregateChecks>,
+    mut judged: MessageWriter<InputJudged>,
+    tree: Res<BlockTree>,
+    now: Res<CurrentInterval>,
+) {
+    for AggregateReceived { id, aggregate } in received.read() {
+        let checked = validate_attestation(&aggregate.data, &tree, now.count)
+            .and_then(|()| aggregate.proof.participants.non_empty_count());
+        let verdict = match checked {
+            Err(rejection) => Verdict::Rejected(rejection),
+            Ok(_) if checks.waiting.len() >= MAX_PENDING_AGGREGATES => {
+                Verdict::Ignored("aggregate queue is full")
+            }
+            Ok(_) => {
+                checks.waiting.push_back((*id, Arc::clone(aggregate)));
+                continue;
+            }
+        };
+        judged.write(InputJudged { id: *id, verdict });
+    }
+}
+
+/// Starts checks of votes, as many as may be under way.
+pub fn start_attestation_checks(
+    mut checks: ResMut<AttestationChecks>,
+    registry: Res<Registry>,
+    signatures: Res<Signatures>,
+    tasks: Res<Tasks>,
+) {
+    while checks.under_way.len() < MAX_TASKS_UNDER_WAY && !checks.waiting.is_empty() {
+        let count = checks.waiting.len().min(ATTESTATION_BATCH);
+        let batch: Vec<_> = checks.waiting.drain(..count).collect();
+        let (registry, signatures, votes) = (registry.clone(), signatures.clone(), batch.clone());
+        let work = tasks.spawn(move |_| {
+            let roots: Vec<Root> =
+                votes.iter().map(|(_, vote)| vote.data.tree_hash_root()).collect();
+            let items: Vec<SignatureCheck<'_>> = votes
+                .iter()
+                .zip(&roots)
+                .map(|((_, vote), root)| SignatureCheck {
+                    public_key: registry
+                        .attestation_key(vote.validator_index)
+                        .expect("admitted votes are in the registry")
+                        .as_slice(),
+                    slot: vote.data.slot,
+                    message: &root.0,
+                    signature: vote.signature.as_bytes(),
+                })
+                .collect();
+            signatures.0.verify_batch(&items)
+        });
+        checks.under_way.push_back((batch, work));
+    }
+}
+
+/// Starts checks of aggregates, as many as may be under way.
+pub fn start_aggregate_checks(
+    mut checks: ResMut<AggregateChecks>,
+    registry: Res<Registry>,
+    proofs: Res<Proofs>,
+    tasks: Res<Tasks>,
+) {
+    while checks.under_way.len() < MAX_TASKS_UNDER_WAY {
+        let Some((id, aggregate)) = checks.waiting.pop_front() else { return };
+        let (registry, proofs, input) = (registry.clone(), proofs.clone(), Arc::clone(&aggregate));
+        let work = tasks
+            .spawn(move |_| verify_aggregate(&input.data, &input.proof, &registry, &*proofs.0));
+        checks.under_way.push_back(((id, aggregate), work));
+    }
+}
+
+/// Commits checked votes in order of arrival: an aggregator keeps their signatures.
+pub fn commit_attestations(world: &mut World) {
+    let keep = world.resource::<IsAggregator>().0;
+    loop {
+        let mut checks = world.resource_mut::<AttestationChecks>();
+        let Some((_, work)) = checks.under_way.front_mut() else { return };
+        let Some(outcome) = work.take() else { return };
+        let (batch, _) = checks.under_way.pop_front().expect("it had a front");
+        let verdicts = panicked(outcome, "a signature check");
+        for (index, (id, vote)) in batch.into_iter().enumerate() {
+            let verdict = match verdicts.as_ref().map(|verdicts| verdicts[index]) {
+                None => Verdict::Ignored("internal error"),
+                Some(false) => Verdict::Rejected(RejectionReason::InvalidSignature.because(
+                    format!("validator {} at slot {}", vote.validator_index, vote.data.slot),
+                )),
+                Some(true) => {
+                    if keep {
+                        let signature = vote.signature.clone();
+                        pool::add_signature(world, &vote.data, vote.validator_index, signature);
+                    }
+                    Verdict::Accepted
+                }
+            };
+            world.write_message(InputJudged { id, verdict });
+        }
+        world.run_system_cached(start_attestation_checks).expect("its resources are installed");
+    }
+}
+
+/// Commits checked aggregates in order of arrival: they count at the next acceptance.
+pub fn commit_aggregates(world: &mut World) {
+    loop {
+        let mut checks = world.resource_mut::<AggregateChecks>();
+        let Some((_, work)) = checks.under_way.front_mut() else { return };
+        let Some(outcome) = work.take() else { return };
+        let ((id, aggregate), _) = checks.under_way.pop_front().expect("it had a front");
+        let verdict = match panicked(outcome, "a proof check") {
+            None => Verdict::Ignored("internal error"),
+            Some(Err(rejection)) => Verdict::Rejected(rejection),
+            Some(Ok(())) => {
+                let payload = Arc::new(aggregate.proof.clone());
+                pool::add_payload(world, &aggregate.data, payload, Phase::New);
+                Verdict::Accepted
+            }
+        };
+        world.write_message(InputJudged { id, verdict });
+        world.run_system_cached(start_aggregate_checks).expect("its resources are installed");
+    }
+}
+
+/// A panic is our fault, not the sender's: logged, and nothing said against the input.
+fn panicked<T>(outcome: Result<T, TaskPanic>, what: &str) -> Option<T> {
+    outcome.inspect_err(|panic| tracing::error!(%panic, "{what} panicked")).ok()
+}

@@ -1,0 +1,185 @@
+//! Blocks: cheap checks, a task for proof and transition, and the commit in the order of arrival.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{Finalized, Justified, Registry, States},
+    containers::{AttestationData, Block, Root, SignedBlock, State},
+    messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
+    rejection::{Rejection, RejectionReason},
+    task::{Tasks, Work},
+    tree::{BlockNode, BlockTree},
+};
+
+use super::{limits, pool, update_head};
+use crate::{
+    transition::state_transition,
+    verification::{Proofs, verify_block},
+};
+
+/// Blocks that wait for their proof and transition, at most. One more is ignored; whoever sent it
+/// can be asked again.
+pub const MAX_PENDING_BLOCKS: usize = 256;
+
+/// Blocks on their way into the tree, in order of arrival.
+#[derive(Resource, Default)]
+pub struct ImportQueue(VecDeque<PendingBlock>);
+
+struct PendingBlock {
+    id: InputId,
+    root: Root,
+    block: Arc<SignedBlock>,
+    work: Option<Work<Result<Arc<State>, Rejection>>>,
+}
+
+impl ImportQueue {
+    /// How many blocks wait.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none wait.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn contains(&self, root: &Root) -> bool {
+        self.0.iter().any(|pending| pending.root == *root)
+    }
+}
+
+/// Queues arrived blocks whose parent is known or queued before them.
+pub fn admit_blocks(
+    mut received: MessageReader<BlockReceived>,
+    mut queue: ResMut<ImportQueue>,
+    mut judged: MessageWriter<InputJudged>,
+    tree: Res<BlockTree>,
+    states: Res<States>,
+) {
+    for BlockReceived { id, root, block } in received.read() {
+        let verdict = if tree.contains(root) || queue.contains(root) {
+            Verdict::Ignored("known block")
+        } else if states.get(&block.block.parent_root).is_none()
+            && !queue.contains(&block.block.parent_root)
+        {
+            Verdict::Rejected(unknown_parent(&block.block))
+        } else if let Err(rejection) = check_distinct(&block.block) {
+            Verdict::Rejected(rejection)
+        } else if queue.0.len() >= MAX_PENDING_BLOCKS {
+            Verdict::Ignored("import queue is full")
+        } else {
+            let block = Arc::clone(block);
+            queue.0.push_back(PendingBlock { id: *id, root: *root, block, work: None });
+            continue;
+        };
+        judged.write(InputJudged { id: *id, verdict });
+    }
+}
+
+fn unknown_parent(block: &Block) -> Rejection {
+    RejectionReason::UnknownParentBlock.because(format!(
+        "no post-state of {}, the parent of the block at slot {}",
+        block.parent_root, block.slot
+    ))
+}
+
+/// A body names each attestation data once.
+fn check_distinct(block: &Block) -> Result<(), Rejection> {
+    let attestations = &block.body.attestations;
+    let distinct: HashSet<&AttestationData> = attestations.iter().map(|each| &each.data).collect();
+    if distinct.len() == attestations.len() {
+        Ok(())
+    } else {
+        Err(RejectionReason::DuplicateAttestationData.because(format!(
+            "{} attestations over {} distinct data",
+            attestations.len(),
+            distinct.len()
+        )))
+    }
+}
+
+/// Starts every queued block whose parent's post-state is there.
+pub fn start_imports(
+    mut queue: ResMut<ImportQueue>,
+    states: Res<States>,
+    registry: Res<Registry>,
+    proofs: Res<Proofs>,
+    tasks: Res<Tasks>,
+) {
+    for pending in queue.0.iter_mut().filter(|pending| pending.work.is_none()) {
+        let Some(parent) = states.get(&pending.block.block.parent_root) else { continue };
+        let (parent, registry, proofs) = (Arc::clone(parent), registry.clone(), proofs.clone());
+        let (block, root) = (Arc::clone(&pending.block), pending.root);
+        pending.work = Some(tasks.spawn(move |_| {
+            verify_block(&block, root, &registry, &*proofs.0)?;
+            state_transition(&parent, &block.block).map(Arc::new)
+        }));
+    }
+}
+
+/// Commits the blocks at the queue's front whose tasks have ended. A block that still waits for
+/// its parent is started as soon as the parent is in.
+pub fn commit_imports(world: &mut World) {
+    loop {
+        // What the parent's commit made possible is started before it is missed.
+        world.run_system_cached(start_imports).expect("its resources are installed");
+        let mut queue = world.resource_mut::<ImportQueue>();
+        let Some(front) = queue.0.front_mut() else { return };
+        let outcome = match &mut front.work {
+            // Its parent was refused.
+            None => Ok(Err(unknown_parent(&front.block.block))),
+            Some(work) => match work.take() {
+                None => return,
+                Some(outcome) => outcome,
+            },
+        };
+        let PendingBlock { id, root, block, .. } = queue.0.pop_front().expect("it had a front");
+        let verdict = match outcome {
+            Err(panic) => {
+                tracing::error!(%root, %panic, "a block's transition panicked");
+                Verdict::Ignored("internal error")
+            }
+            Ok(Err(rejection)) => {
+                tracing::debug!(%root, %rejection, "block refused");
+                Verdict::Rejected(rejection)
+            }
+            Ok(Ok(state)) => {
+                commit_block(world, root, &block.block, state);
+                Verdict::Accepted
+            }
+        };
+        world.write_message(InputJudged { id, verdict });
+    }
+}
+
+/// Puts a block with its post-state into the tree and updates everything that depends on it.
+pub fn commit_block(world: &mut World, root: Root, block: &Block, state: Arc<State>) {
+    let finalized_before = world.resource::<Finalized>().0.slot;
+    insert_block(world, root, block, state);
+    pool::seed_from_block(world, block.body.attestations.iter().map(|each| &each.data));
+    update_head(world);
+    if world.resource::<Finalized>().0.slot > finalized_before {
+        limits::prune_stale_votes(world);
+    }
+    world.write_message(BlockImported { root, slot: block.slot });
+}
+
+/// Puts a block into the tree; the store's justified checkpoint only ever advances.
+pub(crate) fn insert_block(world: &mut World, root: Root, block: &Block, state: Arc<State>) {
+    world.spawn(BlockNode {
+        root,
+        parent_root: block.parent_root,
+        slot: block.slot,
+        proposer_index: block.proposer_index,
+        state_root: block.state_root,
+        justified: state.latest_justified,
+        finalized_slot: state.latest_finalized.slot,
+    });
+    let mut justified = world.resource_mut::<Justified>();
+    justified.0 = justified.0.advance_to(state.latest_justified);
+    world.resource_mut::<States>().insert(root, state);
+}

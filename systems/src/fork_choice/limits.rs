@@ -1,0 +1,173 @@
+//! What bounds the pools, the tree and the states, whether or not the chain finalizes.
+//!
+//! Everything is anchored to the head: finality may stall for days. Dropping a known payload
+//! takes it from block building only; what it says about the head stays counted.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{Finalized, Head, Justified, SafeTarget, States},
+    containers::{AttestationData, Checkpoint, Slot},
+    tree::{BlockNode, BlockTree},
+    votes::{Known, LatestVotes, New, Payload, Signed, Vote, VoteSignature},
+};
+
+use super::{latest_votes, pool};
+
+/// The limits of a node's fork choice.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Votes kept, in all pools together.
+    pub votes: usize,
+    /// Bytes of signatures and proofs kept, in all pools together.
+    pub bytes: usize,
+    /// A vote goes when its slot is this far behind the head.
+    pub window_slots: u64,
+    /// Blocks go when their slot is this far behind the finalized one: what peers may still ask
+    /// for.
+    pub served_slots: u64,
+}
+
+impl Default for PoolLimits {
+    fn default() -> Self {
+        Self { votes: 4096, bytes: 128 << 20, window_slots: 3600, served_slots: 3600 }
+    }
+}
+
+/// Drops, from every pool, the votes whose head is not a descendant of the finalized block: they
+/// can no longer move the head.
+pub fn prune_stale_votes(world: &mut World) {
+    let finalized = world.resource::<Finalized>().0;
+    despawn_votes(world, |data, tree| {
+        !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
+    });
+    // A vote that only fork choice remembers is stale by the same rule.
+    let tree = world.resource::<BlockTree>();
+    let stale: Vec<bool> = (world.resource::<LatestVotes>().votes.iter())
+        .map(|vote| {
+            vote.as_ref().and_then(|vote| vote.head).is_some_and(|head| {
+                let head = Checkpoint { root: tree[head].root, slot: tree.slot(head) };
+                !tree.is_ancestor(finalized, head)
+            })
+        })
+        .collect();
+    if stale.contains(&true) {
+        let gone: Vec<Entity> = world
+            .resource::<LatestVotes>()
+            .votes
+            .iter()
+            .zip(stale)
+            .filter_map(|(vote, stale)| vote.filter(|_| stale).map(|vote| vote.vote))
+            .collect();
+        latest_votes::recount_where(world, |vote| gone.contains(&vote.vote));
+    }
+}
+
+fn despawn_votes(world: &mut World, stale: impl Fn(&AttestationData, &BlockTree) -> bool) {
+    let mut votes = world.query::<(Entity, &Vote)>();
+    let tree = world.resource::<BlockTree>();
+    let gone: Vec<Entity> = votes
+        .iter(world)
+        .filter(|(_, vote)| stale(&vote.data, tree))
+        .map(|(entity, _)| entity)
+        .collect();
+    for vote in &gone {
+        world.despawn(*vote);
+    }
+    if !gone.is_empty() {
+        let gone: std::collections::HashSet<Entity> = gone.into_iter().collect();
+        latest_votes::recount_where(world, |vote| gone.contains(&vote.vote));
+    }
+}
+
+/// Brings the pools back within their limits: votes behind the window first, then the oldest.
+/// Unlike [`prune_stale_votes`] this forgets evidence, not opinions: latest votes stay counted.
+pub fn shrink_pools(world: &mut World) {
+    let limits = *world.get_resource_or_init::<PoolLimits>();
+    let oldest_slot = world.resource::<Head>().0.slot.saturating_sub(limits.window_slots);
+    let mut votes = world.query::<(Entity, &Vote)>();
+    let mut sizes: Vec<(Slot, Entity, usize)> = votes
+        .iter(world)
+        .map(|(entity, vote)| (vote.data.slot, entity, bytes_of(world, entity)))
+        .collect();
+    let mut bytes: usize = sizes.iter().map(|(_, _, bytes)| bytes).sum();
+    let mut count = sizes.len();
+    if count <= limits.votes
+        && bytes <= limits.bytes
+        && sizes.iter().all(|(slot, ..)| *slot >= oldest_slot)
+    {
+        return;
+    }
+    sizes.sort_unstable();
+    for (slot, vote, size) in sizes {
+        if slot >= oldest_slot && count <= limits.votes && bytes <= limits.bytes {
+            break;
+        }
+        world.despawn(vote);
+        count -= 1;
+        bytes -= size;
+    }
+}
+
+fn bytes_of(world: &World, vote: Entity) -> usize {
+    let signatures = pool::signatures(world, vote).map(|(_, each)| signature_bytes(each));
+    let payloads = pool::all_payloads(world, vote).map(payload_bytes);
+    signatures.sum::<usize>() + payloads.sum::<usize>()
+}
+
+fn signature_bytes(signature: &VoteSignature) -> usize {
+    signature.signature.as_bytes().len()
+}
+
+fn payload_bytes(payload: &Payload) -> usize {
+    payload.0.proof.as_bytes().len()
+}
+
+/// Drops the oldest states beyond the cache's limit, never one that fork choice stands on.
+pub fn shrink_states(world: &mut World) {
+    let held = [
+        world.resource::<Head>().0.root,
+        world.resource::<SafeTarget>().0.root,
+        world.resource::<Justified>().0.root,
+        world.resource::<Finalized>().0.root,
+    ];
+    world.resource_mut::<States>().shrink(&held);
+}
+
+/// Drops blocks that nobody may ask for any more: further behind the finalized slot than peers
+/// are served. Works in batches, so that the tree is rebuilt once in many slots.
+pub fn prune_blocks(world: &mut World) {
+    let limits = *world.get_resource_or_init::<PoolLimits>();
+    let finalized = world.resource::<Finalized>().0;
+    let oldest = finalized.slot.saturating_sub(limits.served_slots);
+    let batch = limits.served_slots / 4;
+    let tree = world.resource::<BlockTree>();
+    let first = tree.iter().next().map_or(0, |(_, block)| block.slot);
+    if first.saturating_add(batch) >= oldest {
+        return;
+    }
+    let mut blocks = world.query::<(Entity, &BlockNode)>();
+    let gone: Vec<Entity> = blocks
+        .iter(world)
+        .filter(|(_, block)| block.slot < oldest)
+        .map(|(entity, _)| entity)
+        .collect();
+    for block in gone {
+        world.despawn(block);
+    }
+    let moved = world.resource_mut::<BlockTree>().compact();
+    let mut latest = world.resource_mut::<LatestVotes>();
+    let LatestVotes { votes, counted, .. } = &mut *latest;
+    let heads = votes.iter_mut().flatten().map(|vote| &mut vote.head);
+    for head in heads.chain(counted) {
+        *head = head.and_then(|id| moved[id.index()]);
+    }
+}
+
+/// How many votes each pool has: signed, new, known.
+pub fn pool_sizes(world: &World) -> [usize; 3] {
+    [
+        pool::members::<Signed>(world).len(),
+        pool::members::<New>(world).len(),
+        pool::members::<Known>(world).len(),
+    ]
+}

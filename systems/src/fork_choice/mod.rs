@@ -1,0 +1,20 @@
+//! Fork choice: LMD-GHOST over vote entities and compact blocks.
+//!
+//! Functions that change several facts at once take the world; the exclusive systems that call
+//! them run one after another, in the order that `quintet-plugins` gives them.
+
+pub mod anchor;
+pub mod gossip;
+pub mod head;
+pub mod import;
+pub mod interval;
+mod latest_votes;
+pub mod limits;
+pub mod pool;
+pub mod safe_target;
+pub mod validation;
+
+pub use anchor::set_anchor;
+pub use head::{block_weights, update_head};
+pub use latest_votes::count_votes;
+pub use validation::validate_attestation;

@@ -1,0 +1,180 @@
+//! The vote pools: membership, signatures, payloads.
+
+use std::sync::Arc;
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    containers::{AttestationData, Root, Signature, SingleMessageAggregate, ValidatorIndex},
+    votes::{
+        Known, Member, New, Payload, PayloadOf, Payloads, Phase, Pool, PoolOrder, SignatureOf,
+        Signed, Vote, VoteSignature, VoteSignatures, VotesByData,
+    },
+};
+use tree_hash::TreeHash;
+
+use super::latest_votes;
+
+/// The vote of this content; it is made when it is new.
+pub fn vote(world: &mut World, data: &AttestationData) -> Entity {
+    if let Some(vote) = world.resource::<VotesByData>().get(data) {
+        return vote;
+    }
+    let root: Root = data.tree_hash_root();
+    world.spawn(Vote { data: *data, root }).id()
+}
+
+/// Puts a vote at a pool's end, unless it is in the pool already.
+pub fn join<P: Pool>(world: &mut World, vote: Entity) {
+    if world.get::<Member<P>>(vote).is_none() {
+        let rank = world.resource::<PoolOrder<P>>().back();
+        world.entity_mut(vote).insert(Member::<P>::at(rank));
+    }
+}
+
+/// Takes a vote out of a pool; one that is in no pool any more goes, with all it has.
+pub fn leave<P: Pool>(world: &mut World, vote: Entity) {
+    let mut vote = world.entity_mut(vote);
+    vote.remove::<Member<P>>();
+    if !vote.contains::<Member<Signed>>()
+        && !vote.contains::<Member<New>>()
+        && !vote.contains::<Member<Known>>()
+    {
+        vote.despawn();
+    }
+}
+
+/// The votes of a pool in order.
+pub fn members<P: Pool>(world: &World) -> Vec<Entity> {
+    world.resource::<PoolOrder<P>>().iter().collect()
+}
+
+/// Adds a verified signature. Whether it was new.
+pub fn add_signature(
+    world: &mut World,
+    data: &AttestationData,
+    validator_index: ValidatorIndex,
+    signature: Signature,
+) -> bool {
+    let vote = vote(world, data);
+    let signature = VoteSignature { validator_index, signature };
+    if signatures(world, vote).any(|(_, known)| *known == signature) {
+        return false;
+    }
+    world.spawn((signature, SignatureOf(vote)));
+    join::<Signed>(world, vote);
+    true
+}
+
+/// The signatures on a vote, in order of arrival.
+pub fn signatures(world: &World, vote: Entity) -> impl Iterator<Item = (Entity, &VoteSignature)> {
+    world
+        .get::<VoteSignatures>(vote)
+        .into_iter()
+        .flat_map(|signatures| signatures.iter())
+        .filter_map(|entity| Some((entity, world.get::<VoteSignature>(entity)?)))
+}
+
+/// Adds a verified payload in this phase. Whether it was new there.
+pub fn add_payload(
+    world: &mut World,
+    data: &AttestationData,
+    payload: Arc<SingleMessageAggregate>,
+    phase: Phase,
+) -> bool {
+    let vote = vote(world, data);
+    match phase {
+        Phase::New => join::<New>(world, vote),
+        Phase::Known => join::<Known>(world, vote),
+    }
+    if payloads(world, vote, phase).any(|(_, known)| *known == payload) {
+        return false;
+    }
+    let participants = payload.participants.clone();
+    world.spawn((Payload(payload), phase, PayloadOf(vote)));
+    if phase == Phase::Known {
+        latest_votes::count_payload(world, vote, &participants);
+    }
+    true
+}
+
+/// A vote's payloads of one phase, in order of arrival.
+pub fn payloads(
+    world: &World,
+    vote: Entity,
+    phase: Phase,
+) -> impl Iterator<Item = (Entity, &Arc<SingleMessageAggregate>)> {
+    world
+        .get::<Payloads>(vote)
+        .into_iter()
+        .flat_map(|payloads| payloads.iter())
+        .filter(move |entity| world.get::<Phase>(*entity) == Some(&phase))
+        .filter_map(|entity| Some((entity, &world.get::<Payload>(entity)?.0)))
+}
+
+/// Makes every new payload known: it counts from now on. The head is not touched.
+pub fn promote_new(world: &mut World) {
+    for vote in members::<New>(world) {
+        join::<Known>(world, vote);
+        let new: Vec<(Entity, Arc<SingleMessageAggregate>)> = payloads(world, vote, Phase::New)
+            .map(|(id, payload)| (id, Arc::clone(payload)))
+            .collect();
+        for (entity, payload) in new {
+            if payloads(world, vote, Phase::Known).any(|(_, known)| *known == payload) {
+                world.despawn(entity);
+            } else {
+                world.entity_mut(entity).insert(Phase::Known);
+                latest_votes::count_payload(world, vote, &payload.participants);
+            }
+        }
+        leave::<New>(world, vote);
+    }
+}
+
+/// Puts the votes of an imported block before all other known votes, in body order.
+pub fn seed_from_block<'a>(
+    world: &mut World,
+    body: impl ExactSizeIterator<Item = &'a AttestationData>,
+) {
+    let first = world.resource::<PoolOrder<Known>>().front(body.len());
+    for (rank, data) in (first..).zip(body) {
+        let vote = vote(world, data);
+        world.entity_mut(vote).insert(Member::<Known>::at(rank));
+        let known: Vec<Arc<SingleMessageAggregate>> =
+            payloads(world, vote, Phase::Known).map(|(_, payload)| Arc::clone(payload)).collect();
+        for payload in known {
+            latest_votes::count_payload(world, vote, &payload.participants);
+        }
+    }
+}
+
+/// A vote's payloads of both phases.
+pub fn all_payloads(world: &World, vote: Entity) -> impl Iterator<Item = &Payload> {
+    let payloads = world.get::<Payloads>(vote).into_iter().flat_map(|payloads| payloads.iter());
+    payloads.filter_map(|entity| world.get::<Payload>(entity))
+}
+
+/// Takes a session's inputs out of the pools: every new payload, and the signatures on the votes
+/// that it proved.
+pub fn drop_inputs(world: &mut World, inputs: &[Entity], proved: &[AttestationData]) {
+    let mut votes = Vec::new();
+    for entity in inputs.iter().copied() {
+        // Inputs that went meanwhile, or became known, are no longer the session's.
+        let payload = world.get::<PayloadOf>(entity).map(|of| of.0);
+        let signature = world.get::<SignatureOf>(entity).map(|of| of.0);
+        let (Some(vote), gone) = (payload.or(signature), payload.is_some()) else { continue };
+        let absorbed = || world.get::<Vote>(vote).is_some_and(|vote| proved.contains(&vote.data));
+        let still_new = || world.get::<Phase>(entity) == Some(&Phase::New);
+        if if gone { still_new() } else { absorbed() } {
+            world.despawn(entity);
+            votes.push(vote);
+        }
+    }
+    for vote in votes {
+        if world.get_entity(vote).is_ok() && payloads(world, vote, Phase::New).next().is_none() {
+            leave::<New>(world, vote);
+        }
+        if world.get_entity(vote).is_ok() && signatures(world, vote).next().is_none() {
+            leave::<Signed>(world, vote);
+        }
+    }
+}

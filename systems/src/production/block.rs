@@ -1,0 +1,196 @@
+//! Building a block.
+
+use std::sync::Arc;
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{Head, Registry, States},
+    containers::{
+        AggregatedAttestation, AggregatedAttestations, Block, BlockBody, Root,
+        SingleMessageAggregate, Slot, State, ValidatorIndex,
+    },
+    rejection::{Rejection, RejectionReason},
+    tree::BlockTree,
+    votes::{Known, Phase, Vote},
+};
+use quintet_prover::{CancelToken, ProofSystem, ProveError};
+use tree_hash::TreeHash;
+
+use super::selection::{Candidate, select_attestations};
+use crate::{
+    aggregation::job::AggregationJob,
+    fork_choice::pool,
+    transition::{process_block, process_slots, proposer_for_slot},
+};
+
+/// Everything that a block is built from, taken from the world at one moment.
+#[derive(Clone, Debug)]
+pub struct BlockInputs {
+    /// The slot to propose in.
+    pub slot: Slot,
+    /// Who proposes.
+    pub proposer_index: ValidatorIndex,
+    /// The parent's root.
+    pub parent_root: Root,
+    /// The parent's post-state.
+    pub parent: Arc<State>,
+    /// The known votes whose head the node has seen, in pool order, with their payloads.
+    pub candidates: Vec<Candidate>,
+    /// The validators.
+    pub registry: Registry,
+}
+
+/// A block with what its proof is made from.
+#[derive(Clone, Debug)]
+pub struct BuiltBlock {
+    /// The block.
+    pub block: Block,
+    /// Its root.
+    pub root: Root,
+    /// Its post-state.
+    pub post_state: Arc<State>,
+    /// The proof of each attestation, in body order. The block's proof merges them and the
+    /// proposer's signature.
+    pub proofs: Vec<Arc<SingleMessageAggregate>>,
+}
+
+/// Why there is no block.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BuildError {
+    /// The chain does not allow it.
+    Rejected(Rejection),
+    /// Payloads could not be joined.
+    Prove(ProveError),
+}
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Prove(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<Rejection> for BuildError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl BlockInputs {
+    /// Takes the inputs for a block on this parent from the world.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
+    /// another validator's.
+    pub fn on_parent(
+        world: &World,
+        parent_root: Root,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<Self, Rejection> {
+        let parent = world.resource::<States>().get(&parent_root).ok_or_else(|| {
+            RejectionReason::UnknownParentBlock.because(format!("no post-state of {parent_root}"))
+        })?;
+        let proposer = proposer_for_slot(slot, parent.validators.len())?;
+        if proposer != proposer_index {
+            return Err(RejectionReason::WrongProposer.because(format!(
+                "slot {slot} is validator {proposer}'s, not {proposer_index}'s"
+            )));
+        }
+        let tree = world.resource::<BlockTree>();
+        let candidates = pool::members::<Known>(world)
+            .into_iter()
+            .map(|vote| Candidate {
+                data: world.get::<Vote>(vote).expect("a pool holds votes").data,
+                payloads: pool::payloads(world, vote, Phase::Known)
+                    .map(|(_, payload)| Arc::clone(payload))
+                    .collect(),
+            })
+            .filter(|candidate| tree.contains(&candidate.data.head.root))
+            .collect();
+        Ok(Self {
+            slot,
+            proposer_index,
+            parent_root,
+            parent: Arc::clone(parent),
+            candidates,
+            registry: world.resource::<Registry>().clone(),
+        })
+    }
+
+    /// Takes the inputs for a block on the head.
+    ///
+    /// # Errors
+    /// As [`Self::on_parent`].
+    pub fn on_head(
+        world: &World,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<Self, Rejection> {
+        Self::on_parent(world, world.resource::<Head>().0.root, slot, proposer_index)
+    }
+}
+
+/// Builds the block: votes chosen, several payloads for one vote joined, state root computed.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn build_block(
+    inputs: &BlockInputs,
+    proofs: &dyn ProofSystem,
+    cancel: &CancelToken,
+) -> Result<BuiltBlock, BuildError> {
+    let mut advanced = State::clone(&inputs.parent);
+    process_slots(&mut advanced, inputs.slot)?;
+    let mut block = Block {
+        slot: inputs.slot,
+        proposer_index: inputs.proposer_index,
+        parent_root: inputs.parent_root,
+        ..Block::default()
+    };
+    let selected = select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates)?;
+    let payloads = selected
+        .into_iter()
+        .map(|candidate| join(candidate, &inputs.registry, proofs, cancel))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(BuildError::Prove)?;
+
+    let attestations = payloads.iter().map(|(data, payload)| AggregatedAttestation {
+        aggregation_bits: payload.participants.clone(),
+        data: *data,
+    });
+    block.body = BlockBody {
+        attestations: AggregatedAttestations::new(attestations.collect())
+            .expect("a block carries at most eight votes"),
+    };
+    process_block(&mut advanced, &block)?;
+    block.state_root = advanced.tree_hash_root();
+    Ok(BuiltBlock {
+        root: block.tree_hash_root(),
+        block,
+        post_state: Arc::new(advanced),
+        proofs: payloads.into_iter().map(|(_, payload)| payload).collect(),
+    })
+}
+
+type Joined = (quintet_components::containers::AttestationData, Arc<SingleMessageAggregate>);
+
+/// The one payload that a block carries for a vote.
+fn join(
+    candidate: Candidate,
+    registry: &Registry,
+    proofs: &dyn ProofSystem,
+    cancel: &CancelToken,
+) -> Result<Joined, ProveError> {
+    let Candidate { data, mut payloads } = candidate;
+    if payloads.len() == 1 {
+        return Ok((data, payloads.remove(0)));
+    }
+    let root = data.tree_hash_root();
+    let job = AggregationJob { data, root, children: payloads, signatures: Vec::new() };
+    Ok((data, Arc::new(job.run(registry, proofs, cancel)?)))
+}
