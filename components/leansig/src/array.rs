@@ -7,7 +7,7 @@ use ssz::{Decode, DecodeError, Encode};
 use crate::field::{ELEMENT_BYTES, F};
 use crate::wire::{WireError, elements, put_elements};
 
-/// `N` elements of the KoalaBear field.
+/// `N` elements of the `KoalaBear` field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldArray<const N: usize>(pub(crate) [F; N]);
 

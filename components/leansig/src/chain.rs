@@ -27,7 +27,7 @@ pub(crate) struct ChainJob<'a> {
 /// Chains differ in length, so a lane whose chain ends takes the next one at once. The longest
 /// chains start first: then few lanes idle at the end.
 pub(crate) fn walk(jobs: &mut [ChainJob<'_>]) {
-    let mut by_length: [Vec<u32>; BASE] = Default::default();
+    let mut by_length: [Vec<u32>; BASE as usize] = Default::default();
     for (index, job) in (0u32..).zip(jobs.iter()) {
         by_length[usize::from(job.end - job.step)].push(index);
     }

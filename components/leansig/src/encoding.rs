@@ -42,8 +42,8 @@ pub(crate) fn decode_codeword(params: &Params, hash: &[F; MAX_HASH_ELEMENTS]) ->
         }
         let mut quotient = value / QUOTIENT;
         for digit in digits {
-            *digit = (quotient % BASE as u32) as u8;
-            quotient /= BASE as u32;
+            *digit = quotient.to_le_bytes()[0] % BASE;
+            quotient /= u32::from(BASE);
         }
     }
     codeword[params.dimension..].fill(0);

@@ -1,4 +1,4 @@
-//! The KoalaBear field, its packed form, and integers written in base p.
+//! The `KoalaBear` field, its packed form, and integers written in base p.
 
 use p3_field::{Field, PrimeField32};
 use p3_koala_bear::KoalaBear;

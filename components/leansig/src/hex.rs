@@ -1,7 +1,9 @@
 //! Hex, as keys are written in JSON and YAML.
 
+use zeroize::Zeroizing;
+
 /// Bytes from hex digits of either case, with or without `0x`, with white space around them.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = text.trim();
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
@@ -9,7 +11,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     // The exact capacity: a buffer that grows would leave copies of secrets behind.
-    let mut bytes = Vec::with_capacity(pairs.len());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
     for [high, low] in pairs {
         bytes.push(digit(*high)? << 4 | digit(*low)?);
     }

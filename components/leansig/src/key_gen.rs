@@ -9,14 +9,16 @@ use thiserror::Error;
 
 use crate::field::{DIGEST_LEN, Digest, F, Parameter};
 use crate::leaf::compute_leaves;
-use crate::packing::LANES;
+use crate::packing::{LANES, count_u32};
 use crate::params::Params;
 use crate::prf::PrfKey;
 use crate::signing_key::SigningKey;
 use crate::tree::{SubTree, bottom_tree, top_tree};
 
-/// Epochs of one rayon task: a few milliseconds of work.
-const CHUNK: usize = 4 * LANES;
+/// Into how many tasks a bottom tree's leaves are cut, at least, for as many threads.
+const MIN_TASKS: usize = 32;
+/// The most epochs of one task: a few milliseconds of work.
+const MAX_CHUNK: usize = 4 * LANES;
 
 /// Why no key was made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -139,12 +141,11 @@ pub(crate) fn key_gen<R: RngExt + ?Sized>(
     let build = |index| build_bottom_tree(params, &prf_key, &parameter, index, &meter);
     let (left, right, top) = options.run(|| {
         let (left, right) = (build(first)?, build(first + 1)?);
-        let others: Result<Vec<Digest>, KeyGenError> = (first + 2..end)
-            .into_par_iter()
-            .map(|index| build(index).map(|tree| root_of(&tree)))
-            .collect();
         let mut roots = vec![root_of(&left), root_of(&right)];
-        roots.append(&mut others?);
+        // One tree after the other: each has work for all threads, and takes 4 MiB of memory.
+        for index in first + 2..end {
+            roots.push(root_of(&build(index)?));
+        }
         let top = top_tree(params.log_lifetime, index_u32(first), &parameter, roots, padding);
         Ok::<_, KeyGenError>((left, right, top))
     })?;
@@ -203,9 +204,10 @@ fn build_bottom_tree(
     let half = params.log_lifetime / 2;
     let first_epoch = index_u32(index) << half;
     let mut leaves = vec![[F::ZERO; DIGEST_LEN]; 1 << half];
-    leaves.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, leaves)| {
+    let chunk_len = (leaves.len() / MIN_TASKS).clamp(LANES, MAX_CHUNK);
+    leaves.par_chunks_mut(chunk_len).enumerate().try_for_each(|(chunk, leaves)| {
         meter.options.check_cancelled()?;
-        let epoch = first_epoch + (chunk * CHUNK) as u32;
+        let epoch = first_epoch + count_u32(chunk * chunk_len);
         compute_leaves(params, prf_key, parameter, epoch, leaves);
         meter.add(leaves.len() as u64);
         Ok(())

@@ -6,22 +6,21 @@
 //! string with the SSZ bytes in hex. A JSON file may also hold leanSpec's pairs, both keys of both
 //! roles of a validator. Which form a file has is told by its content.
 
+mod content;
 mod file;
 mod names;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+pub use content::{parse_public_key, parse_secret_key, public_key_from_hex};
 pub use names::{KeyKind, Role, file_names, find_file};
 
 use crate::hex;
 use crate::scheme::{Scheme, SecretKey, WireError};
-use crate::signing_key::SigningKeyForm;
-use crate::wire::{PUBLIC_KEY_BYTES, PublicKeyParts};
+use crate::wire::PUBLIC_KEY_BYTES;
 
 /// An encoded public key.
 pub type PublicKeyBytes = [u8; PUBLIC_KEY_BYTES];
@@ -149,79 +148,4 @@ pub fn write_pairs(
     }
     json.push_str("\n}\n");
     file::write(path, json.as_bytes(), file::Access::OwnerOnly)
-}
-
-/// A public key in hex, with or without `0x`, as it stands in configuration files.
-///
-/// # Errors
-/// If the text is not the hex of a public key.
-pub fn public_key_from_hex(text: &str) -> Result<PublicKeyBytes, KeyError> {
-    let bytes = hex::decode(text).ok_or(KeyError::Text { line: 1, column: 1 })?;
-    public_key_from_bytes(&bytes)
-}
-
-fn public_key_from_bytes(bytes: &[u8]) -> Result<PublicKeyBytes, KeyError> {
-    PublicKeyParts::decode(bytes)?;
-    let found = bytes.len();
-    bytes.try_into().map_err(|_| WireError::Length { expected: PUBLIC_KEY_BYTES, found }.into())
-}
-
-/// Reads the content of a public key's file.
-///
-/// # Errors
-/// If it is no public key.
-pub fn parse_public_key(content: &[u8], role: Option<Role>) -> Result<PublicKeyBytes, KeyError> {
-    use crate::array::FieldArray;
-
-    #[derive(serde::Deserialize)]
-    struct Form {
-        root: FieldArray<8>,
-        parameter: FieldArray<5>,
-    }
-
-    match Form_::of(content) {
-        Form_::Bytes => public_key_from_bytes(content),
-        Form_::Hex(text) => public_key_from_hex(text),
-        Form_::Json => {
-            let value = Json::parse(content)?.select(role, "public_key")?;
-            if let Some(text) = value.0.as_str() {
-                return public_key_from_hex(text);
-            }
-            let form: Form = serde::Deserialize::deserialize(&value.0)?;
-            let mut bytes = Vec::with_capacity(PUBLIC_KEY_BYTES);
-            PublicKeyParts { root: form.root.0, parameter: form.parameter.0 }.encode(&mut bytes);
-            public_key_from_bytes(&bytes)
-        }
-    }
-}
-
-/// Reads the content of a secret key's file.
-///
-/// # Errors
-/// If it is no secret key of the scheme.
-pub fn parse_secret_key(
-    scheme: Scheme,
-    content: &[u8],
-    role: Option<Role>,
-) -> Result<SecretKey, KeyError> {
-    let from_hex = |text: &str| {
-        let bytes = hex::decode(text).map(Zeroizing::new);
-        let bytes = bytes.ok_or(KeyError::Text { line: 1, column: 1 })?;
-        Ok(SecretKey::from_bytes(scheme, &bytes)?)
-    };
-    match Form_::of(content) {
-        Form_::Bytes => Ok(SecretKey::from_bytes(scheme, content)?),
-        Form_::Hex(text) => from_hex(text),
-        Form_::Json => {
-            // Numbers of a production key would take gigabytes as a tree of JSON values.
-            if let Ok(form) = serde_json::from_slice::<SigningKeyForm>(content) {
-                return Ok(SecretKey::from_key(scheme, form.into_key(scheme.params())?));
-            }
-            let value = Json::parse(content)?.select(role, "secret_key")?;
-            match value.0.as_str() {
-                Some(text) => from_hex(text),
-                None => Err(KeyError::Text { line: 1, column: 1 }),
-            }
-        }
-    }
 }

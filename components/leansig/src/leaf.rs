@@ -3,14 +3,11 @@
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 
 use crate::field::{DIGEST_LEN, Digest, F, P, PARAMETER_LEN, Packed, Parameter};
-use crate::packing::LANES;
-use crate::params::{BASE, Params};
+use crate::packing::{LANES, count_u32};
+use crate::params::{Params, STEPS};
 use crate::poseidon::{compress_16, hash_leaf};
 use crate::prf::{Derivation, PrfKey, erase};
 use crate::tweak;
-
-/// Steps of a whole chain.
-const STEPS: u8 = (BASE - 1) as u8;
 
 /// Computes the leaves of consecutive epochs, each lane working on an epoch of its own.
 pub(crate) fn compute_leaves(
@@ -24,9 +21,9 @@ pub(crate) fn compute_leaves(
     let packed_parameter = parameter.map(Packed::from);
     let mut ends = vec![[Packed::ZERO; DIGEST_LEN]; params.dimension];
     for (group, leaves) in leaves.chunks_mut(LANES).enumerate() {
-        let epochs = first_epoch + (group * LANES) as u32;
+        let epochs = first_epoch + count_u32(group * LANES);
         walk_all(&mut derivation, &packed_parameter, epochs, &mut ends);
-        let tweak = packed_pair(|lane| tweak::tree(0, epochs + lane as u32));
+        let tweak = packed_pair(|lane| tweak::tree(0, epochs + count_u32(lane)));
         let hashes = hash_leaf(params.leaf_capacity(), &packed_parameter, &tweak, &ends);
         for (lane, leaf) in leaves.iter_mut().enumerate() {
             *leaf = std::array::from_fn(|i| hashes[i].as_slice()[lane]);
@@ -48,7 +45,7 @@ fn walk_all(
     let mut state = [Packed::ZERO; 16];
     state[DIGEST_LEN..DIGEST_LEN + PARAMETER_LEN].copy_from_slice(parameter);
     for (chain_index, end) in (0u8..).zip(ends) {
-        derivation.starts(end, |lane| (first_epoch + lane as u32, chain_index));
+        derivation.starts(end, |lane| (first_epoch + count_u32(lane), u64::from(chain_index)));
         state[..DIGEST_LEN].copy_from_slice(end);
         for step in 1..=STEPS {
             state[13..15].copy_from_slice(&tweaks.at(chain_index, step));
@@ -71,9 +68,10 @@ struct ChainTweaks {
 
 impl ChainTweaks {
     fn new(first_epoch: u32) -> Self {
-        let lanes = first_epoch..=first_epoch.saturating_add(LANES as u32 - 1);
+        let lanes = first_epoch..=first_epoch.saturating_add(count_u32(LANES) - 1);
         let carries = lanes.into_iter().any(|epoch| (u64::from(epoch) << 24) % P >= P - (1 << 24));
-        let base = packed_pair(|lane| tweak::chain(first_epoch.wrapping_add(lane as u32), 0, 0));
+        let base =
+            packed_pair(|lane| tweak::chain(first_epoch.wrapping_add(count_u32(lane)), 0, 0));
         Self { first_epoch, base, carries }
     }
 
@@ -81,7 +79,7 @@ impl ChainTweaks {
     fn at(&self, chain_index: u8, step: u8) -> [Packed; 2] {
         if self.carries {
             return packed_pair(|lane| {
-                tweak::chain(self.first_epoch.wrapping_add(lane as u32), chain_index, step)
+                tweak::chain(self.first_epoch.wrapping_add(count_u32(lane)), chain_index, step)
             });
         }
         let low = F::new((u32::from(chain_index) << 16) | (u32::from(step) << 8));
@@ -92,4 +90,31 @@ impl ChainTweaks {
 fn packed_pair(lanes: impl Fn(usize) -> [F; 2]) -> [Packed; 2] {
     let lanes: [[F; 2]; LANES] = std::array::from_fn(lanes);
     std::array::from_fn(|limb| Packed::from_fn(|lane| lanes[lane][limb]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Epochs whose tweaks carry into the upper limb for some chains or steps, and others.
+    #[test]
+    fn tweaks_of_lanes_are_those_of_their_epochs() {
+        let carrying = (0..200_000u32).filter(|epoch| {
+            let low = (u64::from(*epoch) << 24) % P;
+            low + (45 << 16) + (7 << 8) >= P
+        });
+        let mut carried = 0;
+        for epoch in carrying.take(20).chain([0, 1, 1 << 20, u32::MAX - count_u32(LANES) + 1]) {
+            let tweaks = ChainTweaks::new(epoch);
+            carried += usize::from(tweaks.carries);
+            for (chain_index, step) in [(0, 1), (3, 7), (45, 1), (45, 7)] {
+                let packed = tweaks.at(chain_index, step);
+                for lane in 0..LANES {
+                    let expected = tweak::chain(epoch + count_u32(lane), chain_index, step);
+                    assert_eq!(packed.map(|limb| limb.as_slice()[lane]), expected);
+                }
+            }
+        }
+        assert!(carried >= 20, "the slower way is tested too");
+    }
 }

@@ -24,6 +24,13 @@ pub const fn active() -> &'static str {
     }
 }
 
+/// A number of lanes, epochs of a tree or nodes of a level, none of which exceeds 2^32 - 1.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "as the function's name and doc say")]
+pub(crate) const fn count_u32(count: usize) -> u32 {
+    count as u32
+}
+
 /// Whether this build computes one hash at a time.
 #[must_use]
 pub const fn is_scalar() -> bool {

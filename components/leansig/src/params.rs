@@ -6,7 +6,9 @@ use crate::field::{DIGEST_BYTES, ELEMENT_BYTES, F, RANDOMNESS_LEN};
 use crate::poseidon::leaf_capacity;
 
 /// Values that one chain position can take: each chain has `BASE - 1` steps.
-pub(crate) const BASE: usize = 8;
+pub(crate) const BASE: u8 = 8;
+/// Steps of a whole chain.
+pub(crate) const STEPS: u8 = BASE - 1;
 /// Codeword digits that one field element of the message hash yields.
 pub(crate) const DIGITS_PER_ELEMENT: usize = 8;
 /// Size of the groups of residues that share a quotient: `QUOTIENT * BASE^DIGITS_PER_ELEMENT = p - 1`.
@@ -19,21 +21,19 @@ pub(crate) const CAPACITY: usize = 9;
 /// The numbers of one preset.
 #[derive(Debug)]
 pub(crate) struct Params {
-    /// How the preset is called in messages.
-    pub(crate) name: &'static str,
     pub(crate) log_lifetime: u32,
     pub(crate) dimension: usize,
     pub(crate) target_sum: u32,
     leaf_capacity: OnceLock<[F; CAPACITY]>,
 }
 
-pub(crate) static LIFETIME_8: Params = Params::new("lifetime 2^8", 8, 4, 6);
-pub(crate) static LIFETIME_18: Params = Params::new("lifetime 2^18", 18, 46, 200);
-pub(crate) static LIFETIME_32: Params = Params::new("lifetime 2^32", 32, 46, 200);
+pub(crate) static LIFETIME_8: Params = Params::new(8, 4, 6);
+pub(crate) static LIFETIME_18: Params = Params::new(18, 46, 200);
+pub(crate) static LIFETIME_32: Params = Params::new(32, 46, 200);
 
 impl Params {
-    const fn new(name: &'static str, log_lifetime: u32, dimension: usize, target_sum: u32) -> Self {
-        Self { name, log_lifetime, dimension, target_sum, leaf_capacity: OnceLock::new() }
+    const fn new(log_lifetime: u32, dimension: usize, target_sum: u32) -> Self {
+        Self { log_lifetime, dimension, target_sum, leaf_capacity: OnceLock::new() }
     }
 
     /// Epochs in the lifetime.

@@ -61,15 +61,12 @@ pub(crate) fn compress_24<A: Lane, const N: usize>(input: &[A; 24]) -> [A; N] {
 }
 
 /// Hashes a leaf: parameter, tweak and chain ends overwrite the sponge's rate, block by block.
-pub(crate) fn hash_leaf<A: Lane>(
+pub(crate) fn hash_leaf<A: Lane + From<F>>(
     capacity: &[F; CAPACITY],
     parameter: &[A; PARAMETER_LEN],
     tweak: &[A; 2],
     chain_ends: &[[A; DIGEST_LEN]],
-) -> [A; DIGEST_LEN]
-where
-    A: From<F>,
-{
+) -> [A; DIGEST_LEN] {
     let mut state = [A::ZERO; 24];
     for (slot, value) in state.iter_mut().zip(capacity) {
         *slot = A::from(*value);

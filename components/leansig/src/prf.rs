@@ -7,7 +7,7 @@ use p3_field::{PackedValue, PrimeCharacteristicRing};
 use p3_keccak::{KeccakF, VECTOR_LEN};
 use p3_symmetric::Permutation;
 use rand::RngExt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::field::{DIGEST_LEN, F, P, Packed, RANDOMNESS_LEN};
 use crate::packing::LANES;
@@ -33,16 +33,27 @@ const EPOCH_AT: usize = DOMAIN.len() + 1 + PRF_KEY_BYTES;
 const COUNTER_AT: usize = EPOCH_AT + 4 + 32;
 
 /// The secret from which everything else about a key can be computed.
-#[derive(Clone)]
-pub(crate) struct PrfKey(Zeroizing<[u8; PRF_KEY_BYTES]>);
+///
+/// It is boxed so that moving it leaves no copies behind.
+pub(crate) struct PrfKey(Box<Zeroizing<[u8; PRF_KEY_BYTES]>>);
 
 impl PrfKey {
     pub(crate) fn random<R: RngExt + ?Sized>(rng: &mut R) -> Self {
-        Self(Zeroizing::new(rng.random()))
+        let mut key = Self::zero();
+        for byte in key.0.iter_mut() {
+            *byte = rng.random();
+        }
+        key
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; PRF_KEY_BYTES]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        let mut key = Self::zero();
+        key.0.copy_from_slice(bytes);
+        key
+    }
+
+    fn zero() -> Self {
+        Self(Box::new(Zeroizing::new([0; PRF_KEY_BYTES])))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; PRF_KEY_BYTES] {
@@ -72,9 +83,9 @@ impl std::fmt::Debug for PrfKey {
 /// The function with everything but the last bytes of its input fixed; yields `N` elements a lane.
 pub(crate) struct Derivation<const N: usize> {
     /// Keccak's state after absorbing the input, with the variable bytes left zero.
-    template: Zeroizing<[u64; WORDS]>,
+    template: Box<Zeroizing<[u64; WORDS]>>,
     /// Scratch: overwritten by each evaluation, erased when dropped.
-    state: Zeroizing<[[u64; VECTOR_LEN]; WORDS]>,
+    state: Box<Zeroizing<[[u64; VECTOR_LEN]; WORDS]>>,
     variable_at: usize,
 }
 
@@ -91,11 +102,11 @@ impl<const N: usize> Derivation<N> {
         block[variable_at + variable] = 0x1f;
         block[BLOCK - 1] |= 0x80;
 
-        let mut template = Zeroizing::new([0; WORDS]);
+        let mut template = Box::new(Zeroizing::new([0; WORDS]));
         for (word, bytes) in template.iter_mut().zip(block.as_chunks::<8>().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        Self { template, state: Zeroizing::new([[0; VECTOR_LEN]; WORDS]), variable_at }
+        Self { template, state: Box::new(Zeroizing::new([[0; VECTOR_LEN]; WORDS])), variable_at }
     }
 
     /// Evaluates for all lanes; `variable` writes a lane's last input bytes.
@@ -116,7 +127,7 @@ impl<const N: usize> Derivation<N> {
                     self.state[first_word + offset][lane] ^= u64::from_le_bytes(*bytes);
                 }
             }
-            KeccakF.permute_mut(&mut *self.state);
+            KeccakF.permute_mut(&mut **self.state);
             for (slot, pair) in out.iter_mut().zip(self.state.as_chunks::<2>().0) {
                 let slot = &mut slot.as_slice_mut()[block..block + used];
                 for (lane, value) in slot.iter_mut().enumerate() {
@@ -133,12 +144,12 @@ impl Derivation<DIGEST_LEN> {
     pub(crate) fn starts(
         &mut self,
         out: &mut [Packed; DIGEST_LEN],
-        place: impl Fn(usize) -> (u32, u8),
+        place: impl Fn(usize) -> (u32, u64),
     ) {
         self.evaluate(out, |lane, bytes| {
             let (epoch, chain_index) = place(lane);
             bytes[..4].copy_from_slice(&epoch.to_be_bytes());
-            bytes[4..12].copy_from_slice(&u64::from(chain_index).to_be_bytes());
+            bytes[4..12].copy_from_slice(&chain_index.to_be_bytes());
         });
     }
 }
@@ -168,8 +179,42 @@ pub(crate) fn erase<const N: usize>(values: &mut [Packed; N]) {
     std::hint::black_box(values);
 }
 
-impl Zeroize for PrfKey {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroize;
+
+    use super::*;
+    use crate::packing::count_u32;
+
+    /// What dropping does to the seed.
+    #[test]
+    fn a_seed_is_erased() {
+        let mut key = PrfKey::from_bytes(&[7; PRF_KEY_BYTES]);
+        key.0.zeroize();
+        assert_eq!(key.as_bytes(), &[0; PRF_KEY_BYTES]);
+    }
+
+    #[test]
+    fn numbers_of_128_bits_are_reduced() {
+        for (high, low) in [(0, 0), (0, P), (1, 0), (u64::MAX, u64::MAX), (P, P - 1), (5, 1 << 63)]
+        {
+            let value = (u128::from(high) << 64) | u128::from(low);
+            let remainder = u32::try_from(value % u128::from(P)).expect("it is below p");
+            assert_eq!(reduce(high, low), F::new(remainder));
+        }
+    }
+
+    #[test]
+    fn lanes_are_independent() {
+        let key = PrfKey::from_bytes(&[9; PRF_KEY_BYTES]);
+        let mut together = [Packed::ZERO; DIGEST_LEN];
+        key.chain_starts().starts(&mut together, |lane| (count_u32(lane) * 1000, 3));
+        for lane in 0..LANES {
+            let mut alone = [Packed::ZERO; DIGEST_LEN];
+            key.chain_starts().starts(&mut alone, |_| (count_u32(lane) * 1000, 3));
+            for (together, alone) in together.iter().zip(&alone) {
+                assert_eq!(together.as_slice()[lane], alone.as_slice()[0]);
+            }
+        }
     }
 }

@@ -15,6 +15,9 @@ use crate::wire::{PublicKeyParts, WireError};
 pub(crate) use encoding::SigningKeyForm;
 
 /// The secret seed, the public parameter, the top tree, and two neighbouring bottom trees.
+///
+/// The seed erases itself when dropped. All else consists of hashes, which signatures and the
+/// public key disclose.
 pub(crate) struct SigningKey {
     pub(crate) params: &'static Params,
     pub(crate) prf_key: PrfKey,

@@ -9,7 +9,7 @@ use crate::encoding::{
 };
 use crate::field::{DIGEST_LEN, Digest, F, PARAMETER_LEN, Packed};
 use crate::packing::LANES;
-use crate::params::{BASE, Params};
+use crate::params::{Params, STEPS};
 use crate::poseidon::{compress_24, hash_leaf};
 use crate::tree::{hash_node, hash_nodes};
 use crate::tweak;
@@ -82,7 +82,7 @@ pub(crate) fn verify_all(params: &Params, items: &[Item<'_>]) -> Vec<Result<(), 
                 epoch: item.epoch,
                 chain_index,
                 step: digit,
-                end: (BASE - 1) as u8,
+                end: STEPS,
                 value: *value,
             });
         }

@@ -39,7 +39,8 @@ fn test_scheme(keys: &Path, trials: &mut Vec<Trial>) {
     for file in support::json_files(&pairs) {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         for role in ["attestation", "proposal"] {
-            let name = format!("lifetime_8::key_{}_{role}::decodes", stem.as_deref().unwrap_or("?"));
+            let name =
+                format!("lifetime_8::key_{}_{role}::decodes", stem.as_deref().unwrap_or("?"));
             let file = file.clone();
             trials.push(Trial::test(name, move || decodes(&pair(&file, role)?)));
         }
@@ -120,12 +121,15 @@ fn production(keys: &Path, trials: &mut Vec<Trial>) {
     let cases = answers["cases"].as_array().expect("a list of cases");
     for (seed, case) in (0..).zip(cases.clone()) {
         let case_1 = case.clone();
-        trials.push(Trial::test(format!("lifetime_32::case_{seed}::signatures_verify"), move || {
-            for signature in list(&case_1, "signatures")? {
-                verifies(Scheme::Lifetime32, &bytes(&case_1, "public_key")?, signature)?;
-            }
-            Ok(())
-        }));
+        trials.push(Trial::test(
+            format!("lifetime_32::case_{seed}::signatures_verify"),
+            move || {
+                for signature in list(&case_1, "signatures")? {
+                    verifies(Scheme::Lifetime32, &bytes(&case_1, "public_key")?, signature)?;
+                }
+                Ok(())
+            },
+        ));
         let name = format!("lifetime_32::case_{seed}::key_generation_agrees");
         let slow = std::env::var_os("CI").is_none();
         let trial = Trial::test(name, move || key_generation_agrees(seed, &case));

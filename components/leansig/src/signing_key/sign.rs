@@ -1,7 +1,6 @@
 //! Signing.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
-use zeroize::Zeroize;
 
 use super::SigningKey;
 use crate::chain::{self, ChainJob};
@@ -82,7 +81,8 @@ impl SigningKey {
         for (chain_index, digit) in (0u8..).zip(&codeword[..self.params.dimension]) {
             let lane = usize::from(chain_index) % LANES;
             if lane == 0 {
-                derivation.starts(&mut starts, |lane| (epoch, chain_index + lane as u8));
+                derivation
+                    .starts(&mut starts, |lane| (epoch, u64::from(chain_index) + lane as u64));
             }
             jobs.push(ChainJob {
                 parameter: &self.parameter,
@@ -96,12 +96,5 @@ impl SigningKey {
         erase(&mut starts);
         chain::walk(&mut jobs);
         jobs.iter().map(|job| job.value).collect()
-    }
-}
-
-impl Drop for SigningKey {
-    fn drop(&mut self) {
-        // What else the key holds are hashes, which signatures and the public key disclose.
-        self.prf_key.zeroize();
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{HashTreeLayer, SubTree};
 use crate::field::{DIGEST_LEN, Digest, F, PARAMETER_LEN, Packed, Parameter};
-use crate::packing::LANES;
+use crate::packing::{LANES, count_u32};
 use crate::poseidon::compress_24;
 use crate::tweak;
 
@@ -84,9 +84,9 @@ fn parents(parameter: &Parameter, level: u32, children: &HashTreeLayer) -> HashT
             let first = start_index as u32 + (chunk * CHUNK) as u32;
             let mut index = first;
             for (nodes, pairs) in nodes.chunks_mut(LANES).zip(pairs.chunks(LANES)) {
-                let tweaks = |lane: usize| tweak::tree(level, index + lane as u32);
+                let tweaks = |lane: usize| tweak::tree(level, index + count_u32(lane));
                 hash_group(parameter, tweaks, nodes, pairs);
-                index += LANES as u32;
+                index += count_u32(LANES);
             }
         },
     );

@@ -1,5 +1,7 @@
 //! Where the reference data is, and how it is read.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::Failed;
@@ -81,7 +83,11 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Fails with both values unless they are equal.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, left: &T, right: &T) -> Result<(), Failed> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    left: &T,
+    right: &T,
+) -> Result<(), Failed> {
     if left == right { Ok(()) } else { Err(format!("{what}: {left:?} is not {right:?}").into()) }
 }
 

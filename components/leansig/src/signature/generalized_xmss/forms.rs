@@ -10,7 +10,6 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ssz::{Decode, DecodeError, Encode};
-use zeroize::Zeroizing;
 
 use super::{
     GeneralizedXMSSPublicKey, GeneralizedXMSSSecretKey, GeneralizedXMSSSignature, Preset, params,
@@ -216,12 +215,13 @@ impl<'de, T: TwoForms> Visitor<'de> for EitherForm<T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         // Not `E::invalid_value`: errors must not repeat what may be a secret.
-        let bytes = Zeroizing::new(hex::decode(text).ok_or_else(|| E::custom("not hex"))?);
+        let bytes = hex::decode(text).ok_or_else(|| E::custom("not hex"))?;
         T::from_bytes(&bytes).map_err(E::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        let form = T::Form::deserialize(MapAccessDeserializer::new(map))?;
+        let form = T::Form::deserialize(MapAccessDeserializer::new(map));
+        let form = form.map_err(|_| A::Error::custom("malformed key or signature"))?;
         T::from_form(form).map_err(A::Error::custom)
     }
 }

@@ -1,0 +1,80 @@
+//! How tools name key files.
+
+use std::path::{Path, PathBuf};
+
+/// What a validator's key signs. Each role has a key of its own, since both may sign in one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Attestations, in every slot.
+    Attestation,
+    /// Block proposals.
+    Proposal,
+}
+
+/// Which half of a pair a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// The public key.
+    Public,
+    /// The secret key.
+    Secret,
+}
+
+impl Role {
+    /// The role that a file name speaks of: `attester` or `attestation`, `proposer` or `proposal`.
+    #[must_use]
+    pub fn from_file_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let attests = name.contains("attester") || name.contains("attestation");
+        let proposes = name.contains("proposer") || name.contains("proposal");
+        match (attests, proposes) {
+            (true, false) => Some(Self::Attestation),
+            (false, true) => Some(Self::Proposal),
+            _ => None,
+        }
+    }
+
+    /// The field of leanSpec's JSON that holds the role's pair.
+    pub(super) const fn pair_field(self) -> &'static str {
+        match self {
+            Self::Attestation => "attestation_keypair",
+            Self::Proposal => "proposal_keypair",
+        }
+    }
+
+    const fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Attestation => ["attester", "attestation"],
+            Self::Proposal => ["proposer", "proposal"],
+        }
+    }
+}
+
+/// The names that a validator's key file may have, in order of preference; SSZ before JSON.
+#[must_use]
+pub fn file_names(index: u64, role: Role, kind: KeyKind) -> Vec<String> {
+    let half = match kind {
+        KeyKind::Public => "pk",
+        KeyKind::Secret => "sk",
+    };
+    let mut names = Vec::new();
+    for extension in ["ssz", "json"] {
+        for word in role.words() {
+            for infix in ["_key", ""] {
+                names.push(format!("validator_{index}_{word}{infix}_{half}.{extension}"));
+            }
+        }
+    }
+    // leanSpec's files hold all keys of a validator.
+    names.push(format!("{index}.json"));
+    names
+}
+
+/// The first of [`file_names`] that exists in a folder.
+#[must_use]
+pub fn find_file(folder: &Path, index: u64, role: Role, kind: KeyKind) -> Option<PathBuf> {
+    file_names(index, role, kind)
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+}

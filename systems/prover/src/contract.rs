@@ -1,0 +1,192 @@
+//! The contract between a node and a proof system.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Bytes of a proof at most, as the block format has it: 512 KiB.
+pub const MAX_PROOF_BYTES: usize = 512 * 1024;
+
+/// Keys of a statement at most: as many as a validator registry holds.
+pub const MAX_SIGNERS: usize = 4096;
+
+/// Asks a prover to stop. Clones ask for the same work.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether anyone asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What a proof proves: each of these keys signed this message at this slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// The slot signed for: the signatures' epoch, so at most `u32::MAX`.
+    pub slot: u64,
+    /// The message signed.
+    pub message: [u8; 32],
+    /// The signers' encoded keys, in the order in which the caller lists the signers: 1 to
+    /// [`MAX_SIGNERS`] of them.
+    pub public_keys: Vec<&'a [u8]>,
+}
+
+/// A proof over a part of a statement's keys.
+#[derive(Clone, Debug)]
+pub struct Child<'a> {
+    /// Which of the statement's keys, as positions, strictly ascending, at least one.
+    pub signers: Vec<usize>,
+    /// The single-message proof over those keys and the same message and slot.
+    pub proof: &'a [u8],
+}
+
+/// A fresh signature under one of a statement's keys.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSignature<'a> {
+    /// Which of the statement's keys, as a position.
+    pub signer: usize,
+    /// The encoded signature.
+    pub signature: &'a [u8],
+}
+
+/// Why no proof came out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// The token was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A signer of the statement is in neither a child nor a signature, or one is named that the
+    /// statement does not have.
+    #[error("the inputs do not cover the statement: {0}")]
+    Coverage(String),
+    /// An input is not valid: a statement that nobody can sign, a malformed proof or signature, or
+    /// a proof for other keys.
+    #[error("invalid input: {0}")]
+    InvalidInput(String),
+    /// The proof would be longer than a block allows.
+    #[error("the proof would have {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// How long it would be.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+}
+
+/// Why a proof was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The bytes are no proof of this system.
+    #[error("malformed proof: {0}")]
+    Malformed(String),
+    /// It is a proof, and not of this statement, or the statement is one that nobody can sign.
+    #[error("the proof does not prove the statement: {0}")]
+    Invalid(String),
+}
+
+/// A proof system. The contract is in the crate's documentation.
+pub trait ProofSystem: Send + Sync + 'static {
+    /// The name that the configuration chooses it by.
+    fn name(&self) -> &'static str;
+
+    /// Proves a statement from children and fresh signatures, which together cover its keys and
+    /// may overlap. Children and signatures were verified by the caller.
+    ///
+    /// # Errors
+    /// - [`ProveError::Coverage`]: a signer has neither child nor signature, or an input names one
+    ///   that the statement does not have.
+    /// - [`ProveError::InvalidInput`]: the statement, a child or a signature has the wrong shape.
+    /// - [`ProveError::TooLarge`], [`ProveError::Cancelled`].
+    fn aggregate(
+        &self,
+        statement: &Statement<'_>,
+        children: &[Child<'_>],
+        signatures: &[RawSignature<'_>],
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError>;
+
+    /// Joins single-message proofs, each with its statement, into one multi-message proof of the
+    /// statements in this order. Two of them may state the same.
+    ///
+    /// # Errors
+    /// - [`ProveError::InvalidInput`]: nothing to merge, more than the system can hold, or a part
+    ///   that does not fit its statement.
+    /// - [`ProveError::TooLarge`], [`ProveError::Cancelled`].
+    fn merge(
+        &self,
+        parts: &[(Statement<'_>, &[u8])],
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError>;
+
+    /// Takes the proof of `statements[index]` out of a multi-message proof of `statements`.
+    ///
+    /// # Errors
+    /// - [`ProveError::InvalidInput`]: `index` is out of range, or the proof does not fit the
+    ///   statements.
+    /// - [`ProveError::Cancelled`].
+    fn split(
+        &self,
+        proof: &[u8],
+        statements: &[Statement<'_>],
+        index: usize,
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError>;
+
+    /// Checks a single-message proof.
+    ///
+    /// # Errors
+    /// [`VerifyError::Malformed`] for what is no proof, [`VerifyError::Invalid`] for one of
+    /// something else.
+    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError>;
+
+    /// Checks a multi-message proof of these statements in this order.
+    ///
+    /// # Errors
+    /// As [`ProofSystem::verify_single`].
+    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError>;
+
+    /// Bytes of a proof at most, single or multi. Default: [`MAX_PROOF_BYTES`].
+    fn max_proof_bytes(&self) -> usize {
+        MAX_PROOF_BYTES
+    }
+
+    /// Bytes that a single-message proof over this many signers takes, at least; never falls as
+    /// `signers` grows. Default: 0, for a system that cannot say.
+    fn single_proof_bytes(&self, signers: usize) -> usize {
+        let _ = signers;
+        0
+    }
+
+    /// Bytes that a multi-message proof takes, at least, over statements with these numbers of
+    /// signers. Default: the sum of the single-message proofs, which a system that joins them into
+    /// something shorter has to override.
+    fn multi_proof_bytes(&self, signers: &[usize]) -> usize {
+        signers.iter().fold(0, |sum, &count| sum.saturating_add(self.single_proof_bytes(count)))
+    }
+
+    /// Signers of one statement at most. Default: the largest number whose
+    /// [`single_proof_bytes`](Self::single_proof_bytes) is within the limit, no more than
+    /// [`MAX_SIGNERS`].
+    fn max_signers(&self) -> usize {
+        let limit = self.max_proof_bytes();
+        // `low` fits or is 0, and nothing above `high` does.
+        let (mut low, mut high) = (0, MAX_SIGNERS);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.single_proof_bytes(middle) <= limit {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+}

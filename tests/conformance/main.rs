@@ -1,0 +1,51 @@
+//! leanSpec's vectors, each file a named test, run by the same world and functions as a node.
+//!
+//! The folder is `LEANSPEC_VECTORS`, or `../shared/leanspec-vectors` beside the checkout. Without
+//! it the suite says so and runs nothing; in CI that is a failure.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fork_choice;
+mod justifiability;
+mod slot_clock;
+mod ssz_types_of_vectors;
+mod state_transition;
+mod vectors;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Runs one case of a vector file.
+type Run = fn(&serde_json::Value) -> Result<(), Failed>;
+
+/// The categories that this suite runs.
+const CATEGORIES: [(&str, Run); 5] = [
+    ("fork_choice", fork_choice::run),
+    ("justifiability", justifiability::run),
+    ("slot_clock", slot_clock::run),
+    ("ssz", ssz_types_of_vectors::run),
+    ("state_transition", state_transition::run),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let folder = vectors::folder();
+    if !folder.is_dir() {
+        let message = format!("no vectors in {}: set LEANSPEC_VECTORS", folder.display());
+        if std::env::var_os("CI").is_some() {
+            eprintln!("{message}");
+            return ExitCode::FAILURE;
+        }
+        eprintln!("{message}; skipped");
+    }
+    let mut trials = Vec::new();
+    for (category, run) in CATEGORIES {
+        for file in vectors::files(&folder.join(category)) {
+            let name = vectors::name(&folder, &file);
+            trials.push(Trial::test(name, move || vectors::run_file(&file, run)));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,224 @@
+//! A node whose clock is turned by hand: the plugins of a real one, without its runner.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bevy_app::{App, Plugin};
+use bevy_ecs::{message::Messages, prelude::*};
+use quintet_components::{
+    chain::{IsAggregator, LandedProposal},
+    clock::{CurrentInterval, SlotClock, UnixTime},
+    constants::INTERVALS_PER_SLOT,
+    containers::{SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot},
+    messages::{
+        AggregateReceived, AttestationReceived, BlockReceived, InputId, InputJudged, Verdict,
+    },
+    preset::SignaturePreset,
+    task::{InlineSpawner, TaskSpawner, Tasks},
+    waker::NodeWaker,
+};
+use quintet_plugins::{
+    AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundLanes, InboundPlugin,
+    OrderPlugin,
+};
+use quintet_prover::ProofSystem;
+use quintet_systems::{
+    fork_choice::{
+        gossip::{AggregateChecks, AttestationChecks},
+        import::ImportQueue,
+    },
+    verification::SignatureVerifier,
+};
+
+use super::mocked::MockedProofs;
+
+/// How a test node differs from the default one.
+pub struct Setup {
+    /// Where the chain starts.
+    pub anchor: Anchor,
+    /// Where tasks run.
+    pub tasks: Box<dyn FnOnce(NodeWaker) -> Tasks>,
+    /// The proof system.
+    pub proofs: Arc<dyn ProofSystem>,
+    /// Checks single signatures; the test preset's XMSS when absent.
+    pub signatures: Option<Arc<dyn SignatureVerifier>>,
+    /// Plugin order; any order gives the same node.
+    pub reversed: bool,
+}
+
+impl Setup {
+    /// Placeholder proofs, the test preset, and tasks that run at once.
+    pub fn new(anchor: Anchor) -> Self {
+        Self {
+            anchor,
+            tasks: Box::new(|waker| Tasks::new(InlineSpawner, waker)),
+            proofs: Arc::new(MockedProofs),
+            signatures: None,
+            reversed: false,
+        }
+    }
+
+    /// Tasks run by this spawner.
+    pub fn tasks_on(mut self, spawner: impl TaskSpawner) -> Self {
+        self.tasks = Box::new(|waker| Tasks::new(spawner, waker));
+        self
+    }
+}
+
+/// A node to drive by hand.
+pub struct TestNode {
+    /// The app.
+    pub app: App,
+    next_id: u64,
+    verdicts: HashMap<InputId, Verdict>,
+}
+
+impl TestNode {
+    pub fn new(setup: Setup) -> Self {
+        let (waker, _) = NodeWaker::new();
+        let mut app = App::new();
+        app.insert_resource((setup.tasks)(waker.clone())).insert_resource(waker);
+        let fork_choice = ForkChoicePlugin {
+            anchor: setup.anchor,
+            preset: SignaturePreset::Test,
+            proofs: setup.proofs,
+            signatures: setup.signatures,
+        };
+        app.add_plugins(OrderPlugin);
+        let mut plugins: Vec<Box<dyn FnOnce(&mut App)>> = vec![
+            Box::new(|app| add(app, ClockPlugin)),
+            Box::new(|app| add(app, InboundPlugin)),
+            Box::new(|app| add(app, fork_choice)),
+            Box::new(|app| add(app, AggregationPlugin)),
+        ];
+        if setup.reversed {
+            plugins.reverse();
+        }
+        for plugin in plugins {
+            plugin(&mut app);
+        }
+        app.finish();
+        app.cleanup();
+        Self { app, next_id: 0, verdicts: HashMap::new() }
+    }
+
+    pub fn world(&mut self) -> &mut World {
+        self.app.world_mut()
+    }
+
+    /// Updates until nothing is under way.
+    pub fn settle(&mut self) {
+        loop {
+            self.update();
+            let world = self.app.world();
+            if world.resource::<ImportQueue>().is_empty()
+                && world.resource::<AttestationChecks>().is_empty()
+                && world.resource::<AggregateChecks>().is_empty()
+            {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.update();
+    }
+
+    /// One update.
+    pub fn update(&mut self) {
+        self.app.update();
+        let mut judged = self.app.world_mut().resource_mut::<Messages<InputJudged>>();
+        for InputJudged { id, verdict } in judged.drain() {
+            let before = self.verdicts.insert(id, verdict);
+            assert!(before.is_none(), "{id:?} was judged twice");
+        }
+    }
+
+    /// Intervals since genesis.
+    pub fn time(&self) -> u64 {
+        self.app.world().resource::<CurrentInterval>().count
+    }
+
+    /// Turns the clock to an interval and walks there, however far it is. A proposal lands at
+    /// the last of them, if any.
+    pub fn tick_to(&mut self, count: u64, has_proposal: bool) {
+        let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
+        self.tick_to_ms(now_ms, has_proposal);
+    }
+
+    /// Turns the clock to a Unix time in milliseconds.
+    pub fn tick_to_ms(&mut self, now_ms: u64, has_proposal: bool) {
+        let world = self.app.world_mut();
+        let count = world.resource::<SlotClock>().total_intervals(now_ms);
+        let landed: Option<Slot> = (has_proposal && count.is_multiple_of(INTERVALS_PER_SLOT))
+            .then_some(count / INTERVALS_PER_SLOT);
+        world.resource_mut::<LandedProposal>().0 = landed;
+        world.resource_mut::<UnixTime>().now_ms = now_ms;
+        while self.time() < count {
+            self.update();
+        }
+        self.settle();
+        self.world().resource_mut::<LandedProposal>().0 = None;
+    }
+
+    /// Whether the node aggregates.
+    pub fn set_aggregator(&mut self, yes: bool) {
+        self.world().resource_mut::<IsAggregator>().0 = yes;
+    }
+
+    fn id(&mut self) -> InputId {
+        self.next_id += 1;
+        InputId(self.next_id)
+    }
+
+    /// Hands in a block and waits for its verdict.
+    pub fn block(&mut self, block: SignedBlock) -> Verdict {
+        let id = self.offer_block(block);
+        self.verdict(id)
+    }
+
+    /// Hands in a block.
+    pub fn offer_block(&mut self, block: SignedBlock) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        assert!(lanes.blocks.offer(BlockReceived::new(id, Arc::new(block))), "lane is full");
+        id
+    }
+
+    /// Hands in a vote and waits for its verdict.
+    pub fn attestation(&mut self, attestation: SignedAttestation) -> Verdict {
+        let id = self.offer_attestation(attestation);
+        self.verdict(id)
+    }
+
+    /// Hands in a vote.
+    pub fn offer_attestation(&mut self, attestation: SignedAttestation) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        let received = AttestationReceived { id, attestation: Arc::new(attestation) };
+        assert!(lanes.attestations.offer(received), "lane is full");
+        id
+    }
+
+    /// Hands in an aggregate and waits for its verdict.
+    pub fn aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> Verdict {
+        let id = self.offer_aggregate(aggregate);
+        self.verdict(id)
+    }
+
+    /// Hands in an aggregate.
+    pub fn offer_aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        let received = AggregateReceived { id, aggregate: Arc::new(aggregate) };
+        assert!(lanes.aggregates.offer(received), "lane is full");
+        id
+    }
+
+    /// The verdict on an item, after everything under way has ended.
+    pub fn verdict(&mut self, id: InputId) -> Verdict {
+        self.settle();
+        self.verdicts.remove(&id).expect("every item is judged")
+    }
+}
+
+fn add(app: &mut App, plugin: impl Plugin) {
+    app.add_plugins(plugin);
+}
