@@ -48,14 +48,12 @@ impl NodeId {
 /// The links of one block, kept apart from its facts so that walks stay in the cache.
 #[derive(Clone, Copy, Debug)]
 struct Links {
-    parent: u32,
     /// An ancestor further up; following it where it does not overshoot makes every ancestor
     /// query logarithmic.
     jump: u32,
     depth: u32,
     first_child: u32,
     next_sibling: u32,
-    best_child: u32,
 }
 
 /// Every known block by its root, with vote weights. Each block's best child, the heaviest and on
@@ -63,9 +61,12 @@ struct Links {
 #[derive(Resource, Debug, Default)]
 pub struct BlockTree {
     by_root: HashMap<Root, u32>,
+    /// Parents, best children and weights stand alone: a vote that moves far touches nothing else.
+    parents: Vec<u32>,
+    best_children: Vec<u32>,
+    weights: Vec<u32>,
     links: Vec<Links>,
     slots: Vec<Slot>,
-    weights: Vec<u32>,
     blocks: Vec<BlockNode>,
     entities: Vec<Entity>,
     /// Whether the block is on the cached path of best children.
@@ -115,14 +116,9 @@ impl BlockTree {
         let next_sibling = NodeId::some(parent).map_or(NONE, |parent| {
             std::mem::replace(&mut self.links[parent.index()].first_child, id)
         });
-        self.links.push(Links {
-            parent,
-            jump,
-            depth,
-            first_child: NONE,
-            next_sibling,
-            best_child: NONE,
-        });
+        self.parents.push(parent);
+        self.best_children.push(NONE);
+        self.links.push(Links { jump, depth, first_child: NONE, next_sibling });
         self.slots.push(block.slot);
         self.weights.push(0);
         self.blocks.push(block);
@@ -184,7 +180,7 @@ impl BlockTree {
 
     /// A block's parent, unless the tree begins here.
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
-        NodeId::some(self.links[id.index()].parent)
+        NodeId::some(self.parents[id.index()])
     }
 
     /// How many latest votes count for the block or a descendant.
@@ -208,9 +204,9 @@ impl BlockTree {
     pub fn ancestor_at(&self, id: NodeId, slot: Slot) -> Option<NodeId> {
         let mut at = id.0;
         while self.slots[at as usize] > slot {
-            let Links { parent, jump, .. } = self.links[at as usize];
+            let jump = self.links[at as usize].jump;
             let far = jump != NONE && self.slots[jump as usize] >= slot;
-            at = if far { jump } else { parent };
+            at = if far { jump } else { self.parents[at as usize] };
             NodeId::some(at)?;
         }
         Some(NodeId(at))
@@ -230,7 +226,8 @@ impl BlockTree {
     /// Applies vote moves to the weights of all ancestors. Few short moves walk their own paths;
     /// many, or long ones, share one pass over the tree.
     pub fn move_votes(&mut self, moves: &[VoteMove]) {
-        let mut steps = self.blocks.len() / 4 + 64;
+        // Enough for one vote across the whole tree.
+        let mut steps = self.blocks.len() + 64;
         for VoteMove { from, to } in moves {
             let mut lower = from.map_or(NONE, |id| id.0);
             let mut raise = to.map_or(NONE, |id| id.0);
@@ -240,11 +237,11 @@ impl BlockTree {
                 if raise == NONE || (lower != NONE && lower > raise) {
                     self.weights[lower as usize] -= 1;
                     steps = steps.saturating_sub(self.lowered(lower));
-                    lower = self.links[lower as usize].parent;
+                    lower = self.parents[lower as usize];
                 } else {
                     self.weights[raise as usize] += 1;
                     self.raised(raise);
-                    raise = self.links[raise as usize].parent;
+                    raise = self.parents[raise as usize];
                 }
             }
             if lower != raise {
@@ -271,7 +268,7 @@ impl BlockTree {
                 continue;
             }
             self.weights[id] = self.weights[id].wrapping_add_signed(deltas[id]);
-            if let Some(parent) = NodeId::some(self.links[id].parent) {
+            if let Some(parent) = NodeId::some(self.parents[id]) {
                 deltas[parent.index()] += deltas[id];
                 if parents.last() != Some(&parent) {
                     parents.push(parent);
@@ -297,8 +294,8 @@ impl BlockTree {
 
     /// Keeps the parent's best child exact after `id` became heavier, or new.
     fn raised(&mut self, id: u32) {
-        let Some(parent) = NodeId::some(self.links[id as usize].parent) else { return };
-        let best = self.links[parent.index()].best_child;
+        let Some(parent) = NodeId::some(self.parents[id as usize]) else { return };
+        let best = self.best_children[parent.index()];
         if best != id && (best == NONE || self.heavier(id, best)) {
             self.set_best(parent, id);
         }
@@ -307,8 +304,8 @@ impl BlockTree {
     /// Keeps the parent's best child exact after `id` became lighter. Returns how many children
     /// were looked at.
     fn lowered(&mut self, id: u32) -> usize {
-        match NodeId::some(self.links[id as usize].parent) {
-            Some(parent) if self.links[parent.index()].best_child == id => self.find_best(parent),
+        match NodeId::some(self.parents[id as usize]) {
+            Some(parent) if self.best_children[parent.index()] == id => self.find_best(parent),
             _ => 0,
         }
     }
@@ -324,7 +321,7 @@ impl BlockTree {
     }
 
     fn set_best(&mut self, parent: NodeId, best: u32) {
-        let link = &mut self.links[parent.index()].best_child;
+        let link = &mut self.best_children[parent.index()];
         if *link != best {
             *link = best;
             if let Some(path) = self.path.as_mut().filter(|_| self.on_path[parent.index()]) {
@@ -346,13 +343,13 @@ impl BlockTree {
             let mut at = path.leaf;
             while at != NONE && self.on_path[at as usize] && Some(at) != kept {
                 self.on_path[at as usize] = false;
-                at = self.links[at as usize].parent;
+                at = self.parents[at as usize];
             }
             leaf = kept.unwrap_or(leaf);
         }
         self.on_path[leaf as usize] = true;
-        while self.links[leaf as usize].best_child != NONE {
-            leaf = self.links[leaf as usize].best_child;
+        while self.best_children[leaf as usize] != NONE {
+            leaf = self.best_children[leaf as usize];
             self.on_path[leaf as usize] = true;
         }
         self.path = Some(Path { leaf, stale_from: NONE });
@@ -372,7 +369,7 @@ impl BlockTree {
             weights[id.index()] += 1;
         }
         for id in (1..weights.len()).rev() {
-            if let Some(parent) = NodeId::some(self.links[id].parent) {
+            if let Some(parent) = NodeId::some(self.parents[id]) {
                 weights[parent.index()] += weights[id];
             }
         }

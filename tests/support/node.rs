@@ -22,6 +22,7 @@ use quintet_plugins::{
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
+    aggregation::session::AggregationSession,
     fork_choice::{
         gossip::{AggregateChecks, AttestationChecks},
         import::ImportQueue,
@@ -29,7 +30,7 @@ use quintet_systems::{
     verification::SignatureVerifier,
 };
 
-use super::mocked::MockedProofs;
+use super::{chain::AcceptAll, mocked::MockedProofs, scrambled::ScrambledSpawner};
 
 /// How a test node differs from the default one.
 pub struct Setup {
@@ -41,9 +42,16 @@ pub struct Setup {
     pub proofs: Arc<dyn ProofSystem>,
     /// Checks single signatures; the test preset's XMSS when absent.
     pub signatures: Option<Arc<dyn SignatureVerifier>>,
-    /// Plugin order; any order gives the same node.
-    pub reversed: bool,
+    /// In which order the four plugins of [`PLUGINS`] are added; any order gives the same node.
+    pub order: [usize; PLUGINS.len()],
+    /// Added after them, as a custom client would.
+    pub extra: Vec<Box<dyn FnOnce(&mut App)>>,
+    /// Runs once before every update: lets tasks end that wait for it.
+    pub between_updates: Box<dyn FnMut()>,
 }
+
+/// The plugins whose order a [`Setup`] chooses.
+pub const PLUGINS: [&str; 4] = ["clock", "inbound", "fork choice", "aggregation"];
 
 impl Setup {
     /// Placeholder proofs, the test preset, and tasks that run at once.
@@ -53,14 +61,36 @@ impl Setup {
             tasks: Box::new(|waker| Tasks::new(InlineSpawner, waker)),
             proofs: Arc::new(MockedProofs),
             signatures: None,
-            reversed: false,
+            order: [0, 1, 2, 3],
+            extra: Vec::new(),
+            between_updates: Box::new(|| {}),
         }
+    }
+
+    /// Every single signature counts as valid.
+    pub fn accepting_signatures(mut self) -> Self {
+        self.signatures = Some(Arc::new(AcceptAll));
+        self
+    }
+
+    /// One more plugin.
+    pub fn with(mut self, plugin: impl FnOnce(&mut App) + 'static) -> Self {
+        self.extra.push(Box::new(plugin));
+        self
     }
 
     /// Tasks run by this spawner.
     pub fn tasks_on(mut self, spawner: impl TaskSpawner) -> Self {
         self.tasks = Box::new(|waker| Tasks::new(spawner, waker));
         self
+    }
+
+    /// Tasks end one by one between updates, out of order.
+    pub fn scrambled(mut self, seed: u64) -> Self {
+        let spawner = ScrambledSpawner::new(seed);
+        let tasks = spawner.clone();
+        self.between_updates = Box::new(move || tasks.run_one());
+        self.tasks_on(spawner)
     }
 }
 
@@ -70,6 +100,7 @@ pub struct TestNode {
     pub app: App,
     next_id: u64,
     verdicts: HashMap<InputId, Verdict>,
+    between_updates: Box<dyn FnMut()>,
 }
 
 impl TestNode {
@@ -84,21 +115,21 @@ impl TestNode {
             signatures: setup.signatures,
         };
         app.add_plugins(OrderPlugin);
-        let mut plugins: Vec<Box<dyn FnOnce(&mut App)>> = vec![
-            Box::new(|app| add(app, ClockPlugin)),
-            Box::new(|app| add(app, InboundPlugin)),
-            Box::new(|app| add(app, fork_choice)),
-            Box::new(|app| add(app, AggregationPlugin)),
+        let mut plugins: [Option<Box<dyn FnOnce(&mut App)>>; PLUGINS.len()] = [
+            Some(Box::new(|app| add(app, ClockPlugin))),
+            Some(Box::new(|app| add(app, InboundPlugin))),
+            Some(Box::new(|app| add(app, fork_choice))),
+            Some(Box::new(|app| add(app, AggregationPlugin))),
         ];
-        if setup.reversed {
-            plugins.reverse();
+        for index in setup.order {
+            plugins[index].take().expect("an order names each plugin once")(&mut app);
         }
-        for plugin in plugins {
+        for plugin in setup.extra {
             plugin(&mut app);
         }
         app.finish();
         app.cleanup();
-        Self { app, next_id: 0, verdicts: HashMap::new() }
+        Self { app, next_id: 0, verdicts: HashMap::new(), between_updates: setup.between_updates }
     }
 
     pub fn world(&mut self) -> &mut World {
@@ -109,11 +140,7 @@ impl TestNode {
     pub fn settle(&mut self) {
         loop {
             self.update();
-            let world = self.app.world();
-            if world.resource::<ImportQueue>().is_empty()
-                && world.resource::<AttestationChecks>().is_empty()
-                && world.resource::<AggregateChecks>().is_empty()
-            {
+            if self.is_idle() {
                 break;
             }
             std::thread::yield_now();
@@ -121,8 +148,18 @@ impl TestNode {
         self.update();
     }
 
+    /// Whether no import, check or aggregation session is under way.
+    fn is_idle(&mut self) -> bool {
+        let world = self.app.world_mut();
+        world.resource::<ImportQueue>().is_empty()
+            && world.resource::<AttestationChecks>().is_empty()
+            && world.resource::<AggregateChecks>().is_empty()
+            && world.query::<&AggregationSession>().iter(world).next().is_none()
+    }
+
     /// One update.
     pub fn update(&mut self) {
+        (self.between_updates)();
         self.app.update();
         let mut judged = self.app.world_mut().resource_mut::<Messages<InputJudged>>();
         for InputJudged { id, verdict } in judged.drain() {

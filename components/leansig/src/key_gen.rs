@@ -38,6 +38,9 @@ pub enum KeyGenError {
     /// The caller asked to stop.
     #[error("key generation was cancelled")]
     Cancelled,
+    /// The seed of a damaged key gives another bottom tree than the key was made with.
+    #[error("the key is damaged: its seed does not belong to its top tree")]
+    Damaged,
 }
 
 /// How far key generation is.

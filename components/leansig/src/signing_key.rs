@@ -62,6 +62,13 @@ impl SigningKey {
         self.top_tree.root().expect("a key is only built with a top tree of the right shape")
     }
 
+    /// The root of a bottom tree, as the top tree knows it.
+    fn bottom_root(&self, index: u64) -> Option<&Digest> {
+        let roots = self.top_tree.layers.first()?;
+        let at = usize::try_from(index.checked_sub(roots.start_index)?).ok()?;
+        roots.nodes.get(at)
+    }
+
     /// Index of the bottom tree that comes after the prepared ones, if the key has one more.
     fn next_index(&self) -> Option<u64> {
         let next = self.left_bottom_tree_index + 2;
@@ -76,6 +83,9 @@ impl SigningKey {
         let Some(index) = self.next_index() else { return Ok(None) };
         let tree = options
             .run(|| bottom_tree_of(self.params, &self.prf_key, &self.parameter, index, options))?;
+        if tree.root() != self.bottom_root(index) {
+            return Err(KeyGenError::Damaged);
+        }
         Ok(Some(NextBottomTree { index, parameter: self.parameter, tree }))
     }
 
@@ -90,7 +100,7 @@ impl SigningKey {
     }
 
     pub(crate) fn advance(&mut self) {
-        // Without a way to cancel it, preparation cannot fail.
+        // It cannot be cancelled; and the window of a damaged key stays where it is.
         if let Ok(Some(next)) = self.prepare_next(&KeyGenOptions::default()) {
             let moved = self.advance_with(next).is_ok();
             debug_assert!(moved, "the tree was prepared for this key");
@@ -129,11 +139,9 @@ impl SigningKey {
             return Err(WireError::Inconsistent("its window lies outside its activation"));
         }
         self.top_tree.check_shape(log_lifetime, u64::from(half), &top_shape(half, first, end))?;
-        let roots = &self.top_tree.layers[0];
         for (index, tree) in [(left, &self.left_bottom_tree), (left + 1, &self.right_bottom_tree)] {
             tree.check_shape(log_lifetime, 0, &bottom_shape(half, index))?;
-            let at = usize::try_from(index - roots.start_index).ok();
-            if at.and_then(|at| roots.nodes.get(at)) != tree.root() {
+            if self.bottom_root(index) != tree.root() {
                 return Err(WireError::Inconsistent(
                     "a bottom tree does not belong to the top tree",
                 ));

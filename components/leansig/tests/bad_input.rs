@@ -4,16 +4,17 @@
 
 use std::sync::LazyLock;
 
-use leansig::KeyGenOptions;
 use leansig::keys::{KeyError, parse_public_key, parse_secret_key};
 use leansig::scheme::{Scheme, SecretKey, VerifyError, WireError};
 use leansig::serialization::Serializable;
+use leansig::signature::SignatureSchemeSecretKey;
 use leansig::signature::generalized_xmss::instantiations_aborting::lifetime_2_to_the_8::{
     PubKeyAbortingTargetSumLifetime8Dim46Base8 as PublicKey8,
     SecretKeyAbortingTargetSumLifetime8Dim46Base8 as SecretKey8,
     SigAbortingTargetSumLifetime8Dim46Base8 as Signature8,
 };
 use leansig::tree::{HashTreeLayer, HashTreeOpening};
+use leansig::{KeyGenError, KeyGenOptions};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -212,6 +213,17 @@ fn contradictory_secret_keys_are_refused() {
     bytes[end - 32] ^= 1;
     let error = SecretKey::from_bytes(Scheme::Lifetime8, &bytes).unwrap_err();
     assert_eq!(error, WireError::Inconsistent("a bottom tree does not belong to the top tree"));
+}
+
+#[test]
+fn a_damaged_seed_shows_when_the_window_advances() {
+    let mut bytes = KEY.to_bytes();
+    bytes[0] ^= 1;
+    let mut key = SecretKey8::from_bytes(&bytes).unwrap();
+    let error = key.prepare_next(&KeyGenOptions::default()).map(drop).unwrap_err();
+    assert_eq!(error, KeyGenError::Damaged);
+    key.advance_preparation();
+    assert_eq!(key.get_prepared_interval(), KEY.prepared());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use milhouse::Vector;
+use milhouse::{List, Vector};
 use ssz_types::BitList;
 use typenum::Unsigned;
 
@@ -91,40 +91,71 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         self.seal();
     }
 
+    /// The bits of `range`, 64 to a word from its start; those past the end are zero.
+    pub fn words(&self, range: Range<usize>) -> Vec<u64> {
+        let (first, shift) = (range.start / WORD_BITS, range.start % WORD_BITS);
+        let count = range.len().div_ceil(WORD_BITS);
+        let last = W::USIZE.saturating_sub(first).min(count + 1);
+        let stored = self.words.iter_from(first.min(W::USIZE)).into_iter().flatten();
+        let mut words: Vec<u64> = stored.take(last).copied().collect();
+        words.resize(count + 1, 0);
+        if shift > 0 {
+            for index in 0..count {
+                words[index] = words[index] >> shift | words[index + 1] << (WORD_BITS - shift);
+            }
+        }
+        words.truncate(count);
+        if let Some(end) = words.last_mut().filter(|_| !range.len().is_multiple_of(WORD_BITS)) {
+            *end &= ones(range.len() % WORD_BITS);
+        }
+        words
+    }
+
+    /// Replaces everything from bit `start` on by runs of bits, each its words and its length.
+    /// Words that stay the same stay shared.
+    ///
+    /// # Errors
+    /// The limit, when the result would be above it; nothing has changed then.
+    pub fn replace_from(
+        &mut self,
+        start: usize,
+        runs: impl IntoIterator<Item = (Vec<u64>, usize)>,
+    ) -> Result<(), usize> {
+        assert!(start <= self.len, "bit {start} of {}", self.len);
+        let first = start / WORD_BITS;
+        let mut written = BitWriter::new(self.word(first) & ones(start % WORD_BITS), start);
+        for (words, bits) in runs {
+            written.append(&words, bits);
+            if written.len > N::USIZE {
+                return Err(N::USIZE);
+            }
+        }
+        let (len, mut words) = (written.len, written.words);
+        words.resize(self.len.max(len).div_ceil(WORD_BITS) - first, 0);
+        let old = self.words.iter_from(first).expect("the start is not past the end");
+        let changed: BTreeMap<usize, u64> = (first..)
+            .zip(words.into_iter().zip(old))
+            .filter(|(_, (new, old))| new != *old)
+            .map(|(index, (new, _))| (index, new))
+            .collect();
+        self.len = len;
+        // A vector takes updates one by one, a list all at once.
+        let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
+        list.bulk_update(changed).expect("nothing is pending");
+        list.apply_updates().expect("indices are below the limit");
+        self.words = Vector::try_from(list).expect("the length has not changed");
+        Ok(())
+    }
+
     /// Replaces `range` by `zeros` zero bits; what follows moves.
     ///
     /// # Errors
-    /// The limit, when the result would be above it.
+    /// The limit, when the result would be above it; nothing has changed then.
     pub fn splice(&mut self, range: Range<usize>, zeros: usize) -> Result<(), usize> {
         assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
-        let len = self.len - range.len() + zeros;
-        if len > N::USIZE {
-            return Err(N::USIZE);
-        }
-        let moved_to = range.start + zeros;
-        let first = range.start / WORD_BITS;
-        let words: Vec<u64> = (first..self.len.max(len).div_ceil(WORD_BITS))
-            .map(|index| {
-                let at = index * WORD_BITS;
-                let kept = self.word(index) & ones(range.start.saturating_sub(at).min(WORD_BITS));
-                let moved = if at >= moved_to {
-                    self.bits_from(range.end + (at - moved_to))
-                } else if at + WORD_BITS > moved_to {
-                    self.bits_from(range.end) << (moved_to - at)
-                } else {
-                    0
-                };
-                kept | moved
-            })
-            .collect();
-        for (index, word) in (first..).zip(words) {
-            if self.word(index) != word {
-                *self.word_mut(index) = word;
-            }
-        }
-        self.len = len;
-        self.seal();
-        Ok(())
+        let tail = (self.words(range.end..self.len), self.len - range.end);
+        let gap = (vec![0; zeros.div_ceil(WORD_BITS)], zeros);
+        self.replace_from(range.start, [gap, tail])
     }
 
     /// The positions of the set bits from `start` on, ascending.
@@ -132,13 +163,6 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         (start / WORD_BITS..self.len.div_ceil(WORD_BITS))
             .flat_map(|index| set_bits(self.word(index)).map(move |bit| index * WORD_BITS + bit))
             .skip_while(move |bit| *bit < start)
-    }
-
-    /// The 64 bits from `at` on; those past the end are zero.
-    fn bits_from(&self, at: usize) -> u64 {
-        let (index, shift) = (at / WORD_BITS, at % WORD_BITS);
-        let low = self.word(index) >> shift;
-        if shift == 0 { low } else { low | self.word(index + 1) << (WORD_BITS - shift) }
     }
 
     fn word(&self, index: usize) -> u64 {
@@ -179,6 +203,38 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         }
         this.seal();
         this
+    }
+}
+
+/// Joins runs of bits into words.
+struct BitWriter {
+    /// The word that `words` begins with.
+    first: usize,
+    words: Vec<u64>,
+    /// Where the next bit goes, from the list's beginning.
+    len: usize,
+}
+
+impl BitWriter {
+    /// Begins at bit `len`, in a word whose lower bits are `kept`.
+    fn new(kept: u64, len: usize) -> Self {
+        let words = if len.is_multiple_of(WORD_BITS) { Vec::new() } else { vec![kept] };
+        Self { first: len / WORD_BITS, words, len }
+    }
+
+    /// Appends the lowest `bits` bits of `words`, whose other bits are zero.
+    fn append(&mut self, words: &[u64], bits: usize) {
+        let shift = self.len % WORD_BITS;
+        for word in words {
+            if shift == 0 {
+                self.words.push(*word);
+            } else {
+                *self.words.last_mut().expect("a word is begun") |= word << shift;
+                self.words.push(word >> (WORD_BITS - shift));
+            }
+        }
+        self.len += bits;
+        self.words.truncate(self.len.div_ceil(WORD_BITS) - self.first);
     }
 }
 
@@ -294,7 +350,7 @@ mod tests {
         #[test]
         fn behaves_like_a_vector_of_bools(
             start in prop::collection::vec(any::<bool>(), 0..400),
-            edits in prop::collection::vec((0usize..500, 0usize..200, 0usize..200), 0..8),
+            edits in prop::collection::vec((0usize..500, 0usize..200, 0usize..75), 0..8),
         ) {
             let mut model = start;
             let mut bits: Bits = model.iter().copied().collect();

@@ -1,17 +1,19 @@
 //! The embedded proof system: an envelope of the signatures themselves.
 
 mod check;
+mod fault;
 mod gather;
 
 use leansig::scheme::Scheme;
 
 pub use check::{Refused, SignatureCheck, SignedItem};
 
+use self::fault::Fault;
 use crate::{
     CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProveError, RawSignature,
     Statement, VerifyError,
     envelope::{
-        EnvelopeError, MAX_STATEMENTS, Multi, RAW_SIGNATURES, Single, multi_len, raw_single_len,
+        MAX_STATEMENTS, Multi, RAW_SIGNATURES, Single, multi_len, raw_single_len,
         write_multi_header, write_raw_header, write_single,
     },
 };
@@ -21,6 +23,9 @@ use crate::{
 const CHECK_BATCH: usize = 64;
 /// Signatures that are copied between two looks at the cancel token.
 const COPY_BATCH: usize = 64;
+
+/// A signature for each of a statement's keys, in their order.
+type Signatures<'a> = Vec<&'a [u8]>;
 
 /// Proofs that carry the contributing signatures.
 ///
@@ -58,7 +63,7 @@ impl<C: SignatureCheck> Multisig<C> {
     }
 
     /// What the proof's structure says must be checked: the signature of each key, in order.
-    fn signatures<'a>(&self, single: &Single<'a>, keys: usize) -> Result<Vec<&'a [u8]>, Fault> {
+    fn signatures<'a>(&self, single: &Single<'a>, keys: usize) -> Result<Signatures<'a>, Fault> {
         if single.keys() != keys {
             return Err(Fault::Keys { found: single.keys(), expected: keys });
         }
@@ -87,7 +92,7 @@ impl<C: SignatureCheck> Multisig<C> {
         Ok(signatures)
     }
 
-    fn decode_single<'a>(&self, proof: &'a [u8], keys: usize) -> Result<Vec<&'a [u8]>, Fault> {
+    fn decode_single<'a>(&self, proof: &'a [u8], keys: usize) -> Result<Signatures<'a>, Fault> {
         self.signatures(&Single::decode(proof, self.limit)?, keys)
     }
 
@@ -96,7 +101,7 @@ impl<C: SignatureCheck> Multisig<C> {
         &self,
         proof: &'a [u8],
         statements: &[Statement<'_>],
-    ) -> Result<(Multi<'a>, Vec<Vec<&'a [u8]>>), Fault> {
+    ) -> Result<(Multi<'a>, Vec<Signatures<'a>>), Fault> {
         let multi = Multi::decode(proof, self.limit)?;
         if multi.statements() != statements.len() {
             let (found, expected) = (multi.statements(), statements.len());
@@ -271,42 +276,6 @@ impl<C: SignatureCheck> ProofSystem for Multisig<C> {
     /// Exactly.
     fn multi_proof_bytes(&self, signers: &[usize]) -> usize {
         multi_len(signers.iter().map(|&count| self.single_proof_bytes(count)))
-    }
-}
-
-/// Why a proof is not what a statement needs.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    #[error("part {part}: unknown kind {kind}")]
-    Kind { part: usize, kind: u8 },
-    #[error("part {part}: a second part of raw signatures")]
-    RepeatedKind { part: usize },
-    #[error("part {part}: {found} bytes of signatures, expected {expected}")]
-    PayloadLength { part: usize, found: usize, expected: usize },
-    #[error("it is over {found} keys, the statement has {expected}")]
-    Keys { found: usize, expected: usize },
-    #[error("it is over {found} statements, expected {expected}")]
-    Statements { found: usize, expected: usize },
-    #[error("statement {index}: {fault}")]
-    Statement { index: usize, fault: Box<Fault> },
-}
-
-impl Fault {
-    fn is_mismatch(&self) -> bool {
-        match self {
-            Self::Keys { .. } | Self::Statements { .. } => true,
-            Self::Statement { fault, .. } => fault.is_mismatch(),
-            _ => false,
-        }
-    }
-}
-
-impl From<Fault> for VerifyError {
-    fn from(fault: Fault) -> Self {
-        let reason = fault.to_string();
-        if fault.is_mismatch() { Self::Invalid(reason) } else { Self::Malformed(reason) }
     }
 }
 

@@ -3,7 +3,8 @@
 mod support;
 
 use quintet_prover::{
-    CancelToken, Child, Multisig, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
+    CancelToken, Child, Multisig, ProofSystem, ProveError, RawSignature, Refused, SignatureCheck,
+    SignedItem, Statement, VerifyError,
 };
 use support::{Fake, MESSAGE, SIGNATURE_LEN, SLOT, World, raw};
 
@@ -317,6 +318,48 @@ fn a_cancelled_token_ends_every_kind_of_proving() {
     assert_eq!(system.aggregate(&statement, &children, &[], &cancel), Err(ProveError::Cancelled));
     assert_eq!(system.merge(&parts, &cancel), Err(ProveError::Cancelled));
     assert_eq!(system.split(&merged, &[statement], 0, &cancel), Err(ProveError::Cancelled));
+}
+
+/// Keys are as the cheap scheme's; the token is cancelled when a signature's length is asked for.
+struct Cancels(CancelToken);
+
+impl SignatureCheck for Cancels {
+    fn public_key_len(&self) -> usize {
+        Fake::default().public_key_len()
+    }
+
+    fn signature_len(&self) -> usize {
+        self.0.cancel();
+        SIGNATURE_LEN
+    }
+
+    fn check(&self, _: &[SignedItem<'_>]) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_token_is_looked_at_again_while_proving() {
+    let world = World::new(3);
+    let statement = world.statement(&[0, 1, 2]);
+    let proof = world.proof(&[0, 1, 2]);
+    let parts = [(statement.clone(), proof.as_slice())];
+    let merged = world.merge(&parts).expect("fits");
+    let signatures = World::signatures(&statement);
+    let aggregate = |children: &[Child<'_>], fresh: &[RawSignature<'_>]| {
+        let token = CancelToken::default();
+        Multisig::new(Cancels(token.clone())).aggregate(&statement, children, fresh, &token)
+    };
+    let children = [Child { signers: vec![0, 1, 2], proof: &proof }];
+    assert_eq!(aggregate(&children, &[]), Err(ProveError::Cancelled));
+    assert_eq!(aggregate(&[], &raw(&signatures)), Err(ProveError::Cancelled));
+    let token = CancelToken::default();
+    let system = Multisig::new(Cancels(token.clone()));
+    assert_eq!(system.merge(&parts, &token), Err(ProveError::Cancelled));
+    let token = CancelToken::default();
+    let system = Multisig::new(Cancels(token.clone()));
+    let split = system.split(&merged, std::slice::from_ref(&statement), 0, &token);
+    assert_eq!(split, Err(ProveError::Cancelled));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn lies_on_chain(data: &AttestationData, history: &RootList) -> bool {
 /// The parts of a state that attestations move.
 struct Ledger<'a> {
     state: &'a State,
-    justifications: Justifications,
+    justifications: Justifications<'a>,
     justified_slots: JustifiedSlots,
     justified: Checkpoint,
     finalized: Checkpoint,
@@ -76,7 +76,9 @@ pub fn process_attestations(
         ledger.apply(attestation)?;
     }
     let Ledger { justifications, justified_slots, justified, finalized, .. } = ledger;
-    justifications.store_in(state)?;
+    let (roots, votes) = justifications.finish()?;
+    state.justifications_roots = roots;
+    state.justifications_validators = votes;
     state.justified_slots = justified_slots;
     state.latest_justified = justified;
     state.latest_finalized = finalized;
@@ -99,7 +101,7 @@ impl Ledger<'_> {
             return Err(RejectionReason::ValidatorIndexOutOfRange
                 .because(format!("{highest} of {validator_count} validators")));
         }
-        let votes = self.justifications.vote(target.root, &attestation.aggregation_bits)?;
+        let votes = self.justifications.vote(target.root, &attestation.aggregation_bits);
         if 3 * votes >= 2 * validator_count {
             self.justify(source, target)?;
         }
@@ -144,11 +146,12 @@ impl Ledger<'_> {
             .splice(0..delta.min(self.justified_slots.len()), 0)
             .expect("a removal stays within the limit");
         self.finalized = checkpoint;
-        if self.justifications.targets().is_empty() {
+        let pending = self.justifications.targets();
+        if pending.is_empty() {
             return Ok(());
         }
         let slots = self.slots_after(self.state.latest_finalized.slot);
-        for target in self.justifications.targets().to_vec() {
+        for target in pending {
             let slot = slots.get(&target).ok_or_else(|| {
                 RejectionReason::MalformedState
                     .because(format!("the pending target {target} is not in the history"))

@@ -1,121 +1,121 @@
 //! The votes for targets that are not justified yet, as the state keeps them: ascending roots,
 //! and for each a run of bits as long as the registry.
 
+use std::collections::BTreeMap;
+
 use quintet_components::{
     containers::{AggregationBits, JustificationVotes, Root, RootList, State},
     rejection::{Rejection, RejectionReason},
 };
 
-/// A working copy. The bits stay in the persistent list, of which only the changed runs are
-/// copied; the roots, a few hundred at most while finality stalls, are a plain vector.
-pub(super) struct Justifications {
-    roots: Vec<Root>,
-    roots_changed: bool,
-    votes: JustificationVotes,
+/// The pending targets of a state and what a block changes in them.
+///
+/// Votes stay in the persistent list; only the targets that a block votes for or decides are
+/// taken out of it. The list is written once, at the end.
+pub(super) struct Justifications<'a> {
+    state: &'a State,
     validator_count: usize,
+    /// The targets in the state, ascending, each with the place of its votes.
+    stored: BTreeMap<Root, usize>,
+    /// What becomes of a target: its votes, or nothing any more.
+    edits: BTreeMap<Root, Option<Vec<u64>>>,
 }
 
-impl Justifications {
-    /// Takes the pending justifications of a state.
-    pub(super) fn of(state: &State) -> Result<Self, Rejection> {
+impl<'a> Justifications<'a> {
+    /// The pending justifications of a state.
+    pub(super) fn of(state: &'a State) -> Result<Self, Rejection> {
         let malformed = |detail: String| Err(RejectionReason::MalformedState.because(detail));
         let validator_count = state.validators.len();
-        let mut this = Self {
-            roots: state.justifications_roots.iter().copied().collect(),
-            roots_changed: false,
-            votes: state.justifications_validators.clone(),
-            validator_count,
-        };
-        if this.roots.contains(&Root::ZERO) {
+        let stored: BTreeMap<Root, usize> = state
+            .justifications_roots
+            .iter()
+            .enumerate()
+            .map(|(index, root)| (*root, index * validator_count))
+            .collect();
+        if stored.contains_key(&Root::ZERO) {
             return malformed("a pending target has the zero root".into());
         }
-        if this.votes.len() != this.roots.len() * validator_count {
+        if stored.len() != state.justifications_roots.len() {
+            return malformed("a pending target is there twice".into());
+        }
+        if state.justifications_validators.len() != stored.len() * validator_count {
             return malformed(format!(
                 "{} vote bits for {} targets of {validator_count} validators",
-                this.votes.len(),
-                this.roots.len()
+                state.justifications_validators.len(),
+                stored.len()
             ));
         }
-        if !this.roots.is_sorted() {
-            this.sort()?;
-        }
-        Ok(this)
+        Ok(Self { state, validator_count, stored, edits: BTreeMap::new() })
     }
 
-    /// No transition leaves the roots out of order; a state from elsewhere may.
-    fn sort(&mut self) -> Result<(), Rejection> {
-        let mut runs: Vec<(Root, Vec<u64>)> = Vec::with_capacity(self.roots.len());
-        for (index, root) in self.roots.iter().enumerate() {
-            let start = index * self.validator_count;
-            let ones =
-                self.votes.ones_from(start).take_while(|bit| *bit < start + self.validator_count);
-            runs.push((*root, ones.map(|bit| (bit - start) as u64).collect()));
-        }
-        runs.sort_unstable();
-        self.roots.clear();
-        self.votes = JustificationVotes::default();
-        for (root, voters) in runs {
-            let voters = AggregationBits::from_indices(voters.iter().copied());
-            let index = self.insert(root)?;
-            if let Ok(voters) = voters {
-                self.votes.set_all(index * self.validator_count, voters.words());
-            }
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, root: Root) -> Result<usize, Rejection> {
-        let index = match self.roots.binary_search(&root) {
-            Ok(index) => return Ok(index),
-            Err(index) => index,
-        };
-        let start = index * self.validator_count;
-        self.votes.splice(start..start, self.validator_count).map_err(|limit| {
-            RejectionReason::HistoryLimitExceeded
-                .because(format!("more than {limit} pending justification bits"))
-        })?;
-        self.roots.insert(index, root);
-        self.roots_changed = true;
-        Ok(index)
+    fn stored_votes(&self, start: usize) -> Vec<u64> {
+        self.state.justifications_validators.words(start..start + self.validator_count)
     }
 
     /// Counts these voters for a target; voting again changes nothing. Returns how many have
-    /// voted for it.
-    pub(super) fn vote(
-        &mut self,
-        target: Root,
-        voters: &AggregationBits,
-    ) -> Result<usize, Rejection> {
-        let start = self.insert(target)? * self.validator_count;
-        self.votes.set_all(start, voters.words());
-        Ok(self.votes.count_ones(start..start + self.validator_count))
+    /// voted for it. The voters are in the registry.
+    pub(super) fn vote(&mut self, target: Root, voters: &AggregationBits) -> usize {
+        let mut votes = match self.edits.remove(&target) {
+            Some(edited) => edited,
+            None => self.stored.get(&target).map(|start| self.stored_votes(*start)),
+        }
+        .unwrap_or_else(|| vec![0; self.validator_count.div_ceil(64)]);
+        for (mine, theirs) in votes.iter_mut().zip(voters.words()) {
+            *mine |= theirs;
+        }
+        let count = votes.iter().map(|word| word.count_ones() as usize).sum();
+        self.edits.insert(target, Some(votes));
+        count
     }
 
     /// Forgets a target.
     pub(super) fn remove(&mut self, target: Root) {
-        if let Ok(index) = self.roots.binary_search(&target) {
-            let start = index * self.validator_count;
-            self.votes
-                .splice(start..start + self.validator_count, 0)
-                .expect("a removal stays within the limit");
-            self.roots.remove(index);
-            self.roots_changed = true;
-        }
+        self.edits.insert(target, None);
     }
 
-    /// The pending targets, ascending.
-    pub(super) fn targets(&self) -> &[Root] {
-        &self.roots
+    /// The pending targets.
+    pub(super) fn targets(&self) -> Vec<Root> {
+        let kept = self.stored.keys().filter(|target| !self.edits.contains_key(*target));
+        let edited = self.edits.iter().filter(|(_, votes)| votes.is_some()).map(|(root, _)| root);
+        kept.chain(edited).copied().collect()
     }
 
-    /// Puts the working copy back.
-    pub(super) fn store_in(self, state: &mut State) -> Result<(), Rejection> {
-        if self.roots_changed {
-            state.justifications_roots = RootList::new(self.roots).map_err(|count| {
-                RejectionReason::HistoryLimitExceeded.because(format!("{count} pending targets"))
-            })?;
+    /// The lists as they are after the block: roots ascending, votes in the same order.
+    pub(super) fn finish(self) -> Result<(RootList, JustificationVotes), Rejection> {
+        let in_place = self.state.justifications_roots.iter().is_sorted()
+            && self
+                .edits
+                .iter()
+                .all(|(root, votes)| votes.is_some() && self.stored.contains_key(root));
+        let mut votes = self.state.justifications_validators.clone();
+        if in_place {
+            for (root, words) in self.edits {
+                votes.set_all(self.stored[&root], words.into_iter().flatten());
+            }
+            return Ok((self.state.justifications_roots.clone(), votes));
         }
-        state.justifications_validators = self.votes;
-        Ok(())
+        let too_many = |what: &str, count: usize| {
+            RejectionReason::HistoryLimitExceeded.because(format!("{count} pending {what}"))
+        };
+        let mut targets = self.targets();
+        targets.sort_unstable();
+        // What comes before the first change stays where it is.
+        let same = targets
+            .iter()
+            .zip(self.state.justifications_roots.iter())
+            .take_while(|(target, stored)| target == stored && !self.edits.contains_key(*target))
+            .count();
+        let runs = targets[same..].iter().map(|target| {
+            let words = match self.edits.get(target) {
+                Some(edited) => edited.clone().expect("a pending target has votes"),
+                None => self.stored_votes(self.stored[target]),
+            };
+            (words, self.validator_count)
+        });
+        votes
+            .replace_from(same * self.validator_count, runs)
+            .map_err(|limit| too_many("vote bits, more than the limit", limit))?;
+        let roots = RootList::new(targets).map_err(|count| too_many("targets", count))?;
+        Ok((roots, votes))
     }
 }

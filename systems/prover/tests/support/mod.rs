@@ -1,6 +1,8 @@
 //! A cheap signature scheme, and what the tests and the fuzz targets do with it.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+// Each test uses a part of it, and its numbers are small.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::cast_possible_truncation)]
 
+pub mod cases;
 pub mod hostile;
 
 use std::sync::{

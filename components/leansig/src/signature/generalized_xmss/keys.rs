@@ -83,7 +83,7 @@ impl<P> GeneralizedXMSSSecretKey<P> {
     /// The key stays usable meanwhile. There is none (`None`) where the activation ends.
     ///
     /// # Errors
-    /// On cancellation.
+    /// On cancellation, or if the key is damaged.
     pub fn prepare_next(
         &self,
         options: &KeyGenOptions<'_>,
