@@ -8,6 +8,7 @@ pub mod chain;
 pub mod clock;
 pub mod constants;
 pub mod containers;
+pub mod duties;
 pub mod json;
 pub mod lane;
 pub mod messages;

@@ -2,6 +2,7 @@
 
 pub mod aggregation;
 pub mod digest;
+pub mod duties;
 pub mod fork_choice;
 pub mod production;
 pub mod transition;

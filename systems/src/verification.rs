@@ -42,11 +42,16 @@ pub struct XmssVerifier(Scheme);
 impl XmssVerifier {
     /// Checks signatures of this preset.
     pub fn new(preset: SignaturePreset) -> Self {
-        Self(match preset {
-            SignaturePreset::Production => Scheme::Lifetime32,
-            SignaturePreset::Short => Scheme::Lifetime18,
-            SignaturePreset::Test => Scheme::Lifetime8,
-        })
+        Self(scheme_of(preset))
+    }
+}
+
+/// The XMSS instantiation of a preset.
+pub const fn scheme_of(preset: SignaturePreset) -> Scheme {
+    match preset {
+        SignaturePreset::Production => Scheme::Lifetime32,
+        SignaturePreset::Short => Scheme::Lifetime18,
+        SignaturePreset::Test => Scheme::Lifetime8,
     }
 }
 

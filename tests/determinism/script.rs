@@ -31,11 +31,15 @@ const SLOTS: Slot = 60;
 
 /// The world's digest after every slot.
 pub fn play(node: &mut TestNode) -> Vec<Root> {
+    run(node).digests
+}
+
+fn run(node: &mut TestNode) -> Script<'_> {
     let mut script = Script { node, digests: Vec::new(), late: None, favoured: None, refused: 0 };
     for slot in 1..=SLOTS {
         script.slot(slot);
     }
-    script.digests
+    script
 }
 
 pub fn digest_of(digests: &[Root]) -> Root {
@@ -75,12 +79,7 @@ pub fn observe(setup: Setup) -> Seen {
         app.init_resource::<Counts>().add_systems(Update, count);
     };
     let mut node = TestNode::new(setup.with(count_all));
-    let mut script =
-        Script { node: &mut node, digests: Vec::new(), late: None, favoured: None, refused: 0 };
-    for slot in 1..=SLOTS {
-        script.slot(slot);
-    }
-    let refused = script.refused;
+    let refused = run(&mut node).refused;
     let world = node.world();
     let counts = world.resource::<Counts>();
     let tree = world.resource::<BlockTree>();

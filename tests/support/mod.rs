@@ -2,6 +2,7 @@
 //! and tasks that end out of order.
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 pub mod chain;
 pub mod mocked;

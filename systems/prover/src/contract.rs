@@ -15,6 +15,13 @@ pub const MAX_SIGNERS: usize = 4096;
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for CancelToken {
+    /// A token that shares the caller's flag: true once anyone asks to stop.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl CancelToken {
     /// Asks.
     pub fn cancel(&self) {

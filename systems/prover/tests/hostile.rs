@@ -13,6 +13,9 @@ use support::{
     hostile,
 };
 
+/// What a fuzzer calls with each input.
+type Targets = &'static [fn(&[u8])];
+
 /// Files above this length are not worth storing.
 const SEED_BYTES: usize = 4096;
 
@@ -79,11 +82,11 @@ fn named_multi_envelopes_get_their_verdicts() {
 /// The corpus that fuzzing starts from is these cases; `UPDATE_SEEDS=1` writes it anew.
 #[test]
 fn the_stored_corpus_is_the_named_cases_and_runs_through_every_target() {
-    let targets: [(&str, Vec<Case>, &[fn(&[u8])]); 2] = [
+    let formats: [(&str, Vec<Case>, Targets); 2] = [
         ("single", cases::singles(), &[hostile::single, hostile::child]),
         ("multi", cases::multis(), &[hostile::multi]),
     ];
-    for (format, cases, targets) in targets {
+    for (format, cases, targets) in formats {
         let folder = seeds(format);
         let cases: Vec<_> =
             cases.into_iter().filter(|case| case.bytes.len() <= SEED_BYTES).collect();

@@ -1,0 +1,5 @@
+//! Keys: the only code that sees a secret key.
+
+mod memory;
+
+pub use memory::{KeyPair, MemoryKeys};

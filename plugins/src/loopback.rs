@@ -1,0 +1,83 @@
+//! A network within one process: what a node produces is offered to the lanes of the others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bevy_app::{App, Plugin, PostUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    duties::{AttestationProduced, BlockProduced},
+    messages::{AggregateProduced, AggregateReceived, AttestationReceived, BlockReceived, InputId},
+    schedule::NodeSystems,
+};
+
+use crate::InboundLanes;
+
+/// The lanes of every node that has joined, in order of joining.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct LoopbackHub(Arc<Mutex<Vec<InboundLanes>>>);
+
+impl LoopbackHub {
+    fn join(&self, lanes: InboundLanes) -> usize {
+        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.push(lanes);
+        nodes.len() - 1
+    }
+
+    fn others(&self, me: usize) -> Vec<InboundLanes> {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.iter().enumerate().filter(|(node, _)| *node != me).map(|(_, n)| n.clone()).collect()
+    }
+}
+
+/// Joins the node to the hub and passes on what it produces. A full lane drops, as a network
+/// would.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | | [`BlockProduced`], [`AttestationProduced`], [`AggregateProduced`], [`InboundLanes`] | the other nodes' lanes |
+#[derive(Debug)]
+pub struct LoopbackPlugin {
+    /// The network to join.
+    pub hub: LoopbackHub,
+}
+
+#[derive(Resource)]
+struct Joined {
+    hub: LoopbackHub,
+    node: usize,
+    sent: u64,
+}
+
+impl Plugin for LoopbackPlugin {
+    fn build(&self, app: &mut App) {
+        let lanes = app.world().resource::<InboundLanes>().clone();
+        let node = self.hub.join(lanes);
+        app.insert_resource(Joined { hub: self.hub.clone(), node, sent: 0 })
+            .add_systems(PostUpdate, pass_on.in_set(NodeSystems::Flush));
+    }
+}
+
+fn pass_on(
+    mut joined: ResMut<Joined>,
+    mut blocks: MessageReader<BlockProduced>,
+    mut attestations: MessageReader<AttestationProduced>,
+    mut aggregates: MessageReader<AggregateProduced>,
+) {
+    let others = joined.hub.others(joined.node);
+    let mut id = || {
+        joined.sent += 1;
+        InputId(joined.sent)
+    };
+    for BlockProduced(block) in blocks.read() {
+        let received = BlockReceived::new(id(), Arc::clone(block));
+        others.iter().for_each(|node| _ = node.blocks.offer(received.clone()));
+    }
+    for AggregateProduced(aggregate) in aggregates.read() {
+        let received = AggregateReceived { id: id(), aggregate: Arc::clone(aggregate) };
+        others.iter().for_each(|node| _ = node.aggregates.offer(received.clone()));
+    }
+    for AttestationProduced(attestation) in attestations.read() {
+        let received = AttestationReceived { id: id(), attestation: Arc::clone(attestation) };
+        others.iter().for_each(|node| _ = node.attestations.offer(received.clone()));
+    }
+}
