@@ -161,7 +161,7 @@ fn votes_for_unknown_roots_count_for_nothing() {
         let (_, state) = build_on(parent(&fixture), 5, votes).expect("no refusal");
         (state.latest_justified, state.justifications_roots.len())
     };
-    // The transition passes them over; gossip refuses them, and leanSpec says the same of both.
+    // In a block they are passed over and not refused; only gossip refuses them.
     let before = parent(&fixture).latest_justified;
     assert_eq!(justified(valid), (valid.target, 0));
     for data in [

@@ -105,13 +105,38 @@ impl ssz::Decode for SignedAttestation {
 }
 
 /// A block's attestations, at most 4096.
-#[derive(Clone, Debug, Default, PartialEq, Eq, ssz_derive::Encode, ssz_derive::Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, ssz_derive::Encode)]
 #[ssz(struct_behaviour = "transparent")]
 pub struct AggregatedAttestations(pub VariableList<AggregatedAttestation, U4096>);
 
 tree_hash_root!(List, [] AggregatedAttestations, |this| this.0.tree_hash_root());
 
+impl ssz::Decode for AggregatedAttestations {
+    fn is_ssz_fixed_len() -> bool {
+        false
+    }
+
+    fn from_ssz_bytes(bytes: &[u8]) -> Result<Self, ssz::DecodeError> {
+        // The first offset tells how many items follow, and room is made for that many: only for
+        // as many as the bytes can hold.
+        if !bytes.is_empty() {
+            let count = ssz::read_offset(bytes)? / ssz::BYTES_PER_LENGTH_OFFSET;
+            if count > bytes.len() / Self::MIN_ITEM_BYTES {
+                return Err(ssz::DecodeError::BytesInvalid(format!(
+                    "{} bytes are too few for {count} attestations",
+                    bytes.len()
+                )));
+            }
+        }
+        VariableList::from_ssz_bytes(bytes).map(Self)
+    }
+}
+
 impl AggregatedAttestations {
+    /// An item's offset in the list, its own offset to the bits, the vote, and the bits' length
+    /// bit.
+    const MIN_ITEM_BYTES: usize = 4 + 4 + 128 + 1;
+
     /// The list of these attestations; `None` above the limit.
     pub fn new(items: Vec<AggregatedAttestation>) -> Option<Self> {
         VariableList::new(items).ok().map(Self)
