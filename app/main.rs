@@ -10,6 +10,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     tracing_subscriber::fmt().with_env_filter(&cli.log_level).with_writer(std::io::stderr).init();
+    tracing::info!(packing = leansig::packing::active(), "field arithmetic");
     if leansig::packing::is_scalar() {
         tracing::warn!(
             "built without packed field arithmetic: signatures are verified several times slower; \

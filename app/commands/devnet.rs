@@ -46,7 +46,7 @@ const FINALITY_LAG_SLOTS: u64 = 4;
 /// What a node tells of a slot at its last interval.
 #[derive(Clone, Copy, Debug)]
 struct Report {
-    node: u64,
+    node: u16,
     slot: Slot,
     head: Slot,
     justified: Slot,
@@ -57,7 +57,8 @@ struct Report {
 /// Runs the network.
 pub(crate) fn run(arguments: &DevnetArgs) -> ExitCode {
     let scheme = scheme_of(arguments.xmss);
-    let count = arguments.nodes * arguments.validators_per_node;
+    let count = usize::from(arguments.nodes) * usize::from(arguments.validators_per_node);
+    println!("field arithmetic: {}", leansig::packing::active());
     println!("making the keys of {count} validators ({})", arguments.xmss);
     let keys = match (0..count).map(|_| key_pair(scheme)).collect::<Result<Vec<_>, _>>() {
         Ok(keys) => keys,
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &DevnetArgs) -> ExitCode {
     let mut keys = (0..).zip(keys);
     let nodes: Vec<_> = (0..arguments.nodes)
         .map(|index| {
-            let own = keys.by_ref().take(arguments.validators_per_node as usize).collect();
+            let own = keys.by_ref().take(arguments.validators_per_node.into()).collect();
             let setup = NodeSetup {
                 index,
                 own,
@@ -120,7 +121,7 @@ fn genesis(genesis_time: u64, keys: &[KeyPair]) -> State {
 }
 
 struct NodeSetup {
-    index: u64,
+    index: u16,
     own: Vec<(u64, KeyPair)>,
     state: Arc<State>,
     hub: LoopbackHub,
@@ -149,12 +150,12 @@ fn run_node(
 
 #[derive(Resource)]
 struct Reporter {
-    node: u64,
+    node: u16,
     reports: mpsc::Sender<Report>,
     stop: Arc<AtomicBool>,
 }
 
-fn report_slots(app: &mut App, node: u64, reports: mpsc::Sender<Report>, stop: Arc<AtomicBool>) {
+fn report_slots(app: &mut App, node: u16, reports: mpsc::Sender<Report>, stop: Arc<AtomicBool>) {
     app.insert_resource(Reporter { node, reports, stop }).add_systems(
         OnInterval(Interval::Accept),
         report.in_set(IntervalSystems::Duties).after(quintet_systems::duties::announce_proposal),
@@ -184,7 +185,7 @@ fn watch(received: &mpsc::Receiver<Report>, arguments: &DevnetArgs) -> bool {
         "{:>6} {:>5} {:>6} {:>10} {:>10} {:>9} {:>9} {:>7}",
         "slot", "node", "head", "justified", "finalized", "proposed", "attested", "missed"
     );
-    let mut last = vec![None; arguments.nodes as usize];
+    let mut last = vec![None; arguments.nodes.into()];
     // A node that says nothing for two slots has ended.
     while let Ok(report) = received.recv_timeout(Duration::from_secs(30)) {
         let Report { node, slot, head, justified, finalized, duties } = report;
@@ -192,7 +193,7 @@ fn watch(received: &mpsc::Receiver<Report>, arguments: &DevnetArgs) -> bool {
             "{slot:>6} {node:>5} {head:>6} {justified:>10} {finalized:>10} {:>9} {:>9} {:>7}",
             duties.proposed, duties.attested, duties.missed
         );
-        last[node as usize] = Some(report);
+        last[usize::from(node)] = Some(report);
         let Some(end) = arguments.slots else { continue };
         if last.iter().all(|report| report.is_some_and(|report| report.slot >= end)) {
             return last

@@ -22,12 +22,18 @@ pub enum Interval {
 
 impl Interval {
     /// Every interval, in slot order.
-    pub const ALL: [Self; INTERVALS_PER_SLOT as usize] =
+    pub const ALL: [Self; 5] =
         [Self::Propose, Self::Attest, Self::Aggregate, Self::SafeTarget, Self::Accept];
 
     /// The interval that the `count`th interval since genesis is within its slot.
     pub const fn of(count: u64) -> Self {
-        Self::ALL[(count % INTERVALS_PER_SLOT) as usize]
+        match count % INTERVALS_PER_SLOT {
+            0 => Self::Propose,
+            1 => Self::Attest,
+            2 => Self::Aggregate,
+            3 => Self::SafeTarget,
+            _ => Self::Accept,
+        }
     }
 }
 

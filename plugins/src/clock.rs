@@ -28,7 +28,8 @@ fn walk_intervals(world: &mut World) {
     let clock = *world.resource::<SlotClock>();
     let walked = world.resource::<CurrentInterval>().count;
     let due = clock.total_intervals(now_ms);
-    for count in (walked + 1..=due).take(MAX_INTERVALS_PER_UPDATE as usize) {
+    let last = due.min(walked.saturating_add(MAX_INTERVALS_PER_UPDATE));
+    for count in walked + 1..=last {
         let late_ms = now_ms - clock.interval_start_ms(count);
         world.insert_resource(CurrentInterval { count, late_ms });
         world.run_schedule(OnInterval(Interval::of(count)));

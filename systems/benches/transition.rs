@@ -6,6 +6,8 @@
 //! almost every block; `new targets` come in for the first time, which shifts the votes for all
 //! others in the state's flat list.
 
+#![allow(clippy::cast_possible_truncation, reason = "a bench's numbers are small")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -31,10 +31,10 @@ pub struct Kind {
     pub samples: Vec<(Vec<u8>, serde_json::Value)>,
 }
 
-fn kind<T: Encode + Decode + Serialize + DeserializeOwned>(
+fn kind<const COUNT: usize, T: Encode + Decode + Serialize + DeserializeOwned>(
     name: &'static str,
     fields: &'static [&'static str],
-    values: &[T],
+    values: [T; COUNT],
 ) -> Kind {
     let sample = |value: &T| {
         (value.as_ssz_bytes(), serde_json::to_value(value).expect("every container is JSON"))
@@ -51,7 +51,7 @@ fn kind<T: Encode + Decode + Serialize + DeserializeOwned>(
 /// A list of kinds: type, fields, valid values.
 macro_rules! kinds {
     ($($type:ident { $($field:ident),* } $values:expr;)+) => {
-        vec![$(kind::<$type>(stringify!($type), &[$(stringify!($field)),*], &$values)),+]
+        vec![$(kind::<_, $type>(stringify!($type), &[$(stringify!($field)),*], $values)),+]
     };
 }
 

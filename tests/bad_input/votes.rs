@@ -189,7 +189,10 @@ fn any_vote_is_judged_and_a_refused_one_moves_nothing() {
     let indices = prop::collection::btree_set(prop_oneof![3 => 0u64..5, 1 => 0u64..4096], 0..4);
     let strategy = (data, indices, any::<bool>());
     let node = std::cell::RefCell::new(&mut fixture.node);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(512));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(512)
+    });
     let result = runner.run(&strategy, |(data, indices, single)| {
         let mut node = node.borrow_mut();
         let indices: Vec<u64> = indices.into_iter().collect();

@@ -4,6 +4,8 @@
 //! Every slot brings a block with two votes of half of the validators, and an aggregate of 64 KiB
 //! over gossip. `STALL_SLOTS` sets another number of slots.
 
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,6 +3,8 @@
 //! The folder is `LEANSPEC_VECTORS`, or `../shared/leanspec-vectors` beside the checkout. Without
 //! it the suite says so and runs nothing; in CI that is a failure.
 
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -8,7 +8,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head, States},
     clock::first_interval,
-    containers::{AttestationData, Block, Checkpoint, Root, SignedBlock, Slot},
+    containers::{AttestationData, Block, Checkpoint, Root, SignedBlock, Slot, State},
     messages::{AggregateProduced, HeadChanged, InputId, Verdict},
     tree::BlockTree,
 };
@@ -21,7 +21,7 @@ use quintet_systems::{
 use tree_hash::TreeHash;
 
 use crate::support::{
-    chain::{aggregate, build_on, signed, vote},
+    chain::{aggregate, aggregated, build_on, signed, vote},
     mocked::MockedProofs,
     node::{Setup, TestNode},
 };
@@ -45,6 +45,40 @@ fn run(node: &mut TestNode) -> Script<'_> {
 pub fn digest_of(digests: &[Root]) -> Root {
     let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
     tree_hash::merkle_root(&bytes, 0)
+}
+
+/// A chain that is about to finalize slot 1, and then, in one update, the block that does so, a
+/// vote and an aggregate for slot 1.
+pub fn stale_beside_its_block(node: &mut TestNode) -> Root {
+    node.set_aggregator(true);
+    node.tick_to(first_interval(5), false);
+    let world = node.world();
+    let zero = world.resource::<Head>().0;
+    let mut parent = State::clone(world.resource::<States>().get(&zero.root).expect("genesis"));
+    let mut chain = vec![zero];
+    let mut blocks = Vec::new();
+    for slot in 1..=3 {
+        let (head, source) = (chain[chain.len() - 1], chain[chain.len().saturating_sub(2)]);
+        let data = AttestationData { slot, head, target: head, source };
+        let votes = if slot == 1 { vec![] } else { vec![aggregated(data, &[0, 1, 2, 3, 4, 5])] };
+        let (block, state) = build_on(&parent, slot, votes).expect("a valid block");
+        chain.push(Checkpoint { root: block.tree_hash_root(), slot });
+        parent = state;
+        blocks.push(signed(block));
+    }
+    let last = blocks.pop().expect("three blocks");
+    for block in blocks {
+        assert_eq!(node.block(block), Verdict::Accepted);
+    }
+    let stale = AttestationData { slot: 4, head: chain[1], target: chain[1], source: zero };
+    let block = node.offer_block(last);
+    let others =
+        [node.offer_aggregate(aggregate(stale, &[0, 1])), node.offer_attestation(vote(stale, 2))];
+    for id in others.into_iter().chain([block]) {
+        assert_eq!(node.verdict(id), Verdict::Accepted);
+    }
+    assert_eq!(node.world().resource::<Finalized>().0, chain[1]);
+    world_digest(node.world())
 }
 
 /// What a replay went through.
@@ -107,7 +141,7 @@ impl Script<'_> {
     fn slot(&mut self, slot: Slot) {
         let first = first_interval(slot);
         self.node.set_aggregator(slot % 6 != 1);
-        self.node.tick_to(first, slot % 2 == 0);
+        self.node.tick_to(first, slot.is_multiple_of(2));
         self.propose(slot);
         self.node.tick_to(first + 1, false);
         self.attest(slot);
@@ -180,7 +214,7 @@ impl Script<'_> {
         }
     }
 
-    fn state(&mut self, root: Root) -> &Arc<quintet_components::containers::State> {
+    fn state(&mut self, root: Root) -> &Arc<State> {
         self.node.world().resource::<States>().get(&root).expect("a recent block")
     }
 

@@ -8,8 +8,19 @@ mod support;
 
 mod fork_choice;
 mod ledger;
+mod plans;
 mod steps;
 mod store;
+mod store_aggregation;
 mod store_votes;
 mod transition;
 mod tree;
+
+/// Failures are printed with the input that they shrink to; none are kept in files.
+fn config(cases: u32) -> proptest::prelude::ProptestConfig {
+    proptest::prelude::ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    }
+}

@@ -14,6 +14,7 @@ use quintet_systems::transition::{
 use tree_hash::TreeHash;
 
 use crate::{
+    config,
     ledger::{Ledger, justifiable},
     support::chain,
 };
@@ -252,7 +253,7 @@ impl History<'_> {
 fn transitions_agree_with_the_model_in_outcome_state_and_root() {
     let seen = RefCell::new(Seen::default());
     let strategy = (1u64..=8, prop::collection::vec(block_plan(), 1..30));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(192));
+    let mut runner = TestRunner::new(config(512));
     let result = runner.run(&strategy, |(validators, plans)| {
         let anchor = chain::genesis(validators);
         let genesis = Tip {

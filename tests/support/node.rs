@@ -32,6 +32,9 @@ use quintet_systems::{
 
 use super::{chain::AcceptAll, mocked::MockedProofs, scrambled::ScrambledSpawner};
 
+/// Adds one plugin.
+type AddPlugin = Box<dyn FnOnce(&mut App)>;
+
 /// How a test node differs from the default one.
 pub struct Setup {
     /// Where the chain starts.
@@ -45,7 +48,7 @@ pub struct Setup {
     /// In which order the four plugins of [`PLUGINS`] are added; any order gives the same node.
     pub order: [usize; PLUGINS.len()],
     /// Added after them, as a custom client would.
-    pub extra: Vec<Box<dyn FnOnce(&mut App)>>,
+    pub extra: Vec<AddPlugin>,
     /// Runs once before every update: lets tasks end that wait for it.
     pub between_updates: Box<dyn FnMut()>,
 }
@@ -115,7 +118,7 @@ impl TestNode {
             signatures: setup.signatures,
         };
         app.add_plugins(OrderPlugin);
-        let mut plugins: [Option<Box<dyn FnOnce(&mut App)>>; PLUGINS.len()] = [
+        let mut plugins: [Option<AddPlugin>; PLUGINS.len()] = [
             Some(Box::new(|app| add(app, ClockPlugin))),
             Some(Box::new(|app| add(app, InboundPlugin))),
             Some(Box::new(|app| add(app, fork_choice))),

@@ -131,18 +131,20 @@ pub fn collect_sessions(world: &mut World) {
 }
 
 /// The results replace what went into them: the new payloads that the session saw, and the
-/// signatures that its proofs absorbed. What arrived since stays.
+/// signatures that its proofs absorbed. What arrived since stays, and so does what a failed proof
+/// was to be made of.
 fn commit_session(world: &mut World, session: Entity) {
     let jobs: Vec<Entity> =
         world.get::<SessionJobs>(session).map(|jobs| jobs.iter().collect()).unwrap_or_default();
-    let results: Vec<(Arc<AggregationJob>, SingleMessageAggregate)> = jobs
-        .into_iter()
-        .filter_map(|job| {
-            let mut job = world.get_mut::<SessionJob>(job)?;
-            let proof = job.outcome.take()??;
-            Some((Arc::clone(&job.job), proof))
-        })
-        .collect();
+    let mut results: Vec<(Arc<AggregationJob>, SingleMessageAggregate)> = Vec::new();
+    let mut failed = Vec::new();
+    for job in jobs {
+        let Some(mut job) = world.get_mut::<SessionJob>(job) else { continue };
+        match job.outcome.take().flatten() {
+            Some(proof) => results.push((Arc::clone(&job.job), proof)),
+            None => failed.push(job.job.data),
+        }
+    }
     let inputs = world
         .entity_mut(session)
         .take::<AggregationSession>()
@@ -150,7 +152,7 @@ fn commit_session(world: &mut World, session: Entity) {
         .unwrap_or_default();
     world.despawn(session);
     let proved: Vec<_> = results.iter().map(|(job, _)| job.data).collect();
-    pool::drop_inputs(world, &inputs, &proved);
+    pool::drop_inputs(world, &inputs, &proved, &failed);
     for (job, proof) in results {
         pool::add_payload(world, &job.data, Arc::new(proof.clone()), Phase::New);
         world.write_message(AggregateProduced(Arc::new(SignedAggregatedAttestation {

@@ -7,7 +7,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{IsAggregator, Registry},
     clock::CurrentInterval,
-    containers::{Root, SignedAggregatedAttestation, SignedAttestation},
+    containers::{AttestationData, Root, SignedAggregatedAttestation, SignedAttestation},
     messages::{AggregateReceived, AttestationReceived, InputId, InputJudged, Verdict},
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
@@ -30,7 +30,20 @@ pub const ATTESTATION_BATCH: usize = 64;
 /// Tasks of each kind under way at once, so that a flood of votes leaves the pool to blocks.
 pub const MAX_TASKS_UNDER_WAY: usize = 2;
 
-type Arrived<T> = (InputId, Arc<T>);
+/// What is on its way into a pool.
+#[derive(Clone)]
+struct Arrived<T> {
+    id: InputId,
+    item: Arc<T>,
+    /// Finality has passed it meanwhile: it is judged, and not kept.
+    stale: bool,
+}
+
+impl<T> Arrived<T> {
+    fn new(id: InputId, item: &Arc<T>) -> Self {
+        Self { id, item: Arc::clone(item), stale: false }
+    }
+}
 
 /// Votes whose signatures are being checked, in order of arrival.
 #[derive(Resource, Default)]
@@ -86,7 +99,7 @@ pub fn admit_attestations(
                 Verdict::Ignored("attestation queue is full")
             }
             Ok(()) => {
-                checks.waiting.push_back((*id, Arc::clone(attestation)));
+                checks.waiting.push_back(Arrived::new(*id, attestation));
                 continue;
             }
         };
@@ -136,7 +149,7 @@ pub fn admit_aggregates(
                 Verdict::Ignored("aggregate queue is full")
             }
             Ok(_) => {
-                checks.waiting.push_back((*id, Arc::clone(aggregate)));
+                checks.waiting.push_back(Arrived::new(*id, aggregate));
                 continue;
             }
         };
@@ -157,11 +170,11 @@ pub fn start_attestation_checks(
         let (registry, signatures, votes) = (registry.clone(), signatures.clone(), batch.clone());
         let work = tasks.spawn(move |_| {
             let roots: Vec<Root> =
-                votes.iter().map(|(_, vote)| vote.data.tree_hash_root()).collect();
+                votes.iter().map(|vote| vote.item.data.tree_hash_root()).collect();
             let items: Vec<SignatureCheck<'_>> = votes
                 .iter()
                 .zip(&roots)
-                .map(|((_, vote), root)| SignatureCheck {
+                .map(|(Arrived { item: vote, .. }, root)| SignatureCheck {
                     public_key: registry
                         .attestation_key(vote.validator_index)
                         .expect("admitted votes are in the registry")
@@ -185,11 +198,12 @@ pub fn start_aggregate_checks(
     tasks: Res<Tasks>,
 ) {
     while checks.under_way.len() < MAX_TASKS_UNDER_WAY {
-        let Some((id, aggregate)) = checks.waiting.pop_front() else { return };
-        let (registry, proofs, input) = (registry.clone(), proofs.clone(), Arc::clone(&aggregate));
+        let Some(aggregate) = checks.waiting.pop_front() else { return };
+        let (registry, proofs) = (registry.clone(), proofs.clone());
+        let input = Arc::clone(&aggregate.item);
         let work = tasks
             .spawn(move |_| verify_aggregate(&input.data, &input.proof, &registry, &*proofs.0));
-        checks.under_way.push_back(((id, aggregate), work));
+        checks.under_way.push_back((aggregate, work));
     }
 }
 
@@ -202,14 +216,14 @@ pub fn commit_attestations(world: &mut World) {
         let Some(outcome) = work.take() else { return };
         let (batch, _) = checks.under_way.pop_front().expect("it had a front");
         let verdicts = panicked(outcome, "a signature check");
-        for (index, (id, vote)) in batch.into_iter().enumerate() {
+        for (index, Arrived { id, item: vote, stale }) in batch.into_iter().enumerate() {
             let verdict = match verdicts.as_ref().map(|verdicts| verdicts[index]) {
                 None => Verdict::Ignored("internal error"),
                 Some(false) => Verdict::Rejected(RejectionReason::InvalidSignature.because(
                     format!("validator {} at slot {}", vote.validator_index, vote.data.slot),
                 )),
                 Some(true) => {
-                    if keep {
+                    if keep && !stale {
                         let signature = vote.signature.clone();
                         pool::add_signature(world, &vote.data, vote.validator_index, signature);
                     }
@@ -228,18 +242,40 @@ pub fn commit_aggregates(world: &mut World) {
         let mut checks = world.resource_mut::<AggregateChecks>();
         let Some((_, work)) = checks.under_way.front_mut() else { return };
         let Some(outcome) = work.take() else { return };
-        let ((id, aggregate), _) = checks.under_way.pop_front().expect("it had a front");
+        let (aggregate, _) = checks.under_way.pop_front().expect("it had a front");
+        let Arrived { id, item: aggregate, stale } = aggregate;
         let verdict = match panicked(outcome, "a proof check") {
             None => Verdict::Ignored("internal error"),
             Some(Err(rejection)) => Verdict::Rejected(rejection),
             Some(Ok(())) => {
-                let payload = Arc::new(aggregate.proof.clone());
-                pool::add_payload(world, &aggregate.data, payload, Phase::New);
+                if !stale {
+                    let payload = Arc::new(aggregate.proof.clone());
+                    pool::add_payload(world, &aggregate.data, payload, Phase::New);
+                }
                 Verdict::Accepted
             }
         };
         world.write_message(InputJudged { id, verdict });
         world.run_system_cached(start_aggregate_checks).expect("its resources are installed");
+    }
+}
+
+/// Prunes what is on its way as the pools are pruned, so that it does not show whether a check
+/// ended before the block that made it stale was in, or after.
+pub(super) fn mark_stale(world: &mut World, is_stale: impl Fn(&AttestationData) -> bool) {
+    if let Some(mut checks) = world.get_resource_mut::<AttestationChecks>() {
+        let AttestationChecks { waiting, under_way } = &mut *checks;
+        let under_way = under_way.iter_mut().flat_map(|(batch, _)| batch);
+        for vote in waiting.iter_mut().chain(under_way) {
+            vote.stale |= is_stale(&vote.item.data);
+        }
+    }
+    if let Some(mut checks) = world.get_resource_mut::<AggregateChecks>() {
+        let AggregateChecks { waiting, under_way } = &mut *checks;
+        let under_way = under_way.iter_mut().map(|(aggregate, _)| aggregate);
+        for aggregate in waiting.iter_mut().chain(under_way) {
+            aggregate.stale |= is_stale(&aggregate.item.data);
+        }
     }
 }
 

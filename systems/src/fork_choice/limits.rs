@@ -6,12 +6,13 @@
 use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head, Justified, SafeTarget, States},
+    clock::CurrentInterval,
     containers::{AttestationData, Checkpoint, Slot},
     tree::{BlockNode, BlockTree},
-    votes::{Known, LatestVotes, New, Payload, Signed, Vote, VoteSignature},
+    votes::{Known, LatestVotes, New, Payload, Signed, Vote, VoteSignature, VotesByData},
 };
 
-use super::{latest_votes, pool};
+use super::{gossip, latest_votes, pool};
 
 /// The limits of a node's fork choice.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +34,17 @@ impl Default for PoolLimits {
     }
 }
 
-/// Drops, from every pool, the votes whose head is not a descendant of the finalized block: they
-/// can no longer move the head.
+/// Drops, from every pool and on the way there, the votes whose head is not a descendant of the
+/// finalized block: they can no longer move the head.
 pub fn prune_stale_votes(world: &mut World) {
     let finalized = world.resource::<Finalized>().0;
-    despawn_votes(world, |data, tree| {
+    let is_stale = |data: &AttestationData, tree: &BlockTree| {
         !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
+    };
+    world.resource_scope(|world, tree: Mut<BlockTree>| {
+        gossip::mark_stale(world, |data| is_stale(data, &tree));
     });
+    despawn_votes(world, is_stale);
     // A vote that only fork choice remembers is stale by the same rule.
     let tree = world.resource::<BlockTree>();
     let stale: Vec<bool> = (world.resource::<LatestVotes>().votes.iter())
@@ -81,8 +86,17 @@ fn despawn_votes(world: &mut World, stale: impl Fn(&AttestationData, &BlockTree)
 
 /// Brings the pools back within their limits: votes behind the window first, then the oldest.
 /// Unlike [`prune_stale_votes`] this forgets evidence, not opinions: latest votes stay counted.
-pub fn shrink_pools(world: &mut World) {
+///
+/// Looks at every vote, so it runs once a slot, and in between only when an eighth more than the
+/// limit has come in.
+pub fn shrink_pools(world: &mut World, mut checked: Local<Slot>) {
     let limits = *world.get_resource_or_init::<PoolLimits>();
+    let slot = world.resource::<CurrentInterval>().slot();
+    let crowded = world.resource::<VotesByData>().len() > limits.votes + limits.votes / 8;
+    if slot == *checked && !crowded {
+        return;
+    }
+    *checked = slot;
     let oldest_slot = world.resource::<Head>().0.slot.saturating_sub(limits.window_slots);
     let mut votes = world.query::<(Entity, &Vote)>();
     let mut sizes: Vec<(Slot, Entity, usize)> = votes
@@ -91,12 +105,6 @@ pub fn shrink_pools(world: &mut World) {
         .collect();
     let mut bytes: usize = sizes.iter().map(|(_, _, bytes)| bytes).sum();
     let mut count = sizes.len();
-    if count <= limits.votes
-        && bytes <= limits.bytes
-        && sizes.iter().all(|(slot, ..)| *slot >= oldest_slot)
-    {
-        return;
-    }
     sizes.sort_unstable();
     for (slot, vote, size) in sizes {
         if slot >= oldest_slot && count <= limits.votes && bytes <= limits.bytes {

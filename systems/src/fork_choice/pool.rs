@@ -70,7 +70,7 @@ pub fn signatures(world: &World, vote: Entity) -> impl Iterator<Item = (Entity, 
     world
         .get::<VoteSignatures>(vote)
         .into_iter()
-        .flat_map(|signatures| signatures.iter())
+        .flat_map(RelationshipTarget::iter)
         .filter_map(|entity| Some((entity, world.get::<VoteSignature>(entity)?)))
 }
 
@@ -106,7 +106,7 @@ pub fn payloads(
     world
         .get::<Payloads>(vote)
         .into_iter()
-        .flat_map(|payloads| payloads.iter())
+        .flat_map(RelationshipTarget::iter)
         .filter(move |entity| world.get::<Phase>(*entity) == Some(&phase))
         .filter_map(|entity| Some((entity, &world.get::<Payload>(entity)?.0)))
 }
@@ -149,24 +149,36 @@ pub fn seed_from_block<'a>(
 
 /// A vote's payloads of both phases.
 pub fn all_payloads(world: &World, vote: Entity) -> impl Iterator<Item = &Payload> {
-    let payloads = world.get::<Payloads>(vote).into_iter().flat_map(|payloads| payloads.iter());
+    let payloads = world.get::<Payloads>(vote).into_iter().flat_map(RelationshipTarget::iter);
     payloads.filter_map(|entity| world.get::<Payload>(entity))
 }
 
-/// Takes a session's inputs out of the pools: every new payload, and the signatures on the votes
-/// that it proved.
-pub fn drop_inputs(world: &mut World, inputs: &[Entity], proved: &[AttestationData]) {
+/// Takes a session's inputs out of the pools: the payloads that are still new, except those on
+/// votes whose proof failed, and the signatures on votes that were proved.
+pub fn drop_inputs(
+    world: &mut World,
+    inputs: &[Entity],
+    proved: &[AttestationData],
+    failed: &[AttestationData],
+) {
     let mut votes = Vec::new();
-    for entity in inputs.iter().copied() {
-        // Inputs that went meanwhile, or became known, are no longer the session's.
-        let payload = world.get::<PayloadOf>(entity).map(|of| of.0);
-        let signature = world.get::<SignatureOf>(entity).map(|of| of.0);
-        let (Some(vote), gone) = (payload.or(signature), payload.is_some()) else { continue };
-        let absorbed = || world.get::<Vote>(vote).is_some_and(|vote| proved.contains(&vote.data));
-        let still_new = || world.get::<Phase>(entity) == Some(&Phase::New);
-        if if gone { still_new() } else { absorbed() } {
-            world.despawn(entity);
-            votes.push(vote);
+    for input in inputs.iter().copied() {
+        // An input that went meanwhile, or became known, is no longer the session's.
+        let is_payload = world.get::<Phase>(input) == Some(&Phase::New);
+        let of = if is_payload {
+            world.get::<PayloadOf>(input).map(|of| of.0)
+        } else {
+            world.get::<SignatureOf>(input).map(|of| of.0)
+        };
+        let Some((entity, vote)) = of.and_then(|vote| Some((vote, world.get::<Vote>(vote)?)))
+        else {
+            continue;
+        };
+        let drops =
+            if is_payload { !failed.contains(&vote.data) } else { proved.contains(&vote.data) };
+        if drops {
+            world.despawn(input);
+            votes.push(entity);
         }
     }
     for vote in votes {
