@@ -1,7 +1,7 @@
 //! Quintet, a Lean Ethereum consensus client: a node in which everything happens in one of the
 //! five intervals of a four-second slot, built on Bevy's ECS.
 //!
-//! A node is an [`App`] of [`NodePlugins`]; a custom client edits the group:
+//! A node is an [`App`] of [`plugins::NodePlugins`]; a custom client edits the group:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -36,15 +36,15 @@ fn kind<const COUNT: usize, T: Encode + Decode + Serialize + DeserializeOwned>(
     fields: &'static [&'static str],
     values: [T; COUNT],
 ) -> Kind {
-    let sample = |value: &T| {
-        (value.as_ssz_bytes(), serde_json::to_value(value).expect("every container is JSON"))
+    let sample = |value: T| {
+        (value.as_ssz_bytes(), serde_json::to_value(&value).expect("every container is JSON"))
     };
     Kind {
         name,
         fields,
         decode: |bytes| T::from_ssz_bytes(bytes).map(|value| value.as_ssz_bytes()),
         read: |text| json::from_str::<T>(text).map(drop),
-        samples: values.iter().map(sample).collect(),
+        samples: values.into_iter().map(sample).collect(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use proptest::{prelude::*, sample::Index};
 use quintet_components::{
-    containers::{AttestationData, Checkpoint, Root, Signature, SingleMessageAggregate},
+    containers::{
+        AttestationData, Checkpoint, ProofBytes, Root, Signature, SingleMessageAggregate,
+    },
     messages::Verdict,
     preset::SignaturePreset,
     rejection::RejectionReason as Reason,
@@ -152,7 +154,7 @@ fn an_aggregate_of_nobody_is_refused() {
 fn a_proof_that_does_not_verify_is_refused() {
     let mut fixture = Fixture::new();
     let mut forged = aggregate(fixture.valid(), &[0, 1]);
-    forged.proof.proof = quintet_components::containers::ProofBytes::default();
+    forged.proof.proof = ProofBytes::default();
     fixture.refuses("no proof", Reason::InvalidSignature, |node| node.aggregate(forged));
 }
 

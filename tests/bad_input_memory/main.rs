@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+#[allow(dead_code, reason = "names of fields are not needed here")]
 #[path = "../bad_input/samples.rs"]
 mod samples;
 #[path = "../support/mod.rs"]

@@ -8,7 +8,10 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head, States},
     clock::first_interval,
-    containers::{AttestationData, Block, Checkpoint, Root, SignedBlock, Slot, State},
+    containers::{
+        AttestationData, Block, Checkpoint, Root, SignedAggregatedAttestation, SignedBlock, Slot,
+        State,
+    },
     messages::{AggregateProduced, HeadChanged, InputId, Verdict},
     tree::BlockTree,
 };
@@ -262,10 +265,7 @@ impl Script<'_> {
         self.judge(ids);
     }
 
-    fn aggregates(
-        &mut self,
-        aggregates: Vec<quintet_components::containers::SignedAggregatedAttestation>,
-    ) {
+    fn aggregates(&mut self, aggregates: Vec<SignedAggregatedAttestation>) {
         let offered = aggregates.into_iter().map(|each| self.node.offer_aggregate(each));
         let ids = offered.collect();
         self.judge(ids);

@@ -48,10 +48,6 @@ struct Update {
 #[derive(Resource)]
 struct Exits(std::sync::Mutex<Receiver<AppExit>>);
 
-fn pass_on_exits(exits: Res<Exits>, mut exit: MessageWriter<AppExit>) {
-    exit.write_batch(exits.0.lock().expect("only locked here").try_iter());
-}
-
 fn start(genesis_time: u64, max_idle: Duration) -> Running {
     let (send_update, updates) = channel();
     let (send_ends, ends) = channel();
@@ -64,7 +60,9 @@ fn start(genesis_time: u64, max_idle: Duration) -> Running {
         let node = NodePlugins::new(anchor, SignaturePreset::Test, Arc::new(MockedProofs));
         app.add_plugins(node.build().set(RunnerPlugin { max_idle }))
             .insert_resource(Exits(exits.into()))
-            .add_systems(First, pass_on_exits)
+            .add_systems(First, |exits: Res<Exits>, mut exit: MessageWriter<AppExit>| {
+                exit.write_batch(exits.0.lock().expect("only locked here").try_iter());
+            })
             .add_systems(Last, move |world: &mut World| {
                 let mut judged = world.resource_mut::<Messages<InputJudged>>();
                 let judged = judged.drain().map(|judged| judged.id).collect();

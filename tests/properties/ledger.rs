@@ -15,6 +15,8 @@ use crate::support::chain;
 
 /// A vote of a block, with its voters as plain numbers.
 pub type Votes = [(AttestationData, Vec<u64>)];
+/// All votes of a block.
+pub type Body = Vec<(AttestationData, Vec<u64>)>;
 
 /// A state.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use quintet_systems::{
 use tree_hash::TreeHash;
 
 use crate::{
-    ledger::Votes,
+    ledger::{Body, Votes},
     plans::{DataPlan, Picked, Spoilt, Step},
     store::{Payload, Pool, Store},
     support::{
@@ -33,7 +33,7 @@ pub struct Pair {
     pub store: Store,
     pub is_aggregator: bool,
     /// Blocks in the order in which they were taken.
-    blocks: Vec<(Block, Box<Votes>)>,
+    blocks: Vec<(Block, Body)>,
 }
 
 /// What came of a step: nothing that could be refused, or what both said.
@@ -125,11 +125,7 @@ impl Pair {
         self.agree(verdict, expected)
     }
 
-    fn import(
-        &mut self,
-        block: Block,
-        votes: Vec<(AttestationData, Vec<u64>)>,
-    ) -> Result<Outcome, TestCaseError> {
+    fn import(&mut self, block: Block, votes: Body) -> Result<Outcome, TestCaseError> {
         let verdict = self.node.block(signed(block.clone()));
         let expected = self.store.on_block(&block, &votes);
         if expected.is_ok() && !self.blocks.iter().any(|(known, _)| *known == block) {

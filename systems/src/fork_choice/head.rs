@@ -62,8 +62,9 @@ pub fn block_weights(world: &mut World) -> Vec<(Root, u32)> {
     let tree = world.resource::<BlockTree>();
     let mut weights: Vec<(Root, u32)> = tree
         .iter()
-        .filter(|(_, block)| block.slot > finalized_slot)
-        .map(|(id, block)| (block.root, tree.weight(id)))
+        .zip(tree.weights())
+        .filter(|((_, block), _)| block.slot > finalized_slot)
+        .map(|((_, block), weight)| (block.root, weight))
         .collect();
     weights.sort_unstable();
     weights

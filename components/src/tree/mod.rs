@@ -1,0 +1,292 @@
+//! The block tree: an entity a block, and the index that fork choice walks.
+
+mod runs;
+
+use std::collections::HashMap;
+
+use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
+
+use runs::{Blocks, NONE, Runs};
+
+use crate::containers::{Checkpoint, Root, Slot, ValidatorIndex};
+
+/// A block as fork choice sees it; neither body nor state is on it. Inserting and despawning
+/// keeps [`BlockTree`] exact.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+#[component(immutable, on_insert = index_block, on_discard = unindex_block)]
+pub struct BlockNode {
+    /// The block's root.
+    pub root: Root,
+    /// Its parent's root.
+    pub parent_root: Root,
+    /// Its slot.
+    pub slot: Slot,
+    /// Who proposed it.
+    pub proposer_index: ValidatorIndex,
+    /// The root of its post-state.
+    pub state_root: Root,
+    /// What its post-state holds justified.
+    pub justified: Checkpoint,
+    /// The slot that its post-state holds finalized.
+    pub finalized_slot: Slot,
+}
+
+/// A block's place in [`BlockTree`]: parents have lower ids than their children. Valid until
+/// blocks are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The place in an array over all blocks.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    fn some(id: u32) -> Option<Self> {
+        (id != NONE).then_some(Self(id))
+    }
+}
+
+/// Every known block by its root, with vote weights, in arrays over all blocks: walks stay in the
+/// cache. The heaviest leaf, where on a tie the larger root wins, is found from what has changed.
+#[derive(Resource, Debug, Default)]
+pub struct BlockTree {
+    by_root: HashMap<Root, u32>,
+    parents: Vec<u32>,
+    /// An ancestor further up; following it where it does not overshoot makes every ancestor
+    /// query logarithmic.
+    jumps: Vec<u32>,
+    depths: Vec<u32>,
+    first_child: Vec<u32>,
+    next_sibling: Vec<u32>,
+    slots: Vec<Slot>,
+    roots: Vec<Root>,
+    blocks: Vec<BlockNode>,
+    entities: Vec<Entity>,
+    runs: Runs,
+}
+
+/// A vote that moves from one block to another; `None` is no block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteMove {
+    /// Where it counted.
+    pub from: Option<NodeId>,
+    /// Where it counts now.
+    pub to: Option<NodeId>,
+}
+
+fn index_block(mut world: DeferredWorld, hook: HookContext) {
+    let block = *world.get::<BlockNode>(hook.entity).expect("just inserted");
+    world.resource_mut::<BlockTree>().insert(block, hook.entity);
+}
+
+fn unindex_block(mut world: DeferredWorld, hook: HookContext) {
+    let root = world.get::<BlockNode>(hook.entity).expect("still present").root;
+    world.resource_mut::<BlockTree>().by_root.remove(&root);
+}
+
+impl BlockTree {
+    fn insert(&mut self, block: BlockNode, entity: Entity) {
+        let id = u32::try_from(self.blocks.len()).expect("fewer than 2^32 blocks");
+        let parent = self.by_root.get(&block.parent_root).copied().unwrap_or(NONE);
+        let (jump, depth, next_sibling) = match NodeId::some(parent) {
+            None => (NONE, 0, NONE),
+            Some(above) => (
+                self.jump_below(parent),
+                self.depths[above.index()] + 1,
+                std::mem::replace(&mut self.first_child[above.index()], id),
+            ),
+        };
+        self.parents.push(parent);
+        self.jumps.push(jump);
+        self.depths.push(depth);
+        self.first_child.push(NONE);
+        self.next_sibling.push(next_sibling);
+        self.slots.push(block.slot);
+        self.roots.push(block.root);
+        self.blocks.push(block);
+        self.entities.push(entity);
+        self.by_root.insert(block.root, id);
+        let (runs, blocks) = self.runs_and_blocks();
+        runs.insert(id, &blocks);
+    }
+
+    fn runs_and_blocks(&mut self) -> (&mut Runs, Blocks<'_>) {
+        let Self { parents, roots, first_child, next_sibling, runs, .. } = self;
+        (runs, Blocks { parents, roots, first_child, next_sibling })
+    }
+
+    /// The jump of a child of `parent`: twice as far as the parent's where two equal jumps meet.
+    fn jump_below(&self, parent: u32) -> u32 {
+        let depth = |id: u32| self.depths[id as usize];
+        let first = self.jumps[parent as usize];
+        if first == NONE {
+            return parent;
+        }
+        let second = self.jumps[first as usize];
+        if second != NONE && depth(parent) - depth(first) == depth(first) - depth(second) {
+            second
+        } else {
+            parent
+        }
+    }
+
+    /// How many blocks there are.
+    pub fn len(&self) -> usize {
+        self.by_root.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_root.is_empty()
+    }
+
+    /// The block of this root.
+    pub fn find(&self, root: &Root) -> Option<NodeId> {
+        self.by_root.get(root).copied().map(NodeId)
+    }
+
+    /// Whether the block is known.
+    pub fn contains(&self, root: &Root) -> bool {
+        self.by_root.contains_key(root)
+    }
+
+    /// A block's facts.
+    pub fn get(&self, id: NodeId) -> &BlockNode {
+        &self.blocks[id.index()]
+    }
+
+    /// A block's entity.
+    pub fn entity(&self, id: NodeId) -> Entity {
+        self.entities[id.index()]
+    }
+
+    /// A block's slot.
+    pub fn slot(&self, id: NodeId) -> Slot {
+        self.slots[id.index()]
+    }
+
+    /// A block's parent, unless the tree begins here.
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        NodeId::some(self.parents[id.index()])
+    }
+
+    /// How many latest votes count for the block or a descendant.
+    pub fn weight(&self, id: NodeId) -> u32 {
+        self.runs.weight(id.0, &self.parents)
+    }
+
+    /// The blocks, parents before children.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &BlockNode)> {
+        (0..).map(NodeId).zip(&self.blocks)
+    }
+
+    /// A block's children, newest first.
+    pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let first = NodeId::some(self.first_child[id.index()]);
+        std::iter::successors(first, |child| NodeId::some(self.next_sibling[child.index()]))
+    }
+
+    /// The newest block at or before `slot` on the chain that ends in `id`; `None` when the tree
+    /// begins later. Logarithmic in the chain's length.
+    pub fn ancestor_at(&self, id: NodeId, slot: Slot) -> Option<NodeId> {
+        let mut at = id.0;
+        while self.slots[at as usize] > slot {
+            let jump = self.jumps[at as usize];
+            let far = jump != NONE && self.slots[jump as usize] >= slot;
+            at = if far { jump } else { self.parents[at as usize] };
+            NodeId::some(at)?;
+        }
+        Some(NodeId(at))
+    }
+
+    /// Whether `ancestor` is on the chain that ends in `descendant`: at its slot stands its root.
+    pub fn is_ancestor(&self, ancestor: Checkpoint, descendant: Checkpoint) -> bool {
+        ancestor.slot <= descendant.slot
+            && self
+                .find(&descendant.root)
+                .and_then(|id| self.ancestor_at(id, ancestor.slot))
+                .is_some_and(|id| {
+                    self.slot(id) == ancestor.slot && self.get(id).root == ancestor.root
+                })
+    }
+
+    /// Moves votes: the weights of all ancestors follow.
+    pub fn move_votes(&mut self, moves: &[VoteMove]) {
+        let place = |id: Option<NodeId>| id.map_or(NONE, |id| id.0);
+        let (runs, blocks) = self.runs_and_blocks();
+        runs.move_votes(moves.iter().map(|each| (place(each.from), place(each.to))), &blocks);
+    }
+
+    /// The leaf that heaviest children lead to from `start`.
+    pub fn heaviest_leaf(&mut self, start: NodeId) -> NodeId {
+        NodeId(self.runs.heaviest_leaf(start.0))
+    }
+
+    /// Every block's weight, by its place: cheaper than one by one.
+    pub fn weights(&self) -> Vec<u32> {
+        let mut weights = self.runs.votes().to_vec();
+        self.add_to_ancestors(&mut weights);
+        weights
+    }
+
+    /// Makes votes for blocks weights of blocks: each counts for all ancestors too.
+    fn add_to_ancestors(&self, weights: &mut [u32]) {
+        for id in (1..weights.len()).rev() {
+            if let Some(parent) = NodeId::some(self.parents[id]) {
+                weights[parent.index()] += weights[id];
+            }
+        }
+    }
+
+    /// The leaf that is reached from `start` through the heaviest children of at least `minimum`
+    /// votes, when these blocks are voted for and nothing else.
+    pub fn supported_leaf(
+        &self,
+        start: NodeId,
+        votes: impl Iterator<Item = NodeId>,
+        minimum: u32,
+    ) -> NodeId {
+        let mut weights = vec![0u32; self.blocks.len()];
+        for id in votes {
+            weights[id.index()] += 1;
+        }
+        self.add_to_ancestors(&mut weights);
+        let mut leaf = start;
+        while let Some(child) = self
+            .children(leaf)
+            .filter(|child| weights[child.index()] >= minimum)
+            .max_by_key(|child| (weights[child.index()], self.get(*child).root))
+        {
+            leaf = child;
+        }
+        leaf
+    }
+
+    /// Forgets removed blocks for good: ids are given anew, votes for what stays are kept. The
+    /// caller tells everyone who holds ids, through the returned map from old to new.
+    pub fn compact(&mut self) -> Vec<Option<NodeId>> {
+        let old = std::mem::take(self);
+        let mut moved = vec![None; old.blocks.len()];
+        for (id, block) in old.blocks.iter().enumerate() {
+            if old.by_root.get(&block.root).is_some_and(|kept| *kept as usize == id) {
+                moved[id] = Some(NodeId(u32::try_from(self.blocks.len()).expect("fewer")));
+                self.insert(*block, old.entities[id]);
+            }
+        }
+        let votes = moved.iter().zip(old.runs.votes()).flat_map(|(to, votes)| {
+            std::iter::repeat_n(VoteMove { from: None, to: *to }, *votes as usize)
+        });
+        let votes: Vec<VoteMove> = votes.collect();
+        self.move_votes(&votes);
+        moved
+    }
+}
+
+impl std::ops::Index<NodeId> for BlockTree {
+    type Output = BlockNode;
+
+    fn index(&self, id: NodeId) -> &BlockNode {
+        self.get(id)
+    }
+}
