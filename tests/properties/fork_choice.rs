@@ -195,3 +195,35 @@ fn a_block_that_carries_a_vote_moves_it_before_its_rival() {
     compare(&mut pair).expect("agreement");
     assert_eq!(pair.node.world().resource::<Head>().0, three);
 }
+
+/// A vote for a block that finality has passed weighs nothing, and weighs again when a
+/// reorganisation lowers finality.
+#[test]
+fn a_vote_that_finality_had_passed_counts_again_after_finality_went_back() {
+    let mut pair = Pair::new(4);
+    let everyone: &[u64] = &[0, 1, 2, 3];
+    let genesis = pair.store.finalized;
+    let rival = pair.block_on(genesis.root, 1, &[]);
+    let mut chain = vec![genesis];
+    for slot in 2..=5 {
+        let (parent, source) = (chain[chain.len() - 1], chain[chain.len().saturating_sub(2)]);
+        let data = AttestationData { slot, head: parent, target: parent, source };
+        let votes = if slot == 2 { vec![] } else { vec![(data, everyone.to_vec())] };
+        chain.push(pair.block_on(parent.root, slot, &votes));
+    }
+    assert_eq!(pair.store.finalized, chain[2]);
+    pair.step(&Step::Tick { intervals: 40, has_proposal: false }).expect("agreement");
+    let late = AttestationData { slot: 8, head: rival, target: genesis, source: genesis };
+    pair.gossip(late, &[0, 2]).expect("agreement");
+    pair.step(&Step::Tick { intervals: 4, has_proposal: false }).expect("agreement");
+    compare(&mut pair).expect("agreement");
+    let weights = |pair: &mut Pair| block_weights(pair.node.world());
+    assert!(weights(&mut pair).iter().all(|(_, weight)| *weight == 0));
+
+    let six = pair.block_on(rival.root, 6, &[]);
+    let data = AttestationData { slot: 7, head: six, target: six, source: genesis };
+    pair.block_on(six.root, 7, &[(data, everyone.to_vec())]);
+    compare(&mut pair).expect("agreement");
+    assert_eq!(pair.store.finalized, genesis);
+    assert!(weights(&mut pair).contains(&(rival.root, 2)));
+}
