@@ -130,7 +130,6 @@ fn a_node_and_the_model_of_its_store_agree_after_every_step() {
     });
     result.expect("every history");
     let seen = seen.into_inner();
-    println!("SEEN {seen:?}");
     let counts = [
         seen.forks,
         seen.reorganisations,

@@ -269,7 +269,6 @@ fn transitions_agree_with_the_model_in_outcome_state_and_root() {
     result.expect("every history");
 
     let seen = seen.into_inner();
-    println!("SEEN {seen:?}");
     for reason in [
         Reason::BlockSlotNotInFuture,
         Reason::BlockSlotMismatch,
