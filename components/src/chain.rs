@@ -89,8 +89,7 @@ pub struct States {
     limit: usize,
 }
 
-/// States kept by default. Consecutive states share their lists, so that one adds tens of KiB at
-/// 4096 validators.
+/// States kept by default. Consecutive states share what their blocks did not touch.
 pub const DEFAULT_STATES: usize = 1024;
 
 impl States {
