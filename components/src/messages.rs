@@ -7,14 +7,29 @@ use tree_hash::TreeHash;
 
 use crate::{
     containers::{
-        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot,
+        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, State,
     },
     rejection::Rejection,
 };
 
-/// Names one inbound item, so that whoever sent it in learns its verdict.
+/// Names one inbound item, so that whoever sent it in learns its verdict. The network counts from
+/// 0; what the node asked for itself has names of its own, so that the two never meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InputId(pub u64);
+
+impl InputId {
+    const REQUESTED: u64 = 1 << 63;
+
+    /// The name of the `number`th block that the node asked for.
+    pub const fn requested(number: u64) -> Self {
+        Self(number | Self::REQUESTED)
+    }
+
+    /// Whether the node asked for it.
+    pub const fn is_requested(self) -> bool {
+        self.0 & Self::REQUESTED != 0
+    }
+}
 
 /// A block arrived.
 #[derive(Message, Clone, Debug)]
@@ -73,12 +88,14 @@ pub struct InputJudged {
 }
 
 /// A block joined the tree.
-#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Message, Clone, Debug)]
 pub struct BlockImported {
     /// Its root.
     pub root: Root,
-    /// Its slot.
-    pub slot: Slot,
+    /// The block.
+    pub block: Arc<SignedBlock>,
+    /// Its post-state.
+    pub state: Arc<State>,
 }
 
 /// Fork choice selected another head.

@@ -101,9 +101,10 @@ pub fn collect_proposal(world: &mut World) {
     let now = world.resource::<CurrentInterval>().slot();
     match outcome.map_err(|panic| panic.to_string()).and_then(|proposal| proposal) {
         Ok((built, signed)) if slot == now => {
-            commit_block(world, built.root, &built.block, built.post_state);
+            let signed = Arc::new(signed);
+            commit_block(world, built.root, Arc::clone(&signed), built.post_state);
             world.resource_mut::<DutyCounts>().proposed += 1;
-            world.write_message(BlockProduced(Arc::new(signed)));
+            world.write_message(BlockProduced(signed));
         }
         Ok(_) => {
             tracing::error!(slot, now, "proposal missed: the block was ready too late");

@@ -148,7 +148,7 @@ pub fn commit_imports(world: &mut World) {
                 Verdict::Rejected(rejection)
             }
             Ok(Ok(state)) => {
-                commit_block(world, root, &block.block, state);
+                commit_block(world, root, block, state);
                 Verdict::Accepted
             }
         };
@@ -157,15 +157,16 @@ pub fn commit_imports(world: &mut World) {
 }
 
 /// Puts a block with its post-state into the tree and updates everything that depends on it.
-pub fn commit_block(world: &mut World, root: Root, block: &Block, state: Arc<State>) {
+pub fn commit_block(world: &mut World, root: Root, signed: Arc<SignedBlock>, state: Arc<State>) {
+    let block = &signed.block;
     let finalized_before = world.resource::<Finalized>().0.slot;
-    insert_block(world, root, block, state);
+    insert_block(world, root, block, Arc::clone(&state));
     pool::seed_from_block(world, block.body.attestations.iter().map(|each| &each.data));
     update_head(world);
     if world.resource::<Finalized>().0.slot > finalized_before {
         limits::prune_stale_votes(world);
     }
-    world.write_message(BlockImported { root, slot: block.slot });
+    world.write_message(BlockImported { root, block: signed, state });
 }
 
 /// Puts a block into the tree; the store's justified checkpoint only ever advances.

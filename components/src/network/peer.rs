@@ -1,0 +1,158 @@
+//! Peers.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
+
+use crate::containers::Status;
+
+/// Names a peer: libp2p's peer id in its text form.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub Arc<str>);
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<&str> for PeerId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Who opened a connection.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+/// A connected peer; its entity lives as long as the connection.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+#[component(immutable, on_insert = index_peer, on_discard = unindex_peer)]
+pub struct Peer {
+    /// Who.
+    pub id: PeerId,
+    /// Where, as a multiaddr.
+    pub address: String,
+}
+
+/// Finds a connected peer by its id.
+#[derive(Resource, Debug, Default)]
+pub struct PeersById(HashMap<PeerId, Entity>);
+
+impl PeersById {
+    /// The peer's entity while it is connected.
+    pub fn get(&self, id: &PeerId) -> Option<Entity> {
+        self.0.get(id).copied()
+    }
+
+    /// How many peers are connected.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn index_peer(mut world: DeferredWorld, hook: HookContext) {
+    let id = world.get::<Peer>(hook.entity).expect("just inserted").id.clone();
+    world.resource_mut::<PeersById>().0.insert(id, hook.entity);
+}
+
+fn unindex_peer(mut world: DeferredWorld, hook: HookContext) {
+    let id = world.get::<Peer>(hook.entity).expect("still present").id.clone();
+    world.resource_mut::<PeersById>().0.remove(&id);
+}
+
+/// What software the peer says it is; at most 256 bytes.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct Agent(pub String);
+
+/// The network's score of a peer; below zero is bad.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct PeerScore(pub f64);
+
+/// What a peer last said of its chain.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastStatus {
+    /// The status.
+    pub status: Status,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum DisconnectReason {
+    /// The peer closed it.
+    ClosedByPeer,
+    /// It timed out or broke.
+    ConnectionLost(String),
+    /// Too many connections.
+    TooManyPeers,
+    /// The peer finalized another block at the same slot.
+    WrongChain,
+    /// Its score fell too low.
+    LowScore,
+    /// It is banned.
+    Banned,
+    /// It speaks none of this network's protocols.
+    Incompatible,
+    /// This node stops.
+    Shutdown,
+}
+
+/// Peers that are refused, each with the Unix time in milliseconds at which its ban ends. At most
+/// 1024; the ban that ends first goes first.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct BannedPeers(pub HashMap<PeerId, u64>);
+
+/// What happened to a connection.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum PeerEvent {
+    /// It is up. At most one connection a peer.
+    Connected {
+        /// With whom.
+        peer: PeerId,
+        /// Who opened it.
+        direction: Direction,
+        /// Where the peer is, as a multiaddr.
+        address: String,
+    },
+    /// The peer said what it is.
+    Identified {
+        /// Who.
+        peer: PeerId,
+        /// Its agent version; at most 256 bytes.
+        agent: String,
+    },
+    /// The network's score of a peer changed.
+    Scored {
+        /// Whose.
+        peer: PeerId,
+        /// The score.
+        score: f64,
+    },
+    /// It is down.
+    Disconnected {
+        /// With whom.
+        peer: PeerId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// A peer is refused until this Unix time in milliseconds.
+    Banned {
+        /// Who.
+        peer: PeerId,
+        /// Until when.
+        until_ms: u64,
+    },
+}
