@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy_ecs::prelude::Resource;
 
-use crate::containers::{Root, SignedBlock};
+use crate::containers::{PublicKey, Root, Signature, SignedBlock, Slot};
 
 /// Why a store could not read or write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,3 +23,50 @@ pub trait BlockSource: Send + Sync + 'static {
 /// The node's store of blocks.
 #[derive(Resource, Clone)]
 pub struct Blocks(pub Arc<dyn BlockSource>);
+
+/// That a key has signed, or is about to sign, a message for a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningEntry {
+    /// The key.
+    pub public_key: PublicKey,
+    /// The slot.
+    pub slot: Slot,
+    /// The message.
+    pub message: Root,
+    /// The signature once it is made.
+    pub signature: Option<Signature>,
+}
+
+/// What the node's keys have signed: the record that keeps a one-time key from signing twice.
+/// Called off the loop.
+pub trait SigningRecord: Send + Sync + 'static {
+    /// What this key signed for this slot.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the record cannot say; nobody may sign then.
+    fn find(&self, key: &PublicKey, slot: Slot) -> Result<Option<SigningEntry>, StorageError>;
+
+    /// Writes all of these entries, each in place of the key's entry for its slot, or none. They
+    /// are on the disk, synced, when this returns.
+    ///
+    /// # Errors
+    /// [`StorageError`] when they may not be on the disk.
+    fn write(&self, entries: &[SigningEntry]) -> Result<(), StorageError>;
+
+    /// The entries after this key and slot, by key and slot, at most `limit` of them; all from the
+    /// first for `None`.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn after(
+        &self,
+        position: Option<(&PublicKey, Slot)>,
+        limit: usize,
+    ) -> Result<Vec<SigningEntry>, StorageError>;
+
+    /// Drops a key's entries before this slot, which the caller remembers by other means.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn prune(&self, key: &PublicKey, before: Slot) -> Result<(), StorageError>;
+}
