@@ -21,7 +21,7 @@ use quintet::{
     },
     plugins::{
         AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, InboundPlugin,
-        LoopbackHub, LoopbackPlugin, OrderPlugin,
+        LoopbackHub, LoopbackPlugin, OrderPlugin, ProverPlugin, ReaggregationPlugin,
         keys::{KeyPair, MemoryKeys},
     },
     prover,
@@ -71,7 +71,7 @@ fn node(
             proofs: prover::by_name("multisig", Scheme::Lifetime8).expect("it is embedded"),
             signatures: None,
         },
-        AggregationPlugin,
+        (ProverPlugin::default(), AggregationPlugin::default(), ReaggregationPlugin),
         DutiesPlugin { signing: Signing(Arc::new(MemoryKeys::new([(index, pair)]))) },
         LoopbackPlugin { hub: hub.clone() },
     ));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    aggregation::AggregationSession,
     clock::first_interval,
     containers::AttestationData,
     messages::Verdict,
@@ -17,10 +18,7 @@ use quintet_components::{
 use quintet_prover::{
     CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
 };
-use quintet_systems::{
-    aggregation::session::AggregationSession, fork_choice::pool,
-    production::produce_attestation_data,
-};
+use quintet_systems::{fork_choice::pool, production::produce_attestation_data};
 use support::{
     chain,
     mocked::MockedProofs,

@@ -4,6 +4,7 @@
 //! labels and lanes. No behaviour beyond the invariants of the data itself: what happens to it is
 //! in `quintet-systems`, how it is wired in `quintet-plugins`.
 
+pub mod aggregation;
 pub mod chain;
 pub mod clock;
 pub mod constants;
@@ -14,6 +15,7 @@ pub mod lane;
 pub mod messages;
 pub mod network;
 pub mod preset;
+pub mod prover;
 pub mod rejection;
 pub mod schedule;
 pub mod storage;

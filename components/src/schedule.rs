@@ -45,6 +45,10 @@ pub struct OnInterval(pub Interval);
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RunIntervals;
 
+/// Runs once when the node stops, after its last update.
+#[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shutdown;
+
 /// The phases of every [`OnInterval`] schedule, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntervalSystems {
@@ -62,6 +66,8 @@ pub enum IntervalSystems {
 pub enum NodeSystems {
     /// `PreUpdate`: lanes are drained, each up to its budget.
     Receive,
+    /// `PreUpdate`: what the prover has finished frees its permits for those in line.
+    Prove,
     /// `PreUpdate`: finished tasks become components and messages.
     Collect,
     /// `PreUpdate`: cheap checks; what needs crypto or a transition becomes a task.

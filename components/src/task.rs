@@ -39,28 +39,58 @@ impl CancelToken {
 #[error("the task panicked: {0}")]
 pub struct TaskPanic(pub String);
 
-/// Work under way. Dropping it asks the work to stop.
+/// Work under way. Dropping it before its outcome was taken asks the work to stop.
 #[derive(Debug)]
 pub struct Work<T> {
     outcome: Arc<Mutex<Option<Result<T, TaskPanic>>>>,
     cancel: CancelToken,
+    is_taken: bool,
 }
 
 impl<T> Work<T> {
     /// The outcome, once, when the work has ended.
     pub fn take(&mut self) -> Option<Result<T, TaskPanic>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.is_taken |= outcome.is_some();
+        outcome
+    }
+
+    /// Whether there is nobody left who could bring an outcome: the job was dropped unrun.
+    pub fn is_dropped(&self) -> bool {
+        // Counted first: a job that ends in between has left its outcome.
+        let is_alone = Arc::strong_count(&self.outcome) == 1;
+        is_alone
+            && !self.is_taken
+            && self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Asks the work to stop; it still ends, and its outcome can still be taken.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
+
+    /// What tells the work, and whoever runs it, that it is given up.
+    pub fn token(&self) -> &CancelToken {
+        &self.cancel
+    }
 }
 
 impl<T> Drop for Work<T> {
     fn drop(&mut self) {
-        self.cancel.cancel();
+        if !self.is_taken {
+            self.cancel.cancel();
+        }
+    }
+}
+
+/// A job that [`Tasks::run_proof`] started.
+#[derive(Debug, Default)]
+pub struct Running(Arc<AtomicBool>);
+
+impl Running {
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -72,6 +102,11 @@ pub type Job = Box<dyn FnOnce() + Send>;
 pub trait TaskSpawner: Send + Sync + 'static {
     /// Runs the job, now or later, on any thread, exactly once.
     fn spawn(&self, job: Job);
+
+    /// Runs a job of the prover. Like any other, unless the spawner keeps proofs apart.
+    fn spawn_proof(&self, job: Job) {
+        self.spawn(job);
+    }
 }
 
 /// Runs every job at once, on the caller's thread: what a replay and a test without tasks want.
@@ -102,16 +137,40 @@ impl Tasks {
         &self,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> Work<T> {
-        let handle = Work { outcome: Arc::default(), cancel: CancelToken::default() };
+        let (handle, job) = self.prepare(work);
+        self.spawner.spawn(job);
+        handle
+    }
+
+    /// Makes a job of `work` without starting it: [`Tasks::run_proof`] does.
+    pub fn prepare<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&CancelToken) -> T + Send + 'static,
+    ) -> (Work<T>, Job) {
+        let handle =
+            Work { outcome: Arc::default(), cancel: CancelToken::default(), is_taken: false };
         let (outcome, cancel) = (Arc::clone(&handle.outcome), handle.cancel.clone());
         let waker = self.waker.clone();
-        self.spawner.spawn(Box::new(move || {
+        let job = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(|| work(&cancel)))
                 .map_err(|payload| TaskPanic(panic_text(&*payload)));
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             waker.wake();
+        });
+        (handle, job)
+    }
+
+    /// Starts a prepared job of the prover, which ends whether or not its handle is still there.
+    pub fn run_proof(&self, job: Job) -> Running {
+        let running = Running::default();
+        let ended = Arc::clone(&running.0);
+        let waker = self.waker.clone();
+        self.spawner.spawn_proof(Box::new(move || {
+            job();
+            ended.store(true, Ordering::Release);
+            waker.wake();
         }));
-        handle
+        running
     }
 }
 

@@ -1,40 +1,82 @@
-//! Aggregation sessions.
+//! Aggregation sessions, and the votes that blocks bring.
 
-use bevy_app::{App, Plugin, PreUpdate};
+use bevy_app::{App, Plugin, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    aggregation::AggregationConfig,
     messages::AggregateProduced,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
-    aggregation::session::{collect_sessions, open_session},
-    fork_choice::gossip::commit_aggregates,
+    aggregation::{
+        commit::collect_sessions,
+        reaggregation::{Splits, collect_splits, split_imported},
+        session::{EarlyVotes, aggregate_slot},
+    },
+    fork_choice::{gossip::commit_aggregates, import::commit_imports},
 };
 
-/// Opens a session at interval 2 when the node aggregates, and collects its proofs whenever they
-/// are ready: before every interval and once an update.
+/// Opens a session at interval 2, or once two thirds of the expected votes are in, when the node
+/// aggregates; collects its proofs whenever they are ready, before every interval and once an
+/// update. Needs [`ProverPlugin`](crate::ProverPlugin).
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | | `IsAggregator`, the pools, `Registry`, `Proofs`, `Tasks` | the pools, [`AggregateProduced`] |
-#[derive(Debug)]
-pub struct AggregationPlugin;
+/// | [`AggregationConfig`], [`EarlyVotes`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state | the pools, `AggregationHistory`, [`AggregateProduced`] |
+#[derive(Clone, Debug, Default)]
+pub struct AggregationPlugin {
+    /// Deadline, early start, subnets.
+    pub config: AggregationConfig,
+}
 
 impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
-        app.add_message::<AggregateProduced>()
+        app.insert_resource(self.config.clone())
+            .init_resource::<EarlyVotes>()
+            .add_message::<AggregateProduced>()
             .add_systems(
                 PreUpdate,
-                collect_sessions.in_set(NodeSystems::Collect).before(commit_aggregates),
+                collect_sessions.before(commit_aggregates).in_set(NodeSystems::Collect),
             )
             .add_systems(
                 OnInterval(Interval::Aggregate),
-                open_session.in_set(IntervalSystems::Duties),
+                aggregate_slot.in_set(IntervalSystems::Duties),
             );
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),
                 collect_sessions.in_set(IntervalSystems::Collect),
+            );
+        }
+    }
+}
+
+/// Splits the proofs of imported blocks back into payloads, which count from the next selection of
+/// the head; an aggregator publishes them. leanSpec waits for gossip to bring them. Needs
+/// [`ProverPlugin`](crate::ProverPlugin).
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`Splits`] | `BlockImported`, the pools, `Registry`, `Proofs` | the pools, `AggregationHistory`, [`AggregateProduced`] |
+#[derive(Clone, Copy, Debug)]
+pub struct ReaggregationPlugin;
+
+impl Plugin for ReaggregationPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Splits>()
+            .add_message::<AggregateProduced>()
+            .add_systems(
+                PreUpdate,
+                collect_splits
+                    .after(collect_sessions)
+                    .before(commit_aggregates)
+                    .in_set(NodeSystems::Collect),
+            )
+            .add_systems(Update, split_imported.after(commit_imports).in_set(NodeSystems::Import));
+        for interval in Interval::ALL {
+            app.add_systems(
+                OnInterval(interval),
+                collect_splits.after(collect_sessions).in_set(IntervalSystems::Collect),
             );
         }
     }

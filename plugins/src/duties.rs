@@ -7,7 +7,7 @@ use quintet_components::{
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
-    aggregation::session::collect_sessions,
+    aggregation::commit::collect_sessions,
     duties::{
         AttestationTask, ProposalTask, announce_proposal, collect_attestations, collect_proposal,
         start_attestations, start_proposal,

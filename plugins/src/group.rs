@@ -8,7 +8,7 @@ use quintet_prover::ProofSystem;
 
 use crate::{
     AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, OrderPlugin,
-    RunnerPlugin, TasksPlugin,
+    ProverPlugin, ReaggregationPlugin, RunnerPlugin, TasksPlugin,
 };
 
 /// Everything a node consists of. A custom client edits it:
@@ -22,7 +22,9 @@ use crate::{
 /// | [`ClockPlugin`] | walks the intervals that are due |
 /// | [`InboundPlugin`] | lanes from other threads |
 /// | [`ForkChoicePlugin`] | blocks, votes, head, finality |
+/// | [`ProverPlugin`] | one line for all that the prover is asked for |
 /// | [`AggregationPlugin`] | aggregation sessions |
+/// | [`ReaggregationPlugin`] | payloads out of imported blocks |
 pub struct NodePlugins {
     anchor: Anchor,
     preset: SignaturePreset,
@@ -50,6 +52,8 @@ impl PluginGroup for NodePlugins {
                 proofs: self.proofs,
                 signatures: None,
             })
-            .add(AggregationPlugin)
+            .add(ProverPlugin::default())
+            .add(AggregationPlugin::default())
+            .add(ReaggregationPlugin)
     }
 }

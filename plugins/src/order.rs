@@ -29,7 +29,13 @@ impl Plugin for OrderPlugin {
         app.init_schedule(RunIntervals)
             .configure_sets(
                 PreUpdate,
-                (NodeSystems::Receive, NodeSystems::Collect, NodeSystems::Admit).chain(),
+                (
+                    NodeSystems::Receive,
+                    NodeSystems::Prove,
+                    NodeSystems::Collect,
+                    NodeSystems::Admit,
+                )
+                    .chain(),
             )
             .configure_sets(Update, NodeSystems::Import)
             .configure_sets(PostUpdate, (NodeSystems::Prune, NodeSystems::Flush).chain());

@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bevy_app::{App, AppExit, Plugin, PluginsState};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    aggregation::Deadline,
     clock::{CurrentInterval, SlotClock, UnixTime},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
+    schedule::Shutdown,
     waker::{NodeWaker, Wakes},
 };
 
@@ -15,7 +17,7 @@ use quintet_components::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], the lanes | [`UnixTime`] |
+/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], every [`Deadline`], the lanes | [`UnixTime`] |
 #[derive(Debug)]
 pub struct RunnerPlugin {
     /// The longest sleep; the clock may have been set meanwhile.
@@ -47,15 +49,19 @@ fn run(mut app: App, max_idle: Duration) -> AppExit {
     }
     app.finish();
     app.cleanup();
+    let mut deadlines = app.world_mut().query::<&Deadline>();
     let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");
     loop {
         app.world_mut().resource_mut::<UnixTime>().now_ms = unix_now_ms();
         app.update();
         if let Some(exit) = app.should_exit() {
+            // Without a prover there is nothing to wait for.
+            let _ = app.world_mut().try_run_schedule(Shutdown);
             return exit;
         }
         if !has_more(app.world()) {
-            wakes.wait(until_next_interval(app.world()).min(max_idle));
+            let until = until_next_interval(app.world()).min(until_deadline(&mut deadlines, &app));
+            wakes.wait(until.min(max_idle));
         }
     }
 }
@@ -78,6 +84,14 @@ fn until_next_interval(world: &World) -> Duration {
     };
     let start_ms = clock.interval_start_ms(current.count + 1);
     Duration::from_millis(start_ms.saturating_sub(unix_now_ms()))
+}
+
+/// Until the earliest [`Deadline`] of any entity.
+fn until_deadline(deadlines: &mut QueryState<&Deadline>, app: &App) -> Duration {
+    let earliest = deadlines.iter(app.world()).min();
+    earliest.map_or(Duration::MAX, |deadline| {
+        Duration::from_millis(deadline.at_ms.saturating_sub(unix_now_ms()))
+    })
 }
 
 /// The wall clock. Before 1970 counts as 1970.

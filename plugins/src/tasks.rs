@@ -50,9 +50,10 @@ pub struct TasksPlugin {
 }
 
 impl Default for TasksPlugin {
-    /// All cores: ticks need little, and proofs need what there is.
+    /// All cores: ticks need little, and proofs need what there is. At least two, so that a proof
+    /// leaves a thread to the checks that blocks wait for.
     fn default() -> Self {
-        Self { threads: std::thread::available_parallelism().map_or(1, usize::from) }
+        Self { threads: std::thread::available_parallelism().map_or(2, usize::from).max(2) }
     }
 }
 

@@ -5,5 +5,7 @@ pub mod digest;
 pub mod duties;
 pub mod fork_choice;
 pub mod production;
+pub mod scheduler;
+pub mod shutdown;
 pub mod transition;
 pub mod verification;

@@ -20,7 +20,7 @@ use support::{
 
 /// The digest of the scripted replay. It changes with the protocol or with the script, and then
 /// only on purpose.
-const GOLDEN: &str = "0x5f32cb10ec9815190fabd199df4c133cae1d0458ea296f47bb99b3b011f0c854";
+const GOLDEN: &str = "0xa975a6e9daf856bc10e19fa78ce35a45138f9d0ef0f84f5a5b130305d1cefc13";
 
 fn setup() -> Setup {
     Setup::new(chain::genesis(script::VALIDATORS)).accepting_signatures()

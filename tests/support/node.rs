@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bevy_app::{App, Plugin};
 use bevy_ecs::{message::Messages, prelude::*};
 use quintet_components::{
+    aggregation::AggregationConfig,
     chain::{IsAggregator, LandedProposal},
     clock::{CurrentInterval, SlotClock, UnixTime},
     constants::INTERVALS_PER_SLOT,
@@ -13,20 +14,21 @@ use quintet_components::{
         AggregateReceived, AttestationReceived, BlockReceived, InputId, InputJudged, Verdict,
     },
     preset::SignaturePreset,
+    prover::ProverLimits,
     task::{InlineSpawner, TaskSpawner, Tasks},
     waker::NodeWaker,
 };
 use quintet_plugins::{
     AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundLanes, InboundPlugin,
-    OrderPlugin,
+    OrderPlugin, ProverPlugin,
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
-    aggregation::session::AggregationSession,
     fork_choice::{
         gossip::{AggregateChecks, AttestationChecks},
         import::ImportQueue,
     },
+    scheduler::ProverScheduler,
     verification::SignatureVerifier,
 };
 
@@ -47,6 +49,10 @@ pub struct Setup {
     pub signatures: Option<Arc<dyn SignatureVerifier>>,
     /// In which order the four plugins of [`PLUGINS`] are added; any order gives the same node.
     pub order: [usize; PLUGINS.len()],
+    /// How sessions are run.
+    pub aggregation: AggregationConfig,
+    /// What the prover may use.
+    pub prover: ProverLimits,
     /// Added after them, as a custom client would.
     pub extra: Vec<AddPlugin>,
     /// Runs once before every update: lets tasks end that wait for it.
@@ -65,6 +71,8 @@ impl Setup {
             proofs: Arc::new(MockedProofs),
             signatures: None,
             order: [0, 1, 2, 3],
+            aggregation: AggregationConfig::default(),
+            prover: ProverLimits { permits: 1, ..ProverLimits::default() },
             extra: Vec::new(),
             between_updates: Box::new(|| {}),
         }
@@ -117,12 +125,16 @@ impl TestNode {
             proofs: setup.proofs,
             signatures: setup.signatures,
         };
+        let (prover, aggregation) = (
+            ProverPlugin { limits: setup.prover },
+            AggregationPlugin { config: setup.aggregation },
+        );
         app.add_plugins(OrderPlugin);
         let mut plugins: [Option<AddPlugin>; PLUGINS.len()] = [
             Some(Box::new(|app| add(app, ClockPlugin))),
             Some(Box::new(|app| add(app, InboundPlugin))),
             Some(Box::new(|app| add(app, fork_choice))),
-            Some(Box::new(|app| add(app, AggregationPlugin))),
+            Some(Box::new(move |app| _ = app.add_plugins((prover, aggregation)))),
         ];
         for index in setup.order {
             plugins[index].take().expect("an order names each plugin once")(&mut app);
@@ -151,13 +163,14 @@ impl TestNode {
         self.update();
     }
 
-    /// Whether no import, check or aggregation session is under way.
-    fn is_idle(&mut self) -> bool {
-        let world = self.app.world_mut();
+    /// Whether no import, check or proof is under way.
+    fn is_idle(&self) -> bool {
+        let world = self.app.world();
         world.resource::<ImportQueue>().is_empty()
             && world.resource::<AttestationChecks>().is_empty()
             && world.resource::<AggregateChecks>().is_empty()
-            && world.query::<&AggregationSession>().iter(world).next().is_none()
+            && world.resource::<ProverScheduler>().running() == 0
+            && world.resource::<ProverScheduler>().waiting() == 0
     }
 
     /// One update.

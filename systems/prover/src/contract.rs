@@ -179,6 +179,13 @@ pub trait ProofSystem: Send + Sync + 'static {
         signers.iter().fold(0, |sum, &count| sum.saturating_add(self.single_proof_bytes(count)))
     }
 
+    /// Bytes that making a proof needs while it is made, at most, for inputs of this many bytes
+    /// together; the node's memory budget goes by it. Default: the inputs twice, and the longest
+    /// proof.
+    fn working_bytes(&self, input_bytes: usize) -> usize {
+        input_bytes.saturating_mul(2).saturating_add(self.max_proof_bytes())
+    }
+
     /// Signers of one statement at most. Default: the largest number whose
     /// [`single_proof_bytes`](Self::single_proof_bytes) is within the limit, no more than
     /// [`MAX_SIGNERS`].

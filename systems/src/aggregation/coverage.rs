@@ -45,6 +45,27 @@ impl Coverage {
         }
     }
 
+    /// Adds the validators of these words, 64 to a word, lowest first; words past the registry's
+    /// limit are left out.
+    pub fn add_words(&mut self, words: &[u64]) {
+        for (mine, theirs) in self.0.iter_mut().zip(words) {
+            *mine |= theirs;
+        }
+    }
+
+    /// Adds a validator; one past the registry's limit is left out.
+    pub fn insert(&mut self, index: ValidatorIndex) {
+        let word = usize::try_from(index / 64).ok().and_then(|word| self.0.get_mut(word));
+        if let Some(word) = word {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    /// How many validators there are.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// How many validators the set has that `other` has not.
     pub fn count_beyond(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
@@ -64,14 +85,15 @@ pub fn select_proofs_for_coverage(
         let mut candidates: Vec<(&Arc<SingleMessageAggregate>, Coverage)> =
             pool.iter().map(|proof| (proof, Coverage::of(&proof.participants))).collect();
         loop {
-            let best = (0..candidates.len()).max_by(|one, other| {
-                let gain = |index: usize| candidates[index].1.count_beyond(&covered);
-                gain(*one)
-                    .cmp(&gain(*other))
+            // What adds nothing now adds nothing later.
+            candidates.retain(|(_, coverage)| coverage.count_beyond(&covered) > 0);
+            let gains: Vec<u32> =
+                candidates.iter().map(|(_, each)| each.count_beyond(&covered)).collect();
+            let Some(best) = (0..candidates.len()).max_by(|one, other| {
+                gains[*one]
+                    .cmp(&gains[*other])
                     .then_with(|| compare_encodings(candidates[*one].0, candidates[*other].0))
-            });
-            let Some(best) = best.filter(|best| candidates[*best].1.count_beyond(&covered) > 0)
-            else {
+            }) else {
                 break;
             };
             let (proof, coverage) = candidates.swap_remove(best);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quintet_components::{
+    aggregation::SkipReason,
     chain::Registry,
     constants::MAX_PROOF_BYTES,
     containers::{
@@ -13,7 +14,7 @@ use quintet_components::{
 };
 use quintet_prover::{CancelToken, Child, ProofSystem, ProveError, RawSignature};
 
-use super::select_proofs_for_coverage;
+use super::{Coverage, select_proofs_for_coverage};
 use crate::verification::vote_statement;
 
 /// A vote's evidence at one moment.
@@ -44,12 +45,35 @@ pub struct AggregationJob {
     pub signatures: Vec<(ValidatorIndex, Signature)>,
 }
 
-impl AggregationJob {
+/// What comes of planning a vote.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The jobs, the one that joins existing proofs first.
+    pub jobs: Vec<AggregationJob>,
+    /// Why the vote, or one of its proofs, is left out, if it is.
+    pub skipped: Option<SkipReason>,
+}
+
+impl Plan {
     /// Chooses a vote's inputs: existing proofs first, so that proofs stay shallow, then the
-    /// signatures of those whom they leave out. `None` when nothing would be gained: no fresh
-    /// signature and fewer than two proofs to join.
-    pub fn plan(evidence: &Evidence) -> Option<Self> {
-        let (children, covered) = select_proofs_for_coverage(&evidence.new, &evidence.known);
+    /// signatures of those whom they leave out. A proof has at most `max_signers` signers, so that
+    /// many signatures are spread over several jobs. No job without a fresh signature or two
+    /// proofs to join.
+    pub fn of(evidence: &Evidence, max_signers: usize) -> Self {
+        let mut plan = Self::default();
+        let (picks, _) = select_proofs_for_coverage(&evidence.new, &evidence.known);
+        let mut covered = Coverage::default();
+        let mut children = Vec::new();
+        for pick in picks {
+            let mut with = covered.clone();
+            with.add(&Coverage::of(&pick.participants));
+            if with.count() > max_signers {
+                plan.skipped = Some(SkipReason::TooLarge);
+                continue;
+            }
+            covered = with;
+            children.push(pick);
+        }
         let mut signatures: Vec<(ValidatorIndex, Signature)> = evidence
             .signatures
             .iter()
@@ -58,8 +82,58 @@ impl AggregationJob {
             .collect();
         signatures.sort_by_key(|(index, _)| *index);
         signatures.dedup_by_key(|(index, _)| *index);
-        let useful = !signatures.is_empty() || children.len() >= 2;
-        useful.then(|| Self { data: evidence.data, root: evidence.root, children, signatures })
+        let rest = signatures.split_off(signatures.len().min(max_signers - covered.count()));
+
+        let (data, root) = (evidence.data, evidence.root);
+        if !signatures.is_empty() || children.len() >= 2 {
+            plan.jobs.push(AggregationJob { data, root, children, signatures });
+        } else if children.len() == 1 && rest.is_empty() {
+            plan.skipped.get_or_insert(SkipReason::LoneProof);
+        }
+        plan.jobs.extend(rest.chunks(max_signers.max(1)).map(|signatures| AggregationJob {
+            data,
+            root,
+            children: Vec::new(),
+            signatures: signatures.to_vec(),
+        }));
+        plan
+    }
+}
+
+/// Signers of an aggregate at most, so that a block can carry it beside its proposer's signature.
+pub fn max_signers(proofs: &dyn ProofSystem) -> usize {
+    let fits = |signers: usize| proofs.multi_proof_bytes(&[signers, 1]) <= proofs.max_proof_bytes();
+    let (mut low, mut high) = (0, proofs.max_signers());
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if fits(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+impl AggregationJob {
+    /// Who would be in the proof.
+    pub fn coverage(&self) -> Coverage {
+        let mut coverage = Coverage::default();
+        for child in &self.children {
+            coverage.add(&Coverage::of(&child.participants));
+        }
+        for (index, _) in &self.signatures {
+            coverage.insert(*index);
+        }
+        coverage
+    }
+
+    /// How many proofs and signatures go in, and their bytes together.
+    pub fn size(&self) -> (u32, usize) {
+        let count = self.children.len() + self.signatures.len();
+        let proofs = self.children.iter().map(|child| child.proof.as_bytes().len());
+        let signatures = self.signatures.iter().map(|(_, each)| each.as_bytes().len());
+        (u32::try_from(count).unwrap_or(u32::MAX), proofs.chain(signatures).sum())
     }
 
     /// Makes the proof.

@@ -1,37 +1,78 @@
-//! Aggregation sessions: an entity a session, a task a vote, results committed together.
+//! Aggregation sessions: an entity a session, an entity and a task a job.
+//!
+//! A session opens at interval 2, or in interval 1 as soon as two thirds of the votes that the
+//! node expects are in. One that opened early is extended at interval 2 by what came since. At
+//! most one session is current; what others still bring changes a counter and nothing else.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::{IsAggregator, Registry},
-    clock::CurrentInterval,
-    containers::{SignedAggregatedAttestation, SingleMessageAggregate, Slot},
-    messages::AggregateProduced,
-    task::{Tasks, Work},
-    votes::{New, Phase, Signed, Vote},
+    aggregation::{
+        AggregationConfig, AggregationCounts, AggregationHistory, AggregationSession,
+        CurrentSession, Deadline, SkipReason,
+    },
+    chain::{Finalized, IsAggregator, Registry},
+    clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
+    containers::{SingleMessageAggregate, Slot, ValidatorIndex},
+    prover::{ProverJob, ProverKind, ProverStatus},
+    schedule::Interval,
+    task::Work,
 };
 use quintet_prover::{CancelToken, ProveError};
 
-use super::job::{AggregationJob, Evidence};
-use crate::{fork_choice::pool, verification::Proofs};
+use super::{
+    Coverage,
+    job::{AggregationJob, max_signers},
+    plan::{Group, Planned, SessionPlan, plan_on_head, snapshot, snapshot_signatures},
+};
+use crate::{
+    fork_choice::pool,
+    scheduler::{ProverScheduler, Refused, submit},
+    verification::Proofs,
+};
 
-/// One round of aggregation. Its identity is its entity: a slot may see two.
-#[derive(Component, Debug)]
-#[component(immutable)]
-pub struct AggregationSession {
-    /// The slot whose interval 2 opened it.
-    pub slot: Slot,
-    /// The new payloads and signatures that it took as inputs, which its results replace.
-    inputs: Vec<Entity>,
+/// What a session has in hand beside its jobs.
+#[derive(Component, Debug, Default)]
+pub(super) struct SessionState {
+    /// The finalized slot when it opened: votes are looked at again once it has advanced.
+    pub finalized_slot: Slot,
+    /// Payloads that it put into the pool itself.
+    pub made: HashSet<Entity>,
+    /// Whether interval 2 has added its jobs: no more are to come.
+    pub is_complete: bool,
 }
 
-/// One proof of a session under way. Despawning it cancels the work.
+/// One proof of a session. Despawning it before it has ended gives the work up.
 #[derive(Component, Debug)]
-struct SessionJob {
-    job: Arc<AggregationJob>,
-    work: Work<Result<SingleMessageAggregate, ProveError>>,
-    outcome: Option<Option<SingleMessageAggregate>>,
+pub(super) struct SessionJob {
+    /// What it is made of.
+    pub job: Arc<AggregationJob>,
+    /// The vote's place in the pools' order when the job was planned.
+    pub place: usize,
+    /// The payloads and signatures that the proof replaces.
+    pub inputs: Vec<Entity>,
+    /// Its entity on the prover's timeline.
+    pub timeline: Entity,
+    /// Its work.
+    pub work: Work<Result<SingleMessageAggregate, ProveError>>,
+    /// How far it is.
+    pub progress: Progress,
+    /// Whether it ran past the deadline.
+    pub is_late: bool,
+}
+
+/// How far a session's job is.
+#[derive(Clone, Debug)]
+pub(super) enum Progress {
+    /// It waits or runs.
+    Pending,
+    /// It made a proof, which is not published yet.
+    Proved(Arc<SingleMessageAggregate>),
+    /// Its proof is published, and not in the pool yet.
+    Published(Arc<SingleMessageAggregate>),
+    /// Nothing more is to come of it.
+    Done,
 }
 
 /// The session that a job belongs to.
@@ -39,125 +80,274 @@ struct SessionJob {
 #[relationship(relationship_target = SessionJobs)]
 pub struct JobOf(pub Entity);
 
-/// The jobs of a session, in the order in which their results are committed.
+/// The jobs of a session, the most valuable first.
 #[derive(Component, Debug)]
 #[relationship_target(relationship = JobOf, linked_spawn)]
 pub struct SessionJobs(Vec<Entity>);
 
-/// Interval 2: opens a session over the slot's evidence, when this node aggregates.
-pub fn open_session(world: &mut World) {
+/// Interval 2: opens the slot's session, or extends the one that opened early, when this node
+/// aggregates.
+pub fn aggregate_slot(world: &mut World) {
     if !world.resource::<IsAggregator>().0 {
         return;
     }
     let slot = world.resource::<CurrentInterval>().slot();
-    let (evidence, inputs) = snapshot(world);
-    let jobs: Vec<Arc<AggregationJob>> =
-        evidence.iter().filter_map(AggregationJob::plan).map(Arc::new).collect();
-    let session = world.spawn(AggregationSession { slot, inputs }).id();
-    for job in jobs {
-        let (registry, proofs) =
-            (world.resource::<Registry>().clone(), world.resource::<Proofs>().clone());
-        let input = Arc::clone(&job);
-        let work = world.resource::<Tasks>().spawn(move |cancel| {
-            let token = CancelToken::from(cancel.flag());
-            input.run(&registry, &*proofs.0, &token)
-        });
-        world.spawn((SessionJob { job, work, outcome: None }, JobOf(session)));
+    let session = match world.resource::<CurrentSession>().0 {
+        Some(session) if is_open(world, slot) => session,
+        _ => open(world, slot),
+    };
+    if let Some(mut state) = world.get_mut::<SessionState>(session) {
+        state.is_complete = true;
     }
+    // A node that wakes late has its time from then on.
+    let now_ms = world.resource::<UnixTime>().now_ms;
+    let deadline_ms = world.resource::<AggregationConfig>().deadline_ms;
+    let boundary_ms = world.resource::<SlotClock>().interval_start_ms(publication(slot));
+    let at_ms = boundary_ms.max(now_ms).saturating_add(deadline_ms);
+    world.entity_mut(session).insert(Deadline { at_ms });
+    let claimed = claimed_inputs(world, session);
+    let groups = snapshot(world, &claimed);
+    let lone = add_jobs(world, session, slot, &groups);
+    drop_lone_payloads(world, session, &lone);
 }
 
-/// The evidence for every vote with something fresh, in pool order: new payloads first, then
-/// votes that only have signatures.
-fn snapshot(world: &World) -> (Vec<Evidence>, Vec<Entity>) {
-    let mut votes = pool::members::<New>(world);
-    for vote in pool::members::<Signed>(world) {
-        if !votes.contains(&vote) {
-            votes.push(vote);
-        }
+/// The interval, since genesis, from which a slot's aggregates are published.
+pub(super) const fn publication(slot: Slot) -> u64 {
+    first_interval(slot).saturating_add(2)
+}
+
+/// Notes that a vote came in. Opens its slot's session before interval 2, once two thirds of the
+/// expected votes are in on every subnet that the node gets: the smallest must not be left behind.
+///
+/// Called for each vote, so that the opening depends on the order of arrival alone.
+pub fn note_vote(world: &mut World, vote_slot: Slot, voter: ValidatorIndex) {
+    let now = *world.resource::<CurrentInterval>();
+    let slot = now.slot();
+    if vote_slot != slot || !world.contains_resource::<EarlyVotes>() {
+        return;
     }
-    let mut inputs = Vec::new();
-    let evidence = votes.into_iter().map(|vote| {
-        let Vote { data, root } = *world.get::<Vote>(vote).expect("a pool holds votes");
-        let mut taken = |entity: Entity| inputs.push(entity);
-        let new = pool::payloads(world, vote, Phase::New).map(|(entity, payload)| {
-            taken(entity);
-            Arc::clone(payload)
-        });
-        let new = new.collect();
-        let known = pool::payloads(world, vote, Phase::Known).map(|(_, each)| Arc::clone(each));
-        let signatures = pool::signatures(world, vote).map(|(entity, each)| {
-            taken(entity);
-            (each.validator_index, each.signature.clone())
-        });
-        Evidence { data, root, new, known: known.collect(), signatures: signatures.collect() }
+    let validators = world.resource::<Registry>().len() as u64;
+    let is_enough = world.resource_scope(|world, mut votes: Mut<EarlyVotes>| {
+        if votes.slot != Some(slot) {
+            *votes = EarlyVotes::new(world.resource(), slot, validators);
+        }
+        votes.note(voter)
     });
-    (evidence.collect(), inputs)
+    if is_enough
+        && world.resource::<AggregationConfig>().early_start
+        && now.interval() == Interval::Attest
+        && !is_open(world, slot)
+    {
+        let session = open(world, slot);
+        // Payloads come on another way: whether they were in already would show.
+        let groups = snapshot_signatures(world, slot);
+        add_jobs(world, session, slot, &groups);
+        world.resource_mut::<AggregationHistory>().count(slot, |counts| counts.early += 1);
+    }
 }
 
-/// Takes the outcomes of finished jobs, and commits every session whose jobs have all ended.
-pub fn collect_sessions(world: &mut World) {
-    let mut jobs = world.query::<&mut SessionJob>();
-    for mut job in jobs.iter_mut(world) {
-        if job.outcome.is_none()
-            && let Some(outcome) = job.work.take()
+/// Who has voted in a slot, for the early start.
+#[derive(Resource, Debug, Default)]
+pub struct EarlyVotes {
+    slot: Option<Slot>,
+    voters: Coverage,
+    committees: u64,
+    /// For each expected subnet: which, how many have voted, how many there are.
+    subnets: Vec<(u64, u64, u64)>,
+}
+
+impl EarlyVotes {
+    fn new(config: &AggregationConfig, slot: Slot, validators: u64) -> Self {
+        let committees = config.committee_count.max(1);
+        let members =
+            |subnet: u64| validators / committees + u64::from(subnet < validators % committees);
+        let subnets = config.expected_subnets().into_iter();
+        Self {
+            slot: Some(slot),
+            voters: Coverage::default(),
+            committees,
+            subnets: subnets.map(|subnet| (subnet, 0, members(subnet))).collect(),
+        }
+    }
+
+    /// Notes a voter. Whether two thirds have voted on every subnet.
+    fn note(&mut self, voter: ValidatorIndex) -> bool {
+        let subnet = voter % self.committees;
+        if !self.voters.contains(voter)
+            && let Some((_, voted, _)) = self.subnets.iter_mut().find(|(each, ..)| *each == subnet)
         {
-            job.outcome = Some(match outcome {
-                Ok(Ok(proof)) => Some(proof),
-                Ok(Err(error)) => {
-                    tracing::warn!(slot = job.job.data.slot, %error, "no aggregate");
-                    None
-                }
-                Err(panic) => {
-                    tracing::error!(slot = job.job.data.slot, %panic, "the prover panicked");
-                    None
-                }
-            });
+            *voted += 1;
         }
-    }
-    let mut sessions = world.query::<(Entity, &AggregationSession, Option<&SessionJobs>)>();
-    let ended: Vec<Entity> = sessions
-        .iter(world)
-        .filter(|(_, _, jobs)| {
-            jobs.is_none_or(|jobs| {
-                jobs.iter()
-                    .all(|job| world.get::<SessionJob>(job).is_none_or(|job| job.outcome.is_some()))
-            })
-        })
-        .map(|(session, ..)| session)
-        .collect();
-    for session in ended {
-        commit_session(world, session);
+        self.voters.insert(voter);
+        self.subnets.iter().all(|(_, voted, members)| 3 * voted >= 2 * members)
     }
 }
 
-/// The results replace what went into them: the new payloads that the session saw, and the
-/// signatures that its proofs absorbed. What arrived since stays, and so does what a failed proof
-/// was to be made of.
-fn commit_session(world: &mut World, session: Entity) {
-    let jobs: Vec<Entity> =
-        world.get::<SessionJobs>(session).map(|jobs| jobs.iter().collect()).unwrap_or_default();
-    let mut results: Vec<(Arc<AggregationJob>, SingleMessageAggregate)> = Vec::new();
-    let mut failed = Vec::new();
-    for job in jobs {
-        let Some(mut job) = world.get_mut::<SessionJob>(job) else { continue };
-        match job.outcome.take().flatten() {
-            Some(proof) => results.push((Arc::clone(&job.job), proof)),
-            None => failed.push(job.job.data),
+/// Whether a session of this slot is current, and its deadline has not passed.
+fn is_open(world: &World, slot: Slot) -> bool {
+    world
+        .resource::<CurrentSession>()
+        .0
+        .and_then(|session| world.get::<AggregationSession>(session))
+        .is_some_and(|session| session.slot == slot && !session.is_cut)
+}
+
+/// Opens a session, in place of the current one if there is one.
+fn open(world: &mut World, slot: Slot) -> Entity {
+    close(world, SkipReason::Replaced);
+    let stragglers = world.resource::<ProverScheduler>().stragglers();
+    if stragglers > 0 {
+        tracing::warn!(slot, stragglers, "the prover still works on what was given up");
+    }
+    let opened_ms = world.resource::<UnixTime>().now_ms;
+    let finalized_slot = world.resource::<Finalized>().0.slot;
+    let session = world
+        .spawn((
+            AggregationSession { slot, opened_ms, is_cut: false },
+            SessionState { finalized_slot, ..Default::default() },
+        ))
+        .id();
+    world.resource_mut::<CurrentSession>().0 = Some(session);
+    world.resource_mut::<AggregationHistory>().count(slot, |counts| counts.sessions += 1);
+    session
+}
+
+/// Closes the current session, if any; jobs that have not ended are given up.
+pub fn close(world: &mut World, reason: SkipReason) {
+    let Some(session) = world.resource_mut::<CurrentSession>().0.take() else { return };
+    let Some(AggregationSession { slot, .. }) = world.get::<AggregationSession>(session).copied()
+    else {
+        return;
+    };
+    let given_up = jobs_of(world, session)
+        .into_iter()
+        .filter_map(|job| world.get::<SessionJob>(job))
+        .filter(|job| matches!(job.progress, Progress::Pending))
+        .count() as u64;
+    world.despawn(session);
+    let mut history = world.resource_mut::<AggregationHistory>();
+    if given_up > 0 {
+        history.count(slot, |counts| {
+            counts.replaced += 1;
+            counts.cancelled += given_up;
+        });
+        history.skip(slot, reason, given_up);
+    }
+    // What waited is out of the line before others join it.
+    crate::scheduler::run_prover(world);
+}
+
+/// The jobs of a session, the most valuable first.
+pub(super) fn jobs_of(world: &World, session: Entity) -> Vec<Entity> {
+    world.get::<SessionJobs>(session).map(|jobs| jobs.iter().collect()).unwrap_or_default()
+}
+
+/// What the session's jobs work on.
+fn claimed_inputs(world: &World, session: Entity) -> HashSet<Entity> {
+    jobs_of(world, session)
+        .into_iter()
+        .filter_map(|job| world.get::<SessionJob>(job))
+        .filter(|job| !matches!(job.progress, Progress::Done))
+        .flat_map(|job| job.inputs.iter().copied())
+        .collect()
+}
+
+/// Plans the groups and queues the jobs. Returns the payloads of votes that one of them covers
+/// already.
+fn add_jobs(world: &mut World, session: Entity, slot: Slot, groups: &[Group]) -> Vec<Entity> {
+    let max_signers = max_signers(&*world.resource::<Proofs>().0);
+    let SessionPlan { jobs, skipped } = plan_on_head(world, groups, slot, max_signers);
+
+    let mut tally = AggregationCounts { groups: groups.len() as u64, ..Default::default() };
+    let mut skip = |reason| *tally.skipped.entry(reason).or_default() += 1;
+    let mut lone = Vec::new();
+    for (place, reason) in skipped {
+        let Group { payloads, signatures, .. } = &groups[place];
+        if payloads.is_empty() && signatures.is_empty() {
+            skip(SkipReason::InProgress);
+            continue;
+        }
+        if reason == SkipReason::LoneProof {
+            lone.extend(payloads);
+        }
+        skip(reason);
+    }
+    let mut prepared = 0;
+    for Planned { group, job } in jobs {
+        let inputs = replaced_inputs(&groups[group], &job);
+        match start(world, session, slot, group, Arc::new(job), inputs) {
+            Ok(()) => prepared += 1,
+            Err(refused) => {
+                tracing::warn!(slot, %refused, "a vote is not aggregated");
+                skip(match refused {
+                    Refused::QueueFull(_) => SkipReason::QueueFull,
+                    Refused::TooLarge { .. } => SkipReason::TooLarge,
+                });
+            }
         }
     }
-    let inputs = world
-        .entity_mut(session)
-        .take::<AggregationSession>()
-        .map(|session| session.inputs)
-        .unwrap_or_default();
-    world.despawn(session);
-    let proved: Vec<_> = results.iter().map(|(job, _)| job.data).collect();
-    pool::drop_inputs(world, &inputs, &proved, &failed);
-    for (job, proof) in results {
-        pool::add_payload(world, &job.data, Arc::new(proof.clone()), Phase::New);
-        world.write_message(AggregateProduced(Arc::new(SignedAggregatedAttestation {
-            data: job.data,
-            proof,
-        })));
+    tally.prepared = prepared;
+    world.resource_mut::<AggregationHistory>().add(slot, &tally);
+    lone
+}
+
+/// The pool's entities that a job's proof makes superfluous.
+fn replaced_inputs(group: &Group, job: &AggregationJob) -> Vec<Entity> {
+    let coverage = job.coverage();
+    let evidence = &group.evidence;
+    let payloads = group.payloads.iter().zip(&evidence.new).filter_map(|(entity, payload)| {
+        let covers = Coverage::of(&payload.participants).count_beyond(&coverage) == 0;
+        covers.then_some(*entity)
+    });
+    let signatures = group.signatures.iter().zip(&evidence.signatures);
+    let signatures =
+        signatures.filter_map(|(entity, (index, _))| coverage.contains(*index).then_some(*entity));
+    payloads.chain(signatures).collect()
+}
+
+fn start(
+    world: &mut World,
+    session: Entity,
+    slot: Slot,
+    place: usize,
+    job: Arc<AggregationJob>,
+    inputs: Vec<Entity>,
+) -> Result<(), Refused> {
+    let (registry, proofs) =
+        (world.resource::<Registry>().clone(), world.resource::<Proofs>().clone());
+    let (count, bytes) = job.size();
+    let on_timeline = ProverJob {
+        kind: ProverKind::Aggregation,
+        slot,
+        inputs: count,
+        memory_bytes: proofs.0.working_bytes(bytes),
+    };
+    let input = Arc::clone(&job);
+    let (timeline, work) = submit(world, on_timeline, summarize, move |cancel| {
+        input.run(&registry, &*proofs.0, &CancelToken::from(cancel.flag()))
+    })?;
+    let (progress, is_late) = (Progress::Pending, false);
+    world.spawn((
+        SessionJob { job, place, inputs, timeline, work, progress, is_late },
+        JobOf(session),
+    ));
+    Ok(())
+}
+
+fn summarize(outcome: &Result<SingleMessageAggregate, ProveError>) -> ProverStatus {
+    match outcome {
+        Ok(aggregate) => ProverStatus::Proved { bytes: aggregate.proof.as_bytes().len() },
+        Err(ProveError::Cancelled) => ProverStatus::Cancelled,
+        Err(error) => ProverStatus::Failed(error.to_string()),
     }
+}
+
+/// leanSpec's round replaces the new payloads: those of a vote that it makes no proof for go.
+/// Those that the session itself has made stay.
+fn drop_lone_payloads(world: &mut World, session: Entity, lone: &[Entity]) {
+    let made = world.get::<SessionState>(session).map(|state| state.made.clone());
+    let made = made.unwrap_or_default();
+    let lone: Vec<Entity> =
+        lone.iter().copied().filter(|payload| !made.contains(payload)).collect();
+    pool::drop_inputs(world, &lone);
 }

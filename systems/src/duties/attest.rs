@@ -12,7 +12,9 @@ use quintet_components::{
 };
 use tree_hash::TreeHash;
 
-use crate::{fork_choice::pool, production::produce_attestation_data};
+use crate::{
+    aggregation::session::note_vote, fork_choice::pool, production::produce_attestation_data,
+};
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]
@@ -63,6 +65,7 @@ pub fn collect_attestations(world: &mut World) {
                         attestation.validator_index,
                         attestation.signature.clone(),
                     );
+                    note_vote(world, attestation.data.slot, attestation.validator_index);
                 }
                 world.resource_mut::<DutyCounts>().attested += 1;
                 world.write_message(AttestationProduced(Arc::new(attestation)));

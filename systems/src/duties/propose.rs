@@ -8,7 +8,8 @@ use quintet_components::{
     clock::CurrentInterval,
     containers::{MultiMessageAggregate, SignedBlock, Slot, ValidatorIndex},
     duties::{BlockProduced, DutyCounts, Role, Signing},
-    task::{Tasks, Work},
+    prover::{ProverJob, ProverKind, ProverStatus},
+    task::Work,
 };
 use quintet_prover::{CancelToken, ProofSystem, RawSignature};
 
@@ -16,6 +17,7 @@ use crate::{
     aggregation::job::proof_bytes,
     fork_choice::import::commit_block,
     production::{BlockInputs, BuiltBlock, build_block},
+    scheduler::submit,
     transition::proposer_for_slot,
     verification::{Proofs, block_statements},
 };
@@ -53,11 +55,31 @@ pub fn start_proposal(world: &mut World) {
     };
     let (signing, proofs) =
         (world.resource::<Signing>().clone(), world.resource::<Proofs>().clone());
-    let work = world.resource::<Tasks>().spawn(move |cancel| {
+    let (count, bytes) = inputs.size();
+    let job = ProverJob {
+        kind: ProverKind::Proposal,
+        slot,
+        inputs: count,
+        memory_bytes: proofs.0.working_bytes(bytes),
+    };
+    let submitted = submit(world, job, summarize, move |cancel| {
         let cancel = CancelToken::from(cancel.flag());
         propose(&inputs, &signing, &*proofs.0, &cancel)
     });
-    world.resource_mut::<ProposalTask>().0 = Some((slot, work));
+    match submitted {
+        Ok((_, work)) => world.resource_mut::<ProposalTask>().0 = Some((slot, work)),
+        Err(refused) => {
+            tracing::error!(slot, %refused, "proposal missed");
+            world.resource_mut::<DutyCounts>().missed += 1;
+        }
+    }
+}
+
+fn summarize(proposal: &Proposal) -> ProverStatus {
+    match proposal {
+        Ok((_, signed)) => ProverStatus::Proved { bytes: signed.proof.proof.as_bytes().len() },
+        Err(error) => ProverStatus::Failed(error.clone()),
+    }
 }
 
 /// Builds and signs a block, and merges the body's proofs with the proposer's signature.

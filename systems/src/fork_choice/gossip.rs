@@ -18,7 +18,10 @@ use quintet_components::{
 use tree_hash::TreeHash;
 
 use super::{pool, validate_attestation};
-use crate::verification::{Proofs, SignatureCheck, Signatures, verify_aggregate};
+use crate::{
+    aggregation::session::note_vote,
+    verification::{Proofs, SignatureCheck, Signatures, verify_aggregate},
+};
 
 /// Votes that wait for their signature check, at most.
 pub const MAX_PENDING_ATTESTATIONS: usize = 8192;
@@ -35,13 +38,14 @@ pub const MAX_TASKS_UNDER_WAY: usize = 2;
 struct Arrived<T> {
     id: InputId,
     item: Arc<T>,
-    /// Finality has passed it meanwhile: it is judged, and not kept.
-    stale: bool,
+    /// Whether it is kept once it is found valid: not when finality has passed it meanwhile, nor a
+    /// vote that came while the node did not aggregate.
+    keep: bool,
 }
 
 impl<T> Arrived<T> {
-    fn new(id: InputId, item: &Arc<T>) -> Self {
-        Self { id, item: Arc::clone(item), stale: false }
+    fn new(id: InputId, item: &Arc<T>, keep: bool) -> Self {
+        Self { id, item: Arc::clone(item), keep }
     }
 }
 
@@ -89,7 +93,7 @@ pub fn admit_attestations(
     mut checks: ResMut<AttestationChecks>,
     mut judged: MessageWriter<InputJudged>,
     (tree, registry): (Res<BlockTree>, Res<Registry>),
-    preset: Res<SignaturePreset>,
+    (preset, is_aggregator): (Res<SignaturePreset>, Res<IsAggregator>),
     now: Res<CurrentInterval>,
 ) {
     for AttestationReceived { id, attestation } in received.read() {
@@ -99,7 +103,7 @@ pub fn admit_attestations(
                 Verdict::Ignored("attestation queue is full")
             }
             Ok(()) => {
-                checks.waiting.push_back(Arrived::new(*id, attestation));
+                checks.waiting.push_back(Arrived::new(*id, attestation, is_aggregator.0));
                 continue;
             }
         };
@@ -149,7 +153,7 @@ pub fn admit_aggregates(
                 Verdict::Ignored("aggregate queue is full")
             }
             Ok(_) => {
-                checks.waiting.push_back(Arrived::new(*id, aggregate));
+                checks.waiting.push_back(Arrived::new(*id, aggregate, true));
                 continue;
             }
         };
@@ -209,23 +213,23 @@ pub fn start_aggregate_checks(
 
 /// Commits checked votes in order of arrival: an aggregator keeps their signatures.
 pub fn commit_attestations(world: &mut World) {
-    let keep = world.resource::<IsAggregator>().0;
     loop {
         let mut checks = world.resource_mut::<AttestationChecks>();
         let Some((_, work)) = checks.under_way.front_mut() else { return };
         let Some(outcome) = work.take() else { return };
         let (batch, _) = checks.under_way.pop_front().expect("it had a front");
         let verdicts = panicked(outcome, "a signature check");
-        for (index, Arrived { id, item: vote, stale }) in batch.into_iter().enumerate() {
+        for (index, Arrived { id, item: vote, keep }) in batch.into_iter().enumerate() {
             let verdict = match verdicts.as_ref().map(|verdicts| verdicts[index]) {
                 None => Verdict::Ignored("internal error"),
                 Some(false) => Verdict::Rejected(RejectionReason::InvalidSignature.because(
                     format!("validator {} at slot {}", vote.validator_index, vote.data.slot),
                 )),
                 Some(true) => {
-                    if keep && !stale {
+                    if keep {
                         let signature = vote.signature.clone();
                         pool::add_signature(world, &vote.data, vote.validator_index, signature);
+                        note_vote(world, vote.data.slot, vote.validator_index);
                     }
                     Verdict::Accepted
                 }
@@ -243,12 +247,12 @@ pub fn commit_aggregates(world: &mut World) {
         let Some((_, work)) = checks.under_way.front_mut() else { return };
         let Some(outcome) = work.take() else { return };
         let (aggregate, _) = checks.under_way.pop_front().expect("it had a front");
-        let Arrived { id, item: aggregate, stale } = aggregate;
+        let Arrived { id, item: aggregate, keep } = aggregate;
         let verdict = match panicked(outcome, "a proof check") {
             None => Verdict::Ignored("internal error"),
             Some(Err(rejection)) => Verdict::Rejected(rejection),
             Some(Ok(())) => {
-                if !stale {
+                if keep {
                     let payload = Arc::new(aggregate.proof.clone());
                     pool::add_payload(world, &aggregate.data, payload, Phase::New);
                 }
@@ -267,14 +271,14 @@ pub(super) fn mark_stale(world: &mut World, is_stale: impl Fn(&AttestationData) 
         let AttestationChecks { waiting, under_way } = &mut *checks;
         let under_way = under_way.iter_mut().flat_map(|(batch, _)| batch);
         for vote in waiting.iter_mut().chain(under_way) {
-            vote.stale |= is_stale(&vote.item.data);
+            vote.keep &= !is_stale(&vote.item.data);
         }
     }
     if let Some(mut checks) = world.get_resource_mut::<AggregateChecks>() {
         let AggregateChecks { waiting, under_way } = &mut *checks;
         let under_way = under_way.iter_mut().map(|(aggregate, _)| aggregate);
         for aggregate in waiting.iter_mut().chain(under_way) {
-            aggregate.stale |= is_stale(&aggregate.item.data);
+            aggregate.keep &= !is_stale(&aggregate.item.data);
         }
     }
 }

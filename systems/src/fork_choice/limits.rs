@@ -38,13 +38,10 @@ impl Default for PoolLimits {
 /// finalized block: they can no longer move the head.
 pub fn prune_stale_votes(world: &mut World) {
     let finalized = world.resource::<Finalized>().0;
-    let is_stale = |data: &AttestationData, tree: &BlockTree| {
-        !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
-    };
     world.resource_scope(|world, tree: Mut<BlockTree>| {
-        gossip::mark_stale(world, |data| is_stale(data, &tree));
+        gossip::mark_stale(world, |data| is_passed(&tree, finalized, data));
     });
-    despawn_votes(world, is_stale);
+    despawn_votes(world, |data, tree| is_passed(tree, finalized, data));
     // A vote that only fork choice remembers is stale by the same rule.
     let tree = world.resource::<BlockTree>();
     let stale: Vec<bool> = (world.resource::<LatestVotes>().votes.iter())
@@ -65,6 +62,17 @@ pub fn prune_stale_votes(world: &mut World) {
             .collect();
         latest_votes::recount_where(world, |vote| gone.contains(&vote.vote));
     }
+}
+
+/// Whether finality has advanced past `finalized_before` and by that passed this vote.
+pub fn is_stale(world: &World, finalized_before: Slot, data: &AttestationData) -> bool {
+    let finalized = world.resource::<Finalized>().0;
+    finalized.slot > finalized_before && is_passed(world.resource::<BlockTree>(), finalized, data)
+}
+
+/// Whether the head that is voted for is no descendant of the finalized block.
+fn is_passed(tree: &BlockTree, finalized: Checkpoint, data: &AttestationData) -> bool {
+    !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
 }
 
 fn despawn_votes(world: &mut World, stale: impl Fn(&AttestationData, &BlockTree) -> bool) {

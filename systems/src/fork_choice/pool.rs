@@ -74,27 +74,27 @@ pub fn signatures(world: &World, vote: Entity) -> impl Iterator<Item = (Entity, 
         .filter_map(|entity| Some((entity, world.get::<VoteSignature>(entity)?)))
 }
 
-/// Adds a verified payload in this phase. Whether it was new there.
+/// Adds a verified payload in this phase. Its entity, unless the vote has it there already.
 pub fn add_payload(
     world: &mut World,
     data: &AttestationData,
     payload: Arc<SingleMessageAggregate>,
     phase: Phase,
-) -> bool {
+) -> Option<Entity> {
     let vote = vote(world, data);
     match phase {
         Phase::New => join::<New>(world, vote),
         Phase::Known => join::<Known>(world, vote),
     }
     if payloads(world, vote, phase).any(|(_, known)| *known == payload) {
-        return false;
+        return None;
     }
     let participants = payload.participants.clone();
-    world.spawn((Payload(payload), phase, PayloadOf(vote)));
+    let entity = world.spawn((Payload(payload), phase, PayloadOf(vote))).id();
     if phase == Phase::Known {
         latest_votes::count_payload(world, vote, &participants);
     }
-    true
+    Some(entity)
 }
 
 /// A vote's payloads of one phase, in order of arrival.
@@ -153,32 +153,20 @@ pub fn all_payloads(world: &World, vote: Entity) -> impl Iterator<Item = &Payloa
     payloads.filter_map(|entity| world.get::<Payload>(entity))
 }
 
-/// Takes a session's inputs out of the pools: the payloads that are still new, except those on
-/// votes whose proof failed, and the signatures on votes that were proved.
-pub fn drop_inputs(
-    world: &mut World,
-    inputs: &[Entity],
-    proved: &[AttestationData],
-    failed: &[AttestationData],
-) {
+/// Takes payloads that are still new, and signatures, out of the pools. One that went meanwhile,
+/// or became known, is left alone.
+pub fn drop_inputs(world: &mut World, inputs: &[Entity]) {
     let mut votes = Vec::new();
     for input in inputs.iter().copied() {
-        // An input that went meanwhile, or became known, is no longer the session's.
-        let is_payload = world.get::<Phase>(input) == Some(&Phase::New);
-        let of = if is_payload {
+        let vote = if world.get::<Phase>(input) == Some(&Phase::New) {
             world.get::<PayloadOf>(input).map(|of| of.0)
         } else {
             world.get::<SignatureOf>(input).map(|of| of.0)
         };
-        let Some((entity, vote)) = of.and_then(|vote| Some((vote, world.get::<Vote>(vote)?)))
-        else {
-            continue;
-        };
-        let drops =
-            if is_payload { !failed.contains(&vote.data) } else { proved.contains(&vote.data) };
-        if drops {
-            world.despawn(input);
-            votes.push(entity);
+        let Some(vote) = vote else { continue };
+        world.despawn(input);
+        if votes.last() != Some(&vote) {
+            votes.push(vote);
         }
     }
     for vote in votes {

@@ -122,6 +122,13 @@ impl BlockInputs {
         })
     }
 
+    /// How many payloads there are to choose from, and the bytes of their proofs together.
+    pub fn size(&self) -> (u32, usize) {
+        let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
+        let bytes = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
+        (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes)
+    }
+
     /// Takes the inputs for a block on the head.
     ///
     /// # Errors
@@ -152,7 +159,8 @@ pub fn build_block(
         parent_root: inputs.parent_root,
         ..Block::default()
     };
-    let selected = select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates)?;
+    let selected =
+        select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates, proofs)?;
     let payloads = selected
         .into_iter()
         .map(|candidate| join(candidate, &inputs.registry, proofs, cancel))

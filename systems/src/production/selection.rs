@@ -6,16 +6,17 @@ use quintet_components::{
     constants::MAX_ATTESTATIONS_DATA,
     containers::{
         AggregatedAttestation, AggregatedAttestations, AttestationData, Block, BlockBody,
-        Checkpoint, JustifiedSlots, Root, RootList, SingleMessageAggregate, Slot, State,
+        SingleMessageAggregate, State,
     },
     rejection::Rejection,
 };
 
+use quintet_prover::ProofSystem;
+
+use super::ChainView;
 use crate::{
-    aggregation::select_proofs_for_coverage,
-    transition::{
-        extended_history, is_slot_justified, justified_index_after, lies_on_chain, process_block,
-    },
+    aggregation::{Coverage, select_proofs_for_coverage},
+    transition::process_block,
 };
 
 /// A vote with the payloads that a block could carry for it.
@@ -27,64 +28,10 @@ pub struct Candidate {
     pub payloads: Vec<Arc<SingleMessageAggregate>>,
 }
 
-/// What the chain holds justified as votes are added.
-struct View {
-    justified: Checkpoint,
-    finalized_slot: Slot,
-    justified_slots: JustifiedSlots,
-    history: RootList,
-}
-
-impl View {
-    fn of(parent: &State, parent_root: Root, slot: Slot) -> Result<Self, Rejection> {
-        let genesis = parent.latest_block_header.slot == 0;
-        let finalized_slot = parent.latest_finalized.slot;
-        let mut justified_slots = parent.justified_slots.clone();
-        let history = extended_history(parent, parent_root, slot)?;
-        if let Some(index) = justified_index_after(slot.saturating_sub(1), finalized_slot) {
-            justified_slots.extend_to(index + 1).expect("the history was checked");
-        }
-        Ok(Self {
-            // Genesis is justified by the first block on it.
-            justified: if genesis {
-                Checkpoint { root: parent_root, slot: 0 }
-            } else {
-                parent.latest_justified
-            },
-            finalized_slot,
-            justified_slots,
-            history,
-        })
-    }
-
-    /// Whether a block on this chain gains from a vote.
-    fn wants(&self, data: &AttestationData) -> Result<bool, Rejection> {
-        let justified = |slot| is_slot_justified(&self.justified_slots, self.finalized_slot, slot);
-        // A vote from genesis for genesis justifies nothing, and carries weight for the head.
-        let genesis_self_vote = data.source.slot == 0 && data.target.slot == 0;
-        Ok(data.source.slot == self.justified.slot
-            && lies_on_chain(data, &self.history)
-            && justified(data.source.slot)?
-            && (genesis_self_vote || !justified(data.target.slot)?))
-    }
-
-    /// Follows a trial block's post-state. Whether it moved.
-    fn advance(&mut self, post: &State) -> bool {
-        let moved = post.latest_justified != self.justified
-            || post.latest_finalized.slot != self.finalized_slot;
-        if moved {
-            self.justified = post.latest_justified;
-            self.finalized_slot = post.latest_finalized.slot;
-            self.justified_slots = post.justified_slots.clone();
-        }
-        moved
-    }
-}
-
 /// Selects a block's votes: including votes justifies checkpoints, which makes further votes
 /// eligible, so passes over the candidates repeat until one adds nothing. `advanced` is the
 /// parent's post-state at the block's slot; candidates are in pool order, and the node knows their
-/// heads.
+/// heads. What the block's proof has no room for is left out.
 ///
 /// # Errors
 /// What the transition of a trial block says.
@@ -93,12 +40,14 @@ pub fn select_attestations(
     advanced: &State,
     block: &Block,
     candidates: &[Candidate],
+    proofs: &dyn ProofSystem,
 ) -> Result<Vec<Candidate>, Rejection> {
     let mut ordered: Vec<&Candidate> = candidates.iter().collect();
     ordered.sort_by_key(|candidate| candidate.data.target.slot);
-    let mut view = View::of(parent, block.parent_root, block.slot)?;
+    let mut view = ChainView::of(parent, block.parent_root, block.slot)?;
     let mut selected: Vec<Candidate> = Vec::new();
     let mut taken: HashSet<AttestationData> = HashSet::new();
+    let mut budget = Budget::new(proofs);
     loop {
         let before = selected.len();
         for candidate in &ordered {
@@ -111,7 +60,12 @@ pub fn select_attestations(
             }
             taken.insert(data);
             let (payloads, _) = select_proofs_for_coverage(&candidate.payloads, &[]);
-            selected.push(Candidate { data, payloads });
+            let fitting = budget.take(&payloads);
+            if fitting.is_empty() && !payloads.is_empty() {
+                tracing::debug!(slot = data.slot, "a vote does not fit into the block's proof");
+                continue;
+            }
+            selected.push(Candidate { data, payloads: fitting });
         }
         if selected.len() == before {
             break;
@@ -126,6 +80,48 @@ pub fn select_attestations(
     // A vote without a payload has nothing to put into a block.
     selected.retain(|candidate| !candidate.payloads.is_empty());
     Ok(selected)
+}
+
+/// What the block's one proof still has room for.
+struct Budget<'a> {
+    proofs: &'a dyn ProofSystem,
+    /// The signers of each statement so far: the proposer, then each vote's.
+    signers: Vec<usize>,
+}
+
+impl<'a> Budget<'a> {
+    fn new(proofs: &'a dyn ProofSystem) -> Self {
+        Self { proofs, signers: vec![1] }
+    }
+
+    /// The payloads of one vote that fit together, in the order of preference.
+    fn take(
+        &mut self,
+        payloads: &[Arc<SingleMessageAggregate>],
+    ) -> Vec<Arc<SingleMessageAggregate>> {
+        let mut covered = Coverage::default();
+        let mut fitting = Vec::new();
+        for payload in payloads {
+            let mut with = covered.clone();
+            with.add(&Coverage::of(&payload.participants));
+            if self.fits(with.count()) {
+                covered = with;
+                fitting.push(Arc::clone(payload));
+            }
+        }
+        if !fitting.is_empty() {
+            self.signers.push(covered.count());
+        }
+        fitting
+    }
+
+    fn fits(&mut self, signers: usize) -> bool {
+        let limit = self.proofs.max_proof_bytes();
+        self.signers.push(signers);
+        let together = self.proofs.multi_proof_bytes(&self.signers);
+        self.signers.pop();
+        together <= limit && self.proofs.single_proof_bytes(signers) <= limit
+    }
 }
 
 /// One attestation a payload, in order of selection.

@@ -1,12 +1,31 @@
 //! The votes for targets that are not justified yet, as the state keeps them: ascending roots,
 //! and for each a run of bits as long as the registry.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use quintet_components::{
     containers::{AggregationBits, JustificationVotes, Root, RootList, State},
     rejection::{Rejection, RejectionReason},
 };
+
+/// Who has voted for a pending target of a state whose targets ascend, 64 validators to a word;
+/// empty for a target that nobody has voted for.
+pub fn pending_votes(state: &State, target: &Root) -> Vec<u64> {
+    let roots = &state.justifications_roots;
+    let (mut low, mut high) = (0, roots.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        match roots.get(middle as u64).map(|root| root.cmp(target)) {
+            Some(Ordering::Equal) => {
+                let count = state.validators.len();
+                return state.justifications_validators.words(middle * count..(middle + 1) * count);
+            }
+            Some(Ordering::Less) => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Vec::new()
+}
 
 /// The pending targets of a state and what a block changes in them.
 ///

@@ -16,6 +16,7 @@ pub use attestations::{is_slot_justified, lies_on_chain, process_attestations};
 pub use genesis::{anchor_block, generate_genesis};
 pub use header::{extended_history, process_block_header, process_slots};
 pub use justifiable::{is_justifiable_after, justified_index_after};
+pub use justifications::pending_votes;
 
 /// The validator that proposes in a slot: round robin.
 ///

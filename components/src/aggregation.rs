@@ -1,0 +1,208 @@
+//! Aggregation sessions: what is configured, and what is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bevy_ecs::prelude::*;
+
+use crate::containers::Slot;
+
+/// One round of aggregation. Its identity is its entity: a slot may see two. Despawning it gives
+/// up its jobs.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AggregationSession {
+    /// The slot whose votes it is about.
+    pub slot: Slot,
+    /// When it was opened, in Unix milliseconds.
+    pub opened_ms: u64,
+    /// Whether its deadline has passed.
+    pub is_cut: bool,
+}
+
+/// The session whose results count, if any. What other sessions still bring changes a counter.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CurrentSession(pub Option<Entity>);
+
+/// The runner wakes by this time at the latest.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// How an aggregator works.
+#[derive(Resource, Clone, Debug, PartialEq, Eq)]
+pub struct AggregationConfig {
+    /// How long after the start of interval 2, or after its opening when that is later, a session
+    /// may start jobs, in milliseconds.
+    pub deadline_ms: u64,
+    /// Whether a session opens before interval 2 once two thirds of the expected votes are in.
+    pub early_start: bool,
+    /// Attestation subnets of the network, at least one.
+    pub committee_count: u64,
+    /// The subnets whose votes the node gets; empty for all.
+    pub subnets: Vec<u64>,
+}
+
+impl Default for AggregationConfig {
+    fn default() -> Self {
+        Self { deadline_ms: 750, early_start: true, committee_count: 1, subnets: Vec::new() }
+    }
+}
+
+impl AggregationConfig {
+    /// The subnets whose votes the node gets, ascending.
+    pub fn expected_subnets(&self) -> Vec<u64> {
+        let mut subnets: Vec<u64> = if self.subnets.is_empty() {
+            (0..self.committee_count).collect()
+        } else {
+            self.subnets.clone()
+        };
+        subnets.retain(|subnet| *subnet < self.committee_count);
+        subnets.sort_unstable();
+        subnets.dedup();
+        subnets
+    }
+}
+
+/// Why a vote that a session looked at got no proof, or an imported vote no payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// One proof and no fresh signature: it is as good as it can be.
+    LoneProof,
+    /// No proof over more than one of its inputs fits into a block.
+    TooLarge,
+    /// Another job of the session works on these inputs.
+    InProgress,
+    /// The prover's queue was full.
+    QueueFull,
+    /// The deadline came before a permit.
+    Deadline,
+    /// The next session opened, or the role was given up.
+    Replaced,
+    /// The vote adds nothing to what the pool has.
+    NoGain,
+    /// The block is too old to gain from its votes.
+    OldBlock,
+    /// More votes than a block may bring.
+    OverLimit,
+}
+
+/// What happened, in one slot or since the node began. A job is prepared once, and proved, failed
+/// or cancelled once; a late one is proved too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AggregationCounts {
+    /// Sessions opened.
+    pub sessions: u64,
+    /// Sessions opened before interval 2.
+    pub early: u64,
+    /// Sessions whose deadline passed with jobs that waited or ran.
+    pub cut: u64,
+    /// Sessions closed with jobs that waited or ran, because another opened or the role went.
+    pub replaced: u64,
+    /// Votes examined.
+    pub groups: u64,
+    /// Jobs prepared.
+    pub prepared: u64,
+    /// Jobs that made a proof which counted.
+    pub proved: u64,
+    /// Jobs among those proved that ended after the deadline.
+    pub late: u64,
+    /// Late jobs whose proof was not published: it could not count any more.
+    pub unpublished: u64,
+    /// Jobs that failed or panicked.
+    pub failed: u64,
+    /// Jobs given up before they made a proof.
+    pub cancelled: u64,
+    /// Proofs that came after their session was gone. They changed nothing.
+    pub stale: u64,
+    /// Aggregates published.
+    pub published: u64,
+    /// Payloads taken out of blocks.
+    pub split: u64,
+    /// What was skipped.
+    pub skipped: BTreeMap<SkipReason, u64>,
+}
+
+/// The counts of recent slots and of all.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AggregationHistory {
+    /// All since the node began.
+    pub total: AggregationCounts,
+    /// The newest slots, oldest first, at most [`HISTORY_SLOTS`].
+    pub slots: VecDeque<(Slot, AggregationCounts)>,
+}
+
+/// Slots whose counts are kept.
+pub const HISTORY_SLOTS: usize = 64;
+
+impl AggregationCounts {
+    /// Adds other counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            sessions,
+            early,
+            cut,
+            replaced,
+            groups,
+            prepared,
+            proved,
+            late,
+            unpublished,
+            failed,
+            cancelled,
+            stale,
+            published,
+            split,
+            skipped,
+        } = other;
+        self.sessions += sessions;
+        self.early += early;
+        self.cut += cut;
+        self.replaced += replaced;
+        self.groups += groups;
+        self.prepared += prepared;
+        self.proved += proved;
+        self.late += late;
+        self.unpublished += unpublished;
+        self.failed += failed;
+        self.cancelled += cancelled;
+        self.stale += stale;
+        self.published += published;
+        self.split += split;
+        for (reason, count) in skipped {
+            *self.skipped.entry(*reason).or_default() += count;
+        }
+    }
+}
+
+impl AggregationHistory {
+    /// Adds counts to a slot's and to all.
+    pub fn add(&mut self, slot: Slot, counts: &AggregationCounts) {
+        self.count(slot, |mine| mine.add(counts));
+    }
+
+    /// Counts something for a slot and for all.
+    pub fn count(&mut self, slot: Slot, mut add: impl FnMut(&mut AggregationCounts)) {
+        add(&mut self.total);
+        let place = self.slots.partition_point(|(each, _)| *each < slot);
+        if self.slots.get(place).is_none_or(|(each, _)| *each != slot) {
+            self.slots.insert(place, (slot, AggregationCounts::default()));
+        }
+        add(&mut self.slots[place].1);
+        if self.slots.len() > HISTORY_SLOTS {
+            self.slots.pop_front();
+        }
+    }
+
+    /// Counts something that was skipped.
+    pub fn skip(&mut self, slot: Slot, reason: SkipReason, count: u64) {
+        if count > 0 {
+            self.count(slot, |counts| *counts.skipped.entry(reason).or_default() += count);
+        }
+    }
+
+    /// The counts of a slot.
+    pub fn of(&self, slot: Slot) -> Option<&AggregationCounts> {
+        self.slots.iter().find(|(each, _)| *each == slot).map(|(_, counts)| counts)
+    }
+}

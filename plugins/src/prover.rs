@@ -1,0 +1,41 @@
+//! The prover's scheduler.
+
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    aggregation::{AggregationHistory, CurrentSession},
+    prover::ProverLimits,
+    schedule::{NodeSystems, Shutdown},
+};
+use quintet_systems::{
+    fork_choice::limits::shrink_states,
+    scheduler::{ProverScheduler, prune_timeline, run_prover},
+    shutdown::{JoinTimeout, join_prover},
+};
+
+/// One line for everything that the prover is asked for: proposals, then aggregation, then
+/// re-aggregation, within [`ProverLimits`]. Every job is an entity with `ProverJob`, for 64 slots
+/// after it. On shutdown the prover is asked to stop and waited for, two seconds at most.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`ProverScheduler`], [`ProverLimits`], [`AggregationHistory`], [`CurrentSession`], [`JoinTimeout`] | `Tasks` | `ProverJob` entities, [`AggregationHistory`] |
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProverPlugin {
+    /// Permits, memory, length of the queue.
+    pub limits: ProverLimits,
+}
+
+impl Plugin for ProverPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(self.limits)
+            .init_resource::<ProverScheduler>()
+            .init_resource::<AggregationHistory>()
+            .init_resource::<CurrentSession>()
+            .init_resource::<JoinTimeout>()
+            .init_schedule(Shutdown)
+            .add_systems(PreUpdate, run_prover.in_set(NodeSystems::Prove))
+            .add_systems(PostUpdate, prune_timeline.after(shrink_states).in_set(NodeSystems::Prune))
+            .add_systems(Shutdown, join_prover);
+    }
+}

@@ -1,0 +1,73 @@
+//! What the chain holds justified, as a block on it would see it.
+
+use quintet_components::{
+    containers::{AttestationData, Checkpoint, JustifiedSlots, Root, RootList, Slot, State},
+    rejection::Rejection,
+};
+
+use crate::transition::{
+    extended_history, is_slot_justified, justified_index_after, lies_on_chain,
+};
+
+/// What the chain holds justified as votes are added.
+/// Block building and aggregation look at votes through it.
+#[derive(Clone, Debug)]
+pub struct ChainView {
+    justified: Checkpoint,
+    pub(crate) finalized_slot: Slot,
+    justified_slots: JustifiedSlots,
+    history: RootList,
+}
+
+impl ChainView {
+    /// The view of a block at `slot` on this parent, before its votes.
+    ///
+    /// # Errors
+    /// `HISTORY_LIMIT_EXCEEDED` and what else the header's transition says.
+    pub fn of(parent: &State, parent_root: Root, slot: Slot) -> Result<Self, Rejection> {
+        let genesis = parent.latest_block_header.slot == 0;
+        let finalized_slot = parent.latest_finalized.slot;
+        let mut justified_slots = parent.justified_slots.clone();
+        let history = extended_history(parent, parent_root, slot)?;
+        if let Some(index) = justified_index_after(slot.saturating_sub(1), finalized_slot) {
+            justified_slots.extend_to(index + 1).expect("the history was checked");
+        }
+        Ok(Self {
+            // Genesis is justified by the first block on it.
+            justified: if genesis {
+                Checkpoint { root: parent_root, slot: 0 }
+            } else {
+                parent.latest_justified
+            },
+            finalized_slot,
+            justified_slots,
+            history,
+        })
+    }
+
+    /// Whether a block on this chain gains from a vote.
+    ///
+    /// # Errors
+    /// `JUSTIFIED_SLOT_OUT_OF_RANGE`.
+    pub fn wants(&self, data: &AttestationData) -> Result<bool, Rejection> {
+        let justified = |slot| is_slot_justified(&self.justified_slots, self.finalized_slot, slot);
+        // A vote from genesis for genesis justifies nothing, and carries weight for the head.
+        let genesis_self_vote = data.source.slot == 0 && data.target.slot == 0;
+        Ok(data.source.slot == self.justified.slot
+            && lies_on_chain(data, &self.history)
+            && justified(data.source.slot)?
+            && (genesis_self_vote || !justified(data.target.slot)?))
+    }
+
+    /// Follows a trial block's post-state. Whether it moved.
+    pub(super) fn advance(&mut self, post: &State) -> bool {
+        let moved = post.latest_justified != self.justified
+            || post.latest_finalized.slot != self.finalized_slot;
+        if moved {
+            self.justified = post.latest_justified;
+            self.finalized_slot = post.latest_finalized.slot;
+            self.justified_slots = post.justified_slots.clone();
+        }
+        moved
+    }
+}
