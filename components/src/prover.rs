@@ -38,6 +38,8 @@ pub struct ProverJob {
 /// When a job was queued, started and finished, in Unix milliseconds.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProverTimes {
+    /// Its number in the order of asking, from 1.
+    pub number: u64,
     /// When it was asked for.
     pub queued_ms: u64,
     /// When it got a permit.

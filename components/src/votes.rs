@@ -81,6 +81,10 @@ pub struct VoteSignatures(Vec<Entity>);
 #[component(immutable)]
 pub struct Payload(pub Arc<SingleMessageAggregate>);
 
+/// Marks a payload that this node made itself.
+#[derive(Component, Clone, Copy, Debug)]
+pub struct Own;
+
 /// The vote that a [`Payload`] is for.
 #[derive(Component, Clone, Copy, Debug)]
 #[relationship(relationship_target = Payloads)]

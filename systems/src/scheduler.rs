@@ -109,7 +109,10 @@ pub fn submit<T: Send + 'static>(
         *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(summarize(&outcome));
         outcome
     });
-    let times = ProverTimes { queued_ms: now_ms, ..Default::default() };
+    let mut scheduler = world.resource_mut::<ProverScheduler>();
+    scheduler.asked += 1;
+    let number = scheduler.asked;
+    let times = ProverTimes { number, queued_ms: now_ms, ..Default::default() };
     let entity = world.spawn((job, times)).id();
     let queued = Queued {
         entity,
@@ -118,10 +121,7 @@ pub fn submit<T: Send + 'static>(
         memory_bytes: job.memory_bytes,
         report,
     };
-    let mut scheduler = world.resource_mut::<ProverScheduler>();
-    scheduler.asked += 1;
-    let place = (job.kind, scheduler.asked);
-    scheduler.queued.insert(place, queued);
+    world.resource_mut::<ProverScheduler>().queued.insert((job.kind, number), queued);
     run_prover(world);
     Ok((entity, work))
 }

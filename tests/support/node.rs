@@ -196,6 +196,15 @@ impl TestNode {
         self.tick_to_ms(now_ms, has_proposal);
     }
 
+    /// Turns the clock to an interval and walks there, without waiting for what is under way.
+    pub fn turn_to(&mut self, count: u64) {
+        let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
+        self.world().resource_mut::<UnixTime>().now_ms = now_ms;
+        while self.time() < count {
+            self.update();
+        }
+    }
+
     /// Turns the clock to a Unix time in milliseconds.
     pub fn tick_to_ms(&mut self, now_ms: u64, has_proposal: bool) {
         let world = self.app.world_mut();
@@ -263,6 +272,11 @@ impl TestNode {
         let received = AggregateReceived { id, aggregate: Arc::new(aggregate) };
         assert!(lanes.aggregates.offer(received), "lane is full");
         id
+    }
+
+    /// The verdict on an item, if there is one already.
+    pub fn verdict_now(&mut self, id: InputId) -> Option<Verdict> {
+        self.verdicts.remove(&id)
     }
 
     /// The verdict on an item, after everything under way has ended.

@@ -14,7 +14,7 @@ use quintet_components::{
     containers::{SignedAggregatedAttestation, SingleMessageAggregate, Slot},
     messages::AggregateProduced,
     prover::ProverStatus,
-    votes::Phase,
+    votes::{Own, Phase},
 };
 
 use super::{
@@ -179,10 +179,8 @@ fn commit(world: &mut World, session: Entity, jobs: &[Entity]) {
         if is_stale(world, finalized_before, &job.data) {
             continue;
         }
-        let payload = pool::add_payload(world, &job.data, proof, Phase::New);
-        if let (Some(payload), Some(mut state)) = (payload, world.get_mut::<SessionState>(session))
-        {
-            state.made.insert(payload);
+        if let Some(payload) = pool::add_payload(world, &job.data, proof, Phase::New) {
+            world.entity_mut(payload).insert(Own);
         }
     }
 }

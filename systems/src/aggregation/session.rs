@@ -18,6 +18,7 @@ use quintet_components::{
     prover::{ProverJob, ProverKind, ProverStatus},
     schedule::Interval,
     task::Work,
+    votes::Own,
 };
 use quintet_prover::{CancelToken, ProveError};
 
@@ -37,8 +38,6 @@ use crate::{
 pub(super) struct SessionState {
     /// The finalized slot when it opened: votes are looked at again once it has advanced.
     pub finalized_slot: Slot,
-    /// Payloads that it put into the pool itself.
-    pub made: HashSet<Entity>,
     /// Whether interval 2 has added its jobs: no more are to come.
     pub is_complete: bool,
 }
@@ -108,7 +107,7 @@ pub fn aggregate_slot(world: &mut World) {
     let claimed = claimed_inputs(world, session);
     let groups = snapshot(world, &claimed);
     let lone = add_jobs(world, session, slot, &groups);
-    drop_lone_payloads(world, session, &lone);
+    drop_lone_payloads(world, lone);
 }
 
 /// The interval, since genesis, from which a slot's aggregates are published.
@@ -342,12 +341,9 @@ fn summarize(outcome: &Result<SingleMessageAggregate, ProveError>) -> ProverStat
     }
 }
 
-/// leanSpec's round replaces the new payloads: those of a vote that it makes no proof for go.
-/// Those that the session itself has made stay.
-fn drop_lone_payloads(world: &mut World, session: Entity, lone: &[Entity]) {
-    let made = world.get::<SessionState>(session).map(|state| state.made.clone());
-    let made = made.unwrap_or_default();
-    let lone: Vec<Entity> =
-        lone.iter().copied().filter(|payload| !made.contains(payload)).collect();
+/// leanSpec's round replaces the new payloads: those of a vote that it makes no proof for go. Own
+/// ones stay: there, where a proof takes no time, none is left over from an earlier round.
+fn drop_lone_payloads(world: &mut World, mut lone: Vec<Entity>) {
+    lone.retain(|payload| world.get::<Own>(*payload).is_none());
     pool::drop_inputs(world, &lone);
 }

@@ -1,15 +1,15 @@
-//! Aggregation sessions: what they take from the pools and what they put back.
-
-#![allow(unreachable_pub, reason = "a test binary exports nothing")]
-
-#[path = "support/mod.rs"]
-mod support;
+//! What sessions take from the pools and what they put back.
 
 use std::sync::Arc;
 
+use crate::support::{
+    chain,
+    mocked::MockedProofs,
+    node::{Setup, TestNode},
+};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::AggregationSession,
+    aggregation::{AggregationHistory, AggregationSession, SkipReason},
     clock::first_interval,
     containers::AttestationData,
     messages::Verdict,
@@ -19,11 +19,6 @@ use quintet_prover::{
     CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
 };
 use quintet_systems::{fork_choice::pool, production::produce_attestation_data};
-use support::{
-    chain,
-    mocked::MockedProofs,
-    node::{Setup, TestNode},
-};
 
 /// How proving ends.
 #[derive(Clone, Copy)]
@@ -189,4 +184,34 @@ fn without_the_role_nothing_is_kept_or_made() {
     sign(&mut node, data, &[0, 1]);
     node.tick_to(first_interval(1) + 2, false);
     assert_eq!((pools(&mut node), open_sessions(&mut node)), ((vec![], vec![]), 0));
+}
+
+#[test]
+fn without_any_votes_a_session_opens_and_ends_with_nothing() {
+    let (mut node, _) = aggregator(Proving::Panics);
+    node.tick_to(first_interval(1) + 2, false);
+    assert_eq!((pools(&mut node), open_sessions(&mut node)), ((vec![], vec![]), 0));
+    let history = node.world().resource::<AggregationHistory>();
+    let counts = history.of(1).expect("the slot had a session");
+    assert_eq!((counts.sessions, counts.groups, counts.prepared), (1, 0, 0));
+}
+
+#[test]
+fn two_overlapping_children_become_one_proof() {
+    let (mut node, data) = aggregator(Proving::Succeeds);
+    assert_eq!(node.aggregate(chain::aggregate(data, &[0, 1, 2])), Verdict::Accepted);
+    assert_eq!(node.aggregate(chain::aggregate(data, &[2, 3])), Verdict::Accepted);
+    node.tick_to(first_interval(1) + 2, false);
+    assert_eq!(pools(&mut node), (vec![vec![0, 1, 2, 3]], vec![]));
+}
+
+#[test]
+fn a_child_within_another_is_no_reason_for_a_proof() {
+    let (mut node, data) = aggregator(Proving::Panics);
+    assert_eq!(node.aggregate(chain::aggregate(data, &[0, 1, 2])), Verdict::Accepted);
+    assert_eq!(node.aggregate(chain::aggregate(data, &[1, 2])), Verdict::Accepted);
+    node.tick_to(first_interval(1) + 2, false);
+    let history = node.world().resource::<AggregationHistory>();
+    let counts = history.of(1).expect("the slot had a session");
+    assert_eq!((counts.prepared, counts.skipped.get(&SkipReason::LoneProof)), (0, Some(&1)));
 }

@@ -1,0 +1,18 @@
+//! Aggregation sessions and the prover's scheduler, with the clock turned by hand.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod aggregator;
+mod blocks;
+mod deadline;
+mod early;
+mod flood;
+mod identity;
+mod model;
+mod pools;
+mod scheduler;
+mod shutdown;
+mod sizes;

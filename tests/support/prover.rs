@@ -1,0 +1,195 @@
+//! A prover whose jobs take as long, in virtual time, as a test says.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use quintet_components::task::{Job, TaskSpawner};
+use quintet_prover::{
+    CancelToken, Child, MAX_PROOF_BYTES, ProofSystem, ProveError, RawSignature, Statement,
+    VerifyError,
+};
+
+use super::mocked::MockedProofs;
+
+/// What becomes of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is made, whether or not anyone asked to stop.
+    Proof,
+    /// It is made unless it was asked to stop.
+    Obedient,
+    /// It fails.
+    Error,
+    /// It panics.
+    Panic,
+}
+
+/// What a job of the prover did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The message.
+    pub message: [u8; 32],
+    /// How many keys the statement has.
+    pub signers: usize,
+    /// How many proofs went in.
+    pub children: usize,
+    /// How many signatures went in.
+    pub signatures: usize,
+}
+
+/// Runs proofs in virtual time and everything else at once. Its clones are one prover.
+#[derive(Clone, Default)]
+pub struct VirtualProver(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    now_ms: u64,
+    /// The costs in milliseconds of the jobs to come; the last goes on for ever.
+    costs: VecDeque<u64>,
+    endings: VecDeque<Ending>,
+    started: u64,
+    /// Jobs that run, by the time at which they end and in the order of their start.
+    running: BTreeMap<(u64, u64), (Ending, Job)>,
+    /// How the job that runs now ends.
+    ending: Option<Ending>,
+    made: Vec<Made>,
+    /// Signers of all votes of a block together, the proposer included, at most.
+    signers: Option<usize>,
+}
+
+impl VirtualProver {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("no job runs under the lock")
+    }
+
+    /// What the jobs to come cost, in milliseconds, in the order in which they start. The last
+    /// cost stands for all that follow.
+    pub fn costs(&self, costs: &[u64]) {
+        self.lock().costs = costs.iter().copied().collect();
+    }
+
+    /// How the jobs to come end, in the order in which they start; those that follow are obedient.
+    pub fn endings(&self, endings: &[Ending]) {
+        self.lock().endings = endings.iter().copied().collect();
+    }
+
+    /// Makes proofs a byte a signer long, and allows as many bytes.
+    pub fn limit_signers(&self, signers: usize) {
+        self.lock().signers = Some(signers);
+    }
+
+    /// When the next job ends, if any runs.
+    pub fn next_end_ms(&self) -> Option<u64> {
+        self.lock().running.first_key_value().map(|((end, _), _)| *end)
+    }
+
+    /// How many jobs run.
+    pub fn running(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// What has been made so far, in the order in which it was finished.
+    pub fn made(&self) -> Vec<Made> {
+        self.lock().made.clone()
+    }
+
+    /// Turns the prover's clock, and lets the jobs end that are due.
+    pub fn turn_to(&self, now_ms: u64) {
+        loop {
+            let (ending, job) = {
+                let mut inner = self.lock();
+                inner.now_ms = now_ms;
+                match inner.running.first_entry() {
+                    Some(first) if first.key().0 <= now_ms => first.remove(),
+                    _ => return,
+                }
+            };
+            self.lock().ending = Some(ending);
+            job();
+        }
+    }
+}
+
+impl TaskSpawner for VirtualProver {
+    fn spawn(&self, job: Job) {
+        job();
+    }
+
+    fn spawn_proof(&self, job: Job) {
+        let mut inner = self.lock();
+        let cost = if inner.costs.len() > 1 {
+            inner.costs.pop_front().unwrap_or_default()
+        } else {
+            inner.costs.front().copied().unwrap_or_default()
+        };
+        let ending = inner.endings.pop_front().unwrap_or(Ending::Obedient);
+        inner.started += 1;
+        let place = (inner.now_ms + cost, inner.started);
+        inner.running.insert(place, (ending, job));
+    }
+}
+
+impl ProofSystem for VirtualProver {
+    fn name(&self) -> &'static str {
+        "virtual"
+    }
+
+    fn aggregate(
+        &self,
+        statement: &Statement<'_>,
+        children: &[Child<'_>],
+        signatures: &[RawSignature<'_>],
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError> {
+        let ending = self.lock().ending.unwrap_or(Ending::Proof);
+        match ending {
+            Ending::Obedient if cancel.is_cancelled() => return Err(ProveError::Cancelled),
+            Ending::Error => return Err(ProveError::InvalidInput("as the test wants it".into())),
+            Ending::Panic => panic!("as the test wants it"),
+            Ending::Proof | Ending::Obedient => {}
+        }
+        self.lock().made.push(Made {
+            message: statement.message,
+            signers: statement.public_keys.len(),
+            children: children.len(),
+            signatures: signatures.len(),
+        });
+        MockedProofs.aggregate(statement, children, signatures, cancel)
+    }
+
+    fn merge(
+        &self,
+        parts: &[(Statement<'_>, &[u8])],
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError> {
+        MockedProofs.merge(parts, cancel)
+    }
+
+    fn split(
+        &self,
+        proof: &[u8],
+        statements: &[Statement<'_>],
+        index: usize,
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, ProveError> {
+        MockedProofs.split(proof, statements, index, cancel)
+    }
+
+    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
+        MockedProofs.verify_single(statement, proof)
+    }
+
+    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
+        MockedProofs.verify_multi(statements, proof)
+    }
+
+    fn max_proof_bytes(&self) -> usize {
+        self.lock().signers.unwrap_or(MAX_PROOF_BYTES)
+    }
+
+    fn single_proof_bytes(&self, signers: usize) -> usize {
+        self.lock().signers.map_or(0, |_| signers)
+    }
+}
