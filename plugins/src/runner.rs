@@ -8,6 +8,7 @@ use quintet_components::{
     clock::{CurrentInterval, SlotClock, UnixTime},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
+    network::{PeerEvent, RequestEvent, RequestReceived},
     waker::{NodeWaker, Wakes},
 };
 
@@ -68,6 +69,9 @@ fn has_more(world: &World) -> bool {
     waits::<BlockReceived>(world)
         || waits::<AggregateReceived>(world)
         || waits::<AttestationReceived>(world)
+        || waits::<PeerEvent>(world)
+        || waits::<RequestEvent>(world)
+        || waits::<RequestReceived>(world)
 }
 
 fn until_next_interval(world: &World) -> Duration {
