@@ -84,7 +84,8 @@ fn run_topic(codec: &Value, output: &Value) -> Result<(), Failed> {
     same("text", &topic.text(&network), &text)?;
     same("topic", &Topic::parse(&text, &network), &Ok(topic))?;
     let Some(expected) = optional::<String>(codec, "expectedNetworkName")? else { return Ok(()) };
-    let result = if field(output, "forkValid")? { Ok(topic) } else { Err(TopicError::WrongForkDigest) };
+    let result =
+        if field(output, "forkValid")? { Ok(topic) } else { Err(TopicError::WrongForkDigest) };
     same("topic of the expected network", &Topic::parse(&text, &expected), &result)
 }
 

@@ -139,11 +139,6 @@ impl Peers {
         banned
     }
 
-    /// This node's own score of a peer.
-    pub(super) fn score(&self, peer: &PeerId) -> f64 {
-        self.peers.get(peer).map_or(0.0, |state| state.score)
-    }
-
     /// Bans a peer. Returns the one whose ban ends for it, when there are too many.
     pub(super) fn ban(&mut self, peer: PeerId, until: Instant) -> Option<PeerId> {
         self.bans.insert(peer, until);
@@ -227,9 +222,9 @@ mod tests {
         peers.connect(peer, now);
         assert!(!peers.penalize(&peer, 60.0));
         assert!(!peers.penalize(&peer, -60.0), "a penalty never helps");
-        assert!((peers.score(&peer) + 60.0).abs() < 1e-9);
+        assert!((peers.peers[&peer].score + 60.0).abs() < 1e-9);
         peers.tend(Duration::from_secs(600), now);
-        assert!((peers.score(&peer) + 30.0).abs() < 1e-9);
+        assert!((peers.peers[&peer].score + 30.0).abs() < 1e-9);
         peers.disconnect(&peer, now);
         peers.tend(Duration::ZERO, now + REMEMBERED_TIME);
         peers.connect(peer, now);
