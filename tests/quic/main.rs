@@ -3,6 +3,9 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod gossip;
+mod hostile;
 mod node;
+mod peers;
 mod raw;
+mod requests;
 mod samples;

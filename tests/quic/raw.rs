@@ -11,7 +11,7 @@ use std::{
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, gossipsub,
+    Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identify,
     identity::Keypair,
     swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
 };
@@ -24,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Protocols {
     pub streams: streams::Behaviour,
     pub gossip: Toggle<gossipsub::Behaviour>,
+    pub identify: Toggle<identify::Behaviour>,
 }
 
 /// What happened to a raw peer.
@@ -71,10 +72,15 @@ pub fn gossip(validate: bool) -> gossipsub::Behaviour {
 
 impl RawPeer {
     pub fn start(gossip: Option<gossipsub::Behaviour>) -> Self {
-        Self::with_key(Keypair::generate_secp256k1(), gossip)
+        Self::with(gossip, false)
     }
 
-    pub fn with_key(key: Keypair, gossip: Option<gossipsub::Behaviour>) -> Self {
+    /// One that says what it speaks.
+    pub fn start_identifying(gossip: Option<gossipsub::Behaviour>) -> Self {
+        Self::with(gossip, true)
+    }
+
+    fn with(gossip: Option<gossipsub::Behaviour>, identifies: bool) -> Self {
         let (started, starts) = mpsc::channel();
         let events = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&events);
@@ -83,7 +89,7 @@ impl RawPeer {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("starts");
             runtime.block_on(async {
-                let mut swarm = swarm(key, gossip);
+                let mut swarm = swarm(gossip, identifies);
                 let any = "/ip4/127.0.0.1/udp/0/quic-v1".parse().expect("an address");
                 swarm.listen_on(any).expect("a free port");
                 let address = loop {
@@ -105,7 +111,7 @@ impl RawPeer {
     }
 
     /// Does something with the swarm.
-    pub fn with<T: Send + 'static>(
+    pub fn act<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Swarm<Protocols>) -> T + Send + 'static,
     ) -> T {
@@ -141,7 +147,7 @@ impl RawPeer {
 
     pub fn dial(&self, address: &str) {
         let address: Multiaddr = address.parse().expect("an address");
-        self.with(move |swarm| swarm.dial(address).expect("calls"));
+        self.act(move |swarm| swarm.dial(address).expect("calls"));
     }
 
     pub fn connect(&self, address: &str) {
@@ -178,7 +184,7 @@ impl RawPeer {
 
     pub fn subscribe(&self, topic: &str) {
         let topic = gossipsub::IdentTopic::new(topic);
-        self.with(move |swarm| {
+        self.act(move |swarm| {
             let gossip = swarm.behaviour_mut().gossip.as_mut().expect("with gossip");
             gossip.subscribe(&topic).expect("subscribes");
         });
@@ -186,7 +192,7 @@ impl RawPeer {
 
     pub fn publish(&self, topic: &str, data: Vec<u8>) {
         let topic = gossipsub::IdentTopic::new(topic);
-        self.with(move |swarm| {
+        self.act(move |swarm| {
             let gossip = swarm.behaviour_mut().gossip.as_mut().expect("with gossip");
             gossip.publish(topic, data).expect("publishes");
         });
@@ -199,13 +205,17 @@ impl RawPeer {
     }
 }
 
-fn swarm(key: Keypair, gossip: Option<gossipsub::Behaviour>) -> Swarm<Protocols> {
+fn swarm(gossip: Option<gossipsub::Behaviour>, identifies: bool) -> Swarm<Protocols> {
+    let key = Keypair::generate_secp256k1();
+    let identify = identifies
+        .then(|| identify::Behaviour::new(identify::Config::new("raw/1".into(), key.public())));
     SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_quic()
         .with_behaviour(|_| Protocols {
             streams: streams::Behaviour::new(),
             gossip: Toggle::from(gossip),
+            identify: Toggle::from(identify),
         })
         .unwrap_or_else(|never| match never {})
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))

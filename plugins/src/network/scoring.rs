@@ -104,12 +104,13 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
     }
 }
 
-/// Below these, gossip keeps to itself, does not publish to a peer, and hears nothing from it.
+/// Below these, gossip keeps to itself, does not publish to a peer, and hears nothing from it. A
+/// ban comes before the last of them, unless the fault is gossip's alone.
 pub(super) fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
-        gossip_threshold: -20.0,
-        publish_threshold: -40.0,
-        graylist_threshold: -80.0,
+        gossip_threshold: -40.0,
+        publish_threshold: -80.0,
+        graylist_threshold: -160.0,
         accept_px_threshold: 0.0,
         opportunistic_graft_threshold: 1.0,
     }
@@ -129,7 +130,7 @@ pub(super) fn parameters(topics: impl Iterator<Item = IdentTopic>) -> PeerScoreP
         first_message_deliveries_cap: 50.0,
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        invalid_message_deliveries_weight: -10.0,
+        invalid_message_deliveries_weight: -1.0,
         invalid_message_deliveries_decay: score_parameter_decay(HALF_LIFE),
         ..TopicScoreParams::default()
     };

@@ -23,12 +23,14 @@ use crate::network::{
         acceptance, failure_points,
     },
     serve::{Inbound, MAX_SERVED_PER_PEER, Outcome, serve},
-    substreams::Opened,
+    substreams::{Opened, RequestKind},
     tasks::Report,
 };
 
 /// Bytes of a peer's agent at most.
 const MAX_AGENT_BYTES: usize = 256;
+/// How the names of gossip's protocols begin.
+const GOSSIP_PROTOCOLS: &str = "/meshsub/";
 
 impl Node {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -38,15 +40,12 @@ impl Node {
                 message_id,
                 message,
             })) => self.on_message(propagation_source, message_id, &message),
-            SwarmEvent::Behaviour(BehaviourEvent::Gossip(
-                gossipsub::Event::GossipsubNotSupported { peer_id },
-            )) => self.disconnect(peer_id, DisconnectReason::Incompatible),
             SwarmEvent::Behaviour(BehaviourEvent::Substreams(opened)) => self.on_substream(opened),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
                 peer_id,
                 info,
                 ..
-            })) => self.on_identified(&peer_id, &info),
+            })) => self.on_identified(peer_id, &info),
             SwarmEvent::ConnectionEstablished {
                 peer_id,
                 connection_id,
@@ -112,10 +111,17 @@ impl Node {
         self.events.push_back(PeerEvent::Disconnected { peer, reason });
     }
 
-    fn on_identified(&mut self, peer: &PeerId, info: &identify::Info) {
-        let Some(state) = self.peers.get_mut(peer).filter(|state| state.reported) else { return };
+    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| state.reported) else { return };
         let agent = cut(&info.agent_version, MAX_AGENT_BYTES).to_owned();
         self.events.push_back(PeerEvent::Identified { peer: state.name.clone(), agent });
+        let useful = |name: &str| {
+            name.starts_with(GOSSIP_PROTOCOLS)
+                || RequestKind::ALL.iter().any(|kind| kind.protocol() == name)
+        };
+        if !info.protocols.iter().any(|protocol| useful(protocol.as_ref())) {
+            self.disconnect(peer, DisconnectReason::Incompatible);
+        }
     }
 
     /// Closes a peer's connections.
