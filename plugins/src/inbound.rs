@@ -21,7 +21,7 @@ pub struct InboundLanes {
     pub attestations: LaneSender<AttestationReceived>,
     /// Connections: 1024 wait at most, 256 an update. The network waits when it is full.
     pub peers: LaneSender<PeerEvent>,
-    /// Answers to the node's requests: 256 wait at most, 64 an update. The network waits when it
+    /// Answers to the node's requests: 64 wait at most, 64 an update. The network waits when it
     /// is full, and reads no more from the peer.
     pub request_events: LaneSender<RequestEvent>,
     /// Requests of peers: 256 wait at most, 64 an update.
@@ -44,7 +44,7 @@ impl Plugin for InboundPlugin {
             aggregates: add_lane(app, 512, 64),
             attestations: add_lane(app, 8192, 512),
             peers: add_lane(app, 1024, 256),
-            request_events: add_lane(app, 256, 64),
+            request_events: add_lane(app, 64, 64),
             requests: add_lane(app, 256, 64),
         };
         app.insert_resource(lanes).add_message::<InputJudged>().add_systems(

@@ -122,6 +122,8 @@ fn statuses_and_blocks_are_exchanged() {
 fn the_most_that_may_be_asked_for_is_served_and_nothing_is_lost_in_a_full_lane() {
     let blocks: Vec<_> = (1..=1024).map(block).collect();
     let (client, server) = pair(serving(blocks.clone()));
+    // A world that sleeps takes nothing from its lanes.
+    client.act(|_| std::thread::sleep(Duration::from_millis(300)));
     client.request(1, server.peer(), by_root(blocks.iter().map(root)));
     assert_eq!(client.wait_ended(1), (1024, Ok(())));
     client.request(2, server.peer(), by_range(1, 1024));
@@ -218,6 +220,29 @@ fn who_asks_too_much_is_told_so() {
     client.request(3, server.peer(), by_range(1, 1));
     assert_eq!(client.wait_ended(3), (0, Ok(())));
     server.wait("counted", |_| server.counters.status.rate_limited.get() == 1);
+}
+
+#[test]
+fn so_many_requests_at_once_and_no_more_are_listened_to() {
+    let script = Script { answer: Box::new(|_| None), ..Script::default() };
+    let server = TestNode::scripted(config(1), script);
+    let peer = RawPeer::start(None);
+    peer.connect(&server.address());
+    server.wait_connected(peer.peer);
+    let bytes = wire::encode_request(&Status::default().as_ssz_bytes()).expect("encodes");
+    let mut open = Vec::new();
+    for number in 0..8 {
+        let mut stream = peer.open(server.peer(), STATUS).expect("opens");
+        let bytes = bytes.clone();
+        open.push(peer.run(async move {
+            stream.write_all(&bytes).await.expect("writes");
+            stream
+        }));
+        server.wait("asked", |log| log.requests.len() == number + 1);
+    }
+    assert_eq!(peer.exchange(server.peer(), STATUS, bytes), Vec::<u8>::new());
+    server.wait("counted", |_| server.counters.status.rate_limited.get() == 1);
+    assert_eq!(server.look(|log| log.requests.len()), 8);
 }
 
 #[test]
@@ -375,6 +400,6 @@ fn a_peer_that_does_not_read_is_given_up_and_does_not_hold_up_others() {
     meet(&client, &server);
     client.request(1, server.peer(), by_range(1, 5));
     assert_eq!(client.wait_ended(1), (5, Ok(())));
-    server.wait("given up", |_| server.counters.blocks_by_range.abandoned.get() == 1);
+    server.wait("given up", |_| server.counters.blocks_by_range.stalled.get() == 1);
     drop(stream);
 }

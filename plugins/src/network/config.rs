@@ -218,7 +218,7 @@ pub struct Timeouts {
     pub progress: Duration,
     /// Until a whole answer is there, however steadily it comes.
     pub total: Duration,
-    /// Until the world has judged a gossip message. Gossip forgets it soon after.
+    /// Until the world has judged a gossip message. Gossip may forget it after five heartbeats.
     pub verdict: Duration,
 }
 
@@ -227,7 +227,7 @@ impl Default for Timeouts {
         Self {
             progress: Duration::from_secs(10),
             total: Duration::from_secs(120),
-            verdict: Duration::from_secs(4),
+            verdict: Duration::from_millis(3_500),
         }
     }
 }

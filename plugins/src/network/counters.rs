@@ -80,8 +80,10 @@ pub struct RequestCounters {
     pub errors: Counter,
     /// Those that were refused because the peer asked for too much.
     pub rate_limited: Counter,
-    /// Those that the peer gave up or did not read.
+    /// Those that the peer gave up.
     pub abandoned: Counter,
+    /// Those that the peer did not finish, or whose answer it did not take.
+    pub stalled: Counter,
     /// Chunks sent.
     pub chunks_sent: Counter,
 }

@@ -12,8 +12,11 @@ use std::{
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, SwarmBuilder, gossipsub::IdentTopic, identity::Keypair,
-    multiaddr::Protocol, swarm::SwarmEvent,
+    Multiaddr, PeerId, Swarm, SwarmBuilder,
+    gossipsub::{IdentTopic, MessageAcceptance},
+    identity::Keypair,
+    multiaddr::Protocol,
+    swarm::SwarmEvent,
 };
 use quintet_components::{
     network::{DisconnectReason, PeerEvent, RequestId},
@@ -33,7 +36,7 @@ use super::{
     counters::Counters,
     gossip::Verdicts,
     peers::{self, Peers},
-    scoring::acceptance,
+    substreams::RequestKind,
     tasks::{Answers, MAX_REPORTS, Report, Tasks},
     thread::Outbound,
 };
@@ -62,7 +65,7 @@ pub(super) struct Node {
     tasks: Tasks,
     reports: mpsc::Receiver<Report>,
     /// Requests of this node under way.
-    asking: HashMap<RequestId, AbortHandle>,
+    asking: HashMap<RequestId, (RequestKind, AbortHandle)>,
     /// The next request of a peer.
     next_served: u64,
     /// Events that found no room in their lane.
@@ -153,7 +156,7 @@ impl Node {
     fn on_tick(&mut self) {
         let now = Instant::now();
         while let Some(waiting) = self.verdicts.overdue(now, self.config.timeouts.verdict) {
-            self.report(&waiting, &acceptance(&quintet_components::messages::Verdict::Ignored("")));
+            self.report(&waiting, &MessageAcceptance::Ignore);
         }
         for peer in self.peers.unban(now) {
             self.swarm.behaviour_mut().banned.unblock_peer(peer);
@@ -238,7 +241,7 @@ impl Node {
 
     /// Says goodbye, so that peers need not wait for a timeout.
     async fn close(mut self) {
-        for (_, task) in self.asking.drain() {
+        for (_, (_, task)) in self.asking.drain() {
             task.abort();
         }
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();

@@ -17,7 +17,7 @@ use super::{
         MAX_PAYLOAD_BYTES,
         wire::{decode_error, encode_request},
     },
-    streams::{ReadError, close, deliver, read_chunk, write},
+    streams::{ReadError, WriteError, close, deliver, read_chunk, write},
     substreams::{OpenError, RequestKind},
     tasks::{Report, Tasks},
 };
@@ -70,9 +70,12 @@ async fn exchange(
         Request::BlocksByRange(request) => request.as_ssz_bytes(),
     };
     let bytes = encode_request(&payload).expect("far below the limit");
-    if !write(&mut stream, &bytes, at_most).await || !close(&mut stream, at_most).await {
-        return Err(RequestFailure::Disconnected);
-    }
+    let failed = |error| match error {
+        WriteError::Broken => RequestFailure::Disconnected,
+        WriteError::Timeout => RequestFailure::Timeout,
+    };
+    write(&mut stream, &bytes, at_most).await.map_err(failed)?;
+    close(&mut stream, at_most).await.map_err(failed)?;
     let kind = kind_of(request);
     let counters = tasks.counters.requests(kind);
     let limit = if kind == RequestKind::Status { STATUS_BYTES } else { MAX_PAYLOAD_BYTES };

@@ -27,8 +27,8 @@ pub(super) const INVALID_GOSSIP_POINTS: f64 = 20.0;
 pub(super) const INVALID_REQUEST_POINTS: f64 = 10.0;
 /// For a request beyond the rate.
 pub(super) const RATE_LIMIT_POINTS: f64 = 2.0;
-/// For not taking an answer that was asked for.
-pub(super) const ABANDONED_POINTS: f64 = 2.0;
+/// For not finishing a request, or not taking an answer that was asked for.
+pub(super) const STALLED_POINTS: f64 = 5.0;
 
 /// Points for a request of this node that failed.
 pub(super) fn failure_points(failure: &RequestFailure) -> f64 {

@@ -19,7 +19,7 @@ use super::{
     codec::wire::{ResponseCode, WireError, encode_chunk, encode_error},
     peers::Allowance,
     requests::STATUS_BYTES,
-    streams::{ReadError, close, read_payload, write},
+    streams::{ReadError, WriteError, close, read_payload, write},
     substreams::RequestKind,
     tasks::{Report, Tasks},
 };
@@ -38,8 +38,19 @@ pub(super) enum Outcome {
     Invalid,
     /// The peer asks for too much.
     RateLimited,
-    /// The peer left, or did not take its answer.
+    /// The peer left, or wants no more.
     Abandoned,
+    /// The peer does not finish its request, or does not take its answer.
+    Stalled,
+}
+
+impl From<WriteError> for Outcome {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Broken => Self::Abandoned,
+            WriteError::Timeout => Self::Stalled,
+        }
+    }
 }
 
 /// A peer's request.
@@ -64,7 +75,8 @@ async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome
         Ok(Ok(payload)) => Ok(payload),
         Ok(Err(ReadError::Wire(WireError::Truncated))) => Err("Empty request"),
         Ok(Err(ReadError::Wire(_))) => Err(undecodable(inbound.kind)),
-        Ok(Err(ReadError::Broken | ReadError::Timeout)) | Err(_) => return Outcome::Abandoned,
+        Ok(Err(ReadError::Broken)) => return Outcome::Abandoned,
+        Ok(Err(ReadError::Timeout)) | Err(_) => return Outcome::Stalled,
     };
     let request = match payload.and_then(|payload| decode(inbound.kind, &payload)) {
         Ok(request) => request,
@@ -127,8 +139,8 @@ async fn send_blocks(
             // The node stops.
             Err(_) => return Outcome::Refused,
         };
-        if !write(stream, &chunk, tasks.timeouts.progress).await {
-            return Outcome::Abandoned;
+        if let Err(error) = write(stream, &chunk, tasks.timeouts.progress).await {
+            return error.into();
         }
         tasks.counters.requests(kind).chunks_sent.increment();
     }
@@ -143,8 +155,8 @@ fn read_block(blocks: &Blocks, root: &Root) -> Result<Option<Vec<u8>>, String> {
 }
 
 async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
-    if !write(stream, chunk, tasks.timeouts.progress).await {
-        return Outcome::Abandoned;
+    if let Err(error) = write(stream, chunk, tasks.timeouts.progress).await {
+        return error.into();
     }
     tasks.counters.requests(kind).chunks_sent.increment();
     finish(tasks, stream, Outcome::Served).await
@@ -156,18 +168,16 @@ async fn send_error(
     error: &ResponseError,
     outcome: Outcome,
 ) -> Outcome {
-    if write(stream, &encode_error(error), tasks.timeouts.progress).await {
-        finish(tasks, stream, outcome).await
-    } else {
-        outcome
+    match write(stream, &encode_error(error), tasks.timeouts.progress).await {
+        Ok(()) => finish(tasks, stream, outcome).await,
+        Err(_) => outcome,
     }
 }
 
 async fn finish(tasks: &Tasks, stream: &mut Stream, outcome: Outcome) -> Outcome {
-    if close(stream, tasks.timeouts.progress).await || outcome != Outcome::Served {
-        outcome
-    } else {
-        Outcome::Abandoned
+    match close(stream, tasks.timeouts.progress).await {
+        Err(error) if outcome == Outcome::Served => error.into(),
+        _ => outcome,
     }
 }
 

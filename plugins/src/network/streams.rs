@@ -73,22 +73,44 @@ pub(super) async fn read_chunk(
     timeout(at_most, read).await.unwrap_or(Err(ReadError::Timeout))
 }
 
-/// Writes bytes; whether the peer took them in time.
+/// Why bytes were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteError {
+    /// The substream broke, or the peer does not want more.
+    Broken,
+    /// They took too long.
+    Timeout,
+}
+
+/// Writes bytes.
 pub(super) async fn write(
     stream: &mut (impl AsyncWriteExt + Unpin),
     bytes: &[u8],
     at_most: Duration,
-) -> bool {
+) -> Result<(), WriteError> {
     let written = async {
         stream.write_all(bytes).await?;
         stream.flush().await
     };
-    matches!(timeout(at_most, written).await, Ok(Ok(())))
+    in_time(at_most, written).await
 }
 
-/// Says that nothing more comes; whether the peer heard it in time.
-pub(super) async fn close(stream: &mut (impl AsyncWriteExt + Unpin), at_most: Duration) -> bool {
-    matches!(timeout(at_most, stream.close()).await, Ok(Ok(())))
+/// Says that nothing more comes.
+pub(super) async fn close(
+    stream: &mut (impl AsyncWriteExt + Unpin),
+    at_most: Duration,
+) -> Result<(), WriteError> {
+    in_time(at_most, stream.close()).await
+}
+
+async fn in_time(
+    at_most: Duration,
+    written: impl Future<Output = io::Result<()>>,
+) -> Result<(), WriteError> {
+    match timeout(at_most, written).await {
+        Ok(written) => written.map_err(|_| WriteError::Broken),
+        Err(_) => Err(WriteError::Timeout),
+    }
 }
 
 /// Hands an item to the world, however long it takes to make room.

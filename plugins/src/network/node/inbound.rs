@@ -19,7 +19,7 @@ use crate::network::{
     codec::{topic::Topic, wire::cut},
     gossip::{Content, Waiting},
     scoring::{
-        ABANDONED_POINTS, INVALID_GOSSIP_POINTS, INVALID_REQUEST_POINTS, RATE_LIMIT_POINTS,
+        INVALID_GOSSIP_POINTS, INVALID_REQUEST_POINTS, RATE_LIMIT_POINTS, STALLED_POINTS,
         acceptance, failure_points,
     },
     serve::{Inbound, MAX_SERVED_PER_PEER, Outcome, serve},
@@ -29,6 +29,8 @@ use crate::network::{
 
 /// Bytes of a peer's agent at most.
 const MAX_AGENT_BYTES: usize = 256;
+/// Bytes of the words for a broken connection at most.
+const MAX_REASON_BYTES: usize = 256;
 /// How the names of gossip's protocols begin.
 const GOSSIP_PROTOCOLS: &str = "/meshsub/";
 
@@ -249,7 +251,8 @@ impl Node {
                     Outcome::Refused => (&counters.errors, 0.0),
                     Outcome::Invalid => (&counters.errors, INVALID_REQUEST_POINTS),
                     Outcome::RateLimited => (&counters.rate_limited, RATE_LIMIT_POINTS),
-                    Outcome::Abandoned => (&counters.abandoned, ABANDONED_POINTS),
+                    Outcome::Abandoned => (&counters.abandoned, 0.0),
+                    Outcome::Stalled => (&counters.stalled, STALLED_POINTS),
                 };
                 counter.increment();
                 self.penalize(peer, points, "its request");
@@ -267,7 +270,7 @@ fn disconnect_reason(cause: Option<&ConnectionError>) -> DisconnectReason {
             if text.contains("closed by peer") || text.contains("aborted by peer") {
                 DisconnectReason::ClosedByPeer
             } else {
-                DisconnectReason::ConnectionLost(text)
+                DisconnectReason::ConnectionLost(cut(&text, MAX_REASON_BYTES).to_owned())
             }
         }
     }

@@ -42,8 +42,9 @@ impl Node {
         match command {
             NetworkCommand::Request { id, peer, request } => self.request(id, &peer, request),
             NetworkCommand::Cancel(id) => {
-                if let Some(task) = self.asking.remove(&id) {
+                if let Some((kind, task)) = self.asking.remove(&id) {
                     task.abort();
+                    self.counters.requests(kind).lost.increment();
                 }
             }
             NetworkCommand::Respond { id, answer } => self.tasks.answers.give(id, answer),
@@ -79,7 +80,7 @@ impl Node {
         };
         let opening = self.swarm.behaviour_mut().substreams.open(peer, kind);
         let task = tokio::spawn(ask(self.tasks.clone(), id, peer, request, opening));
-        self.asking.insert(id, task.abort_handle());
+        self.asking.insert(id, (kind, task.abort_handle()));
     }
 
     /// Subscribes to these attestation subnets and no others.
