@@ -84,6 +84,36 @@ fn every_kind_reaches_everybody_once_and_nobody_gets_its_own() {
 }
 
 #[test]
+fn five_nodes_hear_each_other_once() {
+    let hub = TestNode::start(config(1));
+    let mut nodes: Vec<_> = (2..=5)
+        .map(|identity| {
+            let mut set_up = config(identity);
+            set_up.bootnodes = hub.bootnode();
+            TestNode::start(set_up)
+        })
+        .collect();
+    nodes.iter().for_each(|node| meet(&hub, node));
+    nodes.push(hub);
+    for (from, to) in [(0, 1), (0, 2), (0, 3), (1, 0)] {
+        warm_up(&nodes[from], &nodes[to]);
+    }
+    for (slot, node) in (1..).zip(&nodes) {
+        node.write(BlockProduced(block(slot)));
+    }
+    for (own, node) in (1..).zip(&nodes) {
+        let others = |log: &Log| {
+            let mut slots: Vec<_> = blocks(log).into_iter().filter(|slot| *slot < 9).collect();
+            slots.sort_unstable();
+            slots
+        };
+        let expected: Vec<u64> = (1..=5).filter(|slot| *slot != own).collect();
+        node.wait("the other four", |log| others(log).len() >= 4);
+        assert_eq!(node.look(others), expected);
+    }
+}
+
+#[test]
 fn what_the_world_refuses_goes_no_further() {
     let judge = |item: &Item| match item {
         Item::Block(block) => Some(match block.block.block.slot {

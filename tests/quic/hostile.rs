@@ -88,6 +88,26 @@ fn bombs_and_oversized_payloads_are_refused_by_what_they_claim() {
 }
 
 #[test]
+fn more_than_the_world_takes_is_dropped_counted_and_not_blamed() {
+    let (node, peer) = node_and_peer(Script::default());
+    let (wake, asleep) = std::sync::mpsc::channel::<()>();
+    node.act(move |_| _ = asleep.recv_timeout(crate::raw::PATIENCE));
+    // The lane holds 256.
+    for slot in 1..=300 {
+        publish(&peer, Topic::Block, snappy::compress(&block(slot).as_ssz_bytes()));
+    }
+    node.wait("full", |_| node.counters.blocks.dropped.get() > 0);
+    node.wait("all", |_| node.counters.blocks.received.get() == 300);
+    wake.send(()).expect("it sleeps");
+    let held = 300 - usize::try_from(node.counters.blocks.dropped.get()).expect("few");
+    assert_eq!(held, 256);
+    node.wait("what was held", |log| log.items.len() == held);
+    publish_good(&node, &peer, 1_000);
+    node.wait("judged", |_| node.counters.blocks.accepted.get() == 257);
+    assert_eq!((node.counters.blocks.rejected.get(), node.counters.banned.get()), (0, 0));
+}
+
+#[test]
 fn a_message_longer_than_gossip_carries_ends_its_stream_and_nothing_else() {
     let (node, peer) = node_and_peer(Script::default());
     // Longer than 10 MiB can become, and not compressible to less.

@@ -188,7 +188,7 @@ fn errors_of_the_world_arrive_as_they_are() {
 #[test]
 fn a_world_that_never_answers_is_answered_for() {
     let mut set_up = config(1);
-    set_up.timeouts.progress = Duration::from_millis(300);
+    set_up.timeouts.progress = Duration::from_secs(1);
     let script = Script { answer: Box::new(|_| None), ..Script::default() };
     let server = TestNode::scripted(set_up, script);
     let mut set_up = config(2);
@@ -292,7 +292,7 @@ fn chunk(block: &SignedBlock) -> Vec<u8> {
 
 #[test]
 fn a_peer_that_stalls_in_the_middle_is_given_up() {
-    let (node, peer) = answering(Duration::from_millis(500), |mut stream| async move {
+    let (node, peer) = answering(Duration::from_secs(2), |mut stream| async move {
         let second = chunk(&block(2));
         let _ = stream
             .write_all(&[chunk(&block(1)), second[..second.len() / 2].to_vec()].concat())
@@ -380,7 +380,7 @@ fn a_peer_that_does_not_speak_a_protocol_says_so() {
 #[test]
 fn a_peer_that_does_not_read_is_given_up_and_does_not_hold_up_others() {
     let mut set_up = config(1);
-    set_up.timeouts.progress = Duration::from_secs(1);
+    set_up.timeouts.progress = Duration::from_secs(3);
     let blocks: Vec<_> = (1..=60).map(|slot| block_with(slot, 500_000)).collect();
     let server = TestNode::scripted(set_up, serving(blocks));
     let peer = RawPeer::start(None);

@@ -262,3 +262,62 @@ impl Default for Rates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootnodes_are_quic_addresses_or_records() {
+        let peer = PeerId::random();
+        let node: Bootnode =
+            format!(" /ip4/1.2.3.4/udp/9000/quic-v1/p2p/{peer}\n").parse().expect("an address");
+        assert_eq!(node.address.to_string(), "/ip4/1.2.3.4/udp/9000/quic-v1");
+        assert_eq!(node.peer, Some(peer));
+        let node: Bootnode = "/ip6/::1/udp/9000/quic-v1".parse().expect("an address");
+        assert_eq!(node.peer, None);
+        for wrong in ["", "1.2.3.4:9000", "/ip4/1.2.3.4/tcp/9000", "/ip4/1.2.3.4/udp/9000/quic"] {
+            assert_eq!(wrong.parse::<Bootnode>(), Err(BootnodeError::Address(wrong.into())));
+        }
+        assert!(matches!("enr:-x".parse::<Bootnode>(), Err(BootnodeError::Record(_))));
+        let record = NodeRecord::build(&[1; 32], Ipv4Addr::LOCALHOST.into(), 9).expect("a key");
+        let node: Bootnode = record.text().parse().expect("a record");
+        assert_eq!(node.address.to_string(), "/ip4/127.0.0.1/udp/9/quic-v1");
+    }
+
+    #[test]
+    fn a_key_file_is_read_or_named_in_the_error() {
+        let path = std::env::temp_dir().join(format!("quintet-node-key-{}", std::process::id()));
+        let missing = read_secret(&path).expect_err("not there");
+        assert!(missing.to_string().contains(&path.display().to_string()), "{missing}");
+        fs::write(&path, format!("0x{}\n", "0a".repeat(32))).expect("writes");
+        assert_eq!(read_secret(&path).ok(), Some([10; 32]));
+        fs::write(&path, "0a").expect("writes");
+        let wrong = read_secret(&path).expect_err("no key").to_string();
+        fs::remove_file(&path).expect("removes");
+        assert!(wrong.contains("64 hex digits"), "{wrong}");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_said() {
+        let check = |change: fn(&mut NetworkConfig)| {
+            let mut config = NetworkConfig::new([1; 32]);
+            change(&mut config);
+            config.check().err().map(|error| error.to_string())
+        };
+        assert_eq!(check(|_| ()), None);
+        let wrong = |what: &str| Some(format!("network configuration: {what}"));
+        assert_eq!(
+            check(|config| config.committee_count = 0),
+            wrong("0 attestation committees, expected 1 to 64")
+        );
+        assert_eq!(
+            check(|config| config.fork_digest = "a/b".into()),
+            wrong("\"a/b\" is no fork digest")
+        );
+        let node: Bootnode = "/ip4/127.0.0.1/udp/9/quic-v1".parse().expect("an address");
+        let mut config = NetworkConfig::new([1; 32]);
+        config.bootnodes = vec![node; MAX_BOOTNODES + 1];
+        assert!(config.check().is_err());
+    }
+}

@@ -166,3 +166,40 @@ fn send_commands(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bevy_ecs::{message::Messages, system::RunSystemOnce};
+    use quintet_components::{
+        containers::Status,
+        network::{Request, RequestId},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_request_for_which_there_is_no_room_ends_at_once() {
+        let mut world = World::new();
+        let counters = Arc::new(Counters::default());
+        world.insert_resource(NetworkThread::unheard(Arc::clone(&counters)));
+        world.init_resource::<Messages<NetworkCommand>>();
+        world.init_resource::<Messages<RequestEvent>>();
+        let (id, peer) = (RequestId(7), "somebody".into());
+        let request = Request::Status(Status::default());
+        world.write_message(NetworkCommand::Cancel(id));
+        world.write_message(NetworkCommand::Request { id, peer, request });
+        world.run_system_once(send_commands).expect("runs");
+        let events: Vec<_> = world.resource_mut::<Messages<RequestEvent>>().drain().collect();
+        assert!(
+            matches!(
+                events.as_slice(),
+                [RequestEvent::Ended {
+                    id: RequestId(7),
+                    result: Err(RequestFailure::Disconnected)
+                }]
+            ),
+            "{events:?}"
+        );
+        assert_eq!(counters.outbound_dropped.get(), 2);
+    }
+}

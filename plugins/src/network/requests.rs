@@ -151,7 +151,7 @@ impl Expected {
                 if !(first..=last).contains(&slot) {
                     return Err("a block out of range or order");
                 }
-                *open = (slot < last).then_some((slot + 1, last));
+                *open = (slot < last).then(|| (slot + 1, last));
                 Ok(())
             }
         }

@@ -60,6 +60,16 @@ impl NetworkThread {
     }
 }
 
+#[cfg(test)]
+impl NetworkThread {
+    /// Of a thread that takes nothing.
+    pub(super) fn unheard(counters: Arc<Counters>) -> Self {
+        let (outbound, _) = mpsc::channel(1);
+        let (_, ended) = std_mpsc::channel();
+        Self { outbound: Some(outbound), ended: std::sync::Mutex::new(ended), counters }
+    }
+}
+
 impl Drop for NetworkThread {
     fn drop(&mut self) {
         self.outbound = None;
