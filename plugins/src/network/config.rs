@@ -1,7 +1,7 @@
 //! How a node's network is set up.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -19,11 +19,46 @@ pub const MAX_BOOTNODES: usize = 256;
 /// Attestation subnets of a network at most.
 pub const MAX_COMMITTEES: u64 = 64;
 
+/// A node's secp256k1 secret key, which its peer id is made of. Its text form says nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeKey([u8; 32]);
+
+impl From<[u8; 32]> for NodeKey {
+    fn from(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeKey(…)")
+    }
+}
+
+impl NodeKey {
+    /// Reads a key from a file: 64 hex digits, with or without `0x`, and a newline.
+    ///
+    /// # Errors
+    /// [`NetworkError`], which names the file.
+    pub fn read(path: &Path) -> Result<Self, NetworkError> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| NetworkError::KeyFile { path: path.into(), error })?;
+        let secret = identity::parse_secret(&text)
+            .map_err(|error| NetworkError::Key { path: path.into(), error })?;
+        Ok(Self(secret))
+    }
+
+    /// Its bytes.
+    pub(super) fn secret(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// How a node's network is set up.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
-    /// The secp256k1 secret key that is the node's identity.
-    pub secret: [u8; 32],
+    /// The node's identity.
+    pub key: NodeKey,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The address that others reach the node at, for its record; the listening address, unless
@@ -54,9 +89,9 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     /// A node with this identity on every IPv4 address, with the defaults of today's devnets.
-    pub fn new(secret: [u8; 32]) -> Self {
+    pub fn new(key: impl Into<NodeKey>) -> Self {
         Self {
-            secret,
+            key: key.into(),
             listen: (Ipv4Addr::UNSPECIFIED, 9000).into(),
             external_ip: None,
             fork_digest: "12345678".into(),
@@ -98,16 +133,6 @@ impl NetworkConfig {
     }
 }
 
-/// Reads a node's secret key from a file: 64 hex digits, with or without `0x`, and a newline.
-///
-/// # Errors
-/// [`NetworkError`], which names the file.
-pub fn read_secret(path: &Path) -> Result<[u8; 32], NetworkError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| NetworkError::KeyFile { path: path.into(), error })?;
-    identity::parse_secret(&text).map_err(|error| NetworkError::Key { path: path.into(), error })
-}
-
 /// Why the network cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -127,7 +152,7 @@ pub enum NetworkError {
         /// What it should hold.
         error: KeyError,
     },
-    /// The secret in the configuration is no key.
+    /// The key in the configuration is none.
     #[error("the node key is none: {0}")]
     Secret(#[from] KeyError),
     /// The configuration contradicts itself.
@@ -286,14 +311,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_not_printed() {
+        assert!(format!("{:?}", NetworkConfig::new([7; 32])).contains("key: NodeKey(…),"));
+    }
+
+    #[test]
     fn a_key_file_is_read_or_named_in_the_error() {
         let path = std::env::temp_dir().join(format!("quintet-node-key-{}", std::process::id()));
-        let missing = read_secret(&path).expect_err("not there");
+        let missing = NodeKey::read(&path).expect_err("not there");
         assert!(missing.to_string().contains(&path.display().to_string()), "{missing}");
         fs::write(&path, format!("0x{}\n", "0a".repeat(32))).expect("writes");
-        assert_eq!(read_secret(&path).ok(), Some([10; 32]));
+        assert_eq!(NodeKey::read(&path).ok(), Some([10; 32].into()));
         fs::write(&path, "0a").expect("writes");
-        let wrong = read_secret(&path).expect_err("no key").to_string();
+        let wrong = NodeKey::read(&path).expect_err("no key").to_string();
         fs::remove_file(&path).expect("removes");
         assert!(wrong.contains("64 hex digits"), "{wrong}");
     }

@@ -39,8 +39,8 @@ use quintet_components::{
 
 use crate::InboundLanes;
 pub use config::{
-    Bootnode, BootnodeError, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, Rate,
-    Rates, Redial, Timeouts, read_secret,
+    Bootnode, BootnodeError, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, NodeKey,
+    Rate, Rates, Redial, Timeouts,
 };
 pub use counters::{Counter, Counters, GossipCounters, NetworkCounters, RequestCounters};
 pub use substreams::RequestKind;

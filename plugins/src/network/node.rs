@@ -282,7 +282,7 @@ fn udp_port(address: &Multiaddr) -> Option<u16> {
 fn local_node(config: &NetworkConfig, peer: PeerId, listen: SocketAddr) -> LocalNode {
     let ip: Option<IpAddr> =
         config.external_ip.or_else(|| Some(listen.ip()).filter(|ip| !ip.is_unspecified()));
-    let record = ip.map(|ip| NodeRecord::build(&config.secret, ip, listen.port()));
+    let record = ip.map(|ip| NodeRecord::build(config.key.secret(), ip, listen.port()));
     let record = record.and_then(|record| {
         record.inspect_err(|error| tracing::warn!(%error, "no node record")).ok()
     });

@@ -70,12 +70,14 @@ async fn exchange(
         Request::BlocksByRange(request) => request.as_ssz_bytes(),
     };
     let bytes = encode_request(&payload).expect("far below the limit");
-    let failed = |error| match error {
-        WriteError::Broken => RequestFailure::Disconnected,
-        WriteError::Timeout => RequestFailure::Timeout,
+    // A peer that stops listening may have begun to answer: what breaks here shows below.
+    let written = match write(&mut stream, &bytes, at_most).await {
+        Ok(()) => close(&mut stream, at_most).await,
+        error => error,
     };
-    write(&mut stream, &bytes, at_most).await.map_err(failed)?;
-    close(&mut stream, at_most).await.map_err(failed)?;
+    if written == Err(WriteError::Timeout) {
+        return Err(RequestFailure::Timeout);
+    }
     let kind = kind_of(request);
     let counters = tasks.counters.requests(kind);
     let limit = if kind == RequestKind::Status { STATUS_BYTES } else { MAX_PAYLOAD_BYTES };

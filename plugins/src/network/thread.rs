@@ -88,7 +88,7 @@ pub(super) fn start(
     blocks: Arc<OnceLock<Blocks>>,
 ) -> Result<(NetworkThread, LocalNode), NetworkError> {
     config.check()?;
-    let key = identity::keypair(config.secret)?;
+    let key = identity::keypair(*config.key.secret())?;
     limits::check();
     let (outbound, inbox) = mpsc::channel(MAX_OUTBOUND);
     let (started, starts) = std_mpsc::sync_channel(1);
