@@ -201,6 +201,27 @@ fn a_world_that_never_answers_is_answered_for() {
 }
 
 #[test]
+fn a_request_that_is_never_finished_is_given_up() {
+    let mut set_up = config(1);
+    set_up.timeouts.progress = Duration::from_secs(1);
+    let server = TestNode::start(set_up);
+    let peer = RawPeer::start(None);
+    peer.connect(&server.address());
+    server.wait_connected(peer.peer);
+    let mut stream = peer.open(server.peer(), STATUS).expect("opens");
+    let answer = peer.run(async move {
+        // Eighty bytes are announced, and none come.
+        stream.write_all(&[80]).await.expect("writes");
+        stream.flush().await.expect("writes");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    });
+    assert_eq!(answer, Vec::<u8>::new());
+    server.wait("counted", |_| server.counters.status.stalled.get() == 1);
+}
+
+#[test]
 fn who_asks_too_much_is_told_so() {
     let mut set_up = config(1);
     set_up.rates.status = Rate { burst: 2.0, per_second: 0.0 };

@@ -180,11 +180,13 @@ impl Node {
 
     /// Passes this node's own scores on to gossip, and the sums to the world.
     fn tell_scores(&mut self) {
+        let room = self.events.len() < MAX_WAITING_EVENTS;
         for (peer, own) in self.peers.connected() {
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             gossip.set_application_score(&peer, own);
             let score = gossip.peer_score(&peer).unwrap_or(own);
             if let Some(state) = self.peers.get_mut(&peer)
+                && room
                 && state.tell(score)
             {
                 let peer = state.name.clone();

@@ -76,6 +76,8 @@ pub(super) struct PeerState {
     pub(super) closing: Option<DisconnectReason>,
     /// Whether the world was told that it is connected.
     pub(super) reported: bool,
+    /// Whether the world was told what it is. A peer may say so as often as it likes.
+    pub(super) identified: bool,
     /// Requests of it that are being served.
     pub(super) serving: usize,
     /// How much it may still ask for.
@@ -106,6 +108,7 @@ impl Peers {
             name: name(&peer),
             closing: None,
             reported: false,
+            identified: false,
             serving: 0,
             allowance: Allowance::new(&self.rates, now),
             score: 0.0,
@@ -200,8 +203,11 @@ impl PeerState {
         differs
     }
 
-    /// The world knows nothing of the next connection.
-    pub(super) fn forget_told(&mut self) {
+    /// A connection that the world is told of, and of which it knows nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.reported = true;
+        self.identified = false;
+        self.closing = None;
         self.told = 0.0;
     }
 }

@@ -88,9 +88,7 @@ impl Node {
         }
         self.counters.connected.increment();
         let state = self.peers.connect(peer, Instant::now());
-        state.reported = true;
-        state.closing = None;
-        state.forget_told();
+        state.begin();
         let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
         tracing::debug!(%peer, ?direction, "connected");
         self.events.push_back(PeerEvent::Connected {
@@ -114,7 +112,10 @@ impl Node {
     }
 
     fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
-        let Some(state) = self.peers.get_mut(&peer).filter(|state| state.reported) else { return };
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        if !state.reported || std::mem::replace(&mut state.identified, true) {
+            return;
+        }
         let agent = cut(&info.agent_version, MAX_AGENT_BYTES).to_owned();
         self.events.push_back(PeerEvent::Identified { peer: state.name.clone(), agent });
         let useful = |name: &str| {
