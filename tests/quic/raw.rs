@@ -191,10 +191,17 @@ impl RawPeer {
     }
 
     pub fn publish(&self, topic: &str, data: Vec<u8>) {
+        self.publish_all(topic, vec![data]);
+    }
+
+    /// Publishes all of these before anybody can react to the first.
+    pub fn publish_all(&self, topic: &str, all: Vec<Vec<u8>>) {
         let topic = gossipsub::IdentTopic::new(topic);
         self.act(move |swarm| {
             let gossip = swarm.behaviour_mut().gossip.as_mut().expect("with gossip");
-            gossip.publish(topic, data).expect("publishes");
+            for data in all {
+                gossip.publish(topic.clone(), data).expect("publishes");
+            }
         });
     }
 

@@ -70,7 +70,8 @@ impl LocalNode {
     }
 }
 
-/// Connects the node to others. When that fails, the app is told to exit with an error.
+/// Connects the node to others. Added after `InboundPlugin`; [`Blocks`] may come from any plugin.
+/// When the node cannot listen, the app is told to exit with an error.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |

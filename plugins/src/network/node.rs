@@ -197,7 +197,8 @@ impl Node {
 
     /// Takes points off a peer, which may end in a ban.
     fn penalize(&mut self, peer: PeerId, points: f64, why: &str) {
-        if points == 0.0 {
+        // What a banned peer sent before it was, changes nothing any more.
+        if points == 0.0 || self.peers.is_banned(&peer) {
             return;
         }
         tracing::debug!(%peer, points, why, "a peer loses points");

@@ -154,6 +154,11 @@ impl Peers {
         Some(first)
     }
 
+    /// Whether a peer is banned.
+    pub(super) fn is_banned(&self, peer: &PeerId) -> bool {
+        self.bans.contains_key(peer)
+    }
+
     /// Ends the bans that are over.
     pub(super) fn unban(&mut self, now: Instant) -> Vec<PeerId> {
         self.bans.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect()
