@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bevy_ecs::prelude::*;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::waker::NodeWaker;
 
@@ -37,6 +37,20 @@ impl<T> LaneSender<T> {
         }
         self.waker.wake();
         taken
+    }
+
+    /// Hands `item` to the world, for whoever can wait until there is room. Never blocks.
+    ///
+    /// # Errors
+    /// The item, when the lane is full. Nothing is counted then. When the world is gone, the item
+    /// goes with it.
+    pub fn try_offer(&self, item: T) -> Result<(), T> {
+        let sent = self.lane.try_send(item);
+        self.waker.wake();
+        match sent {
+            Err(TrySendError::Full(item)) => Err(item),
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
     }
 }
 
@@ -86,5 +100,14 @@ mod tests {
         assert!(wakes.try_wait() && !wakes.try_wait(), "wakes coalesce");
         assert_eq!(lane.drain().collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(lane.depth(), 5);
+    }
+
+    #[test]
+    fn whoever_can_wait_gets_the_item_back_and_nothing_is_counted() {
+        let (waker, _wakes) = NodeWaker::new();
+        let (sender, lane) = Lane::new(1, 1, waker);
+        assert_eq!((sender.try_offer(1), sender.try_offer(2), lane.dropped()), (Ok(()), Err(2), 0));
+        drop(lane);
+        assert_eq!(sender.try_offer(3), Ok(()), "nobody waits for a world that is gone");
     }
 }

@@ -5,6 +5,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     lane::{Lane, LaneSender},
     messages::{AggregateReceived, AttestationReceived, BlockReceived, InputJudged},
+    network::{PeerEvent, RequestEvent, RequestReceived},
     schedule::NodeSystems,
     waker::NodeWaker,
 };
@@ -18,14 +19,21 @@ pub struct InboundLanes {
     pub aggregates: LaneSender<AggregateReceived>,
     /// Single votes: 8192 wait at most, 512 an update.
     pub attestations: LaneSender<AttestationReceived>,
+    /// Connections: 1024 wait at most, 256 an update. The network waits when it is full.
+    pub peers: LaneSender<PeerEvent>,
+    /// Answers to the node's requests: 64 wait at most, 64 an update. The network waits when it
+    /// is full, and reads no more from the peer.
+    pub request_events: LaneSender<RequestEvent>,
+    /// Requests of peers: 256 wait at most, 64 an update.
+    pub requests: LaneSender<RequestReceived>,
 }
 
 /// One lane for each kind of inbound item, so that no kind crowds out another. Blocks are read
-/// before aggregates, aggregates before votes.
+/// before aggregates, aggregates before votes, and votes before what is about peers and requests.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`InboundLanes`], a [`Lane`] a kind, their messages | [`NodeWaker`] | [`BlockReceived`], [`AggregateReceived`], [`AttestationReceived`] |
+/// | [`InboundLanes`], a [`Lane`] a kind, their messages | [`NodeWaker`] | [`BlockReceived`], [`AggregateReceived`], [`AttestationReceived`], [`PeerEvent`], [`RequestEvent`], [`RequestReceived`] |
 #[derive(Debug)]
 pub struct InboundPlugin;
 
@@ -35,6 +43,9 @@ impl Plugin for InboundPlugin {
             blocks: add_lane(app, 256, 16),
             aggregates: add_lane(app, 512, 64),
             attestations: add_lane(app, 8192, 512),
+            peers: add_lane(app, 1024, 256),
+            request_events: add_lane(app, 64, 64),
+            requests: add_lane(app, 256, 64),
         };
         app.insert_resource(lanes).add_message::<InputJudged>().add_systems(
             PreUpdate,
@@ -42,6 +53,9 @@ impl Plugin for InboundPlugin {
                 drain_lane::<BlockReceived>,
                 drain_lane::<AggregateReceived>,
                 drain_lane::<AttestationReceived>,
+                drain_lane::<PeerEvent>,
+                drain_lane::<RequestEvent>,
+                drain_lane::<RequestReceived>,
             )
                 .chain()
                 .in_set(NodeSystems::Receive),

@@ -9,6 +9,7 @@ use quintet_components::{
     clock::{CurrentInterval, SlotClock, UnixTime},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
+    network::{PeerEvent, RequestEvent, RequestReceived},
     schedule::Shutdown,
     waker::{NodeWaker, Wakes},
 };
@@ -74,6 +75,9 @@ fn has_more(world: &World) -> bool {
     waits::<BlockReceived>(world)
         || waits::<AggregateReceived>(world)
         || waits::<AttestationReceived>(world)
+        || waits::<PeerEvent>(world)
+        || waits::<RequestEvent>(world)
+        || waits::<RequestReceived>(world)
 }
 
 fn until_next_interval(world: &World) -> Duration {

@@ -8,8 +8,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../quic/raw.rs"]
+mod raw;
+
 mod fork_choice;
+mod gossipsub;
 mod justifiability;
+mod networking_codec;
 mod slot_clock;
 mod ssz_types_of_vectors;
 mod state_transition;
@@ -23,9 +28,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Run = fn(&serde_json::Value) -> Result<(), Failed>;
 
 /// The categories that this suite runs.
-const CATEGORIES: [(&str, Run); 5] = [
+const CATEGORIES: [(&str, Run); 7] = [
     ("fork_choice", fork_choice::run),
+    ("gossipsub_handler", gossipsub::run),
     ("justifiability", justifiability::run),
+    ("networking_codec", networking_codec::run),
     ("slot_clock", slot_clock::run),
     ("ssz", ssz_types_of_vectors::run),
     ("state_transition", state_transition::run),

@@ -84,3 +84,16 @@ pub fn same<T: PartialEq + std::fmt::Debug>(
         Err(format!("{what}: {actual:?}, expected {expected:?}").into())
     }
 }
+
+/// A field of hex digits after `0x`.
+pub fn bytes(value: &Value, name: &str) -> Result<Vec<u8>, Failed> {
+    let text: String = field(value, name)?;
+    let digits = text.strip_prefix("0x").ok_or_else(|| Failed::from(format!("{name}: no 0x")))?;
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| {
+            let pair = digits.get(at..at + 2).unwrap_or_default();
+            u8::from_str_radix(pair, 16).map_err(|_| format!("{name}: {pair:?} is no byte").into())
+        })
+        .collect()
+}

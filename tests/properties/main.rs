@@ -8,6 +8,7 @@ mod support;
 
 mod fork_choice;
 mod ledger;
+mod network;
 mod plans;
 mod steps;
 mod store;

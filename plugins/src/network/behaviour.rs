@@ -1,0 +1,128 @@
+//! The protocols that a node speaks, put together.
+
+use std::{collections::HashSet, time::Duration};
+
+use libp2p::{
+    allow_block_list::{self, BlockedPeers},
+    connection_limits::{self, ConnectionLimits},
+    gossipsub::{
+        self, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, MessageAuthenticity,
+        MessageId, ValidationMode, WhitelistSubscriptionFilter,
+    },
+    identify,
+    identity::Keypair,
+    ping,
+    swarm::NetworkBehaviour,
+};
+
+use super::{
+    NetworkConfig,
+    codec::{MAX_PAYLOAD_BYTES, message_id, topic::Topic},
+    scoring,
+    substreams::Substreams,
+};
+
+/// What `identify` says of the protocol family.
+const PROTOCOL_VERSION: &str = "lean/1";
+/// Handshakes of others under way at most.
+const MAX_PENDING_INCOMING: u32 = 64;
+/// Handshakes of this node under way at most.
+const MAX_PENDING_OUTGOING: u32 = 32;
+/// Connections with one peer at most; one is reported. Two, so that peers that call each other at
+/// once, or come back before the old connection has timed out, keep one.
+const MAX_CONNECTIONS_PER_PEER: u32 = 2;
+/// Subscriptions in one message of a peer at most.
+const MAX_SUBSCRIPTIONS_PER_MESSAGE: usize = 1024;
+/// How long gossip knows a message again: twice three slots.
+const SEEN_TIME: Duration = Duration::from_secs(24);
+/// How often gossip tends its meshes.
+pub(super) const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(700);
+/// Room around a gossip message for its topic and gossip's own words.
+const ENVELOPE_BYTES: usize = 4096;
+
+/// Gossip with the topics of this network only.
+pub(super) type Gossip = gossipsub::Behaviour<
+    IdentityTransform,
+    MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>,
+>;
+
+/// The protocols that a node speaks.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) banned: allow_block_list::Behaviour<BlockedPeers>,
+    pub(super) identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+    pub(super) gossip: Gossip,
+    pub(super) substreams: Substreams,
+}
+
+impl Behaviour {
+    pub(super) fn new(key: &Keypair, config: &NetworkConfig) -> Self {
+        let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
+            .with_agent_version(config.agent.clone());
+        Self {
+            limits: connection_limits::Behaviour::new(connection_limits(config.max_peers)),
+            banned: allow_block_list::Behaviour::default(),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::default(),
+            gossip: gossip(config),
+            substreams: Substreams::default(),
+        }
+    }
+}
+
+fn connection_limits(max_peers: u32) -> ConnectionLimits {
+    ConnectionLimits::default()
+        .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
+        .with_max_pending_outgoing(Some(MAX_PENDING_OUTGOING))
+        .with_max_established_incoming(Some(max_peers))
+        .with_max_established(Some(max_peers.saturating_add(max_peers / 2).max(1)))
+        .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
+}
+
+/// Every topic of this network.
+fn topics(config: &NetworkConfig) -> impl Iterator<Item = IdentTopic> {
+    [Topic::Block, Topic::Aggregation]
+        .into_iter()
+        .chain((0..config.committee_count).map(Topic::Attestation))
+        .map(|topic| IdentTopic::new(topic.text(&config.fork_digest)))
+}
+
+fn gossip(config: &NetworkConfig) -> Gossip {
+    let settings = gossipsub::ConfigBuilder::default()
+        .mesh_n(8)
+        .mesh_n_low(6)
+        .mesh_n_high(12)
+        .gossip_lazy(6)
+        .heartbeat_interval(GOSSIP_HEARTBEAT)
+        .history_length(6)
+        .history_gossip(3)
+        .duplicate_cache_time(SEEN_TIME)
+        .validate_messages()
+        .validation_mode(ValidationMode::Anonymous)
+        .flood_publish(true)
+        .max_transmit_size(snap::raw::max_compress_len(MAX_PAYLOAD_BYTES) + ENVELOPE_BYTES)
+        .message_id_fn(|message| {
+            MessageId::from(message_id::of_message(message.topic.as_str(), &message.data).to_vec())
+        })
+        .build()
+        .expect("these settings fit together");
+    let hashes: HashSet<_> = topics(config).map(|topic| topic.hash()).collect();
+    let filter = MaxCountSubscriptionFilter {
+        max_subscribed_topics: hashes.len(),
+        max_subscriptions_per_request: MAX_SUBSCRIPTIONS_PER_MESSAGE,
+        filter: WhitelistSubscriptionFilter(hashes),
+    };
+    let mut gossip = Gossip::new_with_subscription_filter_and_transform(
+        MessageAuthenticity::Anonymous,
+        settings,
+        filter,
+        IdentityTransform,
+    )
+    .expect("anonymous in both places");
+    gossip
+        .with_peer_score(scoring::parameters(topics(config)), scoring::thresholds())
+        .expect("these parameters fit together");
+    gossip
+}

@@ -1,0 +1,15 @@
+//! The network's bytes: pure functions, no sockets. Every decoder checks its limits before it
+//! allocates.
+
+pub mod identity;
+pub mod message_id;
+pub mod record;
+pub mod snappy;
+pub mod topic;
+pub mod varint;
+pub mod wire;
+
+/// Bytes of a payload at most before compression: 10 MiB.
+pub const MAX_PAYLOAD_BYTES: usize = 10 * 1024 * 1024;
+/// Bytes of an error text at most.
+pub const MAX_ERROR_BYTES: usize = 256;

@@ -1,0 +1,220 @@
+//! Snappy: raw for gossip, framed for requests and responses.
+
+use std::sync::LazyLock;
+
+/// How every framed stream begins.
+pub const STREAM_IDENTIFIER: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
+/// Bytes of a frame's content at most.
+const MAX_FRAME_BYTES: usize = 64 * 1024;
+/// The dearest element of the raw format writes 64 bytes for three.
+const MAX_EXPANSION: usize = 22;
+const COMPRESSED: u8 = 0x00;
+const UNCOMPRESSED: u8 = 0x01;
+const IDENTIFIER: u8 = 0xff;
+const CHECKSUM_BYTES: usize = 4;
+
+/// Why bytes are not snappy, or too much of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnappyError {
+    /// More bytes than the limit would come out.
+    #[error("{actual} bytes uncompressed, the limit is {limit}")]
+    TooLong {
+        /// How many.
+        actual: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes do not decompress.
+    #[error("undecodable snappy: {0}")]
+    Malformed(&'static str),
+}
+
+/// Compresses without frames.
+pub fn compress(data: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(data).expect("shorter than 4 GiB")
+}
+
+/// Decompresses without frames.
+///
+/// # Errors
+/// [`SnappyError`]; nothing is allocated for a length above `limit`, or for one that so few bytes
+/// cannot hold.
+pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
+    let length =
+        snap::raw::decompress_len(data).map_err(|_| SnappyError::Malformed("bad length"))?;
+    if length > limit {
+        return Err(SnappyError::TooLong { actual: length, limit });
+    }
+    if length > data.len().saturating_mul(MAX_EXPANSION) {
+        return Err(SnappyError::Malformed("a length that the bytes cannot hold"));
+    }
+    snap::raw::Decoder::new()
+        .decompress_vec(data)
+        .map_err(|_| SnappyError::Malformed("bad element"))
+}
+
+/// Compresses into frames of at most 64 KiB, behind the stream's identifier.
+pub fn compress_framed(data: &[u8]) -> Vec<u8> {
+    let mut framed = STREAM_IDENTIFIER.to_vec();
+    for content in data.chunks(MAX_FRAME_BYTES) {
+        let compressed = compress(content);
+        // What saves less than an eighth is not worth decompressing.
+        let (kind, body) = if compressed.len() < content.len() - content.len() / 8 {
+            (COMPRESSED, compressed.as_slice())
+        } else {
+            (UNCOMPRESSED, content)
+        };
+        let length = u32::try_from(CHECKSUM_BYTES + body.len()).expect("below 64 KiB and a bit");
+        framed.push(kind);
+        framed.extend_from_slice(&length.to_le_bytes()[..3]);
+        framed.extend_from_slice(&checksum(content).to_le_bytes());
+        framed.extend_from_slice(body);
+    }
+    framed
+}
+
+/// Decompresses a whole framed stream.
+///
+/// # Errors
+/// [`SnappyError`]; never more than `limit` bytes are allocated.
+pub fn decompress_framed(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
+    let mut reader = FrameReader::new(limit);
+    let mut rest = data;
+    loop {
+        let Some((header, after)) = rest.split_first_chunk::<4>() else {
+            if rest.is_empty() && reader.started {
+                return Ok(reader.output);
+            }
+            return Err(SnappyError::Malformed("a frame's header is cut off"));
+        };
+        let length = reader.header(*header)?;
+        let Some((body, after)) = after.split_at_checked(length) else {
+            return Err(SnappyError::Malformed("a frame is cut off"));
+        };
+        reader.body(body)?;
+        rest = after;
+    }
+}
+
+/// A framed stream that is read frame by frame.
+#[derive(Debug)]
+pub struct FrameReader {
+    output: Vec<u8>,
+    limit: usize,
+    /// Bytes that may still be read, so that frames that say nothing do not go on for ever.
+    allowance: usize,
+    started: bool,
+    kind: u8,
+}
+
+impl FrameReader {
+    /// For at most `limit` bytes of content.
+    pub fn new(limit: usize) -> Self {
+        let allowance = limit.saturating_add(limit / 6).saturating_add(1024);
+        Self { output: Vec::new(), limit, allowance, started: false, kind: IDENTIFIER }
+    }
+
+    /// Whether the content has reached the limit. Without a first frame it has not.
+    pub fn is_full(&self) -> bool {
+        self.started && self.output.len() == self.limit
+    }
+
+    /// Takes a frame's header; tells how many bytes of body follow it.
+    ///
+    /// # Errors
+    /// [`SnappyError`] for a frame that has no place here, or is too long.
+    pub fn header(&mut self, header: [u8; 4]) -> Result<usize, SnappyError> {
+        let [kind, low, middle, high] = header;
+        let length = u32::from_le_bytes([low, middle, high, 0]);
+        let length = usize::try_from(length).expect("24 bits");
+        if !self.started && kind != IDENTIFIER {
+            return Err(SnappyError::Malformed("no stream identifier"));
+        }
+        let most = match kind {
+            COMPRESSED => CHECKSUM_BYTES + snap::raw::max_compress_len(MAX_FRAME_BYTES),
+            UNCOMPRESSED => CHECKSUM_BYTES + MAX_FRAME_BYTES,
+            IDENTIFIER => 6,
+            0x80..=0xfe => self.allowance,
+            _ => return Err(SnappyError::Malformed("an unknown frame that may not be skipped")),
+        };
+        self.allowance = self
+            .allowance
+            .checked_sub(length + 4)
+            .filter(|_| length <= most)
+            .ok_or(SnappyError::Malformed("a frame is too long"))?;
+        self.kind = kind;
+        Ok(length)
+    }
+
+    /// Takes the body that belongs to the last header.
+    ///
+    /// # Errors
+    /// [`SnappyError`].
+    pub fn body(&mut self, body: &[u8]) -> Result<(), SnappyError> {
+        match self.kind {
+            IDENTIFIER if body == &STREAM_IDENTIFIER[4..] => self.started = true,
+            IDENTIFIER => return Err(SnappyError::Malformed("a wrong stream identifier")),
+            COMPRESSED | UNCOMPRESSED => {
+                let Some((expected, content)) = body.split_first_chunk::<CHECKSUM_BYTES>() else {
+                    return Err(SnappyError::Malformed("a frame without a checksum"));
+                };
+                let room = MAX_FRAME_BYTES.min(self.limit - self.output.len());
+                let decompressed;
+                let content = if self.kind == COMPRESSED {
+                    decompressed = decompress(content, room)?;
+                    decompressed.as_slice()
+                } else {
+                    content
+                };
+                if content.len() > room {
+                    return Err(SnappyError::TooLong { actual: content.len(), limit: room });
+                }
+                if checksum(content) != u32::from_le_bytes(*expected) {
+                    return Err(SnappyError::Malformed("a wrong checksum"));
+                }
+                self.output.extend_from_slice(content);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The content.
+    pub fn into_content(self) -> Vec<u8> {
+        self.output
+    }
+}
+
+/// CRC-32C, masked as the framing format asks.
+fn checksum(data: &[u8]) -> u32 {
+    static TABLES: LazyLock<[[u32; 256]; 8]> = LazyLock::new(crc32c_tables);
+    let tables = &*TABLES;
+    let at = |table: usize, byte: u32| tables[table][usize::from(byte.to_le_bytes()[0])];
+    let mut crc = !0_u32;
+    let (blocks, rest) = data.as_chunks::<8>();
+    for [a, b, c, d, e, f, g, h] in blocks {
+        let low = crc ^ u32::from_le_bytes([*a, *b, *c, *d]);
+        let high = u32::from_le_bytes([*e, *f, *g, *h]);
+        crc = at(7, low) ^ at(6, low >> 8) ^ at(5, low >> 16) ^ at(4, low >> 24);
+        crc ^= at(3, high) ^ at(2, high >> 8) ^ at(1, high >> 16) ^ at(0, high >> 24);
+    }
+    for byte in rest {
+        crc = (crc >> 8) ^ at(0, crc ^ u32::from(*byte));
+    }
+    (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// Eight tables, so that eight bytes are taken at a time.
+fn crc32c_tables() -> [[u32; 256]; 8] {
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    let mut tables = [[0; 256]; 8];
+    for (byte, entry) in (0_u32..).zip(&mut tables[0]) {
+        *entry = (0..8).fold(byte, |crc, _| (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg()));
+    }
+    let first = tables[0];
+    for table in 1..8 {
+        tables[table] =
+            tables[table - 1].map(|crc| (crc >> 8) ^ first[usize::from(crc.to_le_bytes()[0])]);
+    }
+    tables
+}

@@ -1,0 +1,66 @@
+//! Unsigned LEB128: seven bits a byte, the lowest first.
+
+/// Bytes of a varint at most.
+pub const MAX_VARINT_BYTES: u32 = 10;
+
+/// Why bytes are no varint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VarintError {
+    /// The bytes end before the varint does.
+    #[error("the varint is cut off")]
+    Truncated,
+    /// More than ten bytes, or a value of more than 64 bits.
+    #[error("the varint does not fit in 64 bits")]
+    Overflow,
+}
+
+/// A varint that is read byte by byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VarintReader {
+    value: u64,
+    count: u32,
+}
+
+impl VarintReader {
+    /// Takes the next byte; the value when it was the last.
+    ///
+    /// # Errors
+    /// [`VarintError::Overflow`].
+    pub fn push(&mut self, byte: u8) -> Result<Option<u64>, VarintError> {
+        let bits = u64::from(byte & 0x7f);
+        // Nine bytes carry 63 bits, so the tenth has room for one.
+        if self.count >= MAX_VARINT_BYTES || (self.count == MAX_VARINT_BYTES - 1 && bits > 1) {
+            return Err(VarintError::Overflow);
+        }
+        self.value |= bits << (7 * self.count);
+        self.count += 1;
+        Ok((byte & 0x80 == 0).then_some(self.value))
+    }
+}
+
+/// The value at the front, and how many bytes it takes.
+///
+/// # Errors
+/// [`VarintError`].
+pub fn decode(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
+    let mut reader = VarintReader::default();
+    for (at, byte) in bytes.iter().enumerate() {
+        if let Some(value) = reader.push(*byte)? {
+            return Ok((value, at + 1));
+        }
+    }
+    Err(VarintError::Truncated)
+}
+
+/// Appends `value`.
+pub fn append(mut value: u64, bytes: &mut Vec<u8>) {
+    loop {
+        let low = (value & 0x7f).to_le_bytes()[0];
+        value >>= 7;
+        if value == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
+    }
+}

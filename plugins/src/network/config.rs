@@ -1,0 +1,353 @@
+//! How a node's network is set up.
+
+use std::{
+    fmt, fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+
+use super::codec::{
+    identity::{self, KeyError},
+    record::{NodeRecord, RecordError},
+};
+
+/// Bootnodes of a node at most.
+pub const MAX_BOOTNODES: usize = 256;
+/// Attestation subnets of a network at most.
+pub const MAX_COMMITTEES: u64 = 64;
+
+/// A node's secp256k1 secret key, which its peer id is made of. Its text form says nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeKey([u8; 32]);
+
+impl From<[u8; 32]> for NodeKey {
+    fn from(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeKey(…)")
+    }
+}
+
+impl NodeKey {
+    /// Reads a key from a file: 64 hex digits, with or without `0x`, and a newline.
+    ///
+    /// # Errors
+    /// [`NetworkError`], which names the file.
+    pub fn read(path: &Path) -> Result<Self, NetworkError> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| NetworkError::KeyFile { path: path.into(), error })?;
+        let secret = identity::parse_secret(&text)
+            .map_err(|error| NetworkError::Key { path: path.into(), error })?;
+        Ok(Self(secret))
+    }
+
+    /// Its bytes.
+    pub(super) fn secret(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// How a node's network is set up.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// The node's identity.
+    pub key: NodeKey,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address that others reach the node at, for its record; the listening address, unless
+    /// that is every address, when absent.
+    pub external_ip: Option<IpAddr>,
+    /// Names the network in its topics.
+    pub fork_digest: String,
+    /// Whom to connect to, and to connect to again when lost. At most [`MAX_BOOTNODES`].
+    pub bootnodes: Vec<Bootnode>,
+    /// How many attestation subnets there are: 1 to [`MAX_COMMITTEES`].
+    pub committee_count: u64,
+    /// The subnets to subscribe to at first.
+    pub subnets: Vec<u64>,
+    /// Connected peers at most. Those that this node called itself may be half as many again, so
+    /// that a full node still reaches its bootnodes.
+    pub max_peers: u32,
+    /// How long a peer stays banned.
+    pub ban_time: Duration,
+    /// Waits between attempts to reach a bootnode.
+    pub redial: Redial,
+    /// How long requests may take.
+    pub timeouts: Timeouts,
+    /// How much a peer may ask for.
+    pub rates: Rates,
+    /// What the node calls itself.
+    pub agent: String,
+}
+
+impl NetworkConfig {
+    /// A node with this identity on every IPv4 address, with the defaults of today's devnets.
+    pub fn new(key: impl Into<NodeKey>) -> Self {
+        Self {
+            key: key.into(),
+            listen: (Ipv4Addr::UNSPECIFIED, 9000).into(),
+            external_ip: None,
+            fork_digest: "12345678".into(),
+            bootnodes: Vec::new(),
+            committee_count: quintet_components::constants::ATTESTATION_COMMITTEE_COUNT,
+            subnets: Vec::new(),
+            max_peers: 64,
+            ban_time: Duration::from_secs(3600),
+            redial: Redial::default(),
+            timeouts: Timeouts::default(),
+            rates: Rates::default(),
+            agent: concat!("quintet/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+
+    /// Where to listen, as a multiaddr.
+    pub(super) fn listen_address(&self) -> Multiaddr {
+        Multiaddr::from(self.listen.ip())
+            .with(Protocol::Udp(self.listen.port()))
+            .with(Protocol::QuicV1)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn check(&self) -> Result<(), NetworkError> {
+        let wrong = |what: String| Err(NetworkError::Config(what));
+        if self.bootnodes.len() > MAX_BOOTNODES {
+            return wrong(format!("{} bootnodes, at most {MAX_BOOTNODES}", self.bootnodes.len()));
+        }
+        if !(1..=MAX_COMMITTEES).contains(&self.committee_count) {
+            return wrong(format!(
+                "{} attestation committees, expected 1 to {MAX_COMMITTEES}",
+                self.committee_count
+            ));
+        }
+        if self.fork_digest.is_empty() || self.fork_digest.contains('/') {
+            return wrong(format!("{:?} is no fork digest", self.fork_digest));
+        }
+        Ok(())
+    }
+}
+
+/// Why the network cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The key's file cannot be read.
+    #[error("cannot read the node key {path}: {error}")]
+    KeyFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The key's file holds no key.
+    #[error("the node key {path} holds no key: {error}")]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        error: KeyError,
+    },
+    /// The key in the configuration is none.
+    #[error("the node key is none: {0}")]
+    Secret(#[from] KeyError),
+    /// The configuration contradicts itself.
+    #[error("network configuration: {0}")]
+    Config(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; is the port taken?")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: String,
+    },
+    /// The thread or its runtime cannot be started.
+    #[error("cannot start the network's thread: {0}")]
+    Thread(String),
+}
+
+/// A peer to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bootnode {
+    /// Where it is.
+    pub address: Multiaddr,
+    /// Who it has to be; anybody when absent.
+    pub peer: Option<PeerId>,
+}
+
+/// A text names no bootnode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootnodeError {
+    /// It is a node record with something wrong.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// It is no node record, and no QUIC multiaddr.
+    #[error("{0:?} is neither a node record nor a multiaddr like /ip4/1.2.3.4/udp/9000/quic-v1")]
+    Address(String),
+}
+
+impl std::str::FromStr for Bootnode {
+    type Err = BootnodeError;
+
+    /// Reads a node record, or a QUIC multiaddr with or without `/p2p/…` at its end.
+    fn from_str(text: &str) -> Result<Self, BootnodeError> {
+        let text = text.trim();
+        if text.starts_with("enr:") {
+            let record = NodeRecord::parse(text)?;
+            return Ok(Self { address: record.multiaddr()?, peer: Some(record.peer_id()) });
+        }
+        let wrong = || BootnodeError::Address(text.to_owned());
+        let mut address: Multiaddr = text.parse().map_err(|_| wrong())?;
+        let peer = match address.iter().last() {
+            Some(Protocol::P2p(peer)) => {
+                address.pop();
+                Some(peer)
+            }
+            _ => None,
+        };
+        match address.iter().collect::<Vec<_>>().as_slice() {
+            [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Udp(_), Protocol::QuicV1] => {
+                Ok(Self { address, peer })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// Waits between attempts to reach a bootnode. Each wait is twice the one before it, give or take
+/// a quarter, so that nodes that lost the same bootnode do not come back at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Redial {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+impl Default for Redial {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60) }
+    }
+}
+
+/// How long requests may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Until the next chunk of an answer is whole, until a request is whole, until a peer takes a
+    /// chunk, and until the world has decided what to answer.
+    pub progress: Duration,
+    /// Until a whole answer is there, however steadily it comes.
+    pub total: Duration,
+    /// Until the world has judged a gossip message. Gossip may forget it after five heartbeats.
+    pub verdict: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            progress: Duration::from_secs(10),
+            total: Duration::from_secs(120),
+            verdict: Duration::from_millis(3_500),
+        }
+    }
+}
+
+/// So much at once, and so much a second after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How much a peer that has been quiet may take at once.
+    pub burst: f64,
+    /// How much more it may take every second.
+    pub per_second: f64,
+}
+
+/// How much each peer may ask for. Statuses count one each, blocks as many as were asked for, at
+/// least one.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Statuses.
+    pub status: Rate,
+    /// Blocks by root.
+    pub blocks_by_root: Rate,
+    /// Blocks by range.
+    pub blocks_by_range: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            status: Rate { burst: 16.0, per_second: 2.0 },
+            blocks_by_root: Rate { burst: 2048.0, per_second: 256.0 },
+            blocks_by_range: Rate { burst: 8192.0, per_second: 1024.0 },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootnodes_are_quic_addresses_or_records() {
+        let peer = PeerId::random();
+        let node: Bootnode =
+            format!(" /ip4/1.2.3.4/udp/9000/quic-v1/p2p/{peer}\n").parse().expect("an address");
+        assert_eq!(node.address.to_string(), "/ip4/1.2.3.4/udp/9000/quic-v1");
+        assert_eq!(node.peer, Some(peer));
+        let node: Bootnode = "/ip6/::1/udp/9000/quic-v1".parse().expect("an address");
+        assert_eq!(node.peer, None);
+        for wrong in ["", "1.2.3.4:9000", "/ip4/1.2.3.4/tcp/9000", "/ip4/1.2.3.4/udp/9000/quic"] {
+            assert_eq!(wrong.parse::<Bootnode>(), Err(BootnodeError::Address(wrong.into())));
+        }
+        assert!(matches!("enr:-x".parse::<Bootnode>(), Err(BootnodeError::Record(_))));
+        let record = NodeRecord::build(&[1; 32], Ipv4Addr::LOCALHOST.into(), 9).expect("a key");
+        let node: Bootnode = record.text().parse().expect("a record");
+        assert_eq!(node.address.to_string(), "/ip4/127.0.0.1/udp/9/quic-v1");
+    }
+
+    #[test]
+    fn a_key_is_not_printed() {
+        assert!(format!("{:?}", NetworkConfig::new([7; 32])).contains("key: NodeKey(…),"));
+    }
+
+    #[test]
+    fn a_key_file_is_read_or_named_in_the_error() {
+        let path = std::env::temp_dir().join(format!("quintet-node-key-{}", std::process::id()));
+        let missing = NodeKey::read(&path).expect_err("not there");
+        assert!(missing.to_string().contains(&path.display().to_string()), "{missing}");
+        fs::write(&path, format!("0x{}\n", "0a".repeat(32))).expect("writes");
+        assert_eq!(NodeKey::read(&path).ok(), Some([10; 32].into()));
+        fs::write(&path, "0a").expect("writes");
+        let wrong = NodeKey::read(&path).expect_err("no key").to_string();
+        fs::remove_file(&path).expect("removes");
+        assert!(wrong.contains("64 hex digits"), "{wrong}");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_said() {
+        let check = |change: fn(&mut NetworkConfig)| {
+            let mut config = NetworkConfig::new([1; 32]);
+            change(&mut config);
+            config.check().err().map(|error| error.to_string())
+        };
+        assert_eq!(check(|_| ()), None);
+        let wrong = |what: &str| Some(format!("network configuration: {what}"));
+        assert_eq!(
+            check(|config| config.committee_count = 0),
+            wrong("0 attestation committees, expected 1 to 64")
+        );
+        assert_eq!(
+            check(|config| config.fork_digest = "a/b".into()),
+            wrong("\"a/b\" is no fork digest")
+        );
+        let node: Bootnode = "/ip4/127.0.0.1/udp/9/quic-v1".parse().expect("an address");
+        let mut config = NetworkConfig::new([1; 32]);
+        config.bootnodes = vec![node; MAX_BOOTNODES + 1];
+        assert!(config.check().is_err());
+    }
+}

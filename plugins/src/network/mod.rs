@@ -1,0 +1,206 @@
+//! The network: libp2p on a thread of its own, bounded lanes and one bounded channel between it
+//! and the world.
+//!
+//! The thread owns the swarm and everything that it remembers of its peers. What arrives is decoded
+//! there and offered to the world's lanes; what the world decides is sent back through one channel
+//! at the end of every update. Neither side ever waits for the other's whole work.
+
+mod behaviour;
+mod bootnodes;
+pub mod codec;
+mod config;
+mod counters;
+mod gossip;
+mod limits;
+mod node;
+mod peers;
+mod requests;
+mod scoring;
+mod serve;
+mod streams;
+mod substreams;
+mod tasks;
+mod thread;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use bevy_app::{App, AppExit, Plugin, PostUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    duties::{AttestationProduced, BlockProduced},
+    messages::{AggregateProduced, InputJudged},
+    network::{NetworkCommand, PeerId, RequestEvent, RequestFailure},
+    schedule::NodeSystems,
+    storage::Blocks,
+};
+
+use crate::InboundLanes;
+pub use config::{
+    Bootnode, BootnodeError, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, NodeKey,
+    Rate, Rates, Redial, Timeouts,
+};
+pub use counters::{Counter, Counters, GossipCounters, NetworkCounters, RequestCounters};
+pub use substreams::RequestKind;
+
+use self::{
+    gossip::Content,
+    thread::{NetworkThread, Outbound},
+};
+
+/// Who this node is to others, and where.
+#[derive(Resource, Clone, Debug, PartialEq, Eq)]
+pub struct LocalNode {
+    /// Its id.
+    pub peer: PeerId,
+    /// Where it listens; the port is the one that was taken.
+    pub listen: SocketAddr,
+    /// Its signed record, when it is known under which address others reach it.
+    pub record: Option<String>,
+}
+
+impl LocalNode {
+    /// The multiaddr under which `listen` is reached, with the id.
+    pub fn address(&self) -> String {
+        let version = if self.listen.is_ipv4() { "ip4" } else { "ip6" };
+        let (ip, port) = (self.listen.ip(), self.listen.port());
+        format!("/{version}/{ip}/udp/{port}/quic-v1/p2p/{}", self.peer)
+    }
+}
+
+/// Connects the node to others. Added after `InboundPlugin`; [`Blocks`] may come from any plugin.
+/// When the node cannot listen, the app is told to exit with an error.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`LocalNode`], [`NetworkCounters`] | [`InboundLanes`], [`Blocks`], [`NetworkCommand`], [`InputJudged`], [`BlockProduced`], [`AttestationProduced`], [`AggregateProduced`] | the inbound lanes, [`RequestEvent`] |
+#[derive(Debug)]
+pub struct NetworkPlugin {
+    /// How the network is set up.
+    pub config: NetworkConfig,
+}
+
+/// The store of blocks as the thread sees it: there once every plugin is.
+#[derive(Resource)]
+struct ServedBlocks(Arc<OnceLock<Blocks>>);
+
+impl Plugin for NetworkPlugin {
+    fn build(&self, app: &mut App) {
+        let lanes = app.world().resource::<InboundLanes>().clone();
+        let counters = NetworkCounters::default();
+        let blocks = Arc::new(OnceLock::new());
+        let started =
+            thread::start(self.config.clone(), lanes, Arc::clone(&counters.0), Arc::clone(&blocks));
+        let (thread, local) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!("{error}");
+                app.world_mut().write_message(AppExit::error());
+                return;
+            }
+        };
+        app.add_message::<NetworkCommand>()
+            .add_message::<InputJudged>()
+            .add_message::<BlockProduced>()
+            .add_message::<AttestationProduced>()
+            .add_message::<AggregateProduced>()
+            .insert_resource(thread)
+            .insert_resource(ServedBlocks(blocks))
+            .insert_resource(counters)
+            .insert_resource(local)
+            .add_systems(
+                PostUpdate,
+                (send_verdicts, publish, send_commands).chain().in_set(NodeSystems::Flush),
+            );
+    }
+
+    fn finish(&self, app: &mut App) {
+        let world = app.world();
+        if let (Some(served), Some(blocks)) =
+            (world.get_resource::<ServedBlocks>(), world.get_resource::<Blocks>())
+        {
+            let _ = served.0.set(blocks.clone());
+        }
+    }
+}
+
+/// Tells gossip what became of its messages.
+fn send_verdicts(thread: Res<NetworkThread>, mut judged: MessageReader<InputJudged>) {
+    for InputJudged { id, verdict } in judged.read() {
+        if !id.is_requested() {
+            thread.send(Outbound::Verdict(*id, verdict.clone()));
+        }
+    }
+}
+
+/// Publishes what this node made: blocks first, for they are waited for most.
+fn publish(
+    thread: Res<NetworkThread>,
+    mut blocks: MessageReader<BlockProduced>,
+    mut aggregates: MessageReader<AggregateProduced>,
+    mut attestations: MessageReader<AttestationProduced>,
+) {
+    for BlockProduced(block) in blocks.read() {
+        thread.send(Outbound::Publish(Content::Block(Arc::clone(block))));
+    }
+    for AggregateProduced(aggregate) in aggregates.read() {
+        thread.send(Outbound::Publish(Content::Aggregate(Arc::clone(aggregate))));
+    }
+    for AttestationProduced(vote) in attestations.read() {
+        thread.send(Outbound::Publish(Content::Attestation(Arc::clone(vote))));
+    }
+}
+
+/// Passes commands on. A request for which there is no room ends at once.
+fn send_commands(
+    thread: Res<NetworkThread>,
+    mut commands: MessageReader<NetworkCommand>,
+    mut events: MessageWriter<RequestEvent>,
+) {
+    for command in commands.read() {
+        let sent = thread.send(Outbound::Command(command.clone()));
+        if let (false, NetworkCommand::Request { id, .. }) = (sent, command) {
+            let result = Err(RequestFailure::Disconnected);
+            events.write(RequestEvent::Ended { id: *id, result });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bevy_ecs::{message::Messages, system::RunSystemOnce};
+    use quintet_components::{
+        containers::Status,
+        network::{Request, RequestId},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_request_for_which_there_is_no_room_ends_at_once() {
+        let mut world = World::new();
+        let counters = Arc::new(Counters::default());
+        world.insert_resource(NetworkThread::unheard(Arc::clone(&counters)));
+        world.init_resource::<Messages<NetworkCommand>>();
+        world.init_resource::<Messages<RequestEvent>>();
+        let (id, peer) = (RequestId(7), "somebody".into());
+        let request = Request::Status(Status::default());
+        world.write_message(NetworkCommand::Cancel(id));
+        world.write_message(NetworkCommand::Request { id, peer, request });
+        world.run_system_once(send_commands).expect("runs");
+        let events: Vec<_> = world.resource_mut::<Messages<RequestEvent>>().drain().collect();
+        assert!(
+            matches!(
+                events.as_slice(),
+                [RequestEvent::Ended {
+                    id: RequestId(7),
+                    result: Err(RequestFailure::Disconnected)
+                }]
+            ),
+            "{events:?}"
+        );
+        assert_eq!(counters.outbound_dropped.get(), 2);
+    }
+}

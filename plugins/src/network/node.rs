@@ -1,0 +1,293 @@
+//! The network's loop: what the swarm says, what the world wants, what is due.
+
+mod inbound;
+mod outbound;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, SwarmBuilder,
+    gossipsub::{IdentTopic, MessageAcceptance},
+    identity::Keypair,
+    multiaddr::Protocol,
+    swarm::SwarmEvent,
+};
+use quintet_components::{
+    network::{DisconnectReason, PeerEvent, RequestId},
+    storage::Blocks,
+};
+use tokio::{
+    sync::mpsc,
+    task::AbortHandle,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    LocalNode, NetworkConfig, NetworkError,
+    behaviour::{Behaviour, GOSSIP_HEARTBEAT},
+    bootnodes::Bootnodes,
+    codec::{record::NodeRecord, topic::Topic},
+    counters::Counters,
+    gossip::Verdicts,
+    peers::{self, Peers},
+    substreams::RequestKind,
+    tasks::{Answers, MAX_REPORTS, Report, Tasks},
+    thread::Outbound,
+};
+use crate::InboundLanes;
+
+/// How often the loop looks at what is due: calls, overdue verdicts, events that found no room.
+const TICK: Duration = Duration::from_millis(100);
+/// Peer events that wait for room in their lane at most, before new connections are closed.
+const MAX_WAITING_EVENTS: usize = 1024;
+/// How long connections get to close when the node stops.
+const CLOSE_TIME: Duration = Duration::from_millis(300);
+/// Substreams that a peer may have open on a connection at most.
+const MAX_SUBSTREAMS: u32 = 128;
+/// Substreams of a connection that are agreeing on a protocol at most.
+const MAX_NEGOTIATING: usize = 32;
+
+/// Everything that the network's thread owns.
+pub(super) struct Node {
+    swarm: Swarm<Behaviour>,
+    config: NetworkConfig,
+    lanes: InboundLanes,
+    counters: Arc<Counters>,
+    peers: Peers,
+    bootnodes: Bootnodes,
+    verdicts: Verdicts,
+    tasks: Tasks,
+    reports: mpsc::Receiver<Report>,
+    /// Requests of this node under way.
+    asking: HashMap<RequestId, (RequestKind, AbortHandle)>,
+    /// The next request of a peer.
+    next_served: u64,
+    /// Events that found no room in their lane.
+    events: VecDeque<PeerEvent>,
+    tended: Instant,
+}
+
+impl Node {
+    /// A node that listens, and says where.
+    pub(super) async fn listen(
+        config: &NetworkConfig,
+        key: &Keypair,
+        lanes: InboundLanes,
+        counters: Arc<Counters>,
+        blocks: Arc<OnceLock<Blocks>>,
+    ) -> Result<(Self, LocalNode), NetworkError> {
+        let mut swarm = build_swarm(config, key);
+        let failed = |error: String| NetworkError::Listen { address: config.listen, error };
+        swarm.listen_on(config.listen_address()).map_err(|error| failed(error.to_string()))?;
+        let port = loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { address, .. } => break udp_port(&address),
+                SwarmEvent::ListenerClosed { reason: Err(error), .. }
+                | SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
+                SwarmEvent::ListenerClosed { .. } => return Err(failed("closed".into())),
+                _ => {}
+            }
+        };
+        let listen = SocketAddr::new(config.listen.ip(), port.unwrap_or(config.listen.port()));
+        let local = local_node(config, *swarm.local_peer_id(), listen);
+        let (reporter, reports) = mpsc::channel(MAX_REPORTS);
+        let now = Instant::now();
+        let me = *swarm.local_peer_id();
+        let others: Vec<_> =
+            config.bootnodes.iter().filter(|node| node.peer != Some(me)).cloned().collect();
+        let tasks = Tasks {
+            events: lanes.request_events.clone(),
+            received: lanes.requests.clone(),
+            counters: Arc::clone(&counters),
+            timeouts: config.timeouts,
+            blocks,
+            answers: Answers::default(),
+            reports: reporter,
+        };
+        let mut node = Self {
+            swarm,
+            lanes,
+            counters,
+            peers: Peers::new(config.rates),
+            bootnodes: Bootnodes::new(&others, config.redial, now),
+            verdicts: Verdicts::default(),
+            tasks,
+            reports,
+            asking: HashMap::new(),
+            next_served: 0,
+            events: VecDeque::new(),
+            tended: now,
+            config: config.clone(),
+        };
+        for topic in [Topic::Block, Topic::Aggregation] {
+            node.subscribe(topic);
+        }
+        node.set_subnets(&config.subnets);
+        Ok((node, local))
+    }
+
+    /// Runs until the world hangs up, and then closes every connection.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Outbound>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                outbound = inbox.recv() => match outbound {
+                    Some(Outbound::Publish(content)) => self.publish(&content),
+                    Some(Outbound::Verdict(id, verdict)) => self.judge(id, &verdict),
+                    Some(Outbound::Command(command)) => self.obey(command),
+                    None => break,
+                },
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                Some(report) = self.reports.recv() => self.on_report(report),
+                _ = ticks.tick() => self.on_tick(),
+            }
+            self.flush_events();
+        }
+        self.close().await;
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        while let Some(waiting) = self.verdicts.overdue(now, self.config.timeouts.verdict) {
+            self.report(&waiting, &MessageAcceptance::Ignore);
+        }
+        for peer in self.peers.unban(now) {
+            self.swarm.behaviour_mut().banned.unblock_peer(peer);
+        }
+        let swarm = &self.swarm;
+        for call in self.bootnodes.due(now, |peer| swarm.is_connected(peer)) {
+            self.counters.dialled.increment();
+            let id = call.connection_id();
+            if let Err(error) = self.swarm.dial(call) {
+                tracing::debug!(%error, "cannot call a bootnode");
+                self.counters.dial_failures.increment();
+                self.bootnodes.missed(id);
+            }
+        }
+        if now - self.tended >= GOSSIP_HEARTBEAT {
+            self.peers.tend(now - self.tended, now);
+            self.tended = now;
+            self.tell_scores();
+        }
+    }
+
+    /// Passes this node's own scores on to gossip, and the sums to the world.
+    fn tell_scores(&mut self) {
+        let room = self.events.len() < MAX_WAITING_EVENTS;
+        for (peer, own) in self.peers.connected() {
+            let gossip = &mut self.swarm.behaviour_mut().gossip;
+            gossip.set_application_score(&peer, own);
+            let score = gossip.peer_score(&peer).unwrap_or(own);
+            if let Some(state) = self.peers.get_mut(&peer)
+                && room
+                && state.tell(score)
+            {
+                let peer = state.name.clone();
+                self.events.push_back(PeerEvent::Scored { peer, score });
+            }
+        }
+    }
+
+    /// Takes points off a peer, which may end in a ban.
+    fn penalize(&mut self, peer: PeerId, points: f64, why: &str) {
+        // What a banned peer sent before it was, changes nothing any more.
+        if points == 0.0 || self.peers.is_banned(&peer) {
+            return;
+        }
+        tracing::debug!(%peer, points, why, "a peer loses points");
+        if self.peers.penalize(&peer, points) {
+            self.ban(peer, DisconnectReason::LowScore);
+        }
+    }
+
+    /// Refuses a peer for the ban time, and disconnects it.
+    fn ban(&mut self, peer: PeerId, reason: DisconnectReason) {
+        let until = Instant::now() + self.config.ban_time;
+        tracing::debug!(%peer, ?reason, "a peer is banned");
+        self.counters.banned.increment();
+        if let Some(freed) = self.peers.ban(peer, until) {
+            self.swarm.behaviour_mut().banned.unblock_peer(freed);
+        }
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let until_ms = (since_epoch + self.config.ban_time).as_millis();
+        self.events.push_back(PeerEvent::Banned {
+            peer: peers::name(&peer),
+            until_ms: u64::try_from(until_ms).unwrap_or(u64::MAX),
+        });
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.closing.get_or_insert(reason);
+        }
+        // Closes the connections, too.
+        self.swarm.behaviour_mut().banned.block_peer(peer);
+    }
+
+    /// Hands events to the world, in order, as long as there is room.
+    fn flush_events(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            if let Err(event) = self.lanes.peers.try_offer(event) {
+                self.events.push_front(event);
+                return;
+            }
+        }
+    }
+
+    fn topic(&self, topic: Topic) -> IdentTopic {
+        IdentTopic::new(topic.text(&self.config.fork_digest))
+    }
+
+    /// Says goodbye, so that peers need not wait for a timeout.
+    async fn close(mut self) {
+        for (_, (_, task)) in self.asking.drain() {
+            task.abort();
+        }
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closed = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+            // One more turn, for the last packets.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let _ = timeout(CLOSE_TIME, closed).await;
+    }
+}
+
+fn build_swarm(config: &NetworkConfig, key: &Keypair) -> Swarm<Behaviour> {
+    SwarmBuilder::with_existing_identity(key.clone())
+        .with_tokio()
+        .with_quic_config(|mut quic| {
+            quic.max_concurrent_stream_limit = MAX_SUBSTREAMS;
+            quic
+        })
+        .with_behaviour(|key| Behaviour::new(key, config))
+        .unwrap_or_else(|never| match never {})
+        .with_swarm_config(|swarm| swarm.with_max_negotiating_inbound_streams(MAX_NEGOTIATING))
+        .build()
+}
+
+fn udp_port(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Udp(port) => Some(port),
+        _ => None,
+    })
+}
+
+fn local_node(config: &NetworkConfig, peer: PeerId, listen: SocketAddr) -> LocalNode {
+    let ip: Option<IpAddr> =
+        config.external_ip.or_else(|| Some(listen.ip()).filter(|ip| !ip.is_unspecified()));
+    let record = ip.map(|ip| NodeRecord::build(config.key.secret(), ip, listen.port()));
+    let record = record.and_then(|record| {
+        record.inspect_err(|error| tracing::warn!(%error, "no node record")).ok()
+    });
+    LocalNode { peer: peers::name(&peer), listen, record: record.map(|record| record.text()) }
+}

@@ -1,0 +1,233 @@
+//! Requests of peers.
+
+use std::sync::Arc;
+
+use libp2p::Stream;
+use quintet_components::{
+    constants::MAX_REQUEST_BLOCKS,
+    containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, Status},
+    network::{Answer, InboundRequestId, PeerId, Request, RequestReceived, ResponseError},
+    storage::Blocks,
+};
+use ssz::{Decode, Encode};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
+
+use super::{
+    codec::wire::{ResponseCode, WireError, encode_chunk, encode_error},
+    peers::Allowance,
+    requests::STATUS_BYTES,
+    streams::{ReadError, WriteError, close, read_payload, write},
+    substreams::RequestKind,
+    tasks::{Report, Tasks},
+};
+
+/// Requests of one peer that are served at once at most; one more is not listened to.
+pub(super) const MAX_SERVED_PER_PEER: usize = 8;
+
+/// What became of a peer's request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It has its whole answer.
+    Served,
+    /// It was answered with an error that is no fault of the peer's.
+    Refused,
+    /// It is none.
+    Invalid,
+    /// The peer asks for too much.
+    RateLimited,
+    /// The peer left, or wants no more.
+    Abandoned,
+    /// The peer does not finish its request, or does not take its answer.
+    Stalled,
+}
+
+impl From<WriteError> for Outcome {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Broken => Self::Abandoned,
+            WriteError::Timeout => Self::Stalled,
+        }
+    }
+}
+
+/// A peer's request.
+pub(super) struct Inbound {
+    pub(super) id: InboundRequestId,
+    pub(super) peer: libp2p::PeerId,
+    pub(super) name: PeerId,
+    pub(super) kind: RequestKind,
+    pub(super) allowance: Allowance,
+}
+
+/// Reads a request, has the world decide, and writes the answer.
+pub(super) async fn serve(tasks: Tasks, inbound: Inbound, mut stream: Stream) {
+    let (peer, kind) = (inbound.peer, inbound.kind);
+    let outcome = answer(&tasks, inbound, &mut stream).await;
+    tasks.report(Report::Served { peer, kind, outcome }).await;
+}
+
+async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome {
+    let at_most = tasks.timeouts.progress;
+    let payload = match timeout(at_most, read_payload(stream, limit(inbound.kind))).await {
+        Ok(Ok(payload)) => Ok(payload),
+        Ok(Err(ReadError::Wire(WireError::Truncated))) => Err("Empty request"),
+        Ok(Err(ReadError::Wire(_))) => Err(undecodable(inbound.kind)),
+        Ok(Err(ReadError::Broken)) => return Outcome::Abandoned,
+        Ok(Err(ReadError::Timeout)) | Err(_) => return Outcome::Stalled,
+    };
+    let request = match payload.and_then(|payload| decode(inbound.kind, &payload)) {
+        Ok(request) => request,
+        Err(text) => {
+            let error = ResponseError::InvalidRequest(text.into());
+            return send_error(tasks, stream, &error, Outcome::Invalid).await;
+        }
+    };
+    if !inbound.allowance.take(inbound.kind, cost(&request), Instant::now()) {
+        let error = ResponseError::ServerError("Too many requests".into());
+        return send_error(tasks, stream, &error, Outcome::RateLimited).await;
+    }
+    match decide(tasks, &inbound, request).await {
+        Answer::Status(status) => {
+            let chunk = encode_chunk(ResponseCode::Success, &status.as_ssz_bytes());
+            let chunk = chunk.expect("80 bytes are within the limit");
+            send(tasks, stream, inbound.kind, &chunk).await
+        }
+        Answer::Blocks(roots) => send_blocks(tasks, stream, inbound.kind, &roots).await,
+        Answer::Error(error) => send_error(tasks, stream, &error, Outcome::Refused).await,
+    }
+}
+
+/// The world's answer, or an error in its place.
+async fn decide(tasks: &Tasks, inbound: &Inbound, request: Request) -> Answer {
+    let failed = |text: &str| Answer::Error(ResponseError::ServerError(text.into()));
+    let (answer, _guard) = tasks.answers.wait(inbound.id);
+    let received = RequestReceived { id: inbound.id, peer: inbound.name.clone(), request };
+    if !tasks.received.offer(received) {
+        return failed("Busy");
+    }
+    match timeout(tasks.timeouts.progress, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => failed("Internal error"),
+    }
+}
+
+async fn send_blocks(
+    tasks: &Tasks,
+    stream: &mut Stream,
+    kind: RequestKind,
+    roots: &Arc<[Root]>,
+) -> Outcome {
+    let Some(blocks) = tasks.blocks.get() else {
+        let error = ResponseError::ServerError("Block lookup not available".into());
+        return send_error(tasks, stream, &error, Outcome::Refused).await;
+    };
+    for root in roots.iter().take(MAX_REQUEST_BLOCKS) {
+        let (blocks, root) = (blocks.clone(), *root);
+        // Reading and compressing take their time, and only so many at once.
+        let chunk = spawn_blocking(move || read_block(&blocks, &root)).await;
+        let chunk = match chunk {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => continue,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot read a block that a peer asked for");
+                let error = ResponseError::ServerError("Internal error".into());
+                return send_error(tasks, stream, &error, Outcome::Refused).await;
+            }
+            // The node stops.
+            Err(_) => return Outcome::Refused,
+        };
+        if let Err(error) = write(stream, &chunk, tasks.timeouts.progress).await {
+            return error.into();
+        }
+        tasks.counters.requests(kind).chunks_sent.increment();
+    }
+    finish(tasks, stream, Outcome::Served).await
+}
+
+/// A block as a chunk of an answer.
+fn read_block(blocks: &Blocks, root: &Root) -> Result<Option<Vec<u8>>, String> {
+    let block = blocks.0.signed_block(root).map_err(|error| error.to_string())?;
+    let chunk = block.map(|block| encode_chunk(ResponseCode::Success, &block.as_ssz_bytes()));
+    chunk.transpose().map_err(|error| error.to_string())
+}
+
+async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
+    if let Err(error) = write(stream, chunk, tasks.timeouts.progress).await {
+        return error.into();
+    }
+    tasks.counters.requests(kind).chunks_sent.increment();
+    finish(tasks, stream, Outcome::Served).await
+}
+
+async fn send_error(
+    tasks: &Tasks,
+    stream: &mut Stream,
+    error: &ResponseError,
+    outcome: Outcome,
+) -> Outcome {
+    match write(stream, &encode_error(error), tasks.timeouts.progress).await {
+        Ok(()) => finish(tasks, stream, outcome).await,
+        Err(_) => outcome,
+    }
+}
+
+async fn finish(tasks: &Tasks, stream: &mut Stream, outcome: Outcome) -> Outcome {
+    match close(stream, tasks.timeouts.progress).await {
+        Err(error) if outcome == Outcome::Served => error.into(),
+        _ => outcome,
+    }
+}
+
+/// Bytes of a request at most.
+fn limit(kind: RequestKind) -> usize {
+    match kind {
+        RequestKind::Status => STATUS_BYTES,
+        // An offset, and 32 bytes a root.
+        RequestKind::BlocksByRoot => 4 + 32 * MAX_REQUEST_BLOCKS,
+        RequestKind::BlocksByRange => 16,
+    }
+}
+
+fn undecodable(kind: RequestKind) -> &'static str {
+    match kind {
+        RequestKind::Status => "Invalid Status message",
+        RequestKind::BlocksByRoot => "Invalid BlocksByRootRequest message",
+        RequestKind::BlocksByRange => "Invalid BlocksByRangeRequest message",
+    }
+}
+
+/// What a payload asks for, or what it is told.
+fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
+    match kind {
+        RequestKind::Status => Status::from_ssz_bytes(payload).map(Request::Status).ok(),
+        RequestKind::BlocksByRoot => {
+            let request = BlocksByRootRequest::from_ssz_bytes(payload).ok();
+            if request.as_ref().is_some_and(|request| request.roots.0.is_empty()) {
+                return Err("No roots");
+            }
+            request.map(Request::BlocksByRoot)
+        }
+        RequestKind::BlocksByRange => {
+            let request = BlocksByRangeRequest::from_ssz_bytes(payload).ok();
+            let most = MAX_REQUEST_BLOCKS as u64;
+            if request.is_some_and(|request| !(1..=most).contains(&request.count)) {
+                return Err("Invalid count");
+            }
+            request.map(Request::BlocksByRange)
+        }
+    }
+    .ok_or_else(|| undecodable(kind))
+}
+
+/// How much of its allowance a request takes.
+#[allow(clippy::cast_precision_loss, reason = "at most 1024")]
+fn cost(request: &Request) -> f64 {
+    match request {
+        Request::Status(_) => 1.0,
+        Request::BlocksByRoot(request) => request.roots.0.len() as f64,
+        Request::BlocksByRange(request) => request.count as f64,
+    }
+}

@@ -1,0 +1,132 @@
+//! The thread that the network lives on.
+
+use std::{
+    sync::{Arc, OnceLock, mpsc as std_mpsc},
+    thread,
+    time::Duration,
+};
+
+use bevy_ecs::prelude::Resource;
+use quintet_components::{
+    messages::{InputId, Verdict},
+    network::NetworkCommand,
+    storage::Blocks,
+};
+use tokio::sync::mpsc;
+
+use super::{
+    LocalNode, NetworkConfig, NetworkError, codec::identity, counters::Counters, gossip::Content,
+    limits, node::Node,
+};
+use crate::InboundLanes;
+
+/// What the world sent and the thread has not taken yet, at most.
+const MAX_OUTBOUND: usize = 16_384;
+/// Threads that read served blocks at most.
+const MAX_READERS: usize = 4;
+/// How long the thread may take to listen.
+const START_TIME: Duration = Duration::from_secs(10);
+/// How long the thread may take to end.
+const STOP_TIME: Duration = Duration::from_secs(1);
+/// How long a disk read under way holds up the end.
+const READERS_STOP_TIME: Duration = Duration::from_millis(200);
+
+/// What the world sends to the network.
+#[derive(Debug)]
+pub(super) enum Outbound {
+    Publish(Content),
+    Verdict(InputId, Verdict),
+    Command(NetworkCommand),
+}
+
+/// The running thread; it ends when this is dropped.
+#[derive(Resource)]
+pub(super) struct NetworkThread {
+    outbound: Option<mpsc::Sender<Outbound>>,
+    /// Hung up when the thread ends.
+    ended: std::sync::Mutex<std_mpsc::Receiver<()>>,
+    counters: Arc<Counters>,
+}
+
+impl NetworkThread {
+    /// Hands something over, or drops and counts it when there is no room. Never blocks.
+    pub(super) fn send(&self, outbound: Outbound) -> bool {
+        let sender = self.outbound.as_ref().expect("there until it is dropped");
+        let sent = sender.try_send(outbound).is_ok();
+        if !sent {
+            self.counters.outbound_dropped.increment();
+        }
+        sent
+    }
+}
+
+#[cfg(test)]
+impl NetworkThread {
+    /// Of a thread that takes nothing.
+    pub(super) fn unheard(counters: Arc<Counters>) -> Self {
+        let (outbound, _) = mpsc::channel(1);
+        let (_, ended) = std_mpsc::channel();
+        Self { outbound: Some(outbound), ended: std::sync::Mutex::new(ended), counters }
+    }
+}
+
+impl Drop for NetworkThread {
+    fn drop(&mut self) {
+        self.outbound = None;
+        let ended = self.ended.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if ended.recv_timeout(STOP_TIME) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the network's thread has not ended within {STOP_TIME:?}");
+        }
+    }
+}
+
+/// Starts the thread and waits until it listens.
+pub(super) fn start(
+    config: NetworkConfig,
+    lanes: InboundLanes,
+    counters: Arc<Counters>,
+    blocks: Arc<OnceLock<Blocks>>,
+) -> Result<(NetworkThread, LocalNode), NetworkError> {
+    config.check()?;
+    let key = identity::keypair(*config.key.secret())?;
+    limits::check();
+    let (outbound, inbox) = mpsc::channel(MAX_OUTBOUND);
+    let (started, starts) = std_mpsc::sync_channel(1);
+    let (ending, ended) = std_mpsc::channel::<()>();
+    let for_thread = Arc::clone(&counters);
+    let run = move || {
+        let _ending = ending;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_READERS)
+            .thread_name("network-reader")
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(NetworkError::Thread(error.to_string())));
+                return;
+            }
+        };
+        runtime.block_on(async {
+            match Node::listen(&config, &key, lanes, for_thread, blocks).await {
+                Ok((node, local)) => {
+                    let _ = started.send(Ok(local));
+                    node.run(inbox).await;
+                }
+                Err(error) => _ = started.send(Err(error)),
+            }
+        });
+        runtime.shutdown_timeout(READERS_STOP_TIME);
+    };
+    thread::Builder::new()
+        .name("network".into())
+        .spawn(run)
+        .map_err(|error| NetworkError::Thread(error.to_string()))?;
+    let local = starts
+        .recv_timeout(START_TIME)
+        .map_err(|_| NetworkError::Thread("it does not answer".into()))??;
+    let thread =
+        NetworkThread { outbound: Some(outbound), ended: std::sync::Mutex::new(ended), counters };
+    Ok((thread, local))
+}

@@ -1,0 +1,11 @@
+//! Nodes and raw peers over QUIC on loopback, in one process.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod gossip;
+mod hostile;
+mod node;
+mod peers;
+mod raw;
+mod requests;
+mod samples;
