@@ -160,13 +160,15 @@ impl NetworkPlan {
     }
 }
 
-/// Makes the folder: keys first, and what makes it a network last.
+/// Makes the folder: keys first, and what makes it a network last. `genesis_time` is asked once
+/// the keys are there, and noted in the plan.
 ///
 /// # Errors
 /// [`CreateError`].
 pub fn create(
     folder: &Path,
-    plan: &NetworkPlan,
+    plan: &mut NetworkPlan,
+    genesis_time: impl FnOnce() -> u64,
     progress: Option<&(dyn Fn(MakeProgress) + Sync)>,
     cancel: Option<&AtomicBool>,
 ) -> Result<CreatedNetwork, CreateError> {
@@ -194,6 +196,7 @@ pub fn create(
         cancel,
     };
     let keys = make_keys(&key_folder, 0..plan.validators, &options)?;
+    plan.genesis_time = genesis_time();
     let manifest = write::manifest(plan.preset, plan.active_epoch, &keys);
     write_file(&key_folder.join(KEY_MANIFEST), &manifest, false)?;
     for node in &nodes {
@@ -213,8 +216,16 @@ pub fn create(
     Ok(CreatedNetwork { nodes })
 }
 
+/// Replaces a file that anyone may read.
+///
+/// # Errors
+/// [`CreateError::Io`].
+pub fn write_public_file(path: &Path, text: &str) -> Result<(), CreateError> {
+    write_file(path, text, false)
+}
+
 /// Replaces a file; one with a secret is readable by its owner only.
-pub(super) fn write_file(path: &Path, text: &str, secret: bool) -> Result<(), CreateError> {
+fn write_file(path: &Path, text: &str, secret: bool) -> Result<(), CreateError> {
     use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
 
     let write = || {

@@ -22,12 +22,15 @@ mod write;
 mod yaml;
 
 pub use annotated::{AnnotatedRow, AnnotatedValidators};
-pub use create::{CreateError, CreatedNetwork, NetworkPlan, PlannedNode, create};
+pub use create::{
+    CreateError, CreatedNetwork, NetworkPlan, PlannedNode, create, write_public_file,
+};
 pub use files::{
     Bootnodes, GenesisFile, GenesisKeys, KeyManifest, ManifestEntry, ManifestHeader, NodeConfig,
     NodeValidators, ValidatorConfig,
 };
 pub use node_key::{NodeKey, NodeRecord};
+pub use write::manifest;
 pub use yaml::{MAX_ENTRIES, MAX_FILE_BYTES, NetworkFileError};
 
 /// The genesis: time and validators' keys.
