@@ -73,36 +73,49 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, NetworkFileErr
         .map_err(|error| NetworkFileError::content(path, error))
 }
 
-/// A scalar as it is written, quoted or not: what YAML would make a number of keeps its digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Reads a scalar from its own text: what YAML would make a number of keeps its digits. The error
+/// is told with the scalar's place.
+fn scalar<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    struct ScalarVisitor<P, T>(P, PhantomData<T>);
+
+    impl<T, P: FnOnce(&str) -> Result<T, String>> Visitor<'_> for ScalarVisitor<P, T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a single value")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+
+    // Asked for a string, the parser hands out the text as it is written, quoted or not.
+    deserializer.deserialize_str(ScalarVisitor(parse, PhantomData))
+}
+
+/// A text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text(pub(super) String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Asked for a string, the parser hands out the scalar's own text.
-        String::deserialize(deserializer).map(Self)
+        scalar(deserializer, |text| Ok(Self(text.to_owned())))
     }
 }
 
-/// A scalar that is read from its text.
-fn parsed<'de, T: FromStr, D: Deserializer<'de>>(
-    deserializer: D,
-    expected: &str,
-) -> Result<T, D::Error> {
-    let Text(text) = Text::deserialize(deserializer)?;
-    text.trim()
-        .parse()
-        .map_err(|_| D::Error::custom(format!("expected {expected}, found {text:?}")))
-}
-
-/// A number, quoted or not.
+/// A number or an address, quoted or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Number<T>(pub(super) T);
 
-impl<'de, T: FromStr> Deserialize<'de> for Number<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Number<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = format!("a number ({})", std::any::type_name::<T>());
-        parsed(deserializer, &expected).map(Self)
+        scalar(deserializer, |text| {
+            text.trim().parse().map(Self).map_err(|error| format!("{text:?}: {error}"))
+        })
     }
 }
 
@@ -112,12 +125,11 @@ pub(super) struct Flag(pub(super) bool);
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        match text.to_ascii_lowercase().as_str() {
+        scalar(deserializer, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "1" => Ok(Self(true)),
             "false" | "no" | "0" | "" => Ok(Self(false)),
-            _ => Err(D::Error::custom(format!("expected true or false, found {text:?}"))),
-        }
+            _ => Err(format!("expected true or false, found {text:?}")),
+        })
     }
 }
 
@@ -127,11 +139,11 @@ pub(super) struct KeyText(pub(super) PublicKey);
 
 impl<'de> Deserialize<'de> for KeyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let key = public_key_from_hex(&text).map_err(|error| {
-            D::Error::custom(format!("expected a public key of 52 bytes in hex: {error}"))
-        })?;
-        Ok(Self(PublicKey::from(key)))
+        scalar(deserializer, |text| {
+            let key = public_key_from_hex(text)
+                .map_err(|error| format!("expected a public key of 52 bytes in hex: {error}"))?;
+            Ok(Self(PublicKey::from(key)))
+        })
     }
 }
 
@@ -170,6 +182,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
                 Ok(List(Vec::new()))
+            }
+
+            // A file without anything.
+            fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+                self.visit_unit()
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -215,6 +232,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
 
             fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
                 Ok(ByName(BTreeMap::new()))
+            }
+
+            // A file without anything.
+            fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+                self.visit_unit()
             }
         }
 
