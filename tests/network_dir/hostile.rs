@@ -41,7 +41,7 @@ fn more_validators_than_a_network_can_have_are_refused() {
     let mut text = "GENESIS_TIME: 7\nGENESIS_VALIDATORS:\n".to_owned();
     for _ in 0..=4096 {
         let key = key_hex(11);
-        write!(text, "- {{attestation_pubkey: {key}, proposal_pubkey: {key}}}\n")
+        writeln!(text, "- {{attestation_pubkey: {key}, proposal_pubkey: {key}}}")
             .expect("a string");
     }
     let path = file(&folder, "config.yaml", &text);
