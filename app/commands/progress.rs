@@ -60,7 +60,7 @@ fn line(progress: MakeProgress, elapsed: Duration) -> String {
     // Keys from the cache cost nothing, and say nothing of those that are made.
     let made = done.saturating_sub(work(cached));
     let left = match made {
-        _ if done >= total => format!("{:.0?}", elapsed),
+        _ if done >= total => format!("{elapsed:.0?}"),
         0 => "…".to_owned(),
         made => {
             let left = elapsed.as_secs_f64() * (total - done) as f64 / made as f64;
