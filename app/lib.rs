@@ -28,6 +28,8 @@
 //! # Ok::<(), quintet::prover::UnknownProofSystem>(())
 //! ```
 
+pub mod network_dir;
+
 use bevy_app::{App, Plugins};
 use bevy_ecs::error::{BevyError, ErrorContext, Severity};
 

@@ -19,5 +19,7 @@ fn main() -> ExitCode {
     }
     match cli.command {
         cli::Command::Devnet(arguments) => commands::devnet::run(&arguments),
+        cli::Command::Genesis(arguments) => commands::genesis::run(&arguments),
+        cli::Command::Keys(command) => commands::keys::run(&command),
     }
 }

@@ -1,7 +1,7 @@
 //! A network of nodes with duties, by a clock turned by hand: real signatures of the test preset,
 //! the embedded proof system, and tasks that run at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bevy_app::App;
 use leansig::{
@@ -13,8 +13,8 @@ use quintet::{
         chain::{Finalized, Head, IsAggregator, Justified},
         clock::{SlotClock, UnixTime},
         constants::INTERVALS_PER_SLOT,
-        containers::{PublicKey, Root, Validator, Validators},
-        duties::{DutyCounts, Role, SignError, Signer, Signing},
+        containers::{PublicKey, Root, Signature, Validator, Validators},
+        duties::{DutyCounts, Role, SignError, SignRequest, Signer, Signing},
         preset::SignaturePreset,
         task::{InlineSpawner, Tasks},
         waker::NodeWaker,
@@ -147,6 +147,45 @@ fn without_the_aggregator_nothing_is_justified() {
     run(&mut nodes, 0, 8, |_| false);
     assert!(nodes.iter().all(|node| finalized(node) == 0));
     assert_eq!(nodes[1].world().resource::<Head>().0.slot, 8, "the chain still grows");
+}
+
+/// Counts what a node asks of its signer.
+#[derive(Default)]
+struct CountingSigner {
+    slots: Mutex<Vec<u64>>,
+    batches: Mutex<Vec<usize>>,
+}
+
+impl Signer for CountingSigner {
+    fn validators(&self) -> Vec<u64> {
+        vec![1, 2, 3]
+    }
+
+    fn sign(&self, index: u64, role: Role, _: u64, _: Root) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index, role })
+    }
+
+    fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
+        self.batches.lock().expect("one thread").push(requests.len());
+        requests
+            .iter()
+            .map(|request| self.sign(request.index, request.role, 0, Root::ZERO))
+            .collect()
+    }
+
+    fn begin_slot(&self, slot: u64) {
+        self.slots.lock().expect("one thread").push(slot);
+    }
+}
+
+#[test]
+fn a_signer_is_told_every_slot_and_signs_its_votes_together() {
+    let mut nodes = network();
+    let signer = Arc::new(CountingSigner::default());
+    nodes[0].insert_resource(Signing(signer.clone()));
+    run(&mut nodes, 0, 3, |_| false);
+    assert_eq!(*signer.slots.lock().expect("one thread"), [0, 1, 2, 3]);
+    assert_eq!(*signer.batches.lock().expect("one thread"), [3; 4]);
 }
 
 #[test]

@@ -37,9 +37,40 @@ pub enum SignError {
         /// The slot.
         slot: Slot,
     },
+    /// The slot is so old that the record of signatures no longer says what the key signed for it.
+    #[error(
+        "slot {slot} is too old for validator {index} as {role:?}: what was signed before slot \
+         {floor} is no longer on record"
+    )]
+    TooOld {
+        /// Whose key.
+        index: ValidatorIndex,
+        /// Which of the two.
+        role: Role,
+        /// The slot.
+        slot: Slot,
+        /// The first slot for which the key still signs.
+        floor: Slot,
+    },
+    /// The signature could not be put on record, so that it was not made.
+    #[error("nothing is signed while the signing record cannot be written: {0}")]
+    Record(String),
     /// The key cannot sign for this slot.
     #[error("{0}")]
     Key(String),
+}
+
+/// A request for a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignRequest {
+    /// Whose key.
+    pub index: ValidatorIndex,
+    /// Which of the two.
+    pub role: Role,
+    /// The slot.
+    pub slot: Slot,
+    /// The message.
+    pub message: Root,
 }
 
 /// Signs with the node's keys. The same request gets the same signature again; another message
@@ -59,6 +90,19 @@ pub trait Signer: Send + Sync + 'static {
         slot: Slot,
         message: Root,
     ) -> Result<Signature, SignError>;
+
+    /// Signs several messages, which may share what a single one costs beside the signature; one
+    /// outcome a request, in their order.
+    fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
+        let sign = |request: &SignRequest| {
+            self.sign(request.index, request.role, request.slot, request.message)
+        };
+        requests.iter().map(sign).collect()
+    }
+
+    /// A slot has begun: the signer may prepare, in its own time, what later slots need. Returns
+    /// at once.
+    fn begin_slot(&self, _slot: Slot) {}
 }
 
 /// The node's signer.

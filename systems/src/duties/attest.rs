@@ -7,7 +7,7 @@ use quintet_components::{
     chain::IsAggregator,
     clock::CurrentInterval,
     containers::{SignedAttestation, Slot},
-    duties::{AttestationProduced, DutyCounts, Role, SignError, Signing},
+    duties::{AttestationProduced, DutyCounts, Role, SignError, SignRequest, Signing},
     task::{Tasks, Work},
 };
 use tree_hash::TreeHash;
@@ -24,18 +24,23 @@ pub struct AttestationTask(Option<(Slot, Work<Vec<Result<SignedAttestation, Sign
 pub fn start_attestations(world: &mut World) {
     let slot = world.resource::<CurrentInterval>().slot();
     let signing = world.resource::<Signing>().clone();
+    signing.0.begin_slot(slot);
     let validators = signing.0.validators();
     if validators.is_empty() {
         return;
     }
     let data = produce_attestation_data(world, slot);
     let work = world.resource::<Tasks>().spawn(move |_| {
-        let root = data.tree_hash_root();
-        let sign = |index| {
-            let signature = signing.0.sign(index, Role::Attester, slot, root)?;
-            Ok(SignedAttestation { validator_index: index, data, signature })
+        let message = data.tree_hash_root();
+        let requests: Vec<_> = validators
+            .into_iter()
+            .map(|index| SignRequest { index, role: Role::Attester, slot, message })
+            .collect();
+        let signatures = signing.0.sign_all(&requests);
+        let sign = |(request, signature): (SignRequest, Result<_, _>)| {
+            Ok(SignedAttestation { validator_index: request.index, data, signature: signature? })
         };
-        validators.into_iter().map(sign).collect()
+        requests.into_iter().zip(signatures).map(sign).collect()
     });
     if world.resource_mut::<AttestationTask>().0.replace((slot, work)).is_some() {
         tracing::warn!(slot, "the last slot's votes were still being signed");

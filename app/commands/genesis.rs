@@ -1,0 +1,64 @@
+//! Writing a new network's folder.
+
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use quintet::network_dir::{NetworkPlan, create};
+
+use super::progress::ProgressLine;
+use crate::cli::GenesisArgs;
+
+/// Writes the folder.
+pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
+    let keys = &arguments.keys;
+    let mut plan = NetworkPlan {
+        nodes: arguments.nodes,
+        validators: arguments
+            .validators
+            .unwrap_or(arguments.validators_per_node.saturating_mul(arguments.nodes.into())),
+        genesis_time: arguments.genesis_time.unwrap_or(0),
+        committees: arguments.committees,
+        preset: keys.xmss,
+        active_epoch: keys.active_epoch(),
+        ip: arguments.ip,
+        quic_base_port: arguments.base_port,
+        metrics_base_port: arguments.metrics_base_port,
+        api_base_port: arguments.api_base_port,
+        seed: keys.seed,
+        cache: keys.cache(),
+        threads: keys.threads,
+        force: arguments.force,
+    };
+    if keys.seed.is_some() {
+        tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
+    }
+    let line = ProgressLine::new();
+    let progress = |progress| line.show(progress);
+    let begin = || match arguments.genesis_time {
+        Some(time) => time,
+        None => unix_seconds() + arguments.genesis_delay,
+    };
+    match create(&arguments.out, &mut plan, begin, Some(&progress), None) {
+        Ok(network) => {
+            println!(
+                "{}: {} nodes, {} validators ({}), genesis at {}",
+                arguments.out.display(),
+                network.nodes.len(),
+                plan.validators,
+                plan.preset,
+                plan.genesis_time
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("no network: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,180 @@
+//! Making keys, and looking at them.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use leansig::keys::{KeyKind, Role as FileRole, find_file, read_public_key};
+use quintet::network_dir::{
+    self, AnnotatedValidators, GenesisFile, KeyManifest, manifest, write_public_file,
+};
+use quintet_components::{containers::PublicKey, preset::SignaturePreset};
+use quintet_plugins::keys::{
+    KeyContent, KeyFiles, LoadOptions, MakeOptions, inspect_file, load_keys, make_keys,
+};
+use quintet_systems::verification::scheme_of;
+
+use super::progress::ProgressLine;
+use crate::cli::{GenerateArgs, KeysCommand};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Runs a command on keys.
+pub(crate) fn run(command: &KeysCommand) -> ExitCode {
+    let outcome = match command {
+        KeysCommand::Generate(arguments) => generate(arguments),
+        KeysCommand::Inspect { paths } => inspect(paths),
+        KeysCommand::Verify { network_dir, node, xmss, threads } => {
+            verify(network_dir, node.as_deref(), *xmss, *threads)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(arguments: &GenerateArgs) -> Outcome {
+    let GenerateArgs { out, validators, first_slot, force, keys } = arguments;
+    let list = out.join(network_dir::KEY_MANIFEST);
+    if list.exists() && !force {
+        return Err(format!(
+            "{} exists: choose another folder, or replace the keys there with --force",
+            list.display()
+        )
+        .into());
+    }
+    let (line, cache) = (ProgressLine::new(), keys.cache());
+    let progress = |progress| line.show(progress);
+    let options = MakeOptions {
+        scheme: scheme_of(keys.xmss),
+        first_slot: *first_slot,
+        slots: 1 << keys.active_epoch(),
+        seed: keys.seed,
+        cache: cache.as_deref(),
+        threads: keys.threads,
+        progress: Some(&progress),
+        cancel: None,
+    };
+    let made = make_keys(out, 0..*validators, &options)?;
+    write_public_file(&list, &manifest(keys.xmss, keys.active_epoch(), &made))?;
+    println!("{}: keys of {validators} validators ({})", out.display(), keys.xmss);
+    Ok(())
+}
+
+fn inspect(paths: &[PathBuf]) -> Outcome {
+    let mut bad = 0;
+    for path in paths {
+        for file in files(path)? {
+            match inspect_file(&file) {
+                Ok(contents) => contents.iter().for_each(|content| print(&file, content)),
+                Err(error) => {
+                    bad += 1;
+                    eprintln!("{error}");
+                }
+            }
+        }
+    }
+    if bad == 0 { Ok(()) } else { Err(format!("{bad} files hold no key").into()) }
+}
+
+/// A file, or the key files of a folder in order.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = path.read_dir().map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut files =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    files.retain(|file| {
+        file.extension().is_some_and(|extension| extension == "ssz" || extension == "json")
+    });
+    files.sort();
+    Ok(files)
+}
+
+fn print(file: &Path, content: &KeyContent) {
+    match content {
+        KeyContent::Public(key) => println!("{}: public key {key}", file.display()),
+        KeyContent::Secret { role, preset, public_key, lifetime, prepared, memory_bytes } => {
+            let role = role.map_or_else(String::new, |role| format!(" ({role:?})"));
+            println!(
+                "{}: secret key{role} of preset {preset}\n  public key {public_key}\n  signs for \
+                 slots {} to {}, prepared for {} to {}\n  takes {} KiB of memory",
+                file.display(),
+                lifetime.start,
+                lifetime.end - 1,
+                prepared.start,
+                prepared.end - 1,
+                memory_bytes.div_ceil(1024)
+            );
+        }
+    }
+}
+
+fn verify(folder: &Path, node: Option<&str>, preset: SignaturePreset, threads: usize) -> Outcome {
+    let genesis = GenesisFile::read(&folder.join(network_dir::CONFIG))?;
+    let registry = genesis.registry()?;
+    let keys = folder.join(network_dir::KEYS);
+    let files = match node {
+        Some(node) => AnnotatedValidators::read(&folder.join(network_dir::ANNOTATED_VALIDATORS))?
+            .key_files(node, &genesis)?,
+        None => (0..registry.len() as u64)
+            .map(|index| KeyFiles { index, attester: None, proposer: None })
+            .collect(),
+    };
+    let options =
+        LoadOptions { scheme: scheme_of(preset), folder: &keys, threads, slot: 0, progress: None };
+    load_keys(&files, &registry, &options)?;
+    for files in &files {
+        let Some(validator) = registry.get(files.index) else { continue };
+        let expected = [
+            (FileRole::Attestation, validator.attestation_public_key),
+            (FileRole::Proposal, validator.proposal_public_key),
+        ];
+        for (role, expected) in expected {
+            let Some(path) = find_file(&keys, files.index, role, KeyKind::Public) else { continue };
+            let found = PublicKey::from(read_public_key(&path, Some(role))?);
+            if found != expected {
+                return Err(format!(
+                    "{}: not the public key of validator {} in config.yaml: write it again from \
+                     the secret key",
+                    path.display(),
+                    files.index
+                )
+                .into());
+            }
+        }
+    }
+    check_manifest(&keys.join(network_dir::KEY_MANIFEST), &genesis)?;
+    println!("{}: the keys of {} validators are good", keys.display(), files.len());
+    Ok(())
+}
+
+/// Compares the manifest, where there is one, with the genesis.
+fn check_manifest(path: &Path, genesis: &GenesisFile) -> Outcome {
+    if !path.exists() {
+        return Ok(());
+    }
+    for entry in KeyManifest::read(path)?.validators {
+        let keys = usize::try_from(entry.index).ok().and_then(|at| genesis.validators.get(at));
+        let same = keys.is_some_and(|keys| {
+            keys.attestation == entry.attester && keys.proposal == entry.proposer
+        });
+        if !same {
+            return Err(format!(
+                "{}: validator {} has other keys in config.yaml: the two belong to different \
+                 networks",
+                path.display(),
+                entry.index
+            )
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Making a network's folder.
+
+use std::{
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use alloy_primitives::keccak256;
+use quintet_components::{containers::ValidatorIndex, preset::SignaturePreset};
+use quintet_plugins::keys::{MakeKeysError, MakeOptions, MakeProgress, make_keys};
+use quintet_systems::verification::scheme_of;
+
+use super::{
+    ANNOTATED_VALIDATORS, CONFIG, KEY_MANIFEST, KEYS, NODES, NodeKey, VALIDATOR_CONFIG, VALIDATORS,
+    write,
+};
+
+/// A network to make.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    /// Nodes, called `quintet_0` and up.
+    pub nodes: u16,
+    /// Validators, dealt to the nodes one by one.
+    pub validators: u64,
+    /// Unix time of slot 0 in seconds.
+    pub genesis_time: u64,
+    /// Committees of attestations. As many nodes, from the first on, aggregate.
+    pub committees: u64,
+    /// The signature preset.
+    pub preset: SignaturePreset,
+    /// Base-2 logarithm of the slots that keys are made for.
+    pub active_epoch: u32,
+    /// Where all nodes are reached.
+    pub ip: IpAddr,
+    /// The first node's QUIC port; the others follow.
+    pub quic_base_port: u16,
+    /// The first node's metrics port.
+    pub metrics_base_port: u16,
+    /// The first node's API port.
+    pub api_base_port: u16,
+    /// What all keys are made from: for local networks only. Random without it.
+    pub seed: Option<u64>,
+    /// Where validators' keys of a seed are kept to be used again.
+    pub cache: Option<PathBuf>,
+    /// Threads that make keys; all cores for zero.
+    pub threads: usize,
+    /// Whether the files of another network may be replaced.
+    pub force: bool,
+}
+
+/// A node of the plan.
+#[derive(Clone, Debug)]
+pub struct PlannedNode {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub key: NodeKey,
+    /// Its QUIC port.
+    pub quic_port: u16,
+    /// The port of its metrics.
+    pub metrics_port: u16,
+    /// The port of its API.
+    pub api_port: u16,
+    /// Whether it aggregates.
+    pub is_aggregator: bool,
+    /// Its validators, ascending.
+    pub validators: Vec<ValidatorIndex>,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct CreatedNetwork {
+    /// The nodes.
+    pub nodes: Vec<PlannedNode>,
+}
+
+/// Why no network was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// There is one already.
+    #[error(
+        "{} exists: choose another folder, or replace the network there, keys included, with \
+         --force",
+        path.display()
+    )]
+    Exists {
+        /// The file that is there.
+        path: PathBuf,
+    },
+    /// The plan cannot be.
+    #[error("{0}")]
+    Plan(String),
+    /// Keys could not be made.
+    #[error(transparent)]
+    Keys(#[from] MakeKeysError),
+    /// A file could not be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl NetworkPlan {
+    /// The nodes, with identities and ports.
+    ///
+    /// # Errors
+    /// Ports run out, or there are too many or few nodes, validators or committees.
+    pub fn nodes(&self) -> Result<Vec<PlannedNode>, CreateError> {
+        let wrong = |reason: String| Err(CreateError::Plan(reason));
+        if self.nodes == 0 {
+            return wrong("a network needs a node".into());
+        }
+        if self.validators > 4096 {
+            return wrong(format!("{} validators: a network has at most 4096", self.validators));
+        }
+        let lifetime = self.preset.log_lifetime();
+        if usize::try_from(self.active_epoch).is_ok_and(|log| log > lifetime) {
+            return wrong(format!(
+                "keys of preset {} are for at most 2^{lifetime} slots, not 2^{}",
+                self.preset, self.active_epoch
+            ));
+        }
+        if self.committees == 0 || self.committees > u64::from(self.nodes) {
+            return wrong(format!(
+                "{} committees need as many aggregators, and there are {} nodes",
+                self.committees, self.nodes
+            ));
+        }
+        (0..self.nodes).map(|at| self.node(at)).collect()
+    }
+
+    fn node(&self, at: u16) -> Result<PlannedNode, CreateError> {
+        let port = |base: u16| {
+            base.checked_add(at).ok_or_else(|| {
+                CreateError::Plan(format!("no port for node {at}: {base} is too high a start"))
+            })
+        };
+        Ok(PlannedNode {
+            name: format!("quintet_{at}"),
+            key: self.node_key(at)?,
+            quic_port: port(self.quic_base_port)?,
+            metrics_port: port(self.metrics_base_port)?,
+            api_port: port(self.api_base_port)?,
+            is_aggregator: u64::from(at) < self.committees,
+            validators: (u64::from(at)..self.validators).step_by(self.nodes.into()).collect(),
+        })
+    }
+
+    fn node_key(&self, at: u16) -> Result<NodeKey, CreateError> {
+        let bytes = match self.seed {
+            Some(seed) => keccak256(format!("quintet node key {seed} {at}")).0,
+            None => rand::random(),
+        };
+        NodeKey::new(bytes).map_err(CreateError::Plan)
+    }
+}
+
+/// Makes the folder: keys first, and what makes it a network last. `genesis_time` is asked once
+/// the keys are there, and noted in the plan.
+///
+/// # Errors
+/// [`CreateError`].
+pub fn create(
+    folder: &Path,
+    plan: &mut NetworkPlan,
+    genesis_time: impl FnOnce() -> u64,
+    progress: Option<&(dyn Fn(MakeProgress) + Sync)>,
+    cancel: Option<&AtomicBool>,
+) -> Result<CreatedNetwork, CreateError> {
+    let nodes = plan.nodes()?;
+    let records: Vec<_> = nodes
+        .iter()
+        .map(|node| Ok(node.key.record(plan.ip, node.quic_port)?.to_string()))
+        .collect::<Result<_, String>>()
+        .map_err(CreateError::Plan)?;
+    let files = [CONFIG, VALIDATORS, ANNOTATED_VALIDATORS, VALIDATOR_CONFIG, NODES, KEYS];
+    if let Some(path) = files.iter().map(|name| folder.join(name)).find(|path| path.exists())
+        && !plan.force
+    {
+        return Err(CreateError::Exists { path });
+    }
+    let key_folder = folder.join(KEYS);
+    let options = MakeOptions {
+        scheme: scheme_of(plan.preset),
+        first_slot: 0,
+        slots: 1 << plan.active_epoch,
+        seed: plan.seed,
+        cache: plan.cache.as_deref(),
+        threads: plan.threads,
+        progress,
+        cancel,
+    };
+    let keys = make_keys(&key_folder, 0..plan.validators, &options)?;
+    plan.genesis_time = genesis_time();
+    let manifest = write::manifest(plan.preset, plan.active_epoch, &keys);
+    write_file(&key_folder.join(KEY_MANIFEST), &manifest, false)?;
+    for node in &nodes {
+        write_file(&folder.join(format!("{}.key", node.name)), &node.key.to_hex(), true)?;
+    }
+    // It has the nodes' secret keys.
+    write_file(&folder.join(VALIDATOR_CONFIG), &write::validator_config(plan, &nodes), true)?;
+    let texts = [
+        (NODES, write::nodes(&records)),
+        (VALIDATORS, write::validators(&nodes)),
+        (ANNOTATED_VALIDATORS, write::annotated_validators(&nodes, &keys)),
+        (CONFIG, write::config(plan, &keys)),
+    ];
+    for (name, text) in texts {
+        write_file(&folder.join(name), &text, false)?;
+    }
+    Ok(CreatedNetwork { nodes })
+}
+
+/// Replaces a file that anyone may read.
+///
+/// # Errors
+/// [`CreateError::Io`].
+pub fn write_public_file(path: &Path, text: &str) -> Result<(), CreateError> {
+    write_file(path, text, false)
+}
+
+/// Replaces a file; one with a secret is readable by its owner only.
+fn write_file(path: &Path, text: &str, secret: bool) -> Result<(), CreateError> {
+    use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
+
+    let write = || {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mode = if secret { 0o600 } else { 0o644 };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|source| CreateError::Io { path: path.to_owned(), source })
+}

@@ -1,0 +1,90 @@
+//! Files that survive a crash whole, and locks that keep a second process out.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// The largest small file that is read: marks and locks have a few hundred bytes.
+const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024;
+
+/// Replaces a file: a neighbouring file is written and synced, renamed over it, and the folder is
+/// synced. After a crash there is the old file or the new one.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = with_suffix(path, ".new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// A small file's text; `None` where there is no file.
+pub(super) fn read_small(path: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = String::new();
+    file.take(MAX_SMALL_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SMALL_FILE_BYTES {
+        return Err(io::Error::other("the file is too large to be what it should be"));
+    }
+    Ok(Some(text))
+}
+
+/// The path with something after its last name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why a lock was not taken.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// Another process has it; its id, if it could be read.
+    Held(String),
+    /// The file system refused.
+    Io(io::Error),
+}
+
+/// An advisory lock on a file, held until it is dropped or the process ends in whatever way.
+#[derive(Debug)]
+pub(super) struct FileLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+impl FileLock {
+    /// Takes the lock, or says that another process holds it; never waits. The folder is made if
+    /// there is none.
+    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+        std::fs::create_dir_all(folder_of(path)).map_err(LockError::Io)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Whose lock it is only makes the message better.
+                let _ = (&file).take(32).read_to_string(&mut holder);
+                return Err(LockError::Held(holder.trim().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(LockError::Io)?;
+        Ok(Self(file))
+    }
+}

@@ -1,0 +1,126 @@
+//! Why the guard does not start.
+
+use std::path::PathBuf;
+
+use quintet_components::{
+    containers::{Root, Slot},
+    storage::StorageError,
+};
+
+/// Why the guard does not start, or did not do what was asked; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// Another process signs with this directory.
+    #[error(
+        "{}: another process{} signs with this directory, and two would give the keys away; stop \
+         it, or give this node a data directory and keys of its own",
+        path.display(),
+        if holder.is_empty() { String::new() } else { format!(" ({holder})") }
+    )]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// The process that holds it, if it said so.
+        holder: String,
+    },
+    /// A lock could not be made.
+    #[error("{}: the lock cannot be made: {source}; make the folder writable", path.display())]
+    Lock {
+        /// The lock.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The mark could not be read or written.
+    #[error(
+        "{}: the mark of the signing record cannot be used: {reason}; make it readable and \
+         writable, or restore it from the newest backup",
+        path.display()
+    )]
+    Mark {
+        /// The mark.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The mark belongs to another network.
+    #[error(
+        "{}: the mark belongs to the network of genesis {found}, not {expected}; give this node a \
+         mark of its own, and keys that no other network has seen",
+        path.display()
+    )]
+    OtherGenesis {
+        /// The mark.
+        path: PathBuf,
+        /// This network's genesis.
+        expected: Root,
+        /// The mark's.
+        found: Root,
+    },
+    /// Signatures are missing from the record.
+    #[error(
+        "{loss}. Restore the newest data directory, or import the signing history that was \
+         exported from it. If neither is left, and no other process signs with these keys, \
+         --accept-signing-history-loss goes on, and never signs for a slot before {resumes_at}"
+    )]
+    HistoryLoss {
+        /// What is missing.
+        loss: HistoryLoss,
+        /// The first slot that would be signed after accepting the loss.
+        resumes_at: Slot,
+    },
+    /// The record failed.
+    #[error("the signing record cannot be used: {0}; nothing is signed without it")]
+    Record(#[from] StorageError),
+}
+
+/// How the record is seen to lack signatures that have left.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryLoss {
+    /// There is a mark, but no record.
+    #[error(
+        "the signing record is missing: {} says that these keys have signed{}",
+        mark.display(),
+        highest.map_or_else(String::new, |slot| format!(", up to slot {slot}"))
+    )]
+    RecordMissing {
+        /// The mark.
+        mark: PathBuf,
+        /// The highest slot signed.
+        highest: Option<Slot>,
+    },
+    /// The record is another one than the mark's.
+    #[error(
+        "the signing record is not the one that {} belongs to: the data directory comes from \
+         another node, or from before a loss that was accepted",
+        mark.display()
+    )]
+    OtherRecord {
+        /// The mark.
+        mark: PathBuf,
+    },
+    /// The record is older than the mark.
+    #[error(
+        "the signing record is older than what was signed: it has taken {found} batches, and {} \
+         says {expected}; an older data directory was restored",
+        mark.display()
+    )]
+    RecordBehind {
+        /// The mark.
+        mark: PathBuf,
+        /// The record's generation.
+        found: u64,
+        /// The mark's.
+        expected: u64,
+    },
+    /// There is a record, but no mark.
+    #[error(
+        "{} is missing: it stands beside the data directory and says whether the signing record \
+         is the newest one",
+        mark.display()
+    )]
+    MarkMissing {
+        /// Where the mark should be.
+        mark: PathBuf,
+    },
+}

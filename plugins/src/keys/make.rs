@@ -1,0 +1,246 @@
+//! Making keys, as files in a folder.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use leansig::{
+    KeyGenError, KeyGenOptions, Progress,
+    keys::{self, KeyFileError, KeyKind, file_names, read_secret_key},
+    scheme::{Scheme, SecretKey},
+};
+use quintet_components::{
+    containers::{PublicKey, ValidatorIndex},
+    duties::Role,
+};
+use rand::{SeedableRng, rngs::StdRng};
+use sha2::{Digest, Sha256};
+
+use super::{load::file_role, window::role_name};
+
+/// Base-2 logarithm of the most slots that a key is made for: 24 days in production, where a key
+/// for more takes hours to make.
+pub const MAX_ACTIVE_SLOTS_LOG: u32 = 24;
+/// Changes when the same seed gives another key.
+const CACHE_VERSION: u32 = 1;
+
+/// How keys are made.
+#[derive(Clone, Copy)]
+pub struct MakeOptions<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The first slot that the keys sign for.
+    pub first_slot: u64,
+    /// Slots that they sign for, from the first; widened to whole bottom trees.
+    pub slots: u64,
+    /// Whoever knows it knows the keys: for local networks only. Without it they are random.
+    pub seed: Option<u64>,
+    /// Where keys of a seed are kept to be used again.
+    pub cache: Option<&'a Path>,
+    /// Threads; all cores for zero.
+    pub threads: usize,
+    /// Called as work is done, from several threads.
+    pub progress: Option<&'a (dyn Fn(MakeProgress) + Sync)>,
+    /// Set it to stop.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+/// How far the making of keys is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MakeProgress {
+    /// Keys that are there.
+    pub keys_done: u64,
+    /// Keys that are wanted.
+    pub keys: u64,
+    /// Keys that came from the cache.
+    pub cached: u64,
+    /// The part of the key under way that is done.
+    pub slots_done: u64,
+    /// Slots of a key.
+    pub slots: u64,
+}
+
+/// A validator's new keys, and the names of their files in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeKeys {
+    /// The validator.
+    pub index: ValidatorIndex,
+    /// Verifies its votes.
+    pub attester: PublicKey,
+    /// Verifies its blocks.
+    pub proposer: PublicKey,
+    /// The attester secret key's file name.
+    pub attester_file: String,
+    /// The proposer secret key's file name.
+    pub proposer_file: String,
+}
+
+/// Why keys were not made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeKeysError {
+    /// The slots are not possible, or it was cancelled.
+    #[error(transparent)]
+    KeyGen(#[from] KeyGenError),
+    /// A key could not be read or written.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// A folder could not be made, or a file not copied.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// There are no threads.
+    #[error("no threads to make keys with: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// Makes both keys of each validator: one key after the other, each on all threads. Files of the
+/// same name are replaced.
+///
+/// # Errors
+/// [`MakeKeysError`].
+pub fn make_keys(
+    folder: &Path,
+    validators: Range<ValidatorIndex>,
+    options: &MakeOptions<'_>,
+) -> Result<Vec<MadeKeys>, MakeKeysError> {
+    for folder in [Some(folder), options.cache].into_iter().flatten() {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| MakeKeysError::Io { path: folder.to_owned(), source })?;
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    let mut maker = Maker {
+        folder,
+        options,
+        pool,
+        keys: 2 * (validators.end.saturating_sub(validators.start)),
+        done: 0,
+        cached: 0,
+    };
+    validators
+        .map(|index| {
+            let (attester, attester_file) = maker.make(index, Role::Attester)?;
+            let (proposer, proposer_file) = maker.make(index, Role::Proposer)?;
+            Ok(MadeKeys { index, attester, proposer, attester_file, proposer_file })
+        })
+        .collect()
+}
+
+struct Maker<'a> {
+    folder: &'a Path,
+    options: &'a MakeOptions<'a>,
+    pool: rayon::ThreadPool,
+    keys: u64,
+    done: u64,
+    cached: u64,
+}
+
+impl Maker<'_> {
+    fn make(
+        &mut self,
+        index: ValidatorIndex,
+        role: Role,
+    ) -> Result<(PublicKey, String), MakeKeysError> {
+        let name = |kind| file_names(index, file_role(role), kind).swap_remove(0);
+        let (secret, public) = (name(KeyKind::Secret), name(KeyKind::Public));
+        let path = self.folder.join(&secret);
+        let cached = self.cached_path(index, role);
+        let kept = cached.as_deref().and_then(|cached| self.kept(cached));
+        let key = match kept {
+            Some(key) => {
+                self.cached += 1;
+                key
+            }
+            None => {
+                let key = self.generate(index, role)?;
+                if let Some(cached) = &cached {
+                    keys::write_secret_key(cached, &key)?;
+                }
+                key
+            }
+        };
+        match &cached {
+            Some(cached) => place(cached, &path)?,
+            None => keys::write_secret_key(&path, &key)?,
+        }
+        keys::write_public_key(&self.folder.join(public), &key.public_key())?;
+        self.done += 1;
+        self.report(0);
+        Ok((PublicKey::from(key.public_key()), secret))
+    }
+
+    fn report(&self, slots_done: u64) {
+        if let Some(progress) = self.options.progress {
+            progress(MakeProgress {
+                keys_done: self.done,
+                keys: self.keys,
+                cached: self.cached,
+                slots_done,
+                slots: self.options.slots,
+            });
+        }
+    }
+
+    fn generate(&self, index: ValidatorIndex, role: Role) -> Result<SecretKey, KeyGenError> {
+        let MakeOptions { scheme, first_slot, slots, seed, cancel, .. } = *self.options;
+        let mut rng = match seed {
+            Some(seed) => StdRng::from_seed(self.key_seed(seed, index, role)),
+            None => rand::make_rng(),
+        };
+        let progress = |Progress { done, total }: Progress| {
+            // Widened to whole trees, there may be more than were asked for.
+            self.report(done.saturating_mul(slots) / total.max(1));
+        };
+        let options = KeyGenOptions { pool: Some(&self.pool), progress: Some(&progress), cancel };
+        SecretKey::generate(scheme, &mut rng, first_slot, slots, &options)
+    }
+
+    /// What a key of a seed is made from: everything that tells it from other keys.
+    fn key_seed(&self, seed: u64, index: ValidatorIndex, role: Role) -> [u8; 32] {
+        let MakeOptions { scheme, first_slot, slots, .. } = *self.options;
+        let mut hash = Sha256::new();
+        hash.update(b"quintet key of a local network");
+        hash.update(role_name(role));
+        for number in [u64::from(CACHE_VERSION), seed, index, scheme.lifetime(), first_slot, slots]
+        {
+            hash.update(number.to_le_bytes());
+        }
+        hash.finalize().into()
+    }
+
+    fn cached_path(&self, index: ValidatorIndex, role: Role) -> Option<PathBuf> {
+        let MakeOptions { scheme, first_slot, slots, .. } = *self.options;
+        let seed = self.options.seed?;
+        let (lifetime, role) = (scheme.lifetime().ilog2(), role_name(role));
+        let name = format!(
+            "v{CACHE_VERSION}-{lifetime}-{first_slot}-{slots}-{seed}-{index}-{role}_sk.ssz"
+        );
+        Some(self.options.cache?.join(name))
+    }
+
+    /// The key in the cache, unless it is not there or damaged.
+    fn kept(&self, path: &Path) -> Option<SecretKey> {
+        if !path.exists() {
+            return None;
+        }
+        read_secret_key(self.options.scheme, path, None)
+            .inspect_err(|error| tracing::warn!(%error, "a cached key is made again"))
+            .ok()
+    }
+}
+
+/// Puts a cached key's file where it belongs, as a second name of the same file where it can be.
+/// Key files are replaced and never changed.
+fn place(cached: &Path, path: &Path) -> Result<(), MakeKeysError> {
+    let io = |source| MakeKeysError::Io { path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    std::fs::hard_link(cached, path).or_else(|_| std::fs::copy(cached, path).map(drop)).map_err(io)
+}

@@ -1,0 +1,144 @@
+//! The node's keys: loaded, guarded, and kept ready.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use quintet_components::{
+    containers::{Root, Signature, Slot, ValidatorIndex},
+    duties::{Role, SignError, SignRequest, Signer},
+};
+
+use super::{
+    guard::{SigningCounts, SigningGuard},
+    load::LoadedKeys,
+    window::{WindowWorker, WindowedKey, warn_of_end},
+};
+
+/// What the keys are doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// Keys in memory.
+    pub keys: usize,
+    /// Bytes that their trees take.
+    pub memory_bytes: usize,
+    /// The first slot for which some key has yet to be prepared.
+    pub prepared_until: Slot,
+    /// The first slot for which some key can never sign.
+    pub lifetime_until: Slot,
+    /// Windows that were moved in the background.
+    pub advanced: u64,
+    /// Times that signing had to wait for a window.
+    pub waited: u64,
+    /// Signatures asked for.
+    pub signing: SigningCounts,
+}
+
+/// Signs with the node's keys, behind a [`SigningGuard`]. The keys' windows advance on a thread of
+/// its own, which ends with the manager.
+pub struct KeyManager {
+    keys: Arc<[WindowedKey]>,
+    places: BTreeMap<(ValidatorIndex, Role), usize>,
+    guard: SigningGuard,
+    advanced: Arc<AtomicU64>,
+    waited: AtomicU64,
+    worker: WindowWorker,
+}
+
+impl KeyManager {
+    /// Signs with these keys behind this guard.
+    pub fn new(loaded: LoadedKeys, guard: SigningGuard) -> Self {
+        let keys: Arc<[_]> = loaded.keys.into();
+        keys.iter().for_each(|key| warn_of_end(key, loaded.slot));
+        let places = keys.iter().enumerate().map(|(at, key)| ((key.index, key.role), at)).collect();
+        let advanced = Arc::new(AtomicU64::new(0));
+        let worker = WindowWorker::start(Arc::clone(&keys), Arc::clone(&advanced));
+        Self { keys, places, guard, advanced, waited: AtomicU64::new(0), worker }
+    }
+
+    /// The guard, for exporting and importing what was signed.
+    pub fn guard(&self) -> &SigningGuard {
+        &self.guard
+    }
+
+    /// What the keys are doing.
+    pub fn status(&self) -> KeyStatus {
+        KeyStatus {
+            keys: self.keys.len(),
+            memory_bytes: self.keys.iter().map(WindowedKey::memory_bytes).sum(),
+            prepared_until: self.keys.iter().map(|key| key.prepared().end).min().unwrap_or(0),
+            lifetime_until: self.keys.iter().map(|key| key.activation().end).min().unwrap_or(0),
+            advanced: self.advanced.load(Ordering::Relaxed),
+            waited: self.waited.load(Ordering::Relaxed),
+            signing: self.guard.counts(),
+        }
+    }
+
+    /// The keys whose lifetime ends within a week of this slot, and the slots that they have left.
+    pub fn ending_soon(&self, slot: Slot) -> Vec<(ValidatorIndex, Role, u64)> {
+        let ending = |key: &WindowedKey| Some((key.index, key.role, key.ending_in(slot)?));
+        self.keys.iter().filter_map(ending).collect()
+    }
+
+    /// The key of a request, if the slot is in its lifetime.
+    fn key(&self, request: &SignRequest) -> Result<&WindowedKey, SignError> {
+        let SignRequest { index, role, slot, .. } = *request;
+        let place = self.places.get(&(index, role));
+        let key = &self.keys[*place.ok_or(SignError::UnknownKey { index, role })?];
+        key.check_lifetime(slot)?;
+        Ok(key)
+    }
+}
+
+impl Signer for KeyManager {
+    fn validators(&self) -> Vec<ValidatorIndex> {
+        let mut validators: Vec<_> = self.places.keys().map(|(index, _)| *index).collect();
+        validators.dedup();
+        validators
+    }
+
+    fn sign(
+        &self,
+        index: ValidatorIndex,
+        role: Role,
+        slot: Slot,
+        message: Root,
+    ) -> Result<Signature, SignError> {
+        let request = SignRequest { index, role, slot, message };
+        self.sign_all(&[request]).pop().expect("one outcome a request")
+    }
+
+    fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
+        let keys: Vec<_> = requests.iter().map(|request| self.key(request)).collect();
+        // A request outside a key's lifetime leaves nothing on record. One before its window may
+        // be there with its signature.
+        let guarded: Vec<_> = keys
+            .iter()
+            .zip(requests)
+            .filter_map(|(key, request)| Some((key.as_ref().ok()?, *request)))
+            .collect();
+        let asked: Vec<_> =
+            guarded.iter().map(|(key, request)| (key.public_key, *request)).collect();
+        let mut outcomes = self
+            .guard
+            .sign_all(&asked, |at| {
+                let (key, request) = &guarded[at];
+                key.sign(request.slot, &request.message, &self.waited)
+            })
+            .into_iter();
+        keys.iter()
+            .map(|key| match key {
+                Ok(_) => outcomes.next().expect("one outcome a request"),
+                Err(error) => Err(error.clone()),
+            })
+            .collect()
+    }
+
+    fn begin_slot(&self, slot: Slot) {
+        self.worker.begin_slot(slot);
+    }
+}

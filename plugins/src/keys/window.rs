@@ -1,0 +1,263 @@
+//! A key whose prepared window moves with the slots.
+//!
+//! A key in memory can sign for two neighbouring bottom trees' slots. Half a window before the end
+//! of these, plus a margin for what is late, the key advances in the background by one tree: it
+//! keeps signing meanwhile, and is never closer than about half a window to the end.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use leansig::{KeyGenError, KeyGenOptions, scheme::SecretKey};
+use quintet_components::{
+    containers::{PublicKey, Root, Signature, Slot, ValidatorIndex},
+    duties::{Role, SignError},
+};
+
+/// The part of a bottom tree's slots after which the tree before it is dropped: duties for its
+/// last slots may be late.
+const MARGIN_DIVISOR: u64 = 8;
+/// A key says that its lifetime ends from so many slots before on: a week.
+pub const LIFETIME_WARNING_SLOTS: u64 = 7 * 24 * 900;
+/// Slots between two warnings about the same key: an hour.
+const WARNING_INTERVAL_SLOTS: u64 = 900;
+
+/// A secret key and its window.
+pub(super) struct WindowedKey {
+    pub(super) index: ValidatorIndex,
+    pub(super) role: Role,
+    pub(super) public_key: PublicKey,
+    key: RwLock<SecretKey>,
+    /// Held while the next tree is made, so that it is made once.
+    advancing: Mutex<()>,
+}
+
+impl WindowedKey {
+    pub(super) fn new(index: ValidatorIndex, role: Role, key: SecretKey) -> Self {
+        Self {
+            index,
+            role,
+            public_key: PublicKey::from(key.public_key()),
+            key: RwLock::new(key),
+            advancing: Mutex::new(()),
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&SecretKey) -> T) -> T {
+        read(&self.key.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn activation(&self) -> Range<Slot> {
+        self.read(SecretKey::activation)
+    }
+
+    pub(super) fn prepared(&self) -> Range<Slot> {
+        self.read(SecretKey::prepared)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.read(SecretKey::memory_bytes)
+    }
+
+    /// Whether the window should move on, now that this slot has come.
+    pub(super) fn is_due(&self, slot: Slot) -> bool {
+        let prepared = self.prepared();
+        let tree = (prepared.end - prepared.start) / 2;
+        let margin = (tree / MARGIN_DIVISOR).max(1);
+        prepared.end < self.activation().end && slot >= prepared.start + tree + margin
+    }
+
+    /// Moves the window by one tree if `due` still holds. Whether it moved.
+    pub(super) fn advance_if(
+        &self,
+        due: impl Fn(&Self) -> bool,
+        options: &KeyGenOptions<'_>,
+    ) -> Result<bool, KeyGenError> {
+        let _advancing = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !due(self) {
+            return Ok(false);
+        }
+        // Signing goes on while the tree is made.
+        let Some(next) = self.read(|key| key.prepare_next(options))? else { return Ok(false) };
+        let mut key = self.key.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(key.advance_with(next).is_ok())
+    }
+
+    fn who(&self) -> String {
+        format!("the {} key of validator {}", role_name(self.role), self.index)
+    }
+
+    /// Whether the slot is in the key's lifetime.
+    pub(super) fn check_lifetime(&self, slot: Slot) -> Result<(), SignError> {
+        let activation = self.activation();
+        if slot >= activation.end {
+            return Err(SignError::Key(format!(
+                "{} ended at slot {}: slot {slot} needs a new key, in a new registry",
+                self.who(),
+                activation.end
+            )));
+        }
+        if slot < activation.start {
+            return Err(SignError::Key(format!(
+                "{} begins at slot {}, after slot {slot}",
+                self.who(),
+                activation.start
+            )));
+        }
+        Ok(())
+    }
+
+    /// Signs. `waited` counts signatures that had to wait for the window to move.
+    pub(super) fn sign(
+        &self,
+        slot: Slot,
+        message: &Root,
+        waited: &AtomicU64,
+    ) -> Result<Signature, SignError> {
+        self.check_lifetime(slot)?;
+        let ended = |key: &Self| slot >= key.prepared().end;
+        if ended(self) {
+            waited.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                slot,
+                index = self.index,
+                role = role_name(self.role),
+                "the key's prepared window has ended: signing waits for the next one"
+            );
+        }
+        while ended(self) {
+            self.advance_if(ended, &KeyGenOptions::default())
+                .map_err(|error| SignError::Key(error.to_string()))?;
+        }
+        let prepared = self.prepared();
+        if slot < prepared.start {
+            return Err(SignError::Key(format!(
+                "{} has moved on to slots {} to {} and no longer signs for slot {slot}",
+                self.who(),
+                prepared.start,
+                prepared.end - 1
+            )));
+        }
+        let epoch = u32::try_from(slot)
+            .map_err(|_| SignError::Key(format!("slot {slot} is past every key's lifetime")))?;
+        let bytes = self
+            .read(|key| key.sign(epoch, &message.0))
+            .map_err(|error| SignError::Key(error.to_string()))?;
+        Signature::new(bytes).map_err(|error| SignError::Key(error.to_string()))
+    }
+
+    /// Slots that are left, when they are few.
+    pub(super) fn ending_in(&self, slot: Slot) -> Option<u64> {
+        let left = self.activation().end.saturating_sub(slot);
+        (left <= LIFETIME_WARNING_SLOTS).then_some(left)
+    }
+}
+
+/// A role as the file names call it.
+pub(super) const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Attester => "attester",
+        Role::Proposer => "proposer",
+    }
+}
+
+/// The thread that advances keys: one key after the other, on one core.
+pub(super) struct WindowWorker {
+    slots: Option<SyncSender<Slot>>,
+    cancel: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WindowWorker {
+    pub(super) fn start(keys: Arc<[WindowedKey]>, advanced: Arc<AtomicU64>) -> Self {
+        // A slot that finds the worker busy is not missed: the next one asks again.
+        let (slots, asked) = sync_channel(1);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&cancel);
+        let thread = std::thread::Builder::new()
+            .name("key-windows".into())
+            .spawn(move || work(&asked, &keys, &advanced, &stop))
+            .inspect_err(|error| {
+                tracing::error!(%error, "no thread to prepare keys: signing will wait for them");
+            })
+            .ok();
+        Self { slots: Some(slots), cancel, thread }
+    }
+
+    /// Has the worker look at the keys.
+    pub(super) fn begin_slot(&self, slot: Slot) {
+        if let Some(slots) = &self.slots {
+            // Full: it has not got to the last one yet.
+            let _ = slots.try_send(slot);
+        }
+    }
+}
+
+impl Drop for WindowWorker {
+    fn drop(&mut self) {
+        self.cancel.store(true, Ordering::Release);
+        self.slots = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("preparing keys ended with a panic");
+        }
+    }
+}
+
+fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, cancel: &AtomicBool) {
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool,
+        Err(error) => {
+            tracing::error!(%error, "no thread to prepare keys: signing will wait for them");
+            return;
+        }
+    };
+    let options = KeyGenOptions { pool: Some(&pool), progress: None, cancel: Some(cancel) };
+    while let Ok(slot) = asked.recv() {
+        for key in keys {
+            while key.is_due(slot) && !cancel.load(Ordering::Acquire) {
+                match key.advance_if(|key| key.is_due(slot), &options) {
+                    Ok(true) => {
+                        advanced.fetch_add(1, Ordering::Relaxed);
+                        let prepared = key.prepared();
+                        tracing::info!(
+                            index = key.index,
+                            role = role_name(key.role),
+                            until = prepared.end,
+                            "the key is prepared for more slots"
+                        );
+                    }
+                    Ok(false) | Err(KeyGenError::Cancelled) => break,
+                    Err(error) => {
+                        tracing::error!(
+                            index = key.index, role = role_name(key.role), %error,
+                            "the key cannot be prepared for more slots: put its file back from \
+                             a backup"
+                        );
+                        break;
+                    }
+                }
+            }
+            if slot.is_multiple_of(WARNING_INTERVAL_SLOTS) {
+                warn_of_end(key, slot);
+            }
+        }
+    }
+}
+
+/// Tells the operator when a key's lifetime ends soon.
+pub(super) fn warn_of_end(key: &WindowedKey, slot: Slot) {
+    if let Some(slots) = key.ending_in(slot) {
+        tracing::warn!(
+            index = key.index,
+            role = role_name(key.role),
+            slots,
+            "the key's lifetime ends soon: the validator needs a new key in a new registry"
+        );
+    }
+}

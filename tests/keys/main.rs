@@ -1,0 +1,20 @@
+//! Keys: nothing is signed twice, whatever happens to the process, its disk and its operator; and
+//! keys are loaded from whatever file they are in, checked, and kept ready.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/folder.rs"]
+mod folder;
+mod support;
+
+mod concurrent;
+mod crash;
+mod fault;
+mod files;
+mod floor;
+mod history;
+mod kill;
+mod lock;
+mod repeat;
+mod restore;
+mod window;

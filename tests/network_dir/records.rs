@@ -1,0 +1,46 @@
+//! Node records.
+
+use quintet::network_dir::{NodeKey, NodeRecord};
+
+#[test]
+fn a_record_says_where_a_node_is_and_is_the_same_again() {
+    for ip in ["127.0.0.1", "2001:db8::1"] {
+        for port in [9001, 80, 200] {
+            let key = NodeKey::new([7; 32]).expect("it is a key");
+            let ip = ip.parse().expect("an address");
+            let record = key.record(ip, port).expect("it fits");
+            assert_eq!((record.ip(), record.quic_port()), (Some(ip), Some(port)));
+            assert_eq!(key.record(ip, port).expect("it fits").to_string(), record.to_string());
+            // Parsing checks the signature.
+            assert_eq!(record.to_string().parse::<NodeRecord>(), Ok(record));
+        }
+    }
+}
+
+#[test]
+fn a_record_that_was_changed_is_refused() {
+    let key = NodeKey::new([7; 32]).expect("it is a key");
+    let record = key.record("127.0.0.1".parse().expect("an address"), 9001).expect("it fits");
+    let text = record.to_string();
+    let changed: String = text
+        .char_indices()
+        .map(|(at, letter)| match letter {
+            'A' if at > 40 => 'B',
+            'B' if at > 40 => 'A',
+            letter => letter,
+        })
+        .collect();
+    assert_ne!(changed, text);
+    assert!(changed.parse::<NodeRecord>().is_err());
+}
+
+#[test]
+fn a_secret_stays_out_of_messages() {
+    let key = NodeKey::new([7; 32]).expect("it is a key");
+    assert_eq!(format!("{key:?}"), "NodeKey");
+    let error = NodeKey::from_hex(&format!("{}zz", "07".repeat(31))).expect_err("not hex");
+    assert!(!error.contains("0707"), "{error}");
+    assert!(NodeKey::new([0; 32]).is_err());
+    assert!(NodeKey::new([0xff; 32]).is_err());
+    assert!(NodeKey::from_hex(&"07".repeat(31)).is_err_and(|error| error.contains("31")));
+}
