@@ -13,12 +13,13 @@ pub mod keys;
 mod loopback;
 pub mod order;
 mod runner;
+pub mod storage;
 mod tasks;
 
 pub use aggregation::AggregationPlugin;
 pub use clock::ClockPlugin;
 pub use duties::DutiesPlugin;
-pub use fork_choice::{Anchor, ForkChoicePlugin};
+pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::NodePlugins;
 pub use inbound::{InboundLanes, InboundPlugin};
 pub use loopback::{LoopbackHub, LoopbackPlugin};

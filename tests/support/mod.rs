@@ -8,3 +8,4 @@ pub mod chain;
 pub mod mocked;
 pub mod node;
 pub mod scrambled;
+pub mod temp_dir;

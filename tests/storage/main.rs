@@ -1,0 +1,10 @@
+//! The store: its contract over both backends, pruning, resuming, faults and damage.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod contract;
+mod fixture;
+mod pruning;
