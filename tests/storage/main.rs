@@ -5,6 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod child;
 mod contract;
+mod damage;
+mod faults;
 mod fixture;
+mod full_disk;
 mod pruning;
+mod resuming;
