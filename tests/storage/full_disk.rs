@@ -11,7 +11,7 @@ use quintet_components::{
     containers::{MultiMessageAggregate, ProofBytes, PublicKey, Root, SignedBlock},
     storage::{BlockSource, SigningEntry, SigningRecord, StateSource},
 };
-use quintet_plugins::storage::{ImportedBlock, RocksDbConfig, Store, Update, Writer};
+use quintet_plugins::storage::{ImportedBlock, RocksDbConfig, Store, Update, Writer, WriterThread};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -20,8 +20,12 @@ use crate::{
     support::temp_dir::TempDir,
 };
 
-/// Files of at most 1 MiB.
-const FILE_BLOCKS: u32 = 2048;
+/// Files of at most 256 KiB.
+const FILE_BLOCKS: u32 = 512;
+/// A proof that fits into such a file.
+const SMALL_BYTES: usize = 1 << 10;
+/// A proof that does not.
+const LARGE_BYTES: usize = 300 << 10;
 const PASSED: &str = "the disk was full and is not any more";
 
 #[test]
@@ -47,16 +51,22 @@ fn child() {
     let thread = Writer::start(Arc::clone(&store)).expect("starts");
     let mut head = 0;
     let deadline = Instant::now() + Duration::from_secs(30);
+    for bytes in [SMALL_BYTES, SMALL_BYTES, SMALL_BYTES] {
+        head = offer(&thread, &mut tree, head, bytes);
+    }
+    assert!(thread.writer().wait_until_written(Duration::from_secs(20)));
+    sign(&store, 1).expect("there is room");
+    head = offer(&thread, &mut tree, head, LARGE_BYTES);
     while store.health().can_sign() {
-        assert!(Instant::now() < deadline, "a MiB is soon full");
-        head = offer(&thread, &mut tree, head);
+        assert!(Instant::now() < deadline, "the proof does not fit");
+        std::thread::yield_now();
     }
     let reason = store.health().status().fault.expect("there is a fault");
     assert!(reason.contains(path.to_str().expect("text")), "{reason}");
-    let refused = sign(&store).expect_err("nobody signs");
+    let refused = sign(&store, 9).expect_err("nobody signs");
     assert!(refused.0.contains("nothing is signed"), "{refused}");
     for _ in 0..5 {
-        head = offer(&thread, &mut tree, head);
+        head = offer(&thread, &mut tree, head, SMALL_BYTES);
     }
     has_all(&tree, &**thread.writer());
 
@@ -68,18 +78,20 @@ fn child() {
         std::thread::yield_now();
     }
     assert!(thread.writer().wait_until_written(Duration::from_secs(20)));
-    sign(&store).expect("it signs again");
+    sign(&store, 9).expect("it signs again");
     drop(thread);
     drop(store);
     let store = Store::open(&config, &identity(&tree.anchor)).expect("opens");
     has_all(&tree, &store);
-    assert!(store.find(&PublicKey::ZERO, 9).expect("reads").is_some());
+    for slot in [1, 9] {
+        assert!(store.find(&PublicKey::ZERO, slot).expect("reads").is_some());
+    }
     assert_eq!(store.facts(), Ok(Some(tree.facts(head, 0))));
     println!("{PASSED}");
 }
 
-/// One more block, with a proof of 64 KiB that does not compress.
-fn offer(thread: &quintet_plugins::storage::WriterThread, tree: &mut Tree, head: usize) -> usize {
+/// One more block, with a proof of so many bytes that do not compress.
+fn offer(thread: &WriterThread, tree: &mut Tree, head: usize, bytes: usize) -> usize {
     let block = tree.grow(head, 0, 0, 0);
     let built: &mut Built = &mut tree.blocks[block];
     let mut seed = built.at.slot;
@@ -87,15 +99,13 @@ fn offer(thread: &quintet_plugins::storage::WriterThread, tree: &mut Tree, head:
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         seed.to_be_bytes()[0]
     })
-    .take(64 << 10)
+    .take(bytes)
     .collect();
     let proof = ProofBytes::new(bytes).expect("below the limit");
     let proof = MultiMessageAggregate { proof };
     built.block = Arc::new(SignedBlock { block: built.block.block.clone(), proof });
     let blocks: Vec<ImportedBlock> = vec![built.imported()];
     thread.writer().offer(Update { blocks, facts: Some(tree.facts(block, 0)), votes: None });
-    // As long as all goes well, each is written before the next.
-    thread.writer().wait_until_written(Duration::from_millis(200));
     block
 }
 
@@ -106,10 +116,10 @@ fn has_all(tree: &Tree, store: &(impl BlockSource + StateSource)) {
     }
 }
 
-fn sign(store: &Store) -> Result<(), quintet_components::storage::StorageError> {
+fn sign(store: &Store, slot: u64) -> Result<(), quintet_components::storage::StorageError> {
     store.write(&[SigningEntry {
         public_key: PublicKey::ZERO,
-        slot: 9,
+        slot,
         message: Root::ZERO,
         signature: None,
     }])
