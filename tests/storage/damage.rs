@@ -3,10 +3,12 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use proptest::{prelude::*, sample::Index};
 use quintet_components::{
     containers::PublicKey,
     storage::{BlockSource, SigningEntry, SigningRecord, StateSource},
@@ -252,6 +254,65 @@ fn flipped_bits_are_found_and_panic_nothing() {
 #[test]
 fn cut_off_files_are_found_and_panic_nothing() {
     damage_each(2, Vec::truncate);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Below RocksDB's checksums: values that were written wrong, or by another program.
+    #[test]
+    fn damaged_values_panic_nothing_and_no_wrong_state_comes_back(
+        column in 0..Column::ALL.len() - 1,
+        row in any::<Index>(),
+        harm in prop_oneof![
+            (any::<Index>(), any::<u8>()).prop_map(|(at, with)| (at, Some(with))),
+            any::<Index>().prop_map(|at| (at, None)),
+        ],
+    ) {
+        let column = Column::ALL[column];
+        let backend = Arc::new(MemoryBackend::default());
+        let mut tree = Tree::new(5);
+        let fixture = Fixture::Memory(Arc::clone(&backend));
+        let store = fixture.begin(&tree.anchor, small());
+        let head = tree.grow_chain(0, 20);
+        let all: Vec<usize> = (1..=head).collect();
+        store.append(&tree.update(&all, head, 0)).expect("writes");
+        drop(store);
+        let mut rows = Vec::new();
+        let mut visit = |key: &[u8], value: &[u8]| {
+            rows.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        };
+        backend.scan(column, &[], None, &mut visit).expect("reads");
+        let (key, mut value) = row.get(&rows).clone();
+        let (at, with) = harm;
+        let at = at.index(value.len());
+        match with {
+            Some(with) => value[at] = with,
+            None => value.truncate(at),
+        }
+        let mut batch = Batch::default();
+        batch.put(column, key, value);
+        backend.write(&batch, Durability::Process).expect("writes");
+
+        let Ok(store) = Store::new(backend, "memory", &identity(&tree.anchor), small()) else {
+            return Ok(());
+        };
+        let _ = store.resume();
+        let _ = store.prune_step();
+        for built in &tree.blocks {
+            let _ = store.signed_block(&built.at.root);
+            if let Ok(Some(state)) = store.state(&built.at.root) {
+                prop_assert_eq!(state, Arc::clone(&built.state));
+            }
+        }
+        let next = tree.grow(head, 0, 0, 0xff);
+        let _ = store.append(&tree.update(&[next], next, 0));
+    }
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod fixture;
 mod full_disk;
 mod pruning;
 mod resuming;
+mod sizes;

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 pub mod chain;
+pub mod heavy;
 pub mod mocked;
 pub mod node;
 pub mod scrambled;

@@ -192,7 +192,7 @@ impl Store {
         let base = Checkpoint { root: signed.block.parent_root, slot: parent_slot };
         put_block(batch, at, &signed.block, Some(&signed.proof.proof), state, parent_slot);
         let link = self.put_chunks(batch, state, parent.link);
-        let depth = parent.depth + 1;
+        let depth = parent.depth.saturating_add(1);
         let diff = (depth < self.retention.snapshot_every)
             .then(|| StateDiff::between(base, &parent.state, state, depth, link))
             .flatten();

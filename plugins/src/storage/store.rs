@@ -277,7 +277,9 @@ impl Store {
         let chunk: HistoryChunk = self
             .read(Column::History, &history_key(link))?
             .ok_or_else(|| self.damaged(Column::History, "a chunk is missing"))?;
-        if chunk.roots.is_empty() || chunk.previous.count + chunk.roots.len() as u64 != link.count {
+        if chunk.roots.is_empty()
+            || chunk.previous.count.checked_add(chunk.roots.len() as u64) != Some(link.count)
+        {
             return Err(self.damaged(Column::History, "a chunk of another length"));
         }
         Ok(chunk)
