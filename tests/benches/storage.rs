@@ -1,8 +1,8 @@
 //! What the store costs at 4096 validators with two votes a block: persisting a block with its
 //! state, bytes a block on the disk, rebuilding a state, starting again.
 //!
-//! `STORAGE_BLOCKS` sets another number of blocks than 10,000; `STORAGE_PROOF_BYTES` another size
-//! of proof than 16 KiB.
+//! `STORAGE_BLOCKS` sets another number of blocks than 10,000, `STORAGE_PROOF_BYTES` another size
+//! of proof than 16 KiB, `STORAGE_SNAPSHOT_EVERY` another number of diffs a snapshot.
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
@@ -44,7 +44,11 @@ fn setting(name: &str) -> Option<usize> {
 
 fn open(path: &Path, anchor: &State) -> Store {
     let identity = ChainIdentity::of(anchor, "bench", SignaturePreset::Test);
-    let config = RocksDbConfig { path: path.to_owned(), retention: Retention::archive() };
+    let mut retention = Retention::archive();
+    if let Some(diffs) = setting("STORAGE_SNAPSHOT_EVERY") {
+        retention.snapshot_every = diffs as u64;
+    }
+    let config = RocksDbConfig { path: path.to_owned(), retention };
     Store::open(&config, &identity).expect("opens")
 }
 
@@ -114,6 +118,10 @@ fn full_history(slots: u64) {
     let store = open(folder.path(), &state);
     store.begin(&block, &Arc::new(state)).expect("begins");
     let root: Root = block.tree_hash_root();
+    drop(store);
+    let store = open(folder.path(), &chain.anchor.state);
+    let first = timed(|| store.state(&root).expect("reads").expect("is kept"));
+    println!("full history  rebuild the first state after a start: {} ms", first.as_millis());
     let rebuilt = (0..20).map(|_| timed(|| store.state(&root).expect("reads").expect("is kept")));
     report("full history", "rebuild a state, root checked", rebuilt.collect());
 }

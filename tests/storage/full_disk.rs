@@ -1,4 +1,4 @@
-//! RocksDB on a disk where files cannot grow: real short writes, and how the node comes out of
+//! `RocksDB` on a disk where files cannot grow: real short writes, and how the node comes out of
 //! them.
 
 use std::{

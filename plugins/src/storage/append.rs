@@ -220,6 +220,9 @@ impl Store {
             }
             let roots = history.iter_from(start).take(size).copied().collect();
             let chunk = HistoryChunk { previous: link, roots };
+            if self.retention.archive {
+                self.extend_history(&chunk);
+            }
             link = chunk.link();
             batch.put(Column::History, history_key(link), encode(&chunk));
         }

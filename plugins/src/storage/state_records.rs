@@ -134,8 +134,8 @@ impl Snapshot {
     }
 
     /// The state; `history` are the roots up to the link.
-    pub(super) fn state(self, frame: &Frame, mut history: Vec<Root>) -> Result<State, String> {
-        history.extend(self.tail);
+    pub(super) fn state(self, frame: &Frame, mut history: RootList) -> Result<State, String> {
+        history.extend(self.tail.into_iter()).map_err(|count| format!("{count} roots"))?;
         let mut justified_slots = JustifiedSlots::default();
         let mut votes = JustificationVotes::default();
         justified_slots
@@ -150,7 +150,7 @@ impl Snapshot {
             latest_block_header: self.header,
             latest_justified: self.justified,
             latest_finalized: self.finalized,
-            historical_block_hashes: roots(history)?,
+            historical_block_hashes: history,
             justified_slots,
             validators: frame.validators.clone(),
             justifications_roots: roots(self.targets)?,

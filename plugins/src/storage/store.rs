@@ -1,7 +1,7 @@
 //! The store: blocks, post-states and checkpoints over a [`Backend`].
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     ops::ControlFlow,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -9,8 +9,8 @@ use std::{
 
 use quintet_components::{
     containers::{
-        Block, BlockBody, Checkpoint, MultiMessageAggregate, ProofBytes, Root, SignedBlock, Slot,
-        State,
+        Block, BlockBody, Checkpoint, MultiMessageAggregate, ProofBytes, Root, RootList,
+        SignedBlock, Slot, State,
     },
     storage::{
         BlockSource, ChainIdentity, ForkChoiceFacts, StateSource, StorageError, StorageHealth,
@@ -35,6 +35,8 @@ pub const SNAPSHOT_EVERY: u64 = 128;
 pub const HISTORY_CHUNK_ROOTS: usize = 1024;
 /// Post-states that the writer remembers, so that it need not rebuild the parents of new blocks.
 const RECENT_STATES: usize = 64;
+/// Histories that are remembered: a full one has 256 chunks, and forks have few of their own.
+const MAX_HISTORIES: usize = 512;
 /// A longer chain of diffs is damage: no release makes one.
 const MAX_DEPTH: usize = 4096;
 
@@ -80,6 +82,7 @@ pub struct Store {
     pub(super) health: StorageHealth,
     pub(super) writer: Mutex<WriterState>,
     frame: OnceLock<Arc<Frame>>,
+    histories: Mutex<HashMap<HistoryLink, RootList>>,
 }
 
 /// What only the writer needs.
@@ -126,6 +129,7 @@ impl Store {
             health: StorageHealth::default(),
             writer: Mutex::default(),
             frame: OnceLock::new(),
+            histories: Mutex::default(),
         };
         let text = serde_json::to_vec(identity).expect("an identity has only text and numbers");
         match store.metadata(names::IDENTITY)? {
@@ -261,16 +265,57 @@ impl Store {
         Ok(Arc::clone(self.frame.get_or_init(|| Arc::new(frame))))
     }
 
-    /// The roots in the chunks that end in `link`.
-    fn history(&self, link: HistoryLink) -> Result<Vec<Root>, StorageError> {
-        let mut chunks = Vec::new();
+    /// The roots in the chunks that end in `link`. Lists that were read before are remembered:
+    /// they share what they have in common, so that all of them take the room of the longest.
+    fn history(&self, link: HistoryLink) -> Result<RootList, StorageError> {
+        let lock = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Vec::new();
         let mut at = link;
-        while at.count > 0 {
+        let mut history = loop {
+            if at.count == 0 {
+                break RootList::default();
+            }
+            if let Some(known) = lock().get(&at) {
+                break known.clone();
+            }
             let chunk = self.chunk(at)?;
+            missing.push((at, chunk.roots));
             at = chunk.previous;
-            chunks.push(chunk.roots);
+        };
+        for (link, roots) in missing.into_iter().rev() {
+            history.extend(roots.into_iter()).map_err(|count| {
+                self.damaged(Column::History, &format!("a history of {count} roots"))
+            })?;
+            self.remember_history(link, &history);
         }
-        Ok(chunks.into_iter().rev().flatten().collect())
+        Ok(history)
+    }
+
+    fn remember_history(&self, link: HistoryLink, history: &RootList) {
+        // The hashes are remembered with the list.
+        let _: Root = history.tree_hash_root();
+        let mut histories = self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        if histories.len() >= MAX_HISTORIES {
+            histories.clear();
+        }
+        histories.insert(link, history.clone());
+    }
+
+    /// Remembers the history up to a new chunk, if the one before it is remembered: in an archive
+    /// the first old state that is asked for should not be slower than the others.
+    pub(super) fn extend_history(&self, chunk: &HistoryChunk) {
+        let previous = match chunk.previous.count {
+            0 => Some(RootList::default()),
+            _ => {
+                let histories = self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+                histories.get(&chunk.previous).cloned()
+            }
+        };
+        if let Some(mut history) = previous
+            && history.extend(chunk.roots.iter().copied()).is_ok()
+        {
+            self.remember_history(chunk.link(), &history);
+        }
     }
 
     pub(super) fn chunk(&self, link: HistoryLink) -> Result<HistoryChunk, StorageError> {
