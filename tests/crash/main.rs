@@ -43,6 +43,14 @@ fn what_was_acknowledged_survives_every_kill() {
     let (mut short, mut long) = (Acknowledged::default(), Acknowledged::default());
     let mut slowest = Duration::ZERO;
     for kill in 0..kills {
+        if kill % 10 == 4 {
+            // While the database is made.
+            let path = folder.path().join(format!("new-{kill}"));
+            let mut acknowledged = Acknowledged::default();
+            run_and_kill(&path, &mut acknowledged, kill);
+            acknowledged.check(&path);
+            continue;
+        }
         // One database prunes all the time, the other has 10,000 blocks.
         let (path, acknowledged) =
             if kill % 2 == 0 { (&pruned, &mut short) } else { (&large, &mut long) };

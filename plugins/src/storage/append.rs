@@ -12,7 +12,8 @@ use super::{
     backend::{Batch, Column, Durability},
     records::{FactsRecord, HeaderRecord, VoteRecord, encode, names, slot_key},
     state_records::{Frame, HistoryChunk, HistoryLink, Snapshot, StateDiff, StoredState},
-    store::{Store, WriterState, history_key},
+    states::history_key,
+    store::{Store, WriterState},
 };
 
 /// A block that was imported, with its post-state.
@@ -83,6 +84,8 @@ impl Store {
         let link = self.put_chunks(&mut batch, state, HistoryLink::default());
         batch.put(Column::States, slot_key(anchor), encode(&Snapshot::of(state, link)));
         self.backend.write(&batch, Durability::Power)?;
+        tracing::info!(slot = anchor.slot, root = %anchor.root, "beginning {}", self.place());
+        self.know_frame(frame);
         let mut writer = self.lock_writer();
         writer.facts = Some(facts);
         writer.remember(anchor.root, StoredState { state: Arc::clone(state), depth: 0, link });

@@ -36,6 +36,7 @@ mod resume;
 mod rocks;
 mod signing;
 mod state_records;
+mod states;
 mod store;
 mod writer;
 

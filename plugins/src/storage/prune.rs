@@ -11,7 +11,8 @@ use super::{
     backend::{Batch, Column, Durability, try_scan},
     records::{Floors, encode, names, parse_slot_key, slot_key, slot_start},
     state_records::{HistoryLink, StateDiff},
-    store::{Store, history_key},
+    states::history_key,
+    store::Store,
 };
 
 /// Slots of which one step looks at the blocks at most.

@@ -155,7 +155,13 @@ impl Writer {
             self.lock().is_busy = false;
             self.changed.notify_all();
             match outcome {
-                Ok(()) => retry = RETRY.0,
+                Ok(()) => {
+                    retry = RETRY.0;
+                    if is_degraded {
+                        tracing::info!("{} can be written again", self.store.place());
+                        self.store.health().set_fault(None);
+                    }
+                }
                 Err(error) => {
                     retry = if is_degraded { (retry * 2).min(RETRY.1) } else { RETRY.0 };
                     self.degrade(error);
@@ -167,14 +173,12 @@ impl Writer {
         }
     }
 
-    /// Whether writes succeed again.
+    /// Brings the backend back to where writes succeed.
     fn recover(&self) -> Result<(), StorageError> {
         if self.store.probe().is_err() {
             self.store.backend.recover()?;
             self.store.probe()?;
         }
-        tracing::info!("{} can be written again", self.store.place());
-        self.store.health().set_fault(None);
         Ok(())
     }
 
