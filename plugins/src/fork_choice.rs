@@ -36,6 +36,13 @@ pub struct Anchor {
     pub block: Block,
 }
 
+impl From<&ResumeData> for Anchor {
+    /// The finalized block that the data names.
+    fn from(data: &ResumeData) -> Self {
+        Self { state: Arc::clone(&data.anchor_state), block: data.anchor_block.clone() }
+    }
+}
+
 /// Blocks, votes and aggregates in; head, safe target, justified and finalized out.
 ///
 /// Panics when the anchor's block does not commit to its state: check with

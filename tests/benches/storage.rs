@@ -17,7 +17,7 @@ use std::{
 };
 
 use quintet_components::{
-    containers::{Root, RootList, State},
+    containers::{PublicKey, Root, RootList, State},
     preset::SignaturePreset,
     storage::{ChainIdentity, ForkChoiceFacts, SigningEntry, SigningRecord, StateSource},
 };
@@ -71,7 +71,7 @@ fn run(name: &str, finalizes: bool, blocks: usize, proof: usize) {
         persisted.push(timed(|| store.append(&update).expect("writes")));
         if roots.len() % 100 == 0 {
             let entry = SigningEntry {
-                public_key: quintet_components::containers::PublicKey::ZERO,
+                public_key: PublicKey::ZERO,
                 slot: head.slot,
                 message: root,
                 signature: None,
@@ -81,6 +81,8 @@ fn run(name: &str, finalizes: bool, blocks: usize, proof: usize) {
     }
     report(name, "persist a block with its state", persisted);
     report(name, "record a signature, synced", signed);
+    let together = (0..50).map(|round| timed(|| sign_together(&store, round)));
+    report(name, "16 signatures from 16 threads", together.collect());
     drop(store);
     let started = Instant::now();
     let store = open(folder.path(), &chain.anchor.state);
@@ -99,6 +101,20 @@ fn run(name: &str, finalizes: bool, blocks: usize, proof: usize) {
     drop(store);
     let bytes = folder_bytes(folder.path());
     println!("{name:>12}  on the disk: {} bytes a block", bytes / roots.len() as u64);
+}
+
+/// As many signers as a slot may have, each on its own thread.
+fn sign_together(store: &Store, round: u64) {
+    std::thread::scope(|scope| {
+        for signer in 1..=16 {
+            scope.spawn(move || {
+                let public_key = PublicKey::repeat_byte(signer);
+                let message = Root::repeat_byte(signer);
+                let entry = SigningEntry { public_key, slot: round, message, signature: None };
+                store.write(&[entry]).expect("writes");
+            });
+        }
+    });
 }
 
 /// A state at the end of the protocol's history.

@@ -69,7 +69,9 @@ fn what_was_acknowledged_survives_every_kill() {
         slowest.as_millis()
     );
     assert!(!short.signatures.is_empty());
-    assert!(short.kept > 0 && short.kept < short.blocks.len() / 2, "it has pruned meanwhile");
+    // Few kills leave it too little time for that.
+    let has_pruned = short.kept > 0 && short.kept < short.blocks.len() / 2;
+    assert!(has_pruned || kills < 40, "{} of {} blocks", short.kept, short.blocks.len());
     assert!(slowest <= READY, "a restart took {slowest:?}");
 }
 
@@ -93,8 +95,9 @@ fn run_and_kill(path: &Path, acknowledged: &mut Acknowledged, kill: u32) -> Opti
     let instant = Duration::from_micros(rand::rng().random_range(0..200_000));
     let mut heard = Vec::new();
     if !at_start {
+        let until = if kill.is_multiple_of(3) { "ready" } else { "head" };
         let deadline = Instant::now() + PATIENCE;
-        while !heard.iter().any(|line: &String| line.starts_with("ready")) {
+        while !heard.iter().any(|line: &String| line.starts_with(until)) {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = lines.recv_timeout(left);
             heard.push(line.unwrap_or_else(|error| panic!("{error}, it said {heard:#?}")));

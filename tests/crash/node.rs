@@ -107,9 +107,7 @@ pub fn run(path: &Path) {
     let resumed = store.resume().expect("nothing to repair");
     let anchor = match &resumed {
         None => begin(&store),
-        Some(data) => {
-            Anchor { state: Arc::clone(&data.anchor_state), block: data.anchor_block.clone() }
-        }
+        Some(data) => Anchor::from(data),
     };
     let setup = Setup::new(anchor).with(|app| {
         if let Some(data) = resumed {

@@ -240,6 +240,19 @@ fn a_hanging_disk_does_not_stop_the_world_until_too_much_waits() {
 }
 
 #[test]
+fn a_hanging_disk_does_not_hold_up_the_end() {
+    let mut faulty = faulty_node();
+    faulty.settled();
+    faulty.backend.set(Fault::Hangs);
+    faulty.import(2);
+    let Faulty { node, backend, store, .. } = faulty;
+    // It gives up after a while; without that, this would never return.
+    drop(node);
+    assert_eq!(store.facts().expect("reads").expect("begun").head.slot, 0);
+    backend.set(Fault::None);
+}
+
+#[test]
 fn what_is_past_the_limit_is_left_out_and_the_rest_is_consistent() {
     let mut tree = Tree::new(1);
     let backend = FaultyBackend::new();

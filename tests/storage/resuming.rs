@@ -33,8 +33,7 @@ fn node_on(fixture: &Fixture, anchor: &Anchor) -> TestNode {
         store.begin(&anchor.block, &anchor.state).expect("begins");
         return TestNode::new(with_store(anchor.clone(), store));
     };
-    let finalized =
-        Anchor { state: Arc::clone(&data.anchor_state), block: data.anchor_block.clone() };
+    let finalized = Anchor::from(&data);
     TestNode::new(with_store(finalized, store).with(|app| {
         app.add_plugins(ResumePlugin { data });
     }))

@@ -106,9 +106,9 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 /// Sorted columns of bytes.
 ///
 /// A batch is atomic whatever ends the process, and batches survive in the order of their writes:
-/// where one is missing, so are all later ones. Reads see every batch that was written before. A
-/// failed write changes nothing that a reader sees, unless the process ends before the next write
-/// succeeds: then the batch is there or not, as a whole. Errors name the place and what to do.
+/// where one is missing, so are all later ones. Reads see every batch that was written before.
+/// What a failed write was to change may still appear, as a whole, when the backend has recovered
+/// or was opened again; until then no reader sees it. Errors name the place and what to do.
 /// Every method may be called from any thread.
 pub trait Backend: Send + Sync + 'static {
     /// The value of a key.

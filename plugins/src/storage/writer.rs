@@ -30,6 +30,8 @@ const BATCH_BLOCKS: usize = 64;
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often an idle writer looks whether somebody else met a fault.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long the end of the node waits for the writer.
+const STOP: Duration = Duration::from_secs(2);
 
 /// What waits for the writer.
 #[derive(Default)]
@@ -42,6 +44,7 @@ struct Queue {
     is_stopping: bool,
     /// Whether the writer has something in hand.
     is_busy: bool,
+    has_ended: bool,
 }
 
 impl Queue {
@@ -57,7 +60,8 @@ pub struct Writer {
     changed: Condvar,
 }
 
-/// Ends the writer when it is dropped: what waits is written first, unless writes fail.
+/// Ends the writer when it is dropped: what waits is written first, unless writes fail or take
+/// longer than two seconds.
 pub struct WriterThread {
     writer: Arc<Writer>,
     thread: Option<JoinHandle<()>>,
@@ -168,7 +172,10 @@ impl Writer {
                 }
             }
             if is_stopping {
-                return self.stop();
+                self.stop();
+                self.lock().has_ended = true;
+                self.changed.notify_all();
+                return;
             }
         }
     }
@@ -279,11 +286,25 @@ impl WriterThread {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
         self.writer.lock().is_stopping = true;
         self.writer.changed.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let (queue, _) = self
+            .writer
+            .changed
+            .wait_timeout_while(self.writer.lock(), STOP, |queue| {
+                !queue.has_ended && !thread.is_finished()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let (has_ended, waiting) = (queue.has_ended, queue.blocks.len());
+        drop(queue);
+        if !has_ended && !thread.is_finished() {
+            tracing::error!(
+                waiting,
+                "{} does not answer: what waits is fetched again",
+                self.writer.store.place()
+            );
+        } else if thread.join().is_err() {
             tracing::error!("the storage thread ended with a panic");
         }
     }
