@@ -1,12 +1,20 @@
 //! Pruning against a model that keeps everything, on random trees.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use proptest::{prelude::*, sample::Index};
-use quintet_components::storage::{BlockSource, StateSource};
-use quintet_plugins::storage::{Backend, Column, MemoryBackend, Retention, Store};
+use quintet_components::storage::{BlockSource, StateSource, StorageError};
+use quintet_plugins::storage::{
+    Backend, Batch, Column, Durability, MemoryBackend, Retention, Store, Visit,
+};
 
-use crate::fixture::{Fixture, Tree, small};
+use crate::fixture::{Fixture, Tree, identity, small};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -173,6 +181,57 @@ fn run(retention: Retention, steps: &[Step]) {
     model.prune();
     model.check();
     model.check_size();
+}
+
+/// Prunes when a state is read: after its diff, before its base.
+struct PrunedMeanwhile {
+    inner: Arc<MemoryBackend>,
+    is_armed: AtomicBool,
+}
+
+impl Backend for PrunedMeanwhile {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let value = self.inner.get(column, key)?;
+        if column == Column::StateDiffs && self.is_armed.swap(false, Ordering::Relaxed) {
+            let mut batch = Batch::default();
+            for column in [Column::States, Column::StateDiffs, Column::Headers, Column::Slots] {
+                self.inner.scan(column, &[], None, &mut |key, _| {
+                    batch.delete(column, key);
+                    ControlFlow::Continue(())
+                })?;
+            }
+            self.inner.write(&batch, Durability::Process)?;
+        }
+        Ok(value)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        self.inner.scan(column, from, to, visit)
+    }
+
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError> {
+        self.inner.write(batch, durability)
+    }
+}
+
+#[test]
+fn a_state_that_is_pruned_while_it_is_read_is_absent_and_not_damaged() {
+    let mut tree = Tree::new(4);
+    let backend =
+        Arc::new(PrunedMeanwhile { inner: Arc::default(), is_armed: AtomicBool::new(false) });
+    let store = Store::new(Arc::clone(&backend), "memory", &identity(&tree.anchor), small())
+        .expect("opens");
+    store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+    let head = tree.grow_chain(0, 3);
+    store.append(&tree.update(&[1, 2, 3], head, 0)).expect("writes");
+    backend.is_armed.store(true, Ordering::Relaxed);
+    assert_eq!(store.state(&tree.blocks[head].at.root), Ok(None));
 }
 
 proptest! {
