@@ -10,10 +10,11 @@ export QUINTET_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quintet/tools
 export PATH := $(QUINTET_TOOLS)/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 ARGS ?=
+KILLS ?= 200
 # In CI the committed Cargo.lock has to be the one that is built.
 LOCKED := $(if $(CI),--locked)
 
-.PHONY: help setup lint-tools devnet test lint bench
+.PHONY: help setup lint-tools devnet test test-crash lint bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,9 @@ devnet: setup ## run a local devnet
 
 test: setup ## run every test, doc tests included
 	@bash .ci/test $(ARGS)
+
+test-crash: setup ## kill a node KILLS times while it imports, prunes and signs
+	KILLS=$(KILLS) cargo test $(LOCKED) -p quintet --test crash -- --nocapture
 
 lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
 	cargo fmt --all --check

@@ -1,10 +1,16 @@
 //! What was imported, kept beyond the world's caches.
 
+mod health;
+mod resume;
+
 use std::sync::Arc;
 
 use bevy_ecs::prelude::Resource;
 
-use crate::containers::{PublicKey, Root, Signature, SignedBlock, Slot};
+pub use health::{StorageHealth, StorageStatus};
+pub use resume::{ChainIdentity, ForkChoiceFacts, LatestVoteRecord, ResumeData};
+
+use crate::containers::{PublicKey, Root, Signature, SignedBlock, Slot, State};
 
 /// Why a store could not read or write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +29,20 @@ pub trait BlockSource: Send + Sync + 'static {
 /// The node's store of blocks.
 #[derive(Resource, Clone)]
 pub struct Blocks(pub Arc<dyn BlockSource>);
+
+/// Rebuilds post-states that the world no longer caches. Called off the loop; may take as long as a
+/// disk does.
+pub trait StateSource: Send + Sync + 'static {
+    /// The post-state of this block; `None` when it was never imported, or pruned.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the store cannot say.
+    fn state(&self, root: &Root) -> Result<Option<Arc<State>>, StorageError>;
+}
+
+/// The node's store of post-states.
+#[derive(Resource, Clone)]
+pub struct StoredStates(pub Arc<dyn StateSource>);
 
 /// That a key has signed, or is about to sign, a message for a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]

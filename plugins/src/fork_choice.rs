@@ -9,6 +9,7 @@ use quintet_components::{
     messages::{BlockImported, FinalizedAdvanced, HeadChanged},
     preset::SignaturePreset,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
@@ -21,7 +22,7 @@ use quintet_systems::{
         import::{ImportQueue, admit_blocks, commit_imports, start_imports},
         interval,
         limits::{PoolLimits, prune_blocks, shrink_pools, shrink_states},
-        set_anchor,
+        resume, set_anchor,
     },
     verification::{Proofs, SignatureVerifier, Signatures, XmssVerifier},
 };
@@ -33,6 +34,13 @@ pub struct Anchor {
     pub state: Arc<State>,
     /// The block.
     pub block: Block,
+}
+
+impl From<&ResumeData> for Anchor {
+    /// The finalized block that the data names.
+    fn from(data: &ResumeData) -> Self {
+        Self { state: Arc::clone(&data.anchor_state), block: data.anchor_block.clone() }
+    }
 }
 
 /// Blocks, votes and aggregates in; head, safe target, justified and finalized out.
@@ -71,6 +79,22 @@ impl Plugin for ForkChoicePlugin {
         set_anchor(app.world_mut(), Arc::clone(&self.anchor.state), &self.anchor.block)
             .expect("the anchor's block commits to its state");
         add_systems(app);
+    }
+}
+
+/// Puts the world of a store's last batch in place of the anchor's. Added after
+/// [`ForkChoicePlugin`], whose anchor is then the finalized block that the data names.
+///
+/// Panics when the data does not fit together; what a store hands out does.
+#[derive(Debug)]
+pub struct ResumePlugin {
+    /// Where the chain goes on.
+    pub data: ResumeData,
+}
+
+impl Plugin for ResumePlugin {
+    fn build(&self, app: &mut App) {
+        resume(app.world_mut(), self.data.clone()).expect("what a store hands out fits together");
     }
 }
 

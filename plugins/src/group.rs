@@ -14,6 +14,9 @@ use crate::{
 /// Everything a node consists of. A custom client edits it:
 /// `NodePlugins::new(…).build().disable::<AggregationPlugin>().add(MyPlugin)`.
 ///
+/// A node that keeps its chain adds [`RocksDbPlugin`](crate::storage::RocksDbPlugin) with the store
+/// that it has opened, and [`ResumePlugin`](crate::ResumePlugin) with what the store resumes from.
+///
 /// | plugin | what it does |
 /// | --- | --- |
 /// | [`RunnerPlugin`] | sleeps until the next interval or a wake |

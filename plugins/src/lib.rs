@@ -15,12 +15,13 @@ pub mod network;
 pub mod order;
 mod prover;
 mod runner;
+pub mod storage;
 mod tasks;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
 pub use clock::ClockPlugin;
 pub use duties::DutiesPlugin;
-pub use fork_choice::{Anchor, ForkChoicePlugin};
+pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::NodePlugins;
 pub use inbound::{InboundLanes, InboundPlugin};
 pub use loopback::{LoopbackHub, LoopbackPlugin};

@@ -5,7 +5,9 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 pub mod chain;
+pub mod heavy;
 pub mod mocked;
 pub mod node;
 pub mod prover;
 pub mod scrambled;
+pub mod temp_dir;

@@ -147,6 +147,26 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         Ok(())
     }
 
+    /// Overwrites words, each with its index; bits past the length must be zero. The others stay
+    /// shared.
+    ///
+    /// # Errors
+    /// The index of a word that has bits past the length; nothing has changed then.
+    pub fn set_words(&mut self, words: BTreeMap<usize, u64>) -> Result<(), usize> {
+        let room = |index: usize| self.len.saturating_sub(index.saturating_mul(WORD_BITS));
+        let past =
+            |(index, word): &(&usize, &u64)| *word & !ones(room(**index).min(WORD_BITS)) != 0;
+        if let Some((index, _)) = words.iter().find(past) {
+            return Err(*index);
+        }
+        let changed = words.into_iter().filter(|(index, _)| room(*index) > 0).collect();
+        let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
+        list.bulk_update(changed).expect("nothing is pending");
+        list.apply_updates().expect("indices are below the limit");
+        self.words = Vector::try_from(list).expect("the length has not changed");
+        Ok(())
+    }
+
     /// Replaces `range` by `zeros` zero bits; what follows moves.
     ///
     /// # Errors
@@ -377,6 +397,18 @@ mod tests {
                 prop_assert!(room == 0 || before.count_ones(from..from + room) <= room);
             }
         }
+    }
+
+    #[test]
+    fn words_are_overwritten_within_the_length_only() {
+        let mut bits = Bits::default();
+        bits.extend_to(70).expect("below the limit");
+        bits.set(3);
+        bits.set_words([(0, 1 << 63), (1, 0b10_0001)].into()).expect("within");
+        assert_eq!(bits.ones_from(0).collect::<Vec<_>>(), [63, 64, 69]);
+        assert_eq!(bits.set_words([(0, 0), (1, 1 << 6)].into()), Err(1));
+        assert_eq!(bits.set_words([(usize::MAX, 1)].into()), Err(usize::MAX));
+        assert_eq!(bits.ones_from(0).collect::<Vec<_>>(), [63, 64, 69], "nothing has changed");
     }
 
     #[test]

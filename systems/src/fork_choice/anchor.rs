@@ -11,6 +11,7 @@ use quintet_components::{
     clock::{CurrentInterval, SlotClock, first_interval},
     containers::{Block, Checkpoint, Root, State},
     rejection::{Rejection, RejectionReason},
+    storage::ForkChoiceFacts,
     tree::{BlockNode, BlockTree},
     votes::{Known, LatestVotes, New, PoolOrder, Signed, Vote, VotesByData},
 };
@@ -33,19 +34,11 @@ pub fn set_anchor(
             block.state_root
         )));
     }
-    clear(world);
-
     let root = block.tree_hash_root();
     let anchor = Checkpoint { root, slot: block.slot };
-    world.insert_resource(Genesis(state.config));
-    world.insert_resource(SlotClock::new(state.config.genesis_time));
-    world.insert_resource(CurrentInterval { count: first_interval(block.slot), late_ms: 0 });
-    world.insert_resource(Head(anchor));
-    world.insert_resource(SafeTarget(anchor));
-    world.insert_resource(Justified(anchor));
-    world.insert_resource(Finalized(anchor));
-    world.insert_resource(Registry::new(&state.validators));
-    world.resource_mut::<LatestVotes>().cutoff = anchor.slot;
+    let facts =
+        ForkChoiceFacts { head: anchor, safe_target: anchor, justified: anchor, finalized: anchor };
+    begin_chain(world, &state, facts);
     world.spawn(BlockNode {
         root,
         parent_root: block.parent_root,
@@ -57,6 +50,21 @@ pub fn set_anchor(
     });
     world.resource_mut::<States>().insert(root, state);
     Ok(anchor)
+}
+
+/// Empties the world and puts the chain's facts in place, at the head's slot.
+pub(super) fn begin_chain(world: &mut World, state: &State, facts: ForkChoiceFacts) {
+    clear(world);
+    world.insert_resource(Genesis(state.config));
+    world.insert_resource(SlotClock::new(state.config.genesis_time));
+    let count = first_interval(facts.head.slot);
+    world.insert_resource(CurrentInterval { count, late_ms: 0 });
+    world.insert_resource(Head(facts.head));
+    world.insert_resource(SafeTarget(facts.safe_target));
+    world.insert_resource(Justified(facts.justified));
+    world.insert_resource(Finalized(facts.finalized));
+    world.insert_resource(Registry::new(&state.validators));
+    world.resource_mut::<LatestVotes>().cutoff = facts.finalized.slot;
 }
 
 /// Leaves the indices in place and empty.

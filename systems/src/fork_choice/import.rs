@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Finalized, Justified, Registry, States},
     containers::{AttestationData, Block, Root, SignedBlock, State},
     messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
     rejection::{Rejection, RejectionReason},
+    storage::{StorageError, StorageHealth, StoredStates},
     task::{Tasks, Work},
     tree::{BlockNode, BlockTree},
 };
@@ -33,7 +34,58 @@ struct PendingBlock {
     id: InputId,
     root: Root,
     block: Arc<SignedBlock>,
-    work: Option<Work<Result<Arc<State>, Rejection>>>,
+    work: Option<Work<Result<Arc<State>, ImportError>>>,
+}
+
+/// Why a block was not imported.
+enum ImportError {
+    Rejected(Rejection),
+    /// Nothing against the block.
+    Storage(StorageError),
+}
+
+impl From<Rejection> for ImportError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Where the post-state of a parent comes from: the cache, or for a block of the tree that is no
+/// longer in it, the store.
+#[derive(SystemParam)]
+pub struct ParentStates<'w> {
+    states: Res<'w, States>,
+    tree: Res<'w, BlockTree>,
+    stored: Option<Res<'w, StoredStates>>,
+}
+
+enum ParentState {
+    Cached(Arc<State>),
+    Stored(StoredStates),
+}
+
+impl ParentStates<'_> {
+    fn find(&self, root: &Root) -> Option<ParentState> {
+        if let Some(state) = self.states.get(root) {
+            return Some(ParentState::Cached(Arc::clone(state)));
+        }
+        let stored = self.stored.as_ref().filter(|_| self.tree.contains(root))?;
+        Some(ParentState::Stored(StoredStates::clone(stored)))
+    }
+}
+
+impl ParentState {
+    /// The state; takes as long as a disk does.
+    fn load(self, block: &Block) -> Result<Arc<State>, ImportError> {
+        match self {
+            Self::Cached(state) => Ok(state),
+            Self::Stored(states) => states
+                .0
+                .state(&block.parent_root)
+                .map_err(ImportError::Storage)?
+                .ok_or_else(|| unknown_parent(block).into()),
+        }
+    }
 }
 
 impl ImportQueue {
@@ -57,16 +109,19 @@ pub fn admit_blocks(
     mut received: MessageReader<BlockReceived>,
     mut queue: ResMut<ImportQueue>,
     mut judged: MessageWriter<InputJudged>,
-    tree: Res<BlockTree>,
-    states: Res<States>,
+    parents: ParentStates,
+    health: Option<Res<StorageHealth>>,
 ) {
+    let has_room = health.is_none_or(|health| health.can_import());
     for BlockReceived { id, root, block } in received.read() {
-        let verdict = if tree.contains(root) || queue.contains(root) {
+        let verdict = if parents.tree.contains(root) || queue.contains(root) {
             Verdict::Ignored("known block")
-        } else if states.get(&block.block.parent_root).is_none()
+        } else if parents.find(&block.block.parent_root).is_none()
             && !queue.contains(&block.block.parent_root)
         {
             Verdict::Rejected(unknown_parent(&block.block))
+        } else if !has_room {
+            Verdict::Ignored("storage is behind")
         } else if let Err(rejection) = check_distinct(&block.block) {
             Verdict::Rejected(rejection)
         } else if queue.0.len() >= MAX_PENDING_BLOCKS {
@@ -105,18 +160,19 @@ fn check_distinct(block: &Block) -> Result<(), Rejection> {
 /// Starts every queued block whose parent's post-state is there.
 pub fn start_imports(
     mut queue: ResMut<ImportQueue>,
-    states: Res<States>,
+    parents: ParentStates,
     registry: Res<Registry>,
     proofs: Res<Proofs>,
     tasks: Res<Tasks>,
 ) {
     for pending in queue.0.iter_mut().filter(|pending| pending.work.is_none()) {
-        let Some(parent) = states.get(&pending.block.block.parent_root) else { continue };
-        let (parent, registry, proofs) = (Arc::clone(parent), registry.clone(), proofs.clone());
+        let Some(parent) = parents.find(&pending.block.block.parent_root) else { continue };
+        let (registry, proofs) = (registry.clone(), proofs.clone());
         let (block, root) = (Arc::clone(&pending.block), pending.root);
         pending.work = Some(tasks.spawn(move |_| {
+            let parent = parent.load(&block.block)?;
             verify_block(&block, root, &registry, &*proofs.0)?;
-            state_transition(&parent, &block.block).map(Arc::new)
+            Ok(Arc::new(state_transition(&parent, &block.block)?))
         }));
     }
 }
@@ -131,7 +187,7 @@ pub fn commit_imports(world: &mut World) {
         let Some(front) = queue.0.front_mut() else { return };
         let outcome = match &mut front.work {
             // Its parent was refused.
-            None => Ok(Err(unknown_parent(&front.block.block))),
+            None => Ok(Err(unknown_parent(&front.block.block).into())),
             Some(work) => match work.take() {
                 None => return,
                 Some(outcome) => outcome,
@@ -143,7 +199,11 @@ pub fn commit_imports(world: &mut World) {
                 tracing::error!(%root, %panic, "a block's transition panicked");
                 Verdict::Ignored("internal error")
             }
-            Ok(Err(rejection)) => {
+            Ok(Err(ImportError::Storage(error))) => {
+                tracing::error!(%root, %error, "the state that a block builds on cannot be read");
+                Verdict::Ignored("storage error")
+            }
+            Ok(Err(ImportError::Rejected(rejection))) => {
                 tracing::debug!(%root, %rejection, "block refused");
                 Verdict::Rejected(rejection)
             }

@@ -11,10 +11,12 @@ pub mod interval;
 mod latest_votes;
 pub mod limits;
 pub mod pool;
+pub mod resume;
 pub mod safe_target;
 pub mod validation;
 
 pub use anchor::set_anchor;
 pub use head::{block_weights, update_head};
 pub use latest_votes::count_votes;
+pub use resume::resume;
 pub use validation::validate_attestation;

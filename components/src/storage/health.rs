@@ -1,0 +1,111 @@
+//! Whether what the node does still reaches the disk.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bevy_ecs::prelude::Resource;
+
+use crate::waker::NodeWaker;
+
+/// What the store can do at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageStatus {
+    /// Why nothing can be written: what failed, where, and what to do. The node is degraded:
+    /// nobody may sign; what is stored can still be read.
+    pub fault: Option<String>,
+    /// Whether so many blocks wait to be written that no more should be imported.
+    pub is_behind: bool,
+}
+
+/// The store's status, shared between the writer, the world and those who sign. A change wakes
+/// the runner.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct StorageHealth(Arc<Mutex<Shared>>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    status: StorageStatus,
+    waker: Option<NodeWaker>,
+}
+
+impl StorageHealth {
+    /// Whom a change wakes from now on.
+    pub fn wakes(&self, waker: NodeWaker) {
+        self.lock().waker = Some(waker);
+    }
+
+    /// The status now.
+    pub fn status(&self) -> StorageStatus {
+        self.lock().status.clone()
+    }
+
+    /// Whether signatures can be recorded.
+    pub fn can_sign(&self) -> bool {
+        self.lock().status.fault.is_none()
+    }
+
+    /// Whether there is room for more imported blocks.
+    pub fn can_import(&self) -> bool {
+        !self.lock().status.is_behind
+    }
+
+    /// Says why nothing can be written, or that it can again. Returns what was said before.
+    pub fn set_fault(&self, fault: Option<String>) -> Option<String> {
+        let mut shared = self.lock();
+        let is_new = shared.status.fault.is_some() != fault.is_some();
+        let before = std::mem::replace(&mut shared.status.fault, fault);
+        shared.wake_if(is_new);
+        before
+    }
+
+    /// Says whether too many blocks wait.
+    pub fn set_behind(&self, is_behind: bool) {
+        let mut shared = self.lock();
+        let before = std::mem::replace(&mut shared.status.is_behind, is_behind);
+        shared.wake_if(before != is_behind);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn wake_if(&self, changed: bool) {
+        if let Some(waker) = self.waker.as_ref().filter(|_| changed) {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_stops_signing_and_a_backlog_stops_import() {
+        let health = StorageHealth::default();
+        assert!(health.can_sign() && health.can_import());
+        health.set_behind(true);
+        assert!(health.can_sign() && !health.can_import());
+        health.set_behind(false);
+        assert_eq!(health.clone().set_fault(Some("full".into())), None);
+        assert!(!health.can_sign() && health.can_import());
+        assert_eq!(health.status().fault.as_deref(), Some("full"));
+        assert_eq!(health.set_fault(None).as_deref(), Some("full"));
+        assert!(health.can_sign());
+    }
+
+    #[test]
+    fn only_a_change_wakes_the_runner() {
+        let (waker, wakes) = NodeWaker::new();
+        let health = StorageHealth::default();
+        health.wakes(waker);
+        health.set_fault(None);
+        health.set_behind(false);
+        assert!(!wakes.try_wait());
+        health.set_fault(Some("full".into()));
+        assert!(wakes.try_wait());
+        health.set_fault(Some("still full".into()));
+        assert!(!wakes.try_wait());
+    }
+}

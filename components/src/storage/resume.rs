@@ -1,0 +1,95 @@
+//! What a restarted node goes on from.
+
+use std::sync::Arc;
+
+use crate::{
+    containers::{AggregationBits, AttestationData, Block, Checkpoint, Root, State},
+    preset::SignaturePreset,
+    tree::BlockNode,
+};
+
+/// Which chain a database belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ChainIdentity {
+    /// The network's name, its fork digest included.
+    pub network: String,
+    /// Unix time of slot 0 in seconds.
+    pub genesis_time: u64,
+    /// The root of the validator registry, which no transition changes.
+    pub validators_root: Root,
+    /// The signature preset.
+    #[serde(with = "preset_name")]
+    pub preset: SignaturePreset,
+}
+
+impl ChainIdentity {
+    /// The chain that this state is of.
+    pub fn of(state: &State, network: impl Into<String>, preset: SignaturePreset) -> Self {
+        Self {
+            network: network.into(),
+            genesis_time: state.config.genesis_time,
+            validators_root: tree_hash::TreeHash::tree_hash_root(&state.validators),
+            preset,
+        }
+    }
+}
+
+mod preset_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::preset::SignaturePreset;
+
+    pub(super) fn serialize<S: Serializer>(
+        preset: &SignaturePreset,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(preset.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SignaturePreset, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What fork choice holds true, beside the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForkChoiceFacts {
+    /// The head.
+    pub head: Checkpoint,
+    /// The safe target.
+    pub safe_target: Checkpoint,
+    /// The justified checkpoint.
+    pub justified: Checkpoint,
+    /// The finalized checkpoint.
+    pub finalized: Checkpoint,
+}
+
+/// A counted vote and the validators whose newest it is. Whether a proof of it is at hand is not
+/// said: it counts for the head and for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestVoteRecord {
+    /// What is voted.
+    pub data: AttestationData,
+    /// Who votes.
+    pub participants: AggregationBits,
+}
+
+/// What a world is rebuilt from: plain data, consistent in itself.
+#[derive(Clone, Debug)]
+pub struct ResumeData {
+    /// The finalized block.
+    pub anchor_block: Block,
+    /// The finalized block's post-state.
+    pub anchor_state: Arc<State>,
+    /// Every block of the tree, by slot and root.
+    pub blocks: Vec<BlockNode>,
+    /// The post-states of head, safe target, justified and finalized block, and of the newest
+    /// blocks before the head.
+    pub states: Vec<(Root, Arc<State>)>,
+    /// The checkpoints.
+    pub facts: ForkChoiceFacts,
+    /// The newest counted votes that were saved.
+    pub votes: Vec<LatestVoteRecord>,
+}

@@ -1,0 +1,52 @@
+//! Storage: the chain on disk or in memory, and the record of signatures.
+//!
+//! # The contract
+//!
+//! A [`Store`] keeps one chain over a [`Backend`]. [`RocksDbPlugin`] and [`MemoryStoragePlugin`]
+//! keep the same contract, and so does any store over a backend that keeps [`Backend`]'s own.
+//!
+//! - **One batch an update.** What an update changed (blocks with post-states, checkpoints) is
+//!   written together or not at all. A batch is *acknowledged* when its write has returned: from
+//!   then on no end of the process loses it. Batches are not synced one by one; a loss of power
+//!   may take the newest ones, and then all that came after them. The signing record is synced
+//!   before a write returns, and loses nothing then either.
+//! - **Always consistent.** Every stored block's parent is stored, back to the window's beginning
+//!   or the anchor, and so is every block that a checkpoint names. A block that would break this
+//!   is left out and counted.
+//! - **States.** The post-state of every kept block can be rebuilt; its root is checked each time.
+//! - **Pruning** keeps, with all forks, everything from the window's first slot on: 3600 slots
+//!   behind the finalized one. Archive mode keeps the canonical chain since the anchor too. What
+//!   a kept state is rebuilt from stays as long as it is needed.
+//! - **The world never waits.** The writer thread takes what waits; when it is behind, updates are
+//!   merged. From 256 waiting blocks on
+//!   [`StorageHealth`](quintet_components::storage::StorageHealth) says that the store is behind,
+//!   so that import stops; past 1024 blocks or 128 MiB new blocks are not kept.
+//! - **Faults.** While writes fail the health has the reason, the signing record refuses, reads go
+//!   on, and the writer tries again what waits. Then everything that waited is written, in order.
+//! - **Errors** name the place and what to do. Bytes on the disk, whatever they are, panic nothing.
+
+mod append;
+mod backend;
+mod memory;
+mod open;
+mod plugin;
+mod prune;
+mod records;
+mod resume;
+mod rocks;
+mod signing;
+mod state_records;
+mod states;
+mod store;
+mod writer;
+
+pub use append::{ImportedBlock, Update, Written};
+pub use backend::{Backend, Batch, Change, Column, Durability, Visit};
+pub use memory::{MEMORY_LIMIT_BYTES, MemoryBackend};
+pub use open::{MARKER_FILE, OpenError, SCHEMA_VERSION};
+pub use plugin::{MAX_SAVED_VOTES, MemoryStoragePlugin, RocksDbPlugin, StorageWriter};
+pub use prune::PRUNE_STEP_SLOTS;
+pub use store::{
+    HISTORY_CHUNK_ROOTS, Retention, RocksDbConfig, SNAPSHOT_EVERY, Store, WINDOW_SLOTS,
+};
+pub use writer::{BEHIND_BLOCKS, MAX_WAITING_BLOCKS, MAX_WAITING_BYTES, Writer, WriterThread};

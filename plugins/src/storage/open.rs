@@ -1,0 +1,217 @@
+//! Opening a database: whose directory it is, and whether this release can read it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use quintet_components::storage::{ChainIdentity, StorageError};
+use rocksdb::ErrorKind;
+
+use super::{
+    rocks::{self, RocksBackend},
+    store::{RocksDbConfig, Store},
+};
+
+/// The layout of the database. A release reads its own and no other.
+pub const SCHEMA_VERSION: u32 = 1;
+/// The file that says whose directory it is.
+pub const MARKER_FILE: &str = "quintet-database.json";
+
+/// Why a database was not opened. Nothing was changed, and every message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is a file where the directory should be.
+    #[error("{0} is not a directory; give the path of a directory for the database")]
+    NotADirectory(PathBuf),
+    /// The directory cannot be made, read or written.
+    #[error("{path}: {error}; make it a directory that the node's user can read and write")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The directory has files and no marker.
+    #[error(
+        "{path} holds files of another program (for example {found}); give an empty directory or \
+         one that this node made"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files.
+        found: String,
+    },
+    /// The marker cannot be read.
+    #[error(
+        "{path} is damaged: {detail}; restore it from a backup, or remove the directory and sync \
+         again"
+    )]
+    Marker {
+        /// The marker.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A newer release made it.
+    #[error(
+        "{path} has schema version {found}, this release knows {SCHEMA_VERSION}; run the newer \
+         release that made it, or give another directory"
+    )]
+    Schema {
+        /// The directory.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+    },
+    /// It is another chain's.
+    #[error(
+        "{path} belongs to another chain: it has {found:?}, this node runs {expected:?}; give \
+         another directory, or remove this one to start anew"
+    )]
+    Chain {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: Box<ChainIdentity>,
+        /// Whose it should be.
+        expected: Box<ChainIdentity>,
+    },
+    /// Another process has it open.
+    #[error(
+        "{0} is in use by another process; stop the other node first: two nodes must never share \
+         a database"
+    )]
+    Locked(PathBuf),
+    /// `RocksDB` cannot open it.
+    #[error("{path} cannot be opened: {detail}; {remedy}")]
+    Database {
+        /// The directory.
+        path: PathBuf,
+        /// What `RocksDB` says.
+        detail: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// It was opened and cannot be read.
+    #[error(transparent)]
+    Content(#[from] StorageError),
+}
+
+/// What the marker file says.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Marker {
+    schema: u32,
+    chain: ChainIdentity,
+}
+
+/// What can be read of the marker of any release.
+#[derive(serde::Deserialize)]
+struct AnyMarker {
+    schema: u32,
+}
+
+impl Store {
+    /// Opens the database of this chain, and makes it where there is nothing yet.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(config: &RocksDbConfig, identity: &ChainIdentity) -> Result<Self, OpenError> {
+        let path = &config.path;
+        prepare(path, identity)?;
+        // A directory that has its marker and no database yet was left while it was made. One
+        // that has tables and no list of them is damaged, and must not be made anew.
+        let is_new = !path.join("CURRENT").exists() && !has_tables(path)?;
+        let backend = RocksBackend::open(path, is_new).map_err(|error| refusal(path, &error))?;
+        Ok(Self::new(backend, path.display().to_string(), identity, config.retention)?)
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
+    let path = path.to_owned();
+    move |error| OpenError::Io { path, error }
+}
+
+/// Makes the directory and its marker, or checks them.
+fn prepare(path: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
+    if path.exists() && !path.is_dir() {
+        return Err(OpenError::NotADirectory(path.to_owned()));
+    }
+    fs::create_dir_all(path).map_err(io_error(path))?;
+    let marker = path.join(MARKER_FILE);
+    match fs::read(&marker) {
+        Ok(bytes) => check_marker(path, &marker, &bytes, identity),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let unfinished = path.join(format!("{MARKER_FILE}.new"));
+            for entry in fs::read_dir(path).map_err(io_error(path))? {
+                let entry = entry.map_err(io_error(path))?;
+                if entry.path() != unfinished {
+                    let found = entry.file_name().to_string_lossy().into_owned();
+                    return Err(OpenError::Foreign { path: path.to_owned(), found });
+                }
+            }
+            write_marker(path, &unfinished, &marker, identity)
+        }
+        Err(error) => Err(OpenError::Io { path: marker, error }),
+    }
+}
+
+/// The marker is there as a whole or not at all.
+fn write_marker(
+    path: &Path,
+    unfinished: &Path,
+    marker: &Path,
+    identity: &ChainIdentity,
+) -> Result<(), OpenError> {
+    let content = Marker { schema: SCHEMA_VERSION, chain: identity.clone() };
+    let text = serde_json::to_string_pretty(&content).expect("text and numbers");
+    fs::write(unfinished, text + "\n").map_err(io_error(unfinished))?;
+    fs::File::open(unfinished).and_then(|file| file.sync_all()).map_err(io_error(unfinished))?;
+    fs::rename(unfinished, marker).map_err(io_error(marker))?;
+    fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error(path))
+}
+
+fn check_marker(
+    path: &Path,
+    marker: &Path,
+    bytes: &[u8],
+    identity: &ChainIdentity,
+) -> Result<(), OpenError> {
+    let damaged = |error: serde_json::Error| OpenError::Marker {
+        path: marker.to_owned(),
+        detail: error.to_string(),
+    };
+    let AnyMarker { schema } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if schema != SCHEMA_VERSION {
+        return Err(OpenError::Schema { path: path.to_owned(), found: schema });
+    }
+    let Marker { chain, .. } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if chain != *identity {
+        return Err(OpenError::Chain {
+            path: path.to_owned(),
+            found: Box::new(chain),
+            expected: Box::new(identity.clone()),
+        });
+    }
+    Ok(())
+}
+
+/// Whether there are tables or logs of a database.
+fn has_tables(path: &Path) -> Result<bool, OpenError> {
+    let mut entries = fs::read_dir(path).map_err(io_error(path))?;
+    Ok(entries.any(|entry| {
+        entry.is_ok_and(|entry| {
+            entry.path().extension().is_some_and(|end| end == "sst" || end == "log")
+        })
+    }))
+}
+
+fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
+    let detail = error.to_string();
+    let path = path.to_owned();
+    if error.kind() == ErrorKind::IOError && detail.to_lowercase().contains("lock") {
+        return OpenError::Locked(path);
+    }
+    OpenError::Database { path, detail, remedy: rocks::remedy(error) }
+}

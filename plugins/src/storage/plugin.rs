@@ -1,0 +1,147 @@
+//! The plugins, and the system that hands every update to the writer.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bevy_app::{App, Plugin, PostUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::{Finalized, Head, Justified, SafeTarget},
+    clock::CurrentInterval,
+    containers::{AggregationBits, Slot, ValidatorIndex},
+    messages::BlockImported,
+    schedule::NodeSystems,
+    storage::{Blocks, ForkChoiceFacts, LatestVoteRecord, StoredStates},
+    votes::{LatestVotes, Vote},
+    waker::NodeWaker,
+};
+
+use super::{
+    append::{ImportedBlock, Update},
+    store::Store,
+    writer::{Writer, WriterThread},
+};
+
+/// Distinct votes that are saved at most; those of the most validators are kept.
+pub const MAX_SAVED_VOTES: usize = 256;
+
+/// Keeps the chain in `RocksDB`: open the store with [`Store::open`] first.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`Blocks`], [`StoredStates`], [`StorageHealth`](quintet_components::storage::StorageHealth), [`StorageWriter`] | [`BlockImported`], the checkpoints, [`LatestVotes`] | the store |
+#[derive(Debug)]
+pub struct RocksDbPlugin {
+    /// The store.
+    pub store: Arc<Store>,
+}
+
+/// Keeps the chain in memory, within the same window and a limit in bytes: make the store with
+/// [`Store::in_memory`].
+///
+/// Inserts, reads and writes what [`RocksDbPlugin`] does.
+#[derive(Debug)]
+pub struct MemoryStoragePlugin {
+    /// The store.
+    pub store: Arc<Store>,
+}
+
+/// The writer that the world hands its updates to.
+#[derive(Resource)]
+pub struct StorageWriter(WriterThread);
+
+impl StorageWriter {
+    /// The writer.
+    pub fn writer(&self) -> &Arc<Writer> {
+        self.0.writer()
+    }
+}
+
+impl Plugin for RocksDbPlugin {
+    fn build(&self, app: &mut App) {
+        install(app, &self.store);
+    }
+}
+
+impl Plugin for MemoryStoragePlugin {
+    fn build(&self, app: &mut App) {
+        install(app, &self.store);
+    }
+}
+
+fn install(app: &mut App, store: &Arc<Store>) {
+    let thread = Writer::start(Arc::clone(store)).expect("the system has a thread at the start");
+    let writer = Arc::clone(thread.writer());
+    if let Some(waker) = app.world().get_resource::<NodeWaker>() {
+        store.health().wakes(waker.clone());
+    }
+    app.insert_resource(Blocks(Arc::clone(&writer) as _))
+        .insert_resource(StoredStates(writer))
+        .insert_resource(store.health().clone())
+        .insert_resource(StorageWriter(thread))
+        .add_systems(PostUpdate, persist.in_set(NodeSystems::Flush));
+}
+
+/// What was handed over last.
+#[derive(Default)]
+struct Persisted {
+    facts: Option<ForkChoiceFacts>,
+    votes_slot: Slot,
+}
+
+/// Hands over what the update changed: imported blocks, checkpoints, and once a slot the votes.
+fn persist(
+    mut imported: MessageReader<BlockImported>,
+    chain: (Res<Head>, Res<SafeTarget>, Res<Justified>, Res<Finalized>),
+    (time, latest, votes): (Res<CurrentInterval>, Res<LatestVotes>, Query<&Vote>),
+    writer: Res<StorageWriter>,
+    mut persisted: Local<Persisted>,
+) {
+    let facts = ForkChoiceFacts {
+        head: chain.0.0,
+        safe_target: chain.1.0,
+        justified: chain.2.0,
+        finalized: chain.3.0,
+    };
+    let blocks: Vec<ImportedBlock> = imported
+        .read()
+        .map(|BlockImported { root, block, state }| ImportedBlock {
+            root: *root,
+            block: Arc::clone(block),
+            state: Arc::clone(state),
+        })
+        .collect();
+    let has_new_facts = persisted.facts.replace(facts) != Some(facts);
+    let is_new_slot = std::mem::replace(&mut persisted.votes_slot, time.slot()) != time.slot();
+    if blocks.is_empty() && !has_new_facts && !is_new_slot {
+        return;
+    }
+    writer.writer().offer(Update {
+        blocks,
+        facts: has_new_facts.then_some(facts),
+        votes: is_new_slot.then(|| saved_votes(&latest, &votes)),
+    });
+}
+
+/// The newest votes by their content.
+fn saved_votes(latest: &LatestVotes, votes: &Query<&Vote>) -> Vec<LatestVoteRecord> {
+    let mut voters: HashMap<Entity, Vec<ValidatorIndex>> = HashMap::new();
+    for (vote, index) in latest.votes.iter().zip(0..) {
+        if let Some(vote) = vote {
+            voters.entry(vote.vote).or_default().push(index);
+        }
+    }
+    let mut records: Vec<LatestVoteRecord> = voters
+        .into_iter()
+        .filter_map(|(vote, voters)| {
+            // The vote may have gone since; what it said is counted until a newer one comes.
+            let data = votes.get(vote).ok()?.data;
+            let participants = AggregationBits::from_indices(voters).ok()?;
+            Some(LatestVoteRecord { data, participants })
+        })
+        .collect();
+    records.sort_unstable_by_key(|record| {
+        (std::cmp::Reverse(record.participants.count()), record.data)
+    });
+    records.truncate(MAX_SAVED_VOTES);
+    records
+}

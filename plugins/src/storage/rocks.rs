@@ -1,0 +1,195 @@
+//! Columns in `RocksDB`.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
+
+use quintet_components::storage::StorageError;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    Direction, ErrorKind, IteratorMode, Options, WriteBatch, WriteOptions,
+};
+
+use super::backend::{Backend, Batch, Column, Durability, Visit};
+
+// Sizes for a node with 1 GiB of memory, of which the store takes at most about 160 MiB.
+
+/// Uncompressed blocks, indices and filters that are cached, all columns together.
+const BLOCK_CACHE_BYTES: usize = 64 << 20;
+/// What is written and not yet in a table, all columns together.
+const WRITE_BUFFERS_BYTES: usize = 48 << 20;
+/// A column's share of it before it becomes a table.
+const WRITE_BUFFER_BYTES: usize = 8 << 20;
+/// The write-ahead log, after which the oldest buffers become tables. It bounds what a start has
+/// to read again.
+const MAX_WAL_BYTES: u64 = 64 << 20;
+/// Tables that are open at once.
+const MAX_OPEN_FILES: i32 = 256;
+/// Threads that make and merge tables.
+const BACKGROUND_JOBS: i32 = 2;
+/// Written bytes after which the kernel is asked to begin writing them out.
+const BYTES_PER_SYNC: u64 = 1 << 20;
+/// `RocksDB`'s own log: two files of this size.
+const LOG_FILE_BYTES: usize = 1 << 20;
+
+/// Columns in a `RocksDB` database.
+pub(super) struct RocksBackend {
+    path: PathBuf,
+    /// `None` only while a reopening failed.
+    db: RwLock<Option<DB>>,
+}
+
+impl std::fmt::Debug for RocksBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksBackend").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+fn options(may_create: bool) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(may_create);
+    // The process may have ended while they were made.
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(MAX_WAL_BYTES);
+    options.set_max_open_files(MAX_OPEN_FILES);
+    options.set_bytes_per_sync(BYTES_PER_SYNC);
+    options.set_wal_bytes_per_sync(BYTES_PER_SYNC);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(LOG_FILE_BYTES);
+    options.set_skip_stats_update_on_db_open(true);
+    // A record that the end of the process cut off was never acknowledged. Damage before the
+    // log's end is an error: going on without what follows it would lose signatures.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_paranoid_checks(true);
+    options
+}
+
+fn column_options(column: Column, cache: &Cache) -> Options {
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(cache);
+    tables.set_cache_index_and_filter_blocks(true);
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    tables.set_block_size(16 << 10);
+    if matches!(column, Column::Slots | Column::Signing) {
+        // Asked for keys that are mostly absent.
+        tables.set_bloom_filter(10.0, false);
+    }
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&tables);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_compression_type(DBCompressionType::Lz4);
+    // What is old is read seldom and kept long. Proofs look random: nothing makes them smaller.
+    options.set_bottommost_compression_type(match column {
+        Column::Proofs => DBCompressionType::Lz4,
+        _ => DBCompressionType::Zstd,
+    });
+    options
+}
+
+fn open(path: &Path, may_create: bool) -> Result<DB, rocksdb::Error> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let columns = Column::ALL
+        .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache)));
+    DB::open_cf_descriptors(&options(may_create), path, columns)
+}
+
+impl RocksBackend {
+    /// Opens a database, and makes it where there is none if `may_create`.
+    pub(super) fn open(path: &Path, may_create: bool) -> Result<Self, rocksdb::Error> {
+        let db = open(path, may_create)?;
+        Ok(Self { path: path.to_owned(), db: RwLock::new(Some(db)) })
+    }
+
+    fn with<T>(
+        &self,
+        run: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+    ) -> Result<T, StorageError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| {
+            StorageError(format!("the database {} is closed after a fault", self.path.display()))
+        })?;
+        run(db).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &rocksdb::Error) -> StorageError {
+        StorageError(format!("{error} in {}; {}", self.path.display(), remedy(error)))
+    }
+}
+
+/// What an operator does about an error.
+pub(super) fn remedy(error: &rocksdb::Error) -> &'static str {
+    let text = error.to_string();
+    if text.contains("No space left") || text.contains("Disk quota") {
+        "free space on that disk: the node goes on by itself"
+    } else if error.kind() == ErrorKind::Corruption {
+        "the files are damaged: check the disk, keep the signing history with an export if it can \
+         still be read, remove the directory and sync again"
+    } else if text.contains("Permission denied") || text.contains("Read-only file system") {
+        "make the directory writable for the node's user"
+    } else if text.contains("Too many open files") {
+        "raise the limit of open files (ulimit -n)"
+    } else {
+        "check the disk"
+    }
+}
+
+fn family(db: &DB, column: Column) -> &rocksdb::ColumnFamily {
+    db.cf_handle(column.name()).expect("every column family is opened")
+}
+
+impl Backend for RocksBackend {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with(|db| db.get_cf(family(db, column), key))
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        self.with(|db| {
+            let mode = IteratorMode::From(from, Direction::Forward);
+            for entry in db.iterator_cf(family(db, column), mode) {
+                let (key, value) = entry?;
+                if to.is_some_and(|to| &*key >= to) || visit(&key, &value) == ControlFlow::Break(())
+                {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError> {
+        self.with(|db| {
+            let mut writes = WriteBatch::default();
+            for change in &batch.0 {
+                let family = family(db, change.column);
+                match &change.value {
+                    Some(value) => writes.put_cf(family, &change.key, value),
+                    None => writes.delete_cf(family, &change.key),
+                }
+            }
+            let mut options = WriteOptions::default();
+            options.set_sync(durability == Durability::Power);
+            db.write_opt(writes, &options)
+        })
+    }
+
+    /// `RocksDB` takes no more writes after some faults: the database is opened anew.
+    fn recover(&self) -> Result<(), StorageError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // The lock has to be free before the directory can be opened again.
+        drop(db.take());
+        *db = Some(open(&self.path, false).map_err(|error| self.failure(&error))?);
+        Ok(())
+    }
+}

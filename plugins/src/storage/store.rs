@@ -1,0 +1,283 @@
+//! The store: blocks, post-states and checkpoints over a [`Backend`].
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use quintet_components::{
+    containers::{
+        Block, BlockBody, Checkpoint, MultiMessageAggregate, ProofBytes, Root, RootList,
+        SignedBlock, Slot,
+    },
+    storage::{BlockSource, ChainIdentity, ForkChoiceFacts, StorageError, StorageHealth},
+};
+use ssz::Decode;
+
+use super::{
+    backend::{Backend, Batch, Column, Durability, try_scan},
+    memory::MemoryBackend,
+    records::{self, FactsRecord, HeaderRecord, names, parse_slot_key, slot_key, slot_start},
+    state_records::{Frame, HistoryLink, StoredState},
+};
+
+/// Slots behind the finalized one that are kept: what peers may ask for, and every state that a
+/// fork from there needs.
+pub const WINDOW_SLOTS: u64 = 3600;
+/// Diffs from a snapshot to the next.
+pub const SNAPSHOT_EVERY: u64 = 128;
+/// Roots in a history chunk.
+pub const HISTORY_CHUNK_ROOTS: usize = 1024;
+/// Post-states that the writer remembers, so that it need not rebuild the parents of new blocks.
+const RECENT_STATES: usize = 64;
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Whether canonical blocks and states are kept since genesis.
+    pub archive: bool,
+    /// Slots behind the finalized one that are kept with all their forks.
+    pub window_slots: u64,
+    /// Diffs from a snapshot to the next.
+    pub snapshot_every: u64,
+    /// Roots in a history chunk.
+    pub history_chunk_roots: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            archive: false,
+            window_slots: WINDOW_SLOTS,
+            snapshot_every: SNAPSHOT_EVERY,
+            history_chunk_roots: HISTORY_CHUNK_ROOTS,
+        }
+    }
+}
+
+impl Retention {
+    /// Everything canonical since genesis.
+    pub fn archive() -> Self {
+        Self { archive: true, ..Self::default() }
+    }
+}
+
+/// Blocks, post-states, checkpoints and the signing record of one chain.
+///
+/// What it promises is the contract in the documentation of [`crate::storage`].
+pub struct Store {
+    pub(super) backend: Box<dyn Backend>,
+    /// What error messages call it.
+    place: String,
+    pub(super) retention: Retention,
+    pub(super) health: StorageHealth,
+    pub(super) writer: Mutex<WriterState>,
+    pub(super) frame: OnceLock<Arc<Frame>>,
+    pub(super) histories: Mutex<HashMap<HistoryLink, RootList>>,
+}
+
+/// What only the writer needs.
+#[derive(Default)]
+pub(super) struct WriterState {
+    recent: VecDeque<(Root, StoredState)>,
+    pub(super) facts: Option<ForkChoiceFacts>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl WriterState {
+    pub(super) fn find(&self, root: &Root) -> Option<&StoredState> {
+        self.recent.iter().rev().find(|(known, _)| known == root).map(|(_, stored)| stored)
+    }
+
+    pub(super) fn remember(&mut self, root: Root, stored: StoredState) {
+        if self.recent.len() >= RECENT_STATES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((root, stored));
+    }
+}
+
+impl Store {
+    /// A store over this backend, which is empty or has the same chain.
+    ///
+    /// # Errors
+    /// The backend has another chain, or cannot be read.
+    pub fn new(
+        backend: impl Backend,
+        place: impl Into<String>,
+        identity: &ChainIdentity,
+        retention: Retention,
+    ) -> Result<Self, StorageError> {
+        let store = Self {
+            backend: Box::new(backend),
+            place: place.into(),
+            retention,
+            health: StorageHealth::default(),
+            writer: Mutex::default(),
+            frame: OnceLock::new(),
+            histories: Mutex::default(),
+        };
+        let text = serde_json::to_vec(identity).expect("an identity has only text and numbers");
+        match store.metadata(names::IDENTITY)? {
+            Some(bytes) => {
+                let known: ChainIdentity = records::content(&bytes)
+                    .and_then(|json| serde_json::from_slice(json).map_err(|e| e.to_string()))
+                    .map_err(|detail| store.damaged(Column::Metadata, &detail))?;
+                if known != *identity {
+                    return Err(StorageError(format!(
+                        "{} holds another chain ({known:?}, not {identity:?}); use another \
+                         directory, or remove this one to start anew",
+                        store.place
+                    )));
+                }
+            }
+            None => {
+                let value = [&[records::VALUE_VERSION], text.as_slice()].concat();
+                let mut batch = Batch::default();
+                batch.put(Column::Metadata, names::IDENTITY, value);
+                store.backend.write(&batch, Durability::Power)?;
+            }
+        }
+        store.lock_writer().facts = store.facts()?;
+        Ok(store)
+    }
+
+    /// A store in memory of the default size.
+    pub fn in_memory(identity: &ChainIdentity, retention: Retention) -> Self {
+        Self::new(MemoryBackend::default(), "memory", identity, retention)
+            .expect("a new store in memory is empty")
+    }
+
+    /// Where the store is, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether it writes.
+    pub fn health(&self) -> &StorageHealth {
+        &self.health
+    }
+
+    pub(super) fn lock_writer(&self) -> MutexGuard<'_, WriterState> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That something stored cannot be what was written.
+    pub(super) fn damaged(&self, column: Column, detail: &str) -> StorageError {
+        StorageError(format!(
+            "damaged data in {} ({}): {detail}; check the disk, export the signing history, \
+             remove the directory and sync again",
+            self.place,
+            column.name()
+        ))
+    }
+
+    pub(super) fn read<T: Decode>(
+        &self,
+        column: Column,
+        key: &[u8],
+    ) -> Result<Option<T>, StorageError> {
+        let Some(bytes) = self.backend.get(column, key)? else { return Ok(None) };
+        records::decode(&bytes).map(Some).map_err(|detail| self.damaged(column, &detail))
+    }
+
+    pub(super) fn metadata(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.backend.get(Column::Metadata, name)
+    }
+
+    /// The checkpoints of the last batch; `None` in an empty store.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn facts(&self) -> Result<Option<ForkChoiceFacts>, StorageError> {
+        Ok(self.read::<FactsRecord>(Column::Metadata, names::FACTS)?.map(Into::into))
+    }
+
+    /// The block that the store began with.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn anchor(&self) -> Result<Option<Checkpoint>, StorageError> {
+        self.read(Column::Metadata, names::ANCHOR)
+    }
+
+    /// The slot of a stored block.
+    pub(super) fn slot_of(&self, root: &Root) -> Result<Option<Slot>, StorageError> {
+        self.read(Column::Slots, root.as_slice())
+    }
+
+    /// Visits the stored blocks of these slots, ascending.
+    pub(super) fn scan_headers(
+        &self,
+        from: Slot,
+        to: Option<Slot>,
+        mut visit: impl FnMut(Checkpoint, HeaderRecord),
+    ) -> Result<(), StorageError> {
+        let damaged = |detail: String| self.damaged(Column::Headers, &detail);
+        let to = to.map(slot_start);
+        try_scan(&*self.backend, Column::Headers, &slot_start(from), to.as_deref(), |key, value| {
+            let block = parse_slot_key(key).map_err(damaged)?;
+            visit(block, records::decode(value).map_err(damaged)?);
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// A stored block without its proof.
+    pub(super) fn block(&self, at: Checkpoint) -> Result<Option<Block>, StorageError> {
+        let key = slot_key(at);
+        let (Some(HeaderRecord { header, .. }), Some(body)) = (
+            self.read::<HeaderRecord>(Column::Headers, &key)?,
+            self.read::<BlockBody>(Column::Bodies, &key)?,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(Block {
+            slot: header.slot,
+            proposer_index: header.proposer_index,
+            parent_root: header.parent_root,
+            state_root: header.state_root,
+            body,
+        }))
+    }
+
+    /// Writes something that nobody reads, synced.
+    ///
+    /// # Errors
+    /// [`StorageError`] when writes fail.
+    pub(super) fn probe(&self) -> Result<(), StorageError> {
+        let mut batch = Batch::default();
+        batch.put(Column::Metadata, names::PROBE, vec![records::VALUE_VERSION]);
+        self.backend.write(&batch, Durability::Power)
+    }
+}
+
+impl BlockSource for Store {
+    fn signed_block(&self, root: &Root) -> Result<Option<Arc<SignedBlock>>, StorageError> {
+        let Some(slot) = self.slot_of(root)? else { return Ok(None) };
+        let at = Checkpoint { root: *root, slot };
+        // What was pruned between two reads is absent; so is an anchor's proof.
+        let (Some(block), Some(proof)) =
+            (self.block(at)?, self.read::<ProofBytes>(Column::Proofs, &slot_key(at))?)
+        else {
+            return Ok(None);
+        };
+        let proof = MultiMessageAggregate { proof };
+        Ok(Some(Arc::new(SignedBlock { block, proof })))
+    }
+}
+
+/// A database that `RocksDB` keeps in a directory.
+#[derive(Clone, Debug)]
+pub struct RocksDbConfig {
+    /// The directory; it is made when it is missing.
+    pub path: PathBuf,
+    /// What is kept.
+    pub retention: Retention,
+}

@@ -1,0 +1,311 @@
+//! The writer thread: takes what updates changed, and keeps trying while writes fail.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use quintet_components::{
+    containers::{Root, SignedBlock, State},
+    storage::{BlockSource, ForkChoiceFacts, LatestVoteRecord, StateSource, StorageError},
+};
+
+use super::{
+    append::{ImportedBlock, Update},
+    store::Store,
+};
+
+/// Blocks that may wait for the writer. One more is not kept, nor is what builds on it, until the
+/// node is restarted and fetches them again.
+pub const MAX_WAITING_BLOCKS: usize = 1024;
+/// Bytes of bodies and proofs that may wait for the writer.
+pub const MAX_WAITING_BYTES: usize = 128 << 20;
+/// From this many waiting blocks on the store is behind, and no block should be imported.
+pub const BEHIND_BLOCKS: usize = 256;
+/// Blocks in one batch at most.
+const BATCH_BLOCKS: usize = 64;
+/// How long the writer waits before it tries again after a fault, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often an idle writer looks whether somebody else met a fault.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long the end of the node waits for the writer.
+const STOP: Duration = Duration::from_secs(2);
+
+/// What waits for the writer.
+#[derive(Default)]
+struct Queue {
+    blocks: VecDeque<ImportedBlock>,
+    bytes: usize,
+    facts: Option<ForkChoiceFacts>,
+    votes: Option<Vec<LatestVoteRecord>>,
+    dropped: u64,
+    is_stopping: bool,
+    /// Whether the writer has something in hand.
+    is_busy: bool,
+    has_ended: bool,
+}
+
+impl Queue {
+    fn has_work(&self) -> bool {
+        !self.blocks.is_empty() || self.facts.is_some() || self.votes.is_some()
+    }
+}
+
+/// The world's end of the writer, and the reader of what is on its way.
+pub struct Writer {
+    store: Arc<Store>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// Ends the writer when it is dropped: what waits is written first, unless writes fail or take
+/// longer than two seconds.
+pub struct WriterThread {
+    writer: Arc<Writer>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub fn start(store: Arc<Store>) -> std::io::Result<WriterThread> {
+        let writer = Arc::new(Self { store, queue: Mutex::default(), changed: Condvar::default() });
+        let thread = std::thread::Builder::new().name("storage".into()).spawn({
+            let writer = Arc::clone(&writer);
+            move || writer.run()
+        })?;
+        Ok(WriterThread { writer, thread: Some(thread) })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Hands an update to the writer; never waits for the disk. What waits is merged, so that a
+    /// writer that is behind catches up in few batches.
+    pub fn offer(&self, update: Update) {
+        let mut queue = self.lock();
+        for block in update.blocks {
+            let bytes = waiting_bytes(&block);
+            if queue.blocks.len() >= MAX_WAITING_BLOCKS || queue.bytes + bytes > MAX_WAITING_BYTES {
+                queue.dropped += 1;
+                if queue.dropped == 1 {
+                    tracing::error!(
+                        slot = block.block.block.slot,
+                        "too many blocks wait for the store: from this one on they are not kept, \
+                         and are fetched again after a restart; see why {} cannot be written",
+                        self.store.place()
+                    );
+                }
+                continue;
+            }
+            queue.bytes += bytes;
+            queue.blocks.push_back(block);
+        }
+        queue.facts = update.facts.or(queue.facts.take());
+        queue.votes = update.votes.or(queue.votes.take());
+        let waiting = queue.blocks.len();
+        drop(queue);
+        if waiting >= BEHIND_BLOCKS {
+            self.store.health().set_behind(true);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Blocks that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().blocks.len()
+    }
+
+    /// Blocks that were not kept because too many waited.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// Waits until everything offered so far is written, at most this long. Whether it is.
+    pub fn wait_until_written(&self, at_most: Duration) -> bool {
+        let (queue, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), at_most, |queue| queue.has_work() || queue.is_busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        !queue.has_work() && !queue.is_busy
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut retry = RETRY.0;
+        loop {
+            let is_degraded = !self.store.health().can_sign();
+            let wait = if is_degraded { retry } else { IDLE };
+            let (mut queue, _) = self
+                .changed
+                .wait_timeout_while(self.lock(), wait, |queue| {
+                    !queue.is_stopping && (is_degraded || !queue.has_work())
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            let is_stopping = queue.is_stopping;
+            queue.is_busy = true;
+            drop(queue);
+            let outcome = if is_degraded { self.recover() } else { Ok(()) };
+            let outcome = outcome.and_then(|()| self.write_waiting());
+            self.lock().is_busy = false;
+            self.changed.notify_all();
+            match outcome {
+                Ok(()) => {
+                    retry = RETRY.0;
+                    if is_degraded {
+                        tracing::info!("{} can be written again", self.store.place());
+                        self.store.health().set_fault(None);
+                    }
+                }
+                Err(error) => {
+                    retry = if is_degraded { (retry * 2).min(RETRY.1) } else { RETRY.0 };
+                    self.degrade(error);
+                }
+            }
+            if is_stopping {
+                self.stop();
+                self.lock().has_ended = true;
+                self.changed.notify_all();
+                return;
+            }
+        }
+    }
+
+    /// Brings the backend back to where writes succeed.
+    fn recover(&self) -> Result<(), StorageError> {
+        if self.store.probe().is_err() {
+            self.store.backend.recover()?;
+            self.store.probe()?;
+        }
+        Ok(())
+    }
+
+    fn degrade(&self, StorageError(reason): StorageError) {
+        if self.store.health().set_fault(Some(reason.clone())).is_none() {
+            tracing::error!("nothing is kept, and nobody signs, until this is mended: {reason}");
+        }
+    }
+
+    /// Writes everything that waits, then prunes while nothing waits.
+    fn write_waiting(&self) -> Result<(), StorageError> {
+        loop {
+            let (update, bytes) = self.peek();
+            let blocks = update.blocks.len();
+            let written = self.store.append(&update)?;
+            if written.orphans > 0 {
+                tracing::debug!(written.orphans, "blocks without a stored parent are not kept");
+            }
+            let mut queue = self.lock();
+            queue.blocks.drain(..blocks);
+            queue.bytes -= bytes;
+            // Newer ones may have come meanwhile.
+            if queue.facts == update.facts {
+                queue.facts = None;
+            }
+            if queue.votes == update.votes {
+                queue.votes = None;
+            }
+            let (has_work, waiting) = (queue.has_work(), queue.blocks.len());
+            drop(queue);
+            if waiting < BEHIND_BLOCKS / 2 {
+                self.store.health().set_behind(false);
+            }
+            if !has_work && !self.store.prune_step()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next batch; it stays in the queue until it is written, so that readers find it.
+    fn peek(&self) -> (Update, usize) {
+        let queue = self.lock();
+        let blocks: Vec<ImportedBlock> = queue.blocks.iter().take(BATCH_BLOCKS).cloned().collect();
+        let is_all = blocks.len() == queue.blocks.len();
+        let bytes = blocks.iter().map(waiting_bytes).sum();
+        // Checkpoints may name the last of the blocks.
+        let facts = queue.facts.filter(|_| is_all);
+        let votes = queue.votes.clone().filter(|_| is_all);
+        (Update { blocks, facts, votes }, bytes)
+    }
+
+    fn stop(&self) {
+        let waiting = self.waiting();
+        if waiting > 0 {
+            tracing::error!(
+                waiting,
+                "the node ends while {} cannot be written: these blocks are fetched again",
+                self.store.place()
+            );
+        } else if let Err(error) = self.store.probe() {
+            tracing::error!(%error, "the last batch may not be on the disk");
+        }
+    }
+}
+
+fn waiting_bytes(block: &ImportedBlock) -> usize {
+    ssz::Encode::ssz_bytes_len(&*block.block)
+}
+
+impl BlockSource for Writer {
+    fn signed_block(&self, root: &Root) -> Result<Option<Arc<SignedBlock>>, StorageError> {
+        let waiting = {
+            let queue = self.lock();
+            let found = queue.blocks.iter().find(|block| block.root == *root);
+            found.map(|block| Arc::clone(&block.block))
+        };
+        waiting.map_or_else(|| self.store.signed_block(root), |block| Ok(Some(block)))
+    }
+}
+
+impl StateSource for Writer {
+    fn state(&self, root: &Root) -> Result<Option<Arc<State>>, StorageError> {
+        let waiting = {
+            let queue = self.lock();
+            let found = queue.blocks.iter().find(|block| block.root == *root);
+            found.map(|block| Arc::clone(&block.state))
+        };
+        waiting.map_or_else(|| self.store.state(root), |state| Ok(Some(state)))
+    }
+}
+
+impl WriterThread {
+    /// The writer.
+    pub fn writer(&self) -> &Arc<Writer> {
+        &self.writer
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.writer.lock().is_stopping = true;
+        self.writer.changed.notify_all();
+        let (queue, _) = self
+            .writer
+            .changed
+            .wait_timeout_while(self.writer.lock(), STOP, |queue| {
+                !queue.has_ended && !thread.is_finished()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let (has_ended, waiting) = (queue.has_ended, queue.blocks.len());
+        drop(queue);
+        if !has_ended && !thread.is_finished() {
+            tracing::error!(
+                waiting,
+                "{} does not answer: what waits is fetched again",
+                self.writer.store.place()
+            );
+        } else if thread.join().is_err() {
+            tracing::error!("the storage thread ended with a panic");
+        }
+    }
+}
