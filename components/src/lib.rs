@@ -17,6 +17,7 @@ pub mod preset;
 pub mod rejection;
 pub mod schedule;
 pub mod storage;
+pub mod sync;
 pub mod task;
 pub mod tree;
 pub mod votes;

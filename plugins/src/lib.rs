@@ -13,6 +13,7 @@ pub mod keys;
 mod loopback;
 pub mod order;
 mod runner;
+mod sync;
 mod tasks;
 
 pub use aggregation::AggregationPlugin;
@@ -24,4 +25,5 @@ pub use inbound::{InboundLanes, InboundPlugin};
 pub use loopback::{LoopbackHub, LoopbackPlugin};
 pub use order::OrderPlugin;
 pub use runner::RunnerPlugin;
+pub use sync::SyncPlugin;
 pub use tasks::{PoolSpawner, TasksPlugin};

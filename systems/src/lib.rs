@@ -5,5 +5,6 @@ pub mod digest;
 pub mod duties;
 pub mod fork_choice;
 pub mod production;
+pub mod sync;
 pub mod transition;
 pub mod verification;

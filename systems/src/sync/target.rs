@@ -1,0 +1,145 @@
+//! Which chain to follow, by what peers say of theirs.
+
+use quintet_components::{
+    containers::{Checkpoint, Slot, Status},
+    network::PeerId,
+    sync::PeerSync,
+    tree::BlockTree,
+};
+
+/// A peer as sync sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerView {
+    /// Who.
+    pub id: PeerId,
+    /// What it last said of its chain.
+    pub status: Option<Status>,
+    /// How long ago, in milliseconds.
+    pub status_age_ms: u64,
+    /// Requests for blocks in flight to it.
+    pub in_flight: usize,
+    /// How it has done.
+    pub sync: PeerSync,
+    /// Whether it is left alone.
+    pub is_backed_off: bool,
+}
+
+/// The chain to follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The head to reach.
+    pub target: Checkpoint,
+    /// The peers that do not contradict it, by id.
+    pub peers: Vec<PeerId>,
+    /// Whether fewer peers claim it than agree with the own head: it may then extend the own head
+    /// and not replace it.
+    pub is_outvoted: bool,
+}
+
+/// Whether a status agrees with itself and the clock.
+pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
+    status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
+}
+
+/// Whether two statuses can be of one chain, as far as they tell.
+fn is_compatible(one: &Status, other: &Status) -> bool {
+    one.finalized.slot != other.finalized.slot || one.finalized.root == other.finalized.root
+}
+
+/// Chooses among the plausible heads that are ahead and not known, of peers that are not left
+/// alone: the largest group without two finalized blocks of one slot, and the slot that most of
+/// the group have reached. So a lone peer far ahead of others sets no target, and a peer that
+/// failed does not count. `is_ahead` says which heads are ahead.
+///
+/// `None` when nobody is ahead.
+pub fn choose_target(
+    views: &[PeerView],
+    tree: &BlockTree,
+    now_slot: Slot,
+    is_ahead: impl Fn(Checkpoint) -> bool,
+) -> Option<Followed> {
+    let plausible: Vec<(&PeerId, Status)> = views
+        .iter()
+        .filter(|view| !view.is_backed_off)
+        .filter_map(|view| Some((&view.id, view.status?)))
+        .filter(|(_, status)| is_plausible(status, now_slot))
+        .collect();
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        plausible.into_iter().partition(|(_, status)| tree.contains(&status.head.root));
+    let ahead: Vec<(&PeerId, Status)> =
+        unknown.into_iter().filter(|(_, status)| is_ahead(status.head)).collect();
+    let group_of = |status: &Status| -> Vec<(&PeerId, Status)> {
+        ahead.iter().filter(|(_, other)| is_compatible(status, other)).copied().collect()
+    };
+    // The first of equals: the lowest peer id.
+    let mut group: Vec<(&PeerId, Status)> = Vec::new();
+    for (_, status) in &ahead {
+        let candidate = group_of(status);
+        if candidate.len() > group.len() {
+            group = candidate;
+        }
+    }
+    let mut heads: Vec<Checkpoint> = group.iter().map(|(_, status)| status.head).collect();
+    heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.slot, head.root)));
+    let target = *heads.get(heads.len() / 2)?;
+    let is_outvoted = known.len() > group.len();
+    Some(Followed {
+        target,
+        peers: group.into_iter().map(|(id, _)| id.clone()).collect(),
+        is_outvoted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use quintet_components::containers::Root;
+
+    use super::*;
+
+    fn peer(name: &str, finalized: (u8, Slot), head: (u8, Slot)) -> PeerView {
+        let checkpoint = |(root, slot)| Checkpoint { root: Root::repeat_byte(root), slot };
+        PeerView {
+            id: name.into(),
+            status: Some(Status { finalized: checkpoint(finalized), head: checkpoint(head) }),
+            status_age_ms: 0,
+            in_flight: 0,
+            sync: PeerSync::default(),
+            is_backed_off: false,
+        }
+    }
+
+    fn target(views: &[PeerView], now_slot: Slot) -> Option<(Slot, usize)> {
+        choose_target(views, &BlockTree::default(), now_slot, |head| head.slot > 0)
+            .map(|followed| (followed.target.slot, followed.peers.len()))
+    }
+
+    #[test]
+    fn one_peer_is_followed_as_far_as_the_clock_allows() {
+        let views = [peer("a", (1, 10), (2, 20))];
+        assert_eq!(target(&views, 20), Some((20, 1)));
+        assert_eq!(target(&views, 19), None);
+        assert_eq!(target(&[peer("a", (1, 21), (2, 20))], 30), None, "finalized after its head");
+        assert_eq!(target(&[], 30), None);
+    }
+
+    #[test]
+    fn most_of_the_peers_have_reached_the_target() {
+        let two = [peer("a", (1, 10), (2, 20)), peer("b", (1, 10), (3, 900))];
+        assert_eq!(target(&two, 1000), Some((20, 2)));
+        let three = [two[0].clone(), two[1].clone(), peer("c", (1, 10), (2, 22))];
+        assert_eq!(target(&three, 1000), Some((22, 3)));
+    }
+
+    #[test]
+    fn the_larger_of_two_chains_is_followed_and_a_peer_left_alone_does_not_count() {
+        let mut views = [
+            peer("a", (9, 10), (8, 900)),
+            peer("b", (1, 10), (2, 20)),
+            peer("c", (1, 10), (2, 20)),
+        ];
+        assert_eq!(target(&views, 1000), Some((20, 2)));
+        views[1].is_backed_off = true;
+        views[2].is_backed_off = true;
+        assert_eq!(target(&views, 1000), Some((900, 1)));
+    }
+}
