@@ -19,6 +19,12 @@ pub struct Link {
     pub state: Arc<State>,
 }
 
+impl Link {
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { root: self.root, slot: self.block.block.slot }
+    }
+}
+
 /// A chain of blocks after an anchor, ascending by slot.
 #[derive(Clone)]
 pub struct Chain {
@@ -81,9 +87,7 @@ impl Chain {
     }
 
     pub fn tip(&self) -> Checkpoint {
-        self.links.last().map_or(Checkpoint { root: self.anchor_root, slot: 0 }, |link| {
-            Checkpoint { root: link.root, slot: link.block.block.slot }
-        })
+        self.links.last().map_or(Checkpoint { root: self.anchor_root, slot: 0 }, Link::checkpoint)
     }
 
     pub fn status(&self) -> Status {

@@ -6,6 +6,8 @@
 mod support;
 
 mod ledger;
+mod liars;
+mod orphans;
 mod peers;
 mod range;
 mod world;

@@ -3,7 +3,7 @@
 use quintet_components::{
     containers::{Checkpoint, Slot, Status},
     network::PeerId,
-    sync::PeerSync,
+    sync::{PeerSync, limits},
     tree::BlockTree,
 };
 
@@ -41,14 +41,23 @@ pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
 }
 
-/// Whether two statuses can be of one chain, as far as they tell.
+/// Whether two statuses can be of one chain, as far as they tell: no two finalized blocks of one
+/// slot, and no head well after the other's that has finalized well less.
 fn is_compatible(one: &Status, other: &Status) -> bool {
-    one.finalized.slot != other.finalized.slot || one.finalized.root == other.finalized.root
+    let margin = limits::STATUS_PERIOD_SLOTS;
+    let outgrows = |long: &Status, short: &Status| {
+        long.head.slot > short.head.slot + margin
+            && long.finalized.slot + margin < short.finalized.slot
+    };
+    if one.finalized.slot == other.finalized.slot {
+        return one.finalized.root == other.finalized.root;
+    }
+    !outgrows(one, other) && !outgrows(other, one)
 }
 
 /// Chooses among the plausible heads that are ahead and not known, of peers that are not left
-/// alone: the largest group without two finalized blocks of one slot, and the slot that most of
-/// the group have reached. So a lone peer far ahead of others sets no target, and a peer that
+/// alone: the largest group that can be of one chain, of equals the one that has finalized most,
+/// and the slot that most of the group have reached. So a lone peer far ahead of others sets no target, and a peer that
 /// failed does not count. `is_ahead` says which heads are ahead.
 ///
 /// `None` when nobody is ahead.
@@ -71,12 +80,14 @@ pub fn choose_target(
     let group_of = |status: &Status| -> Vec<(&PeerId, Status)> {
         ahead.iter().filter(|(_, other)| is_compatible(status, other)).copied().collect()
     };
-    // The first of equals: the lowest peer id.
     let mut group: Vec<(&PeerId, Status)> = Vec::new();
+    let mut best = (0, 0);
     for (_, status) in &ahead {
         let candidate = group_of(status);
-        if candidate.len() > group.len() {
-            group = candidate;
+        let rank = (candidate.len(), status.finalized.slot);
+        // Of equals the one of the lowest peer id.
+        if group.is_empty() || rank > best {
+            (group, best) = (candidate, rank);
         }
     }
     let mut heads: Vec<Checkpoint> = group.iter().map(|(_, status)| status.head).collect();

@@ -68,13 +68,15 @@ fn is_far(head: Checkpoint, own: Checkpoint) -> bool {
 /// Goes on with the round, or begins one when a head is far ahead or a held block's ancestors are
 /// too many to be fetched one by one.
 pub fn sync_range(world: &mut World) {
-    let mut views = peer_views(world);
+    let views = peer_views(world);
     if views.is_empty() && world.resource::<RangeSync>().round.is_none() {
         return;
     }
     world.resource_scope(|world, mut range: Mut<RangeSync>| {
         choose_round(world, &mut range, &views);
         link::hand_on(world, &mut range);
+        // Whoever was blamed just now is left alone.
+        let mut views = peer_views(world);
         plan(world, &mut range, &mut views);
         finish(world, &mut range);
     });
