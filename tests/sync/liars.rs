@@ -108,6 +108,20 @@ fn of_two_peers_the_one_whose_chain_finalizes_is_followed_before_the_longer_one(
     }
 }
 
+/// Alone at first, the longer chain was all there was to follow.
+#[test]
+fn a_shorter_chain_that_finalizes_is_found_from_a_longer_one_that_does_not() {
+    let chain = Arc::new(Chain::voted(100));
+    let fork = Arc::new(chain.up_to(5).grow(7..=400, 0));
+    let mut world = SyncWorld::at_slot(&chain, 400);
+    world.connect("a", &fork, Behaviour::Honest);
+    assert!(world.run_until(10, |world| world.head() == fork.tip()));
+    world.disconnect("a", DisconnectReason::ClosedByPeer);
+    world.connect("b", &chain, Behaviour::Honest);
+    assert!(world.run_until(20, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    assert_eq!(world.points_of("b"), 0.0);
+}
+
 #[test]
 fn a_liar_that_claims_a_head_it_does_not_have_holds_nobody_up_for_long() {
     let chain = Arc::new(Chain::voted(50));

@@ -5,9 +5,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connections;
+mod duties;
 mod ledger;
 mod liars;
+mod mesh;
 mod orphans;
+mod partitions;
 mod peers;
 mod range;
+mod serve;
+mod votes;
 mod world;

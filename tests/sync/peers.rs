@@ -37,10 +37,12 @@ pub enum Behaviour {
     Refuses,
     /// Stalls after half of an answer.
     Stalls,
+    /// Does not even answer for its status.
+    Mute,
 }
 
 impl Behaviour {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Honest,
         Self::Late(700),
         Self::Slow(150),
@@ -54,6 +56,7 @@ impl Behaviour {
         Self::BreaksOff,
         Self::Refuses,
         Self::Stalls,
+        Self::Mute,
     ];
 }
 
@@ -72,6 +75,7 @@ pub struct Reply {
 impl ScriptedPeer {
     pub fn reply(&mut self, id: RequestId, request: &Request) -> Vec<Reply> {
         let links = match request {
+            _ if self.behaviour == Behaviour::Mute => return Vec::new(),
             Request::Status(_) => {
                 let status = RequestEvent::Status { id, status: self.status };
                 let ended = RequestEvent::Ended { id, result: Ok(()) };
@@ -98,7 +102,7 @@ impl ScriptedPeer {
             B::Honest | B::WrongProof | B::OutOfRange => {}
             B::Late(ms) => start_ms = ms,
             B::Slow(ms) => each_ms = ms,
-            B::Silent => return Vec::new(),
+            B::Silent | B::Mute => return Vec::new(),
             B::Empty => links.clear(),
             B::Short(count) if is_range => links.truncate(links.len().saturating_sub(count)),
             B::Gap if is_range && links.len() > 2 => drop(links.remove(half)),

@@ -58,7 +58,6 @@ pub struct SyncWorld {
     pending: Vec<(u64, u64, RequestId, RequestEvent)>,
     commands: MessageCursor<NetworkCommand>,
     sequence: u64,
-    next_input: u64,
 }
 
 impl SyncWorld {
@@ -94,7 +93,6 @@ impl SyncWorld {
             pending: Vec::new(),
             commands: MessageCursor::default(),
             sequence: 0,
-            next_input: 0,
         };
         world.now_ms = world.slot_start_ms(slot);
         world.set_time();
@@ -337,12 +335,7 @@ impl SyncWorld {
 
     /// A block arrives by gossip.
     pub fn gossip(&mut self, block: &Arc<SignedBlock>) -> InputId {
-        self.next_input += 1;
-        let id = InputId(self.next_input);
-        let received = BlockReceived::new(id, Arc::clone(block));
-        let lanes = self.node.world().resource::<InboundLanes>();
-        assert!(lanes.blocks.offer(received), "the lane is full");
-        id
+        self.node.offer_block(SignedBlock::clone(block))
     }
 
     /// A peer asks.

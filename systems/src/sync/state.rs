@@ -2,7 +2,6 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::Head,
     constants::SLOT_DURATION_MS,
     containers::Slot,
     sync::{DutyGate, SkipReason, SyncState, limits},
@@ -11,7 +10,8 @@ use quintet_components::{
 
 use super::{
     peers::{peer_views, time_of},
-    target::{choose_target, is_plausible},
+    status::own_status,
+    target::{choose_target, is_plausible, lead},
 };
 
 /// Since when there has been nobody to ask, in Unix milliseconds.
@@ -27,8 +27,8 @@ pub struct Standing {
     pub now_slot: Slot,
     /// The head's slot.
     pub head_slot: Slot,
-    /// The slot of the followed chain's head, when it is not known here and ahead.
-    pub target_slot: Option<Slot>,
+    /// How many slots the followed chain is ahead, by its head or by what it has finalized.
+    pub behind: u64,
     /// Whether a peer has lately said what its chain is.
     pub has_fresh_status: bool,
     /// How long there has been nobody to ask, in milliseconds.
@@ -41,8 +41,7 @@ pub struct Standing {
 /// while a followed chain is ahead it syncs; when none is, the network stands still and only duties
 /// can get it going; with nobody to ask it waits for [`limits::ALONE_SLOTS`], then goes on alone.
 pub fn judge_standing(standing: Standing) -> (SyncState, Option<SkipReason>) {
-    let Standing { state, now_slot, head_slot, target_slot, has_fresh_status, alone_ms } = standing;
-    let behind = target_slot.map_or(0, |slot| slot.saturating_sub(head_slot));
+    let Standing { state, now_slot, head_slot, behind, has_fresh_status, alone_ms } = standing;
     let allowed = match state {
         SyncState::Syncing => limits::SYNCED_BEHIND_SLOTS,
         SyncState::Idle | SyncState::Synced => limits::SYNCING_BEHIND_SLOTS,
@@ -62,9 +61,10 @@ pub fn judge_standing(standing: Standing) -> (SyncState, Option<SkipReason>) {
 pub fn update_sync_state(world: &mut World) {
     let (now_ms, now_slot) = time_of(world);
     let views = peer_views(world);
-    let head = world.resource::<Head>().0;
+    let own = own_status(world);
     let tree = world.resource::<BlockTree>();
-    let target = choose_target(&views, tree, now_slot, |other| other.slot > head.slot);
+    let followed = choose_target(&views, tree, now_slot, |status| lead(status, &own) > 0);
+    let head = own.head;
     let fresh_ms = limits::STATUS_FRESH_SLOTS * SLOT_DURATION_MS;
     let has_fresh_status = views.iter().any(|view| {
         view.status_age_ms <= fresh_ms
@@ -82,7 +82,7 @@ pub fn update_sync_state(world: &mut World) {
         state,
         now_slot,
         head_slot: head.slot,
-        target_slot: target.map(|followed| followed.target.slot),
+        behind: followed.map_or(0, |followed| lead(&followed.status, &own)),
         has_fresh_status,
         alone_ms,
     });
@@ -104,13 +104,13 @@ mod tests {
         state: SyncState::Synced,
         now_slot: 100,
         head_slot: 90,
-        target_slot: None,
+        behind: 0,
         has_fresh_status: true,
         alone_ms: 0,
     };
 
     fn ahead(state: SyncState, by: u64) -> SyncState {
-        judge_standing(Standing { state, target_slot: Some(90 + by), ..STANDING }).0
+        judge_standing(Standing { state, behind: by, ..STANDING }).0
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which chain to follow, by what peers say of theirs.
 
 use quintet_components::{
-    containers::{Checkpoint, Slot, Status},
+    containers::{Slot, Status},
     network::PeerId,
     sync::{PeerSync, limits},
     tree::BlockTree,
@@ -27,8 +27,8 @@ pub struct PeerView {
 /// The chain to follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// The head to reach.
-    pub target: Checkpoint,
+    /// What a peer says of it: the head to reach.
+    pub status: Status,
     /// The peers that do not contradict it, by id.
     pub peers: Vec<PeerId>,
     /// Whether fewer peers claim it than agree with the own head: it may then extend the own head
@@ -39,6 +39,13 @@ pub struct Followed {
 /// Whether a status agrees with itself and the clock.
 pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
+}
+
+/// How many slots a status is ahead of the own one, by its head or by what it has finalized: a
+/// chain that has finalized more is ahead also when it is shorter.
+pub(super) fn lead(status: &Status, own: &Status) -> u64 {
+    let head = status.head.slot.saturating_sub(own.head.slot);
+    head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
 /// Whether two statuses can be of one chain, as far as they tell: no two finalized blocks of one
@@ -65,7 +72,7 @@ pub fn choose_target(
     views: &[PeerView],
     tree: &BlockTree,
     now_slot: Slot,
-    is_ahead: impl Fn(Checkpoint) -> bool,
+    is_ahead: impl Fn(&Status) -> bool,
 ) -> Option<Followed> {
     let plausible: Vec<(&PeerId, Status)> = views
         .iter()
@@ -76,7 +83,7 @@ pub fn choose_target(
     let (known, unknown): (Vec<_>, Vec<_>) =
         plausible.into_iter().partition(|(_, status)| tree.contains(&status.head.root));
     let ahead: Vec<(&PeerId, Status)> =
-        unknown.into_iter().filter(|(_, status)| is_ahead(status.head)).collect();
+        unknown.into_iter().filter(|(_, status)| is_ahead(status)).collect();
     let group_of = |status: &Status| -> Vec<(&PeerId, Status)> {
         ahead.iter().filter(|(_, other)| is_compatible(status, other)).copied().collect()
     };
@@ -90,12 +97,12 @@ pub fn choose_target(
             (group, best) = (candidate, rank);
         }
     }
-    let mut heads: Vec<Checkpoint> = group.iter().map(|(_, status)| status.head).collect();
-    heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.slot, head.root)));
-    let target = *heads.get(heads.len() / 2)?;
+    let mut statuses: Vec<Status> = group.iter().map(|(_, status)| *status).collect();
+    statuses.sort_by_key(|status| std::cmp::Reverse((status.head.slot, status.head.root)));
+    let status = *statuses.get(statuses.len() / 2)?;
     let is_outvoted = known.len() > group.len();
     Some(Followed {
-        target,
+        status,
         peers: group.into_iter().map(|(id, _)| id.clone()).collect(),
         is_outvoted,
     })
@@ -103,7 +110,7 @@ pub fn choose_target(
 
 #[cfg(test)]
 mod tests {
-    use quintet_components::containers::Root;
+    use quintet_components::containers::{Checkpoint, Root};
 
     use super::*;
 
@@ -120,8 +127,8 @@ mod tests {
     }
 
     fn target(views: &[PeerView], now_slot: Slot) -> Option<(Slot, usize)> {
-        choose_target(views, &BlockTree::default(), now_slot, |head| head.slot > 0)
-            .map(|followed| (followed.target.slot, followed.peers.len()))
+        choose_target(views, &BlockTree::default(), now_slot, |status| status.head.slot > 0)
+            .map(|followed| (followed.status.head.slot, followed.peers.len()))
     }
 
     #[test]
@@ -152,5 +159,16 @@ mod tests {
         views[1].is_backed_off = true;
         views[2].is_backed_off = true;
         assert_eq!(target(&views, 1000), Some((900, 1)));
+    }
+
+    #[test]
+    fn a_chain_that_grows_without_finalizing_is_not_the_chain_that_finalizes() {
+        let views = [peer("a", (1, 3), (8, 900)), peer("b", (2, 98), (3, 100))];
+        assert_eq!(target(&views, 1000), Some((100, 1)), "the one that finalizes");
+        let views = [peer("a", (1, 3), (8, 50)), peer("b", (2, 98), (3, 100))];
+        assert_eq!(target(&views, 1000), Some((50, 2)), "one that lags behind");
+        let own = peer("c", (1, 3), (9, 400)).status.expect("given");
+        let leads = views.map(|view| lead(&view.status.expect("given"), &own));
+        assert_eq!(leads, [0, 95]);
     }
 }

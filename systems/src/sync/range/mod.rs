@@ -26,7 +26,8 @@ use super::{
     fetch::is_deep,
     imports::{RequestedBlocks, hand_in},
     peers::{Fault, ask, blame, least_busy, peer_views, requests_in_flight, time_of},
-    target::{Followed, PeerView, choose_target},
+    status::own_status,
+    target::{Followed, PeerView, choose_target, lead},
 };
 use crate::fork_choice::import::ImportQueue;
 
@@ -60,11 +61,6 @@ impl RangeSync {
     }
 }
 
-/// Whether a head is far enough ahead of the own one to be synced to by ranges.
-fn is_far(head: Checkpoint, own: Checkpoint) -> bool {
-    head.slot > own.slot.saturating_add(limits::SYNCING_BEHIND_SLOTS)
-}
-
 /// Goes on with the round, or begins one when a head is far ahead or a held block's ancestors are
 /// too many to be fetched one by one.
 pub fn sync_range(world: &mut World) {
@@ -85,32 +81,39 @@ pub fn sync_range(world: &mut World) {
 /// Begins a round, moves its target on, or ends it when nobody is followed any more.
 fn choose_round(world: &mut World, range: &mut RangeSync, views: &[PeerView]) {
     let (_, now_slot) = time_of(world);
-    let own = world.resource::<Head>().0;
-    let is_fork = world.resource::<Orphans>().missing().iter().any(is_deep);
-    let under_way = range.round.is_some();
+    let own = own_status(world);
+    let is_deep_fork = world.resource::<Orphans>().missing().iter().any(is_deep);
+    // Near the clock gossip brings what is missing. A round that is under way goes all the way.
+    let is_near = own.head.slot.saturating_add(limits::SYNCING_BEHIND_SLOTS) >= now_slot;
+    let allowed = if is_near && range.round.is_none() { limits::SYNCING_BEHIND_SLOTS } else { 0 };
     let tree = world.resource::<BlockTree>();
-    let followed = choose_target(views, tree, now_slot, |head| {
-        is_fork || is_far(head, own) || (under_way && head.slot > own.slot)
-    });
+    let followed =
+        choose_target(views, tree, now_slot, |status| is_deep_fork || lead(status, &own) > allowed);
     match (followed, &mut range.round) {
         (None, None) => {}
         // What is on its way may be all there is to come.
         (None, Some(round)) => round.peers.clear(),
         (Some(followed), Some(round)) => {
-            if followed.target.slot >= round.target.slot {
-                round.target = followed.target;
+            if followed.status.head.slot >= round.target.slot {
+                round.target = followed.status.head;
             }
             round.peers = followed.peers;
         }
-        (Some(followed), None) => begin(world, range, followed, is_fork),
+        (Some(followed), None) => begin(world, range, followed, is_deep_fork),
     }
 }
 
-fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_fork: bool) {
+fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_deep_fork: bool) {
     let own = world.resource::<Head>().0;
     let finalized = world.resource::<Finalized>().0;
+    let Followed { status, peers, is_outvoted } = followed;
+    let target = status.head;
+    let is_fork = is_deep_fork || target.slot <= own.slot;
+    if is_fork && is_outvoted {
+        // It could only replace the head that most peers agree with.
+        return;
+    }
     let start_slot = 1 + if is_fork { finalized.slot } else { own.slot };
-    let Followed { target, peers, is_outvoted } = followed;
     tracing::debug!(start_slot, target = target.slot, peers = peers.len(), "range sync");
     range.rounds += 1;
     range.round = Some(Round {
