@@ -5,8 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checkpoint;
 mod connections;
+mod determinism;
 mod duties;
+mod invariants;
 mod ledger;
 mod liars;
 mod mesh;

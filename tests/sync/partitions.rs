@@ -92,15 +92,14 @@ fn a_node_that_slept_sixty_slots_catches_up_before_it_does_its_duties() {
 }
 
 #[test]
-fn joiners_at_genesis_follow_the_one_that_is_ahead() {
-    // One node with three quarters of the duties asleep elsewhere: three join late.
+fn four_nodes_that_began_alone_agree_once_they_meet() {
     let mut mesh = Mesh::new(4);
     mesh.run_slots(30);
-    // Alone, each has built a chain of its own, and nothing is finalized.
+    // Each has built a chain of its own blocks.
     let heads = mesh.heads();
     assert!(heads.iter().all(|head| head.slot > 20), "{heads:?}");
     mesh.group(&ALL);
-    mesh.run_slots(20);
+    mesh.run_slots(35);
     let heads = mesh.heads();
     assert!(all_equal(&heads), "{heads:?}");
     assert!(mesh.finalized().iter().all(|slot| *slot > 30), "{:?}", mesh.finalized());
