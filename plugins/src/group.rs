@@ -8,7 +8,7 @@ use quintet_prover::ProofSystem;
 
 use crate::{
     AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, OrderPlugin,
-    RunnerPlugin, TasksPlugin,
+    RunnerPlugin, SyncPlugin, TasksPlugin,
 };
 
 /// Everything a node consists of. A custom client edits it:
@@ -23,6 +23,7 @@ use crate::{
 /// | [`InboundPlugin`] | lanes from other threads |
 /// | [`ForkChoicePlugin`] | blocks, votes, head, finality |
 /// | [`AggregationPlugin`] | aggregation sessions |
+/// | [`SyncPlugin`] | peers, missing blocks, when duties may be done |
 pub struct NodePlugins {
     anchor: Anchor,
     preset: SignaturePreset,
@@ -51,5 +52,6 @@ impl PluginGroup for NodePlugins {
                 signatures: None,
             })
             .add(AggregationPlugin)
+            .add(SyncPlugin)
     }
 }

@@ -13,6 +13,7 @@ mod justifiability;
 mod slot_clock;
 mod ssz_types_of_vectors;
 mod state_transition;
+mod sync;
 mod vectors;
 
 use std::process::ExitCode;
@@ -23,12 +24,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Run = fn(&serde_json::Value) -> Result<(), Failed>;
 
 /// The categories that this suite runs.
-const CATEGORIES: [(&str, Run); 5] = [
+const CATEGORIES: [(&str, Run); 6] = [
     ("fork_choice", fork_choice::run),
     ("justifiability", justifiability::run),
     ("slot_clock", slot_clock::run),
     ("ssz", ssz_types_of_vectors::run),
     ("state_transition", state_transition::run),
+    ("sync", sync::run),
 ];
 
 fn main() -> ExitCode {

@@ -67,7 +67,7 @@ fn a_node_that_has_always_been_alone_goes_on_after_a_pause() {
     world.run_slots(5);
     let before = done(&mut world);
     world.sleep_slots(60);
-    assert_eq!(done(&mut world), before, "not for slots that are over");
+    assert_eq!(done(&mut world).attested, before.attested, "not for slots that are over");
     world.run_slots(3);
     assert!(done(&mut world).proposed >= before.proposed + 2);
     assert_eq!(world.skipped().alone, 0);
