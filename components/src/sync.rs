@@ -122,6 +122,8 @@ pub struct SyncCounts {
     pub empty_batches: u64,
     /// Batches dropped for want of room, to be asked for again.
     pub batches_shed: u64,
+    /// Times that no peer served blocks as old as the next ones needed.
+    pub unserved: u64,
     /// Peers blamed for what they sent or did not send.
     pub faults: u64,
 }

@@ -3,12 +3,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use quintet_components::containers::{
-    AttestationData, Checkpoint, Root, SignedBlock, Slot, State, Status,
+    AttestationData, Checkpoint, MultiMessageAggregate, ProofBytes, Root, SignedBlock, Slot, State,
+    Status,
 };
 use quintet_plugins::Anchor;
 use tree_hash::TreeHash;
 
-use crate::support::chain::{aggregated, build_on, genesis, signed};
+use crate::support::{
+    chain::{aggregated, build_on, genesis, signed},
+    mocked,
+};
 
 pub const VALIDATORS: u64 = 4;
 
@@ -72,6 +76,17 @@ impl Chain {
             self.links.push(Link { root, block, state });
         }
         self
+    }
+
+    /// Gives every block a proof of this many bytes.
+    pub fn enlarge(&mut self, bytes: usize) {
+        let mut proof = mocked::PREFIX.to_vec();
+        proof.resize(bytes, 7);
+        let proof = ProofBytes::new(proof).expect("within the limit");
+        for link in &mut self.links {
+            let proof = MultiMessageAggregate { proof: proof.clone() };
+            link.block = Arc::new(SignedBlock { block: link.block.block.clone(), proof });
+        }
     }
 
     /// This chain up to a slot.

@@ -37,12 +37,14 @@ pub enum Behaviour {
     Refuses,
     /// Stalls after half of an answer.
     Stalls,
+    /// Serves no range that is so old.
+    Unavailable,
     /// Does not even answer for its status.
     Mute,
 }
 
 impl Behaviour {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Honest,
         Self::Late(700),
         Self::Slow(150),
@@ -56,6 +58,7 @@ impl Behaviour {
         Self::BreaksOff,
         Self::Refuses,
         Self::Stalls,
+        Self::Unavailable,
         Self::Mute,
     ];
 }
@@ -117,6 +120,12 @@ impl ScriptedPeer {
                 let result = Err(RequestFailure::Refused(error));
                 return vec![Reply { after_ms: 0, event: RequestEvent::Ended { id, result } }];
             }
+            B::Unavailable if is_range => {
+                let error = ResponseError::ResourceUnavailable("too old".into());
+                let result = Err(RequestFailure::Refused(error));
+                return vec![Reply { after_ms: 0, event: RequestEvent::Ended { id, result } }];
+            }
+            B::Unavailable => {}
             B::Stalls => {
                 links.truncate(half);
                 end = None;

@@ -159,3 +159,56 @@ fn range_sync_leaves_room_in_the_import_queue() {
     assert_eq!(world.head(), chain.tip());
     assert!((1..=limits::IMPORT_BACKLOG).contains(&most), "{most} blocks were handed in at once");
 }
+
+#[test]
+fn when_nobody_serves_slots_so_old_the_operator_is_told_and_nobody_is_pestered() {
+    let chain = chain(100);
+    let mut world = SyncWorld::at_slot(&chain, 100);
+    world.connect("a", &chain, Behaviour::Unavailable);
+    world.connect("b", &chain, Behaviour::Unavailable);
+    world.run_slots(100);
+    let ranges =
+        world.sent.iter().filter(|(_, request)| matches!(request, Request::BlocksByRange(_)));
+    let ranges = ranges.count();
+    assert!((2..=4).contains(&ranges), "each batch once of each peer at most: {ranges}");
+    let counts = world.counts();
+    assert_eq!((counts.unserved, counts.faults), (2, 0));
+    assert_eq!(world.state(), SyncState::Syncing);
+    world.connect("c", &chain, Behaviour::Honest);
+    assert!(world.run_until(4, |world| world.head() == chain.tip()));
+}
+
+#[test]
+fn large_blocks_are_bounded_in_bytes_and_arrive_all_the_same() {
+    // 27 MiB a batch.
+    let mut chain = Chain::voted(400);
+    chain.enlarge(430 * 1024);
+    let chain = Arc::new(chain);
+    let mut world = SyncWorld::at_slot(&chain, 400);
+    for name in ["a", "b", "c"] {
+        world.connect(name, &chain, Behaviour::Late(200));
+    }
+    assert!(world.run_until(20, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    assert!(world.counts().batches_shed > 0, "{:?}", world.counts());
+    assert!(["a", "b", "c"].iter().all(|name| world.points_of(name) == 0.0));
+}
+
+#[test]
+fn events_of_requests_that_are_over_change_nothing() {
+    use quintet_components::network::{RequestEvent, RequestId};
+    let chain = chain(5);
+    let mut world = SyncWorld::at_slot(&chain, 5);
+    let before = world.counts();
+    for id in [0, 7, u64::MAX].map(RequestId) {
+        let link = chain.at(1);
+        let events = [
+            RequestEvent::Status { id, status: chain.status() },
+            RequestEvent::Block { id, root: link.root, block: Arc::clone(&link.block) },
+            RequestEvent::Ended { id, result: Ok(()) },
+        ];
+        world.node.world().write_message_batch(events);
+    }
+    world.update();
+    assert_eq!(world.counts(), before);
+    assert_eq!(world.head().slot, 0);
+}

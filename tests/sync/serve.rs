@@ -45,6 +45,11 @@ fn a_range_is_the_canonical_chain_without_empty_slots() {
     for (start, count) in [(1, 1), (1, 6), (7, 1), (40, 20), (39, 22), (95, 1_024), (100, 1)] {
         assert_eq!(range(&mut world, start, count), Ok(roots_of(&chain, start, count)), "{start}");
     }
+    for start in 1..=105 {
+        for count in [1, 2, 7, 64, 1_023] {
+            assert_eq!(range(&mut world, start, count), Ok(roots_of(&chain, start, count)));
+        }
+    }
     assert_eq!(range(&mut world, 101, 10), Ok(vec![]), "after the head");
     let with_genesis = [vec![chain.anchor_root], roots_of(&chain, 1, 4)].concat();
     assert_eq!(range(&mut world, 0, 5), Ok(with_genesis));

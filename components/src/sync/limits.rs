@@ -9,7 +9,7 @@
 //! | status requests in flight | 1 a peer | none: sent later |
 //! | requests by root in flight | 4, one a root | none: sent later |
 //! | roots whose failures are remembered | 512 | the one that may be asked for first |
-//! | batches | 8 of 64 slots | none: begun later |
+//! | batches | 8 of 64 slots; one that breaks off is cut in two | none: begun later |
 //! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch, asked for again later |
 //! | blocks handed to the import queue | until it holds 128 | none: handed on later |
 //! | disconnects kept for inspection | 128 | the oldest |
@@ -87,6 +87,9 @@ pub const SYNCING_BEHIND_SLOTS: u64 = 4;
 pub const SYNCED_BEHIND_SLOTS: u64 = 1;
 /// Slots without a peer that says what its chain is, after which duties are done nevertheless.
 pub const ALONE_SLOTS: u64 = 4;
+
+/// The operator is told again after this many slots that nobody serves what the node needs.
+pub const WARNING_PERIOD_SLOTS: u64 = 60;
 
 /// The slots before the current one that a node answers range requests about.
 pub const SERVED_SLOTS: u64 = 3600;

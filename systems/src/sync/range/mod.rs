@@ -109,8 +109,11 @@ fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_deep_f
     let Followed { status, peers, is_outvoted } = followed;
     let target = status.head;
     let is_fork = is_deep_fork || target.slot <= own.slot;
-    if is_fork && is_outvoted {
-        // It could only replace the head that most peers agree with.
+    // What more peers agree with than with the target is extended and not replaced, unless the
+    // target's chain is said to have finalized more, which its blocks will show or not.
+    let outranks = status.finalized.slot > finalized.slot + limits::STATUS_PERIOD_SLOTS;
+    let extends = (is_outvoted && !outranks).then_some(own);
+    if is_fork && extends.is_some() {
         return;
     }
     let start_slot = 1 + if is_fork { finalized.slot } else { own.slot };
@@ -119,7 +122,7 @@ fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_deep_f
     range.round = Some(Round {
         number: range.rounds,
         peers,
-        extends: is_outvoted.then_some(own),
+        extends,
         from_finalized: is_fork,
         ..Round::new(target, start_slot)
     });
@@ -205,12 +208,12 @@ fn ask_batch(world: &mut World, batch: &mut Batch, peer: &PeerId) {
     world.resource_mut::<SyncCounts>().batches_asked += 1;
 }
 
-fn warn_unserved(world: &World, start_slot: Slot, warned_slot: &mut Option<Slot>) {
+fn warn_unserved(world: &mut World, start_slot: Slot, warned_slot: &mut Option<Slot>) {
     let (_, now_slot) = time_of(world);
-    let due =
-        warned_slot.is_none_or(|slot| now_slot >= slot.saturating_add(limits::SERVED_SLOTS / 60));
-    if due {
+    let is_due = |slot: Slot| now_slot >= slot.saturating_add(limits::WARNING_PERIOD_SLOTS);
+    if warned_slot.is_none_or(is_due) {
         *warned_slot = Some(now_slot);
+        world.resource_mut::<SyncCounts>().unserved += 1;
         tracing::warn!(
             start_slot,
             now_slot,
