@@ -35,6 +35,8 @@ pub(super) fn hand_on(world: &mut World, range: &mut RangeSync) {
     while let Some(batch) = round.batches.front_mut() {
         let (peer, parent, slot, is_linked) = match &batch.state {
             BatchState::Empty => {
+                let last = batch.last();
+                round.believed.extend(batch.empty.drain(..).map(|peer| (peer, last)));
                 round.batches.pop_front();
                 continue;
             }
@@ -51,7 +53,7 @@ pub(super) fn hand_on(world: &mut World, range: &mut RangeSync) {
         };
         if !is_linked {
             match link(world, round, parent, slot) {
-                Link::Holds => note_linked(world, round),
+                Link::Holds => note_linked(world, round, parent),
                 Link::PassesFinalized => {
                     pass_by(world, round, &peer);
                     return;
@@ -107,13 +109,20 @@ fn hand_on_front(world: &mut World, round: &mut Round, peer: &PeerId, mut room: 
 }
 
 /// The first batch links: who said otherwise was wrong.
-fn note_linked(world: &mut World, round: &mut Round) {
+fn note_linked(world: &mut World, round: &mut Round, parent: Root) {
     let Some(batch) = round.batches.front_mut() else { return };
     if let BatchState::Received { is_linked, .. } = &mut batch.state {
         *is_linked = true;
     }
     let (empty, unlinked) = (std::mem::take(&mut batch.empty), std::mem::take(&mut batch.unlinked));
     round.retreat = Retreat::None;
+    round.believed.clear();
+    let suspects = std::mem::take(&mut round.suspects);
+    if round.tip.as_ref().is_some_and(|tip| tip.root == parent) {
+        for peer in suspects {
+            blame(world, &peer, Fault::Omitted);
+        }
+    }
     for peer in empty {
         blame(world, &peer, Fault::Omitted);
     }
@@ -143,8 +152,11 @@ fn note_unlinked(world: &mut World, round: &mut Round, peer: PeerId, parent: Roo
     let others = round.peers.len();
     let Some(batch) = round.batches.front_mut() else { return };
     batch.state = BatchState::Waiting;
-    batch.unlinked.push((peer, parent));
-    let has_other = batch.unlinked.len() < 2 && others > batch.unlinked.len();
+    let is_repeated = batch.unlinked.iter().any(|(other, _)| *other == peer);
+    if !is_repeated {
+        batch.unlinked.push((peer, parent));
+    }
+    let has_other = !is_repeated && batch.unlinked.len() < 2 && others > batch.unlinked.len();
     if has_other {
         return;
     }
@@ -155,29 +167,44 @@ fn note_unlinked(world: &mut World, round: &mut Round, peer: PeerId, parent: Roo
 
 fn retreat(world: &mut World, round: &mut Round, unlinked: &[(PeerId, Root)], is_agreed: bool) {
     let tip = round.tip.clone();
+    // From the finalized block on, with nothing left out: who does not link there, never does.
+    let finalized_slot = world.resource::<Finalized>().0.slot;
+    let is_proven = !is_agreed
+        && round.believed.is_empty()
+        && round.batches.front().is_some_and(|batch| batch.start == finalized_slot + 1);
+    if is_agreed || !round.believed.is_empty() {
+        // Some know blocks where others know none. Who is right shows when they come.
+        let last = tip.iter().map(|tip| tip.peer.clone());
+        let empty = round.believed.drain(..).map(|(peer, _)| peer);
+        let mut suspects: Vec<PeerId> = empty.chain(last).collect();
+        suspects.retain(|peer| unlinked.iter().all(|(other, _)| other != peer));
+        for peer in &suspects {
+            blame(world, peer, Fault::NoAnswer);
+        }
+        round.suspects = suspects;
+    }
+    // Nothing has linked since the round began at the finalized block.
+    let is_exhausted = round.from_finalized && tip.is_none();
     let start_slot = match tip {
         Some(tip) if round.retreat == Retreat::None => {
-            // Two peers know a block before theirs that was left out.
-            if is_agreed && unlinked.iter().all(|(peer, _)| *peer != tip.peer) {
-                blame(world, &tip.peer, Fault::Omitted);
-            }
             round.retreat = Retreat::Tip;
             tip.slot + 1
         }
-        _ if !round.from_finalized && round.extends.is_none() => {
+        _ if !is_exhausted && round.extends.is_none() => {
             round.from_finalized = true;
             round.retreat = Retreat::None;
             round.tip = None;
+            round.suspects.clear();
             world.resource::<Finalized>().0.slot + 1
         }
         _ => {
-            give_up(world, round, unlinked);
+            give_up(world, round, unlinked, is_proven);
             return;
         }
     };
     round.retreats += 1;
     if round.retreats > limits::MAX_RETREATS {
-        give_up(world, round, unlinked);
+        give_up(world, round, unlinked, is_proven);
         return;
     }
     world.resource_mut::<SyncCounts>().retreats += 1;
@@ -186,9 +213,10 @@ fn retreat(world: &mut World, round: &mut Round, unlinked: &[(PeerId, Root)], is
 }
 
 /// Nothing links to what the node has: those who say so are left alone for a while.
-fn give_up(world: &mut World, round: &mut Round, unlinked: &[(PeerId, Root)]) {
+fn give_up(world: &mut World, round: &mut Round, unlinked: &[(PeerId, Root)], is_proven: bool) {
+    let fault = if is_proven { Fault::Unlinked } else { Fault::NoAnswer };
     for (peer, _) in unlinked {
-        blame(world, peer, Fault::Unlinked);
+        blame(world, peer, fault);
     }
     round.is_lost = true;
 }

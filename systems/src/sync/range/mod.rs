@@ -16,12 +16,12 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head},
     containers::{BlocksByRangeRequest, Checkpoint, Root, SignedBlock, Slot},
-    network::{PeerId, PeersById, Request, RequestId},
+    network::{LastStatus, PeerId, PeersById, Request, RequestId},
     sync::{BatchRequest, Orphans, PeerSync, RequestsById, SyncCounts, limits},
     tree::BlockTree,
 };
 
-use self::round::{Batch, BatchState, Round};
+use self::round::{Batch, BatchState, Round, pause_ms};
 use super::{
     fetch::is_deep,
     imports::{RequestedBlocks, hand_in},
@@ -36,6 +36,10 @@ use crate::fork_choice::import::ImportQueue;
 pub struct RangeSync {
     round: Option<Round>,
     rounds: u64,
+    /// Rounds in a row that brought nothing.
+    failures: u32,
+    /// No round is begun before, in Unix milliseconds.
+    next_round_ms: u64,
     /// When the operator was last told that nobody serves what is needed, as a slot.
     warned_slot: Option<Slot>,
 }
@@ -80,7 +84,10 @@ pub fn sync_range(world: &mut World) {
 
 /// Begins a round, moves its target on, or ends it when nobody is followed any more.
 fn choose_round(world: &mut World, range: &mut RangeSync, views: &[PeerView]) {
-    let (_, now_slot) = time_of(world);
+    let (now_ms, now_slot) = time_of(world);
+    if range.round.is_none() && now_ms < range.next_round_ms {
+        return;
+    }
     let own = own_status(world);
     let is_deep_fork = world.resource::<Orphans>().missing().iter().any(is_deep);
     // Near the clock gossip brings what is missing. A round that is under way goes all the way.
@@ -131,6 +138,7 @@ fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_deep_f
 
 /// Begins batches and asks for those that wait.
 fn plan(world: &mut World, range: &mut RangeSync, views: &mut [PeerView]) {
+    let (now_ms, _) = time_of(world);
     let RangeSync { round: Some(round), warned_slot, .. } = range else { return };
     round.begin_batches();
     shed(world, round);
@@ -144,7 +152,7 @@ fn plan(world: &mut World, range: &mut RangeSync, views: &mut [PeerView]) {
         {
             return;
         }
-        match choose_peer(round, index, views) {
+        match choose_peer(round, index, views, now_ms) {
             Choice::Ask(peer) => {
                 let view = views.iter_mut().find(|view| view.id == peer);
                 view.expect("one of the views").in_flight += 1;
@@ -173,7 +181,7 @@ enum Choice {
     Unserved,
 }
 
-fn choose_peer(round: &mut Round, index: usize, views: &[PeerView]) -> Choice {
+fn choose_peer(round: &mut Round, index: usize, views: &[PeerView], now_ms: u64) -> Choice {
     let batch = &mut round.batches[index];
     let peers = &round.peers;
     let reached = |view: &&PeerView| {
@@ -193,8 +201,7 @@ fn choose_peer(round: &mut Round, index: usize, views: &[PeerView]) -> Choice {
         return Choice::Believe;
     }
     if !candidates.is_empty() {
-        // All have failed at it: once more from the start, each when it is no longer left alone.
-        batch.tried.clear();
+        batch.retry_later(now_ms);
     }
     Choice::Wait
 }
@@ -281,24 +288,39 @@ fn finish(world: &mut World, range: &mut RangeSync) {
     }
     let mut round = range.round.take().expect("just looked at");
     drop_batches(world, &mut round);
+    if round.has_progress {
+        range.failures = 0;
+    }
     let reached = world.resource::<BlockTree>().contains(&round.target.root);
     if reached || (round.has_progress && !is_lost) {
         return;
     }
+    if !round.has_progress {
+        let (now_ms, _) = time_of(world);
+        range.next_round_ms = now_ms.saturating_add(pause_ms(range.failures));
+        range.failures += 1;
+    }
     world.resource_mut::<SyncCounts>().rounds_failed += 1;
     if is_over && !is_lost {
-        // Every slot was asked for, and nothing came: the claim is not to be followed for a while.
-        for peer in claimants(world, round.target) {
-            blame(world, &peer, Fault::FalseHead);
+        // Every slot was asked for, and nothing came of it. Whoever claims the head and says that
+        // there is nothing at its slot, lies; who sent something else is left alone for a while.
+        let target = round.target;
+        for (peer, last_slot) in std::mem::take(&mut round.believed) {
+            if last_slot >= target.slot && claims(world, &peer, target) {
+                blame(world, &peer, Fault::FalseHead);
+            }
+        }
+        if let Some(tip) = round.tip.take().filter(|tip| claims(world, &tip.peer, target)) {
+            blame(world, &tip.peer, Fault::NoAnswer);
         }
     }
 }
 
-/// The peers that claim this head.
-fn claimants(world: &mut World, head: Checkpoint) -> Vec<PeerId> {
-    let views = peer_views(world);
-    let claims = views.iter().filter(|view| view.status.is_some_and(|status| status.head == head));
-    claims.map(|view| view.id.clone()).collect()
+/// Whether a peer claims this head.
+fn claims(world: &World, peer: &PeerId, head: Checkpoint) -> bool {
+    let entity = world.resource::<PeersById>().get(peer);
+    let last = entity.and_then(|entity| world.get::<LastStatus>(entity));
+    last.is_some_and(|last| last.status.head == head)
 }
 
 /// A request for a batch has ended with these blocks; whole, or broken off.

@@ -33,6 +33,10 @@ pub(super) struct Batch {
     pub(super) state: BatchState,
     /// Who need not be asked again for now.
     pub(super) tried: Vec<PeerId>,
+    /// When all who have failed at it are asked once more, in Unix milliseconds.
+    pub(super) retry_at_ms: Option<u64>,
+    /// How often that was put off.
+    pub(super) pauses: u32,
     /// Who says that it is empty.
     pub(super) empty: Vec<PeerId>,
     /// Whose blocks did not link, and what they would have linked to.
@@ -46,8 +50,25 @@ impl Batch {
             count,
             state: BatchState::Waiting,
             tried: Vec::new(),
+            retry_at_ms: None,
+            pauses: 0,
             empty: Vec::new(),
             unlinked: Vec::new(),
+        }
+    }
+
+    /// Nobody is left to ask: all are asked again, each time later.
+    pub(super) fn retry_later(&mut self, now_ms: u64) {
+        match self.retry_at_ms {
+            None => {
+                self.retry_at_ms = Some(now_ms.saturating_add(pause_ms(self.pauses)));
+                self.pauses += 1;
+            }
+            Some(at_ms) if now_ms >= at_ms => {
+                self.retry_at_ms = None;
+                self.tried.clear();
+            }
+            Some(_) => {}
         }
     }
 
@@ -87,6 +108,10 @@ pub(super) struct Round {
     pub(super) next_slot: Slot,
     pub(super) batches: VecDeque<Batch>,
     pub(super) tip: Option<Tip>,
+    /// Who said of the batches since the tip that they are empty, with their last slots.
+    pub(super) believed: Vec<(PeerId, Slot)>,
+    /// Who left out blocks after the tip, if those that come now stand on it.
+    pub(super) suspects: Vec<PeerId>,
     pub(super) retreat: Retreat,
     pub(super) retreats: u32,
     pub(super) from_finalized: bool,
@@ -104,6 +129,8 @@ impl Round {
             next_slot: start_slot,
             batches: VecDeque::new(),
             tip: None,
+            believed: Vec::new(),
+            suspects: Vec::new(),
             retreat: Retreat::None,
             retreats: 0,
             from_finalized: false,
@@ -169,6 +196,11 @@ impl Round {
         }
         false
     }
+}
+
+/// How long to leave something alone that has failed so often.
+pub(super) fn pause_ms(failures: u32) -> u64 {
+    (limits::FETCH_BACKOFF_MS << failures.min(16)).min(limits::MAX_FETCH_BACKOFF_MS)
 }
 
 /// Bytes of a block.
