@@ -47,8 +47,9 @@ pub fn collect_answers(world: &mut World, mut cursor: Local<MessageCursor<Reques
             }
             RequestEvent::Ended { result, .. } => {
                 world.entity_mut(request).insert(Ended);
+                let is_whole = result.is_ok();
                 let fault = result.err().and_then(|failure| note_failure(world, request, &failure));
-                end(world, request, fault);
+                end_as(world, request, fault, is_whole);
             }
         }
     }
@@ -121,9 +122,14 @@ fn check_next(batch: &BatchRequest, next: &SignedBlock) -> Option<Fault> {
     }
 }
 
+/// Ends a request that is not answered in whole.
+fn end(world: &mut World, request: Entity, fault: Option<Fault>) {
+    end_as(world, request, fault, false);
+}
+
 /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what it
 /// has, unless that is what is wrong with it.
-fn end(world: &mut World, request: Entity, fault: Option<Fault>) {
+fn end_as(world: &mut World, request: Entity, fault: Option<Fault>, is_whole: bool) {
     let Asked { id, peer, .. } = world.get::<Asked>(request).expect("an indexed request").clone();
     let root = world.get::<RootRequest>(request).copied();
     let batch = world.get_mut::<BatchRequest>(request).map(|mut batch| {
@@ -145,7 +151,7 @@ fn end(world: &mut World, request: Entity, fault: Option<Fault>) {
         if matches!(fault, Some(Fault::InvalidAnswer | Fault::Unlinked)) {
             received.clear();
         }
-        range::note_end(world, id, &peer, received, bytes, fault.is_none());
+        range::note_end(world, id, &peer, received, bytes, is_whole);
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn hand_on(world: &mut World, range: &mut RangeSync) {
         };
         if !is_linked {
             match link(world, round, parent, slot) {
-                Link::Holds => note_linked(world, round, parent),
+                Link::Holds => note_linked(world, round, parent, slot),
                 Link::PassesFinalized => {
                     pass_by(world, round, &peer);
                     return;
@@ -97,11 +97,12 @@ fn link(world: &World, round: &Round, parent: Root, slot: Slot) -> Link {
 fn hand_on_front(world: &mut World, round: &mut Round, peer: &PeerId, mut room: usize) -> usize {
     let number = round.number;
     let Some(batch) = round.batches.front_mut() else { return room };
+    let last_slot = batch.last();
     let BatchState::Received { blocks, bytes, .. } = &mut batch.state else { return room };
     while room > 0 {
         let Some((root, block)) = blocks.pop_front() else { break };
         *bytes = bytes.saturating_sub(bytes_of(&block));
-        round.tip = Some(Tip { root, slot: block.block.slot, peer: peer.clone() });
+        round.tip = Some(Tip { root, slot: block.block.slot, peer: peer.clone(), last_slot });
         hand_on_block(world, peer, number, root, block);
         room -= 1;
     }
@@ -109,7 +110,7 @@ fn hand_on_front(world: &mut World, round: &mut Round, peer: &PeerId, mut room: 
 }
 
 /// The first batch links: who said otherwise was wrong.
-fn note_linked(world: &mut World, round: &mut Round, parent: Root) {
+fn note_linked(world: &mut World, round: &mut Round, parent: Root, slot: Slot) {
     let Some(batch) = round.batches.front_mut() else { return };
     if let BatchState::Received { is_linked, .. } = &mut batch.state {
         *is_linked = true;
@@ -119,7 +120,7 @@ fn note_linked(world: &mut World, round: &mut Round, parent: Root) {
     round.believed.clear();
     let suspects = std::mem::take(&mut round.suspects);
     if round.tip.as_ref().is_some_and(|tip| tip.root == parent) {
-        for peer in suspects {
+        for (peer, _) in suspects.into_iter().filter(|(_, last_slot)| slot <= *last_slot) {
             blame(world, &peer, Fault::Omitted);
         }
     }
@@ -174,11 +175,10 @@ fn retreat(world: &mut World, round: &mut Round, unlinked: &[(PeerId, Root)], is
         && round.batches.front().is_some_and(|batch| batch.start == finalized_slot + 1);
     if is_agreed || !round.believed.is_empty() {
         // Some know blocks where others know none. Who is right shows when they come.
-        let last = tip.iter().map(|tip| tip.peer.clone());
-        let empty = round.believed.drain(..).map(|(peer, _)| peer);
-        let mut suspects: Vec<PeerId> = empty.chain(last).collect();
-        suspects.retain(|peer| unlinked.iter().all(|(other, _)| other != peer));
-        for peer in &suspects {
+        let last = tip.iter().map(|tip| (tip.peer.clone(), tip.last_slot));
+        let mut suspects: Vec<(PeerId, Slot)> = round.believed.drain(..).chain(last).collect();
+        suspects.retain(|(peer, _)| unlinked.iter().all(|(other, _)| other != peer));
+        for (peer, _) in &suspects {
             blame(world, peer, Fault::NoAnswer);
         }
         round.suspects = suspects;

@@ -83,6 +83,8 @@ pub(super) struct Tip {
     pub(super) root: Root,
     pub(super) slot: Slot,
     pub(super) peer: PeerId,
+    /// The last slot of its batch.
+    pub(super) last_slot: Slot,
 }
 
 /// From where the round was begun again.
@@ -110,8 +112,9 @@ pub(super) struct Round {
     pub(super) tip: Option<Tip>,
     /// Who said of the batches since the tip that they are empty, with their last slots.
     pub(super) believed: Vec<(PeerId, Slot)>,
-    /// Who left out blocks after the tip, if those that come now stand on it.
-    pub(super) suspects: Vec<PeerId>,
+    /// Who answered for the slots after the tip, up to which: if blocks of these slots come now and
+    /// stand on the tip, they were left out.
+    pub(super) suspects: Vec<(PeerId, Slot)>,
     pub(super) retreat: Retreat,
     pub(super) retreats: u32,
     pub(super) from_finalized: bool,
