@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Which slots are worth holding blocks of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrphanWindow {
     /// The finalized slot: a block must be after it.
     pub finalized_slot: Slot,
@@ -21,6 +21,13 @@ pub struct OrphanWindow {
     pub head_slot: Slot,
     /// The newest slot that a block may be of.
     pub newest_slot: Slot,
+}
+
+impl Default for OrphanWindow {
+    /// Every slot after genesis, until somebody has looked at the chain.
+    fn default() -> Self {
+        Self { finalized_slot: 0, head_slot: 0, newest_slot: Slot::MAX }
+    }
 }
 
 impl OrphanWindow {
