@@ -81,7 +81,7 @@ fn play(steps: &[Step]) {
 
 #[test]
 fn among_random_peers_the_node_ends_on_the_honest_chain_and_every_cap_holds() {
-    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec(step(), 1..24);
     TestRunner::new(config)
         .run(&steps, |steps| {

@@ -49,17 +49,17 @@ pub(super) fn lead(status: &Status, own: &Status) -> u64 {
 }
 
 /// Whether two statuses can be of one chain, as far as they tell: no two finalized blocks of one
-/// slot, and no head well after the other's that has finalized well less.
+/// slot, and no head well after a block that the other has finalized, without having come near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;
-    let outgrows = |long: &Status, short: &Status| {
-        long.head.slot > short.head.slot + margin
-            && long.finalized.slot + margin < short.finalized.slot
+    let passes = |one: &Status, other: &Status| {
+        one.head.slot > other.finalized.slot + margin
+            && one.finalized.slot + margin < other.finalized.slot
     };
     if one.finalized.slot == other.finalized.slot {
         return one.finalized.root == other.finalized.root;
     }
-    !outgrows(one, other) && !outgrows(other, one)
+    !passes(one, other) && !passes(other, one)
 }
 
 /// Chooses among the plausible heads that are ahead and not known, of peers that are not left

@@ -161,6 +161,8 @@ fn note_unlinked(world: &mut World, round: &mut Round, peer: PeerId, parent: Roo
     if has_other {
         return;
     }
+    let last_slot = batch.last();
+    round.believed.extend(batch.empty.drain(..).map(|peer| (peer, last_slot)));
     let unlinked = batch.unlinked.clone();
     let is_agreed = unlinked.len() >= 2 && unlinked.iter().all(|(_, other)| *other == parent);
     retreat(world, round, &unlinked, is_agreed);
