@@ -8,10 +8,10 @@ use std::{
 use bevy_app::App;
 use bevy_ecs::message::{MessageCursor, Messages};
 use quintet_components::{
-    chain::{Finalized, Head, States},
+    chain::{Finalized, Head},
     clock::{SlotClock, UnixTime},
     constants::{INTERVALS_PER_SLOT, SLOT_DURATION_MS},
-    containers::{Checkpoint, Root, SignedBlock, Slot, State, Status},
+    containers::{Checkpoint, Root, SignedBlock, Slot, Status},
     duties::Signing,
     messages::{BlockReceived, InputId},
     network::{
@@ -19,12 +19,12 @@ use quintet_components::{
         Request, RequestEvent, RequestFailure, RequestId, RequestReceived,
     },
     sync::{
-        Asked, BatchRequest, DutyGate, Orphans, RequestsById, RequestsByRoot, RootRequest,
-        SkippedDuties, StatusRequest, SyncCounts, SyncState, limits,
+        Asked, BatchRequest, DutyGate, Orphans, RequestsByRoot, RootRequest, SkippedDuties,
+        StatusRequest, SyncCounts, SyncState, limits,
     },
     tree::BlockTree,
 };
-use quintet_plugins::{DutiesPlugin, InboundLanes, SyncPlugin};
+use quintet_plugins::{DutiesPlugin, SyncPlugin};
 use quintet_systems::{
     fork_choice::import::ImportQueue,
     sync::{RangeSync, RequestedBlocks},
@@ -230,7 +230,7 @@ impl SyncWorld {
             NetworkCommand::Request { id, peer, request } => {
                 self.sent.push((peer.clone(), request.clone()));
                 if let Request::BlocksByRoot(request) = &request {
-                    for root in request.roots.0.iter() {
+                    for root in &request.roots.0 {
                         *self.roots_asked.entry(*root).or_default() += 1;
                     }
                 }
@@ -291,10 +291,11 @@ impl SyncWorld {
                 RequestEvent::Ended { result: Err(RequestFailure::Disconnected), .. }
             );
             self.node.world().write_message(event);
-            if ended && let Some((peer, _)) = self.open.remove(&id) {
-                if broken {
-                    self.drop_peer(&peer, DisconnectReason::ConnectionLost("reset".into()));
-                }
+            if ended
+                && let Some((peer, _)) = self.open.remove(&id)
+                && broken
+            {
+                self.drop_peer(&peer, DisconnectReason::ConnectionLost("reset".into()));
             }
         }
         any
@@ -354,11 +355,6 @@ impl SyncWorld {
 
     pub fn finalized(&mut self) -> Checkpoint {
         self.node.world().resource::<Finalized>().0
-    }
-
-    pub fn state_of_head(&mut self) -> Arc<State> {
-        let head = self.head().root;
-        Arc::clone(self.node.world().resource::<States>().get(&head).expect("held"))
     }
 
     pub fn knows(&mut self, root: &Root) -> bool {
