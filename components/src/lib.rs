@@ -19,6 +19,7 @@ pub mod prover;
 pub mod rejection;
 pub mod schedule;
 pub mod storage;
+pub mod sync;
 pub mod task;
 pub mod tree;
 pub mod votes;

@@ -74,6 +74,8 @@ pub enum NodeSystems {
     Admit,
     /// `Update`: finished transitions are committed, in the order they were asked for.
     Import,
+    /// `Update`, after the import: what is missing is asked for, and peers are answered.
+    Sync,
     /// `PostUpdate`: pools and caches are brought back within their limits.
     Prune,
     /// `PostUpdate`: what was decided is published, persisted and shown.

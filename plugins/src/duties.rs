@@ -5,21 +5,23 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::{AttestationProduced, BlockProduced, DutyCounts, Signing},
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    sync::SkippedDuties,
 };
 use quintet_systems::{
     aggregation::commit::collect_sessions,
     duties::{
         AttestationTask, ProposalTask, announce_proposal, collect_attestations, collect_proposal,
-        start_attestations, start_proposal,
+        duties_are_due, skip_attestations, skip_proposal, start_attestations, start_proposal,
     },
 };
 
 /// Proposes at interval 0 and votes at interval 1 with the keys of a signer. Without this plugin
-/// a node is an observer.
+/// a node is an observer. A duty is not begun while sync's gate is closed, nor when its slot is
+/// over; it is then counted with its reason. Without `SyncPlugin` there is no gate.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`DutyCounts`] | the chain, `Tasks` | the chain, [`BlockProduced`], [`AttestationProduced`] |
+/// | [`Signing`], [`DutyCounts`], [`SkippedDuties`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -29,6 +31,7 @@ impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.signing.clone())
             .init_resource::<DutyCounts>()
+            .init_resource::<SkippedDuties>()
             .init_resource::<ProposalTask>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()
@@ -50,8 +53,21 @@ impl Plugin for DutiesPlugin {
             );
         }
         let duties = IntervalSystems::Duties;
-        app.add_systems(OnInterval(Interval::Propose), start_proposal.in_set(duties))
-            .add_systems(OnInterval(Interval::Attest), start_attestations.in_set(duties))
-            .add_systems(OnInterval(Interval::Accept), announce_proposal.in_set(duties));
+        app.add_systems(
+            OnInterval(Interval::Propose),
+            (skip_proposal.run_if(not(duties_are_due)), start_proposal.run_if(duties_are_due))
+                .chain()
+                .in_set(duties),
+        )
+        .add_systems(
+            OnInterval(Interval::Attest),
+            (
+                skip_attestations.run_if(not(duties_are_due)),
+                start_attestations.run_if(duties_are_due),
+            )
+                .chain()
+                .in_set(duties),
+        )
+        .add_systems(OnInterval(Interval::Accept), announce_proposal.in_set(duties));
     }
 }

@@ -8,7 +8,7 @@ use quintet_prover::ProofSystem;
 
 use crate::{
     AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, OrderPlugin,
-    ProverPlugin, ReaggregationPlugin, RunnerPlugin, TasksPlugin,
+    ProverPlugin, ReaggregationPlugin, RunnerPlugin, SyncPlugin, TasksPlugin,
 };
 
 /// Everything a node consists of. A custom client edits it:
@@ -28,6 +28,7 @@ use crate::{
 /// | [`ProverPlugin`] | one line for all that the prover is asked for |
 /// | [`AggregationPlugin`] | aggregation sessions |
 /// | [`ReaggregationPlugin`] | payloads out of imported blocks |
+/// | [`SyncPlugin`] | peers, missing blocks, when duties may be done |
 pub struct NodePlugins {
     anchor: Anchor,
     preset: SignaturePreset,
@@ -58,5 +59,6 @@ impl PluginGroup for NodePlugins {
             .add(ProverPlugin::default())
             .add(AggregationPlugin::default())
             .add(ReaggregationPlugin)
+            .add(SyncPlugin)
     }
 }

@@ -16,6 +16,7 @@ pub mod order;
 mod prover;
 mod runner;
 pub mod storage;
+mod sync;
 mod tasks;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
@@ -29,4 +30,5 @@ pub use network::{NetworkConfig, NetworkPlugin};
 pub use order::OrderPlugin;
 pub use prover::ProverPlugin;
 pub use runner::RunnerPlugin;
+pub use sync::SyncPlugin;
 pub use tasks::{PoolSpawner, TasksPlugin};

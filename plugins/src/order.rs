@@ -1,7 +1,7 @@
 //! The order of everything, in one place.
 //!
 //! One update: `PreUpdate` receives, collects and admits; [`RunIntervals`] walks the intervals
-//! that are due; `Update` imports; `PostUpdate` prunes and flushes. Every schedule runs on one
+//! that are due; `Update` imports and asks for what is missing; `PostUpdate` prunes and flushes. Every schedule runs on one
 //! thread, and two systems whose order is open while it could show are an error at boot.
 
 use bevy_app::{App, MainScheduleOrder, Plugin, PostUpdate, PreUpdate, Update};
@@ -37,7 +37,7 @@ impl Plugin for OrderPlugin {
                 )
                     .chain(),
             )
-            .configure_sets(Update, NodeSystems::Import)
+            .configure_sets(Update, (NodeSystems::Import, NodeSystems::Sync).chain())
             .configure_sets(PostUpdate, (NodeSystems::Prune, NodeSystems::Flush).chain());
         for interval in Interval::ALL {
             app.init_schedule(OnInterval(interval)).configure_sets(

@@ -7,5 +7,6 @@ pub mod fork_choice;
 pub mod production;
 pub mod scheduler;
 pub mod shutdown;
+pub mod sync;
 pub mod transition;
 pub mod verification;

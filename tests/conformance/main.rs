@@ -18,6 +18,7 @@ mod networking_codec;
 mod slot_clock;
 mod ssz_types_of_vectors;
 mod state_transition;
+mod sync;
 mod vectors;
 
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Run = fn(&serde_json::Value) -> Result<(), Failed>;
 
 /// The categories that this suite runs.
-const CATEGORIES: [(&str, Run); 7] = [
+const CATEGORIES: [(&str, Run); 8] = [
     ("fork_choice", fork_choice::run),
     ("gossipsub_handler", gossipsub::run),
     ("justifiability", justifiability::run),
@@ -36,6 +37,7 @@ const CATEGORIES: [(&str, Run); 7] = [
     ("slot_clock", slot_clock::run),
     ("ssz", ssz_types_of_vectors::run),
     ("state_transition", state_transition::run),
+    ("sync", sync::run),
 ];
 
 fn main() -> ExitCode {

@@ -29,7 +29,7 @@ type Proposal = Result<(BuiltBlock, SignedBlock), String>;
 pub struct ProposalTask(Option<(Slot, Work<Proposal>)>);
 
 /// The own validator that proposes in a slot, if any.
-fn own_proposer(world: &World, slot: Slot) -> Option<ValidatorIndex> {
+pub(super) fn own_proposer(world: &World, slot: Slot) -> Option<ValidatorIndex> {
     let proposer = proposer_for_slot(slot, world.resource::<Registry>().len()).ok()?;
     world.resource::<Signing>().0.validators().contains(&proposer).then_some(proposer)
 }

@@ -11,6 +11,7 @@ use quintet_components::{
     messages::{AggregateReceived, AttestationReceived, InputId, InputJudged, Verdict},
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
+    sync::WaitingVotes,
     task::{TaskPanic, Tasks, Work},
     tree::BlockTree,
     votes::Phase,
@@ -87,17 +88,34 @@ impl AggregateChecks {
     }
 }
 
-/// Queues arrived votes that are worth a signature check.
+/// Whether a vote names a block that may yet come.
+fn waits_for_block(rejection: &Rejection) -> bool {
+    use RejectionReason::{UnknownHeadBlock, UnknownSourceBlock, UnknownTargetBlock};
+    matches!(rejection.reason, UnknownHeadBlock | UnknownSourceBlock | UnknownTargetBlock)
+}
+
+/// Queues arrived votes that are worth a signature check. A vote that names an unknown block waits
+/// for it where there is a place to wait, and is refused where there is none.
 pub fn admit_attestations(
     mut received: MessageReader<AttestationReceived>,
     mut checks: ResMut<AttestationChecks>,
-    mut judged: MessageWriter<InputJudged>,
+    (mut judged, mut waiting): (MessageWriter<InputJudged>, Option<ResMut<WaitingVotes>>),
     (tree, registry): (Res<BlockTree>, Res<Registry>),
     (preset, is_aggregator): (Res<SignaturePreset>, Res<IsAggregator>),
     now: Res<CurrentInterval>,
 ) {
-    for AttestationReceived { id, attestation } in received.read() {
-        let verdict = match check_attestation(attestation, &tree, &registry, *preset, now.count) {
+    for message in received.read() {
+        let AttestationReceived { id, attestation } = message;
+        let mut checked = check_attestation(attestation, &tree, &registry, *preset, now.count);
+        if let (Err(rejection), Some(waiting)) = (&checked, &mut waiting)
+            && waits_for_block(rejection)
+        {
+            match waiting.hold_vote(message.clone(), rejection.clone(), now.count) {
+                Ok(()) => continue,
+                Err(rejection) => checked = Err(rejection),
+            }
+        }
+        let verdict = match checked {
             Err(rejection) => Verdict::Rejected(rejection),
             Ok(()) if checks.waiting.len() >= MAX_PENDING_ATTESTATIONS => {
                 Verdict::Ignored("attestation queue is full")
@@ -136,17 +154,27 @@ fn check_attestation(
     }
 }
 
-/// Queues arrived aggregates that are worth a proof check.
+/// Queues arrived aggregates that are worth a proof check. One that names an unknown block waits as
+/// a vote does.
 pub fn admit_aggregates(
     mut received: MessageReader<AggregateReceived>,
     mut checks: ResMut<AggregateChecks>,
-    mut judged: MessageWriter<InputJudged>,
+    (mut judged, mut waiting): (MessageWriter<InputJudged>, Option<ResMut<WaitingVotes>>),
     tree: Res<BlockTree>,
     now: Res<CurrentInterval>,
 ) {
-    for AggregateReceived { id, aggregate } in received.read() {
-        let checked = validate_attestation(&aggregate.data, &tree, now.count)
+    for message in received.read() {
+        let AggregateReceived { id, aggregate } = message;
+        let mut checked = validate_attestation(&aggregate.data, &tree, now.count)
             .and_then(|()| aggregate.proof.participants.non_empty_count());
+        if let (Err(rejection), Some(waiting)) = (&checked, &mut waiting)
+            && waits_for_block(rejection)
+        {
+            match waiting.hold_aggregate(message.clone(), rejection.clone(), now.count) {
+                Ok(()) => continue,
+                Err(rejection) => checked = Err(rejection),
+            }
+        }
         let verdict = match checked {
             Err(rejection) => Verdict::Rejected(rejection),
             Ok(_) if checks.waiting.len() >= MAX_PENDING_AGGREGATES => {

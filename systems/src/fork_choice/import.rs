@@ -12,6 +12,7 @@ use quintet_components::{
     messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StorageHealth, StoredStates},
+    sync::Orphans,
     task::{Tasks, Work},
     tree::{BlockNode, BlockTree},
 };
@@ -99,18 +100,21 @@ impl ImportQueue {
         self.0.is_empty()
     }
 
-    fn contains(&self, root: &Root) -> bool {
+    /// Whether this block waits.
+    pub fn contains(&self, root: &Root) -> bool {
         self.0.iter().any(|pending| pending.root == *root)
     }
 }
 
-/// Queues arrived blocks whose parent is known or queued before them.
+/// Queues arrived blocks whose parent is known or queued before them. A block whose parent is not
+/// known waits in the orphan pool where there is one, and is refused where there is none.
 pub fn admit_blocks(
     mut received: MessageReader<BlockReceived>,
     mut queue: ResMut<ImportQueue>,
     mut judged: MessageWriter<InputJudged>,
     parents: ParentStates,
     health: Option<Res<StorageHealth>>,
+    mut orphans: Option<ResMut<Orphans>>,
 ) {
     let has_room = health.is_none_or(|health| health.can_import());
     for BlockReceived { id, root, block } in received.read() {
@@ -119,10 +123,20 @@ pub fn admit_blocks(
         } else if parents.find(&block.block.parent_root).is_none()
             && !queue.contains(&block.block.parent_root)
         {
-            Verdict::Rejected(unknown_parent(&block.block))
+            // A parent that is in the tree without its state will not come again.
+            let may_come = !parents.tree.contains(&block.block.parent_root);
+            match orphans.as_deref_mut().filter(|_| may_come) {
+                None => Verdict::Rejected(unknown_parent(&block.block)),
+                Some(orphans) => {
+                    let received = BlockReceived { id: *id, root: *root, block: Arc::clone(block) };
+                    judged.write_batch(orphans.hold(received));
+                    continue;
+                }
+            }
         } else if !has_room {
             Verdict::Ignored("storage is behind")
         } else if let Err(rejection) = check_distinct(&block.block) {
+            note_refused(orphans.as_deref_mut(), *root, &rejection);
             Verdict::Rejected(rejection)
         } else if queue.0.len() >= MAX_PENDING_BLOCKS {
             Verdict::Ignored("import queue is full")
@@ -140,6 +154,16 @@ fn unknown_parent(block: &Block) -> Rejection {
         "no post-state of {}, the parent of the block at slot {}",
         block.parent_root, block.slot
     ))
+}
+
+/// Tells the orphan pool of a refusal. A proof is not part of what a root stands for, and a parent
+/// may yet come: neither refuses the block for good.
+fn note_refused(orphans: Option<&mut Orphans>, root: Root, rejection: &Rejection) {
+    use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
+    if let Some(orphans) = orphans {
+        let for_good = !matches!(rejection.reason, InvalidBlockProof | UnknownParentBlock);
+        orphans.note_refused(root, for_good);
+    }
 }
 
 /// A body names each attestation data once.
@@ -205,6 +229,8 @@ pub fn commit_imports(world: &mut World) {
             }
             Ok(Err(ImportError::Rejected(rejection))) => {
                 tracing::debug!(%root, %rejection, "block refused");
+                let orphans = world.get_resource_mut::<Orphans>();
+                note_refused(orphans.map(Mut::into_inner), root, &rejection);
                 Verdict::Rejected(rejection)
             }
             Ok(Ok(state)) => {

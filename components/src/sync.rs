@@ -1,0 +1,129 @@
+//! What sync consists of: its state, requests as entities, blocks without a parent, votes that
+//! wait for a block, and every limit.
+
+pub mod limits;
+mod orphans;
+mod peers;
+mod requests;
+mod waiting;
+
+use bevy_ecs::prelude::Resource;
+
+pub use orphans::{MissingParent, OrphanWindow, Orphans};
+pub use peers::{Disconnect, PeerSync, RecentDisconnects};
+pub use requests::{
+    Asked, BatchRequest, Ended, RequestsById, RequestsByRoot, RootRequest, StatusRequest,
+};
+pub use waiting::{Released, WaitingVotes};
+
+use crate::containers::Slot;
+
+/// Where the node stands against the network.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SyncState {
+    /// The head is behind the clock and no peer has lately said what its chain is.
+    #[default]
+    Idle,
+    /// A chain that the node follows is ahead.
+    Syncing,
+    /// No chain that the node follows is ahead.
+    Synced,
+}
+
+/// Why a duty was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// The node is syncing: its head is not the network's.
+    Syncing,
+    /// The head is behind the clock, and for less than the stated time there is no peer to ask.
+    Alone,
+    /// The slot was over when the duty's interval was walked.
+    Late,
+    /// The node was asleep and has not looked at its peers since.
+    Unsure,
+}
+
+/// Whether duties may be begun. A node without sync has no gate and begins all.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DutyGate {
+    /// Why not; `None` when they may.
+    pub closed: Option<SkipReason>,
+    /// The slot in which this was found.
+    pub at_slot: Slot,
+}
+
+/// Duties that were not begun since the node began, by reason; a vote counts for each validator.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SkippedDuties {
+    /// While syncing.
+    pub syncing: u64,
+    /// While there was nobody to ask.
+    pub alone: u64,
+    /// Walked after their slot.
+    pub late: u64,
+    /// Before the node had looked at its peers.
+    pub unsure: u64,
+}
+
+impl SkippedDuties {
+    /// Counts skipped duties.
+    pub const fn add(&mut self, reason: SkipReason, count: u64) {
+        match reason {
+            SkipReason::Syncing => self.syncing += count,
+            SkipReason::Alone => self.alone += count,
+            SkipReason::Late => self.late += count,
+            SkipReason::Unsure => self.unsure += count,
+        }
+    }
+}
+
+/// What sync has done since the node began.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Status requests sent.
+    pub statuses_asked: u64,
+    /// Requests by root sent.
+    pub roots_asked: u64,
+    /// Batches asked for.
+    pub batches_asked: u64,
+    /// Requests that ended without a whole answer.
+    pub requests_failed: u64,
+    /// Blocks that came for a request.
+    pub blocks_received: u64,
+    /// Requests of peers answered.
+    pub answered: u64,
+    /// Requests of peers answered with an error.
+    pub refused: u64,
+    /// Blocks held for want of a parent.
+    pub orphans_held: u64,
+    /// Held blocks whose parent came.
+    pub orphans_released: u64,
+    /// Held blocks dropped because there were too many, or too far from the head.
+    pub orphans_dropped: u64,
+    /// Roots given up after too many tries.
+    pub roots_given_up: u64,
+    /// Votes and aggregates held for want of a block.
+    pub votes_held: u64,
+    /// Held votes and aggregates whose block came.
+    pub votes_released: u64,
+    /// Held votes and aggregates whose block did not come in time.
+    pub votes_expired: u64,
+    /// Statuses not believed because their slots contradict each other or the clock.
+    pub implausible_statuses: u64,
+    /// Peers dropped because they follow another chain.
+    pub wrong_chain: u64,
+    /// Rounds of range sync begun.
+    pub rounds: u64,
+    /// Times that a round went back for blocks that did not link.
+    pub retreats: u64,
+    /// Rounds given up.
+    pub rounds_failed: u64,
+    /// Batches believed to be empty.
+    pub empty_batches: u64,
+    /// Batches dropped for want of room, to be asked for again.
+    pub batches_shed: u64,
+    /// Times that no peer served blocks as old as the next ones needed.
+    pub unserved: u64,
+    /// Peers blamed for what they sent or did not send.
+    pub faults: u64,
+}

@@ -1,0 +1,128 @@
+//! What sync knows of peers beyond what they are.
+
+use std::collections::VecDeque;
+
+use bevy_ecs::prelude::*;
+
+use super::limits::{MAX_DISCONNECTS, MAX_PEER_BACKOFF_MS, PEER_BACKOFF_MS};
+use crate::{
+    containers::Slot,
+    network::{Agent, Direction, DisconnectReason, PeerId},
+};
+
+/// How a peer has done as a source of blocks.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerSync {
+    /// Failures since its last good answer.
+    pub failures: u32,
+    /// It is left alone until then, in Unix milliseconds.
+    pub backoff_until_ms: u64,
+    /// The number of the newest request sent to it; the peer that was asked least recently is
+    /// asked first.
+    pub last_asked: u64,
+    /// When its status was asked for last, in Unix milliseconds.
+    pub status_asked_ms: Option<u64>,
+    /// It has said that it does not serve blocks before this slot.
+    pub serves_from: Slot,
+}
+
+impl PeerSync {
+    /// Notes a failure: the peer is left alone, each time for twice as long.
+    pub fn fail(&mut self, now_ms: u64) {
+        let pause_ms = (PEER_BACKOFF_MS << self.failures.min(16)).min(MAX_PEER_BACKOFF_MS);
+        self.failures = self.failures.saturating_add(1);
+        self.backoff_until_ms = now_ms.saturating_add(pause_ms);
+    }
+
+    /// Notes a good answer.
+    pub const fn succeed(&mut self) {
+        self.failures = 0;
+        self.backoff_until_ms = 0;
+    }
+
+    /// Whether it is left alone.
+    pub const fn is_backed_off(&self, now_ms: u64) -> bool {
+        now_ms < self.backoff_until_ms
+    }
+}
+
+/// A connection that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disconnect {
+    /// With whom.
+    pub peer: PeerId,
+    /// Who had opened it; `None` when it was not known to be up.
+    pub direction: Option<Direction>,
+    /// What software the peer said it was.
+    pub agent: Option<Agent>,
+    /// Why it ended.
+    pub reason: DisconnectReason,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// The newest ended connections, oldest first, at most [`MAX_DISCONNECTS`].
+#[derive(Resource, Clone, Debug, Default)]
+pub struct RecentDisconnects(VecDeque<Disconnect>);
+
+impl RecentDisconnects {
+    /// Adds the newest; the oldest goes when there are too many.
+    pub fn push(&mut self, disconnect: Disconnect) {
+        if self.0.len() == MAX_DISCONNECTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(disconnect);
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Disconnect> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backoff_doubles_up_to_its_limit_and_a_good_answer_ends_it() {
+        let mut peer = PeerSync::default();
+        assert!(!peer.is_backed_off(0));
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            peer.fail(1_000);
+            pauses.push(peer.backoff_until_ms - 1_000);
+        }
+        assert_eq!(pauses[..4], [4_000, 8_000, 16_000, 32_000]);
+        assert_eq!(pauses[39], MAX_PEER_BACKOFF_MS);
+        assert!(peer.is_backed_off(1_000) && !peer.is_backed_off(1_000 + MAX_PEER_BACKOFF_MS));
+        peer.succeed();
+        assert!(!peer.is_backed_off(1_000));
+    }
+
+    #[test]
+    fn the_oldest_disconnect_goes_first() {
+        let mut recent = RecentDisconnects::default();
+        for at_ms in 0..200 {
+            recent.push(Disconnect {
+                peer: "a".into(),
+                direction: None,
+                agent: None,
+                reason: DisconnectReason::LowScore,
+                at_ms,
+            });
+        }
+        assert_eq!(recent.len(), MAX_DISCONNECTS);
+        assert_eq!(recent.iter().next().map(|first| first.at_ms), Some(72));
+    }
+}

@@ -1,0 +1,114 @@
+//! Requests as entities.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
+
+use crate::{
+    containers::{Root, SignedBlock, Slot},
+    network::{NetworkCommand, PeerId, RequestId},
+};
+
+/// A request under way. Despawning it gives it up: the network is told unless it has [`Ended`].
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+#[component(immutable, on_insert = index_request, on_discard = unindex_request)]
+pub struct Asked {
+    /// Names it.
+    pub id: RequestId,
+    /// Who was asked.
+    pub peer: PeerId,
+    /// When it is given up, in Unix milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// The network has said the last of a request.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+/// The request asks for a status.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusRequest;
+
+/// The request asks for one block by its root.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+#[component(immutable, on_insert = index_root, on_discard = unindex_root)]
+pub struct RootRequest(pub Root);
+
+/// The request asks for a batch of blocks; this is what has come of it.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct BatchRequest {
+    /// The first slot asked for.
+    pub start_slot: Slot,
+    /// How many slots.
+    pub count: u64,
+    /// What has come, by ascending slot, each the parent of the next.
+    pub received: Vec<(Root, Arc<SignedBlock>)>,
+    /// Bytes of it.
+    pub bytes: usize,
+}
+
+/// Finds a request by its id.
+#[derive(Resource, Debug, Default)]
+pub struct RequestsById(HashMap<RequestId, Entity>);
+
+impl RequestsById {
+    /// The request's entity while it is under way.
+    pub fn get(&self, id: RequestId) -> Option<Entity> {
+        self.0.get(&id).copied()
+    }
+
+    /// How many requests are under way.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Finds the one request for a root.
+#[derive(Resource, Debug, Default)]
+pub struct RequestsByRoot(HashMap<Root, Entity>);
+
+impl RequestsByRoot {
+    /// The request's entity while it is under way.
+    pub fn get(&self, root: &Root) -> Option<Entity> {
+        self.0.get(root).copied()
+    }
+
+    /// How many roots are asked for.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn index_request(mut world: DeferredWorld, hook: HookContext) {
+    let id = world.get::<Asked>(hook.entity).expect("just inserted").id;
+    world.resource_mut::<RequestsById>().0.insert(id, hook.entity);
+}
+
+fn unindex_request(mut world: DeferredWorld, hook: HookContext) {
+    let id = world.get::<Asked>(hook.entity).expect("still present").id;
+    world.resource_mut::<RequestsById>().0.remove(&id);
+    if world.get::<Ended>(hook.entity).is_none() {
+        world.write_message(NetworkCommand::Cancel(id));
+    }
+}
+
+fn index_root(mut world: DeferredWorld, hook: HookContext) {
+    let RootRequest(root) = *world.get(hook.entity).expect("just inserted");
+    let before = world.resource_mut::<RequestsByRoot>().0.insert(root, hook.entity);
+    debug_assert!(before.is_none(), "{root} is asked for already");
+}
+
+fn unindex_root(mut world: DeferredWorld, hook: HookContext) {
+    let RootRequest(root) = *world.get(hook.entity).expect("still present");
+    world.resource_mut::<RequestsByRoot>().0.remove(&root);
+}

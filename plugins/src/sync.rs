@@ -1,0 +1,68 @@
+//! Sync: peers, requests, and what the node may do meanwhile.
+
+use bevy_app::{App, Plugin, Update};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    network::{BannedPeers, NetworkCommand, PeerEvent, PeersById, RequestEvent, RequestReceived},
+    schedule::NodeSystems,
+    sync::{
+        DutyGate, Orphans, RecentDisconnects, RequestsById, RequestsByRoot, SyncCounts, SyncState,
+        WaitingVotes,
+    },
+};
+use quintet_systems::sync::{
+    Alone, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests, ask_statuses,
+    check_chains, collect_answers, fetch_missing, follow_imports, sync_range, track_peers,
+    update_sync_state,
+};
+
+/// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
+/// answered, duties held back while the node is behind. Its limits are in
+/// `quintet_components::sync::limits`. Without this plugin a block without a parent is refused and
+/// duties are done always.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingVotes`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain | [`NetworkCommand`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
+#[derive(Debug)]
+pub struct SyncPlugin;
+
+impl Plugin for SyncPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_message::<PeerEvent>()
+            .add_message::<RequestEvent>()
+            .add_message::<RequestReceived>()
+            .add_message::<NetworkCommand>()
+            .init_resource::<SyncState>()
+            .init_resource::<DutyGate>()
+            .init_resource::<SyncCounts>()
+            .init_resource::<Orphans>()
+            .init_resource::<WaitingVotes>()
+            .init_resource::<PeersById>()
+            .init_resource::<BannedPeers>()
+            .init_resource::<RecentDisconnects>()
+            .init_resource::<RequestsById>()
+            .init_resource::<RequestsByRoot>()
+            .init_resource::<RequestNumbers>()
+            .init_resource::<RequestedBlocks>()
+            .init_resource::<RangeSync>()
+            .init_resource::<Fetches>()
+            .init_resource::<Alone>()
+            .add_systems(
+                Update,
+                (
+                    track_peers,
+                    collect_answers,
+                    answer_requests,
+                    check_chains,
+                    follow_imports,
+                    sync_range,
+                    fetch_missing,
+                    ask_statuses,
+                    update_sync_state,
+                )
+                    .chain()
+                    .in_set(NodeSystems::Sync),
+            );
+    }
+}

@@ -1,0 +1,212 @@
+//! A round and its batches: plain data.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use quintet_components::{
+    containers::{Checkpoint, Root, SignedBlock, Slot},
+    network::{PeerId, RequestId},
+    sync::limits,
+};
+use ssz::Encode;
+
+/// What has become of a batch.
+#[derive(Debug)]
+pub(super) enum BatchState {
+    Waiting,
+    Asked(RequestId),
+    Received {
+        peer: PeerId,
+        blocks: VecDeque<(Root, Arc<SignedBlock>)>,
+        bytes: usize,
+        /// Whether the first block is known to link.
+        is_linked: bool,
+    },
+    /// Believed to be empty.
+    Empty,
+}
+
+/// Slots that are asked for at once.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) start: Slot,
+    pub(super) count: u64,
+    pub(super) state: BatchState,
+    /// Who need not be asked again for now.
+    pub(super) tried: Vec<PeerId>,
+    /// When all who have failed at it are asked once more, in Unix milliseconds.
+    pub(super) retry_at_ms: Option<u64>,
+    /// How often that was put off.
+    pub(super) pauses: u32,
+    /// Who says that it is empty.
+    pub(super) empty: Vec<PeerId>,
+    /// Whose blocks did not link, and what they would have linked to.
+    pub(super) unlinked: Vec<(PeerId, Root)>,
+}
+
+impl Batch {
+    fn new(start: Slot, count: u64) -> Self {
+        Self {
+            start,
+            count,
+            state: BatchState::Waiting,
+            tried: Vec::new(),
+            retry_at_ms: None,
+            pauses: 0,
+            empty: Vec::new(),
+            unlinked: Vec::new(),
+        }
+    }
+
+    /// Nobody is left to ask: all are asked again, each time later.
+    pub(super) fn retry_later(&mut self, now_ms: u64) {
+        match self.retry_at_ms {
+            None => {
+                self.retry_at_ms = Some(now_ms.saturating_add(pause_ms(self.pauses)));
+                self.pauses += 1;
+            }
+            Some(at_ms) if now_ms >= at_ms => {
+                self.retry_at_ms = None;
+                self.tried.clear();
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub(super) const fn last(&self) -> Slot {
+        self.start + (self.count - 1)
+    }
+}
+
+/// The last block handed on.
+#[derive(Clone, Debug)]
+pub(super) struct Tip {
+    pub(super) root: Root,
+    pub(super) slot: Slot,
+    pub(super) peer: PeerId,
+    /// The last slot of its batch.
+    pub(super) last_slot: Slot,
+}
+
+/// From where the round was begun again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retreat {
+    /// It was not.
+    None,
+    /// From the last block that linked.
+    Tip,
+}
+
+/// Batches towards one head.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) number: u64,
+    pub(super) target: Checkpoint,
+    /// Who is on the way to the target, by id.
+    pub(super) peers: Vec<PeerId>,
+    /// The head that the blocks must descend from, when more peers agree with it than with the
+    /// target.
+    pub(super) extends: Option<Checkpoint>,
+    /// The first slot of no batch yet.
+    pub(super) next_slot: Slot,
+    pub(super) batches: VecDeque<Batch>,
+    pub(super) tip: Option<Tip>,
+    /// Who said of the batches since the tip that they are empty, with their last slots.
+    pub(super) believed: Vec<(PeerId, Slot)>,
+    /// Who answered for the slots after the tip, up to which: if blocks of these slots come now and
+    /// stand on the tip, they were left out.
+    pub(super) suspects: Vec<(PeerId, Slot)>,
+    pub(super) retreat: Retreat,
+    pub(super) retreats: u32,
+    pub(super) from_finalized: bool,
+    pub(super) has_progress: bool,
+    pub(super) is_lost: bool,
+}
+
+impl Round {
+    pub(super) fn new(target: Checkpoint, start_slot: Slot) -> Self {
+        Self {
+            number: 0,
+            target,
+            peers: Vec::new(),
+            extends: None,
+            next_slot: start_slot,
+            batches: VecDeque::new(),
+            tip: None,
+            believed: Vec::new(),
+            suspects: Vec::new(),
+            retreat: Retreat::None,
+            retreats: 0,
+            from_finalized: false,
+            has_progress: false,
+            is_lost: false,
+        }
+    }
+
+    /// Bytes of blocks that wait to be handed on.
+    pub(super) fn bytes(&self) -> usize {
+        let received = self.batches.iter().map(|batch| match &batch.state {
+            BatchState::Received { bytes, .. } => *bytes,
+            _ => 0,
+        });
+        received.sum()
+    }
+
+    /// Begins batches up to the target.
+    pub(super) fn begin_batches(&mut self) {
+        while self.batches.len() < limits::MAX_BATCHES
+            && self.next_slot <= self.target.slot
+            && !self.peers.is_empty()
+        {
+            let count = (self.target.slot - self.next_slot + 1).min(limits::BATCH_SLOTS);
+            self.batches.push_back(Batch::new(self.next_slot, count));
+            self.next_slot += count;
+        }
+    }
+
+    /// A request for a batch has ended. Returns whether the batch is now believed to be empty.
+    pub(super) fn note_end(
+        &mut self,
+        id: RequestId,
+        peer: &PeerId,
+        received: Vec<(Root, Arc<SignedBlock>)>,
+        bytes: usize,
+        is_whole: bool,
+    ) -> bool {
+        let is_it = |batch: &Batch| matches!(batch.state, BatchState::Asked(asked) if asked == id);
+        let Some(index) = self.batches.iter().position(is_it) else { return false };
+        let batch = &mut self.batches[index];
+        batch.tried.push(peer.clone());
+        batch.state = BatchState::Waiting;
+        let Some((_, last)) = received.last() else {
+            if is_whole && !batch.empty.contains(peer) {
+                batch.empty.push(peer.clone());
+            }
+            let is_believed = batch.empty.len() >= 2 && batch.unlinked.is_empty();
+            if is_believed {
+                batch.state = BatchState::Empty;
+            }
+            return is_believed;
+        };
+        let (next_slot, end) = (last.block.slot + 1, batch.last());
+        let blocks = received.into();
+        batch.state = BatchState::Received { peer: peer.clone(), blocks, bytes, is_linked: false };
+        if !is_whole && next_slot <= end {
+            // The rest is a batch of its own, for another peer.
+            batch.count = next_slot - batch.start;
+            let mut rest = Batch::new(next_slot, end + 1 - next_slot);
+            rest.tried.push(peer.clone());
+            self.batches.insert(index + 1, rest);
+        }
+        false
+    }
+}
+
+/// How long to leave something alone that has failed so often.
+pub(super) fn pause_ms(failures: u32) -> u64 {
+    (limits::FETCH_BACKOFF_MS << failures.min(16)).min(limits::MAX_FETCH_BACKOFF_MS)
+}
+
+/// Bytes of a block.
+pub(super) fn bytes_of(block: &SignedBlock) -> usize {
+    block.ssz_bytes_len()
+}

@@ -1,0 +1,97 @@
+//! Answers to peers.
+
+use bevy_ecs::{message::MessageCursor, message::Messages, prelude::*};
+use quintet_components::{
+    chain::Head,
+    constants::MAX_REQUEST_BLOCKS,
+    containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, Slot},
+    network::{Answer, NetworkCommand, Request, RequestReceived, ResponseError},
+    sync::{SyncCounts, limits},
+    tree::BlockTree,
+};
+
+use super::{
+    chain_check::count_implausible,
+    peers::time_of,
+    status::{note_status, own_status},
+};
+
+/// Answers what peers ask, at once; blocks are named by root, and read off the loop.
+pub fn answer_requests(world: &mut World, mut cursor: Local<MessageCursor<RequestReceived>>) {
+    let requests: Vec<RequestReceived> =
+        cursor.read(world.resource::<Messages<RequestReceived>>()).cloned().collect();
+    let (_, now_slot) = time_of(world);
+    for RequestReceived { id, peer, request } in requests {
+        let answer = match request {
+            Request::Status(status) => {
+                count_implausible(world, &status);
+                note_status(world, &peer, status);
+                Answer::Status(own_status(world))
+            }
+            Request::BlocksByRoot(request) => Answer::Blocks(distinct(&request).into()),
+            Request::BlocksByRange(request) => {
+                let head = world.resource::<Head>().0.root;
+                match range_of(world.resource::<BlockTree>(), &head, request, now_slot) {
+                    Ok(roots) => Answer::Blocks(roots.into()),
+                    Err(error) => Answer::Error(error),
+                }
+            }
+        };
+        let mut counts = world.resource_mut::<SyncCounts>();
+        counts.answered += 1;
+        if let Answer::Error(error) = &answer {
+            tracing::debug!(%peer, %error, "a request is refused");
+            counts.refused += 1;
+        }
+        world.write_message(NetworkCommand::Respond { id, answer });
+    }
+}
+
+/// The roots of a request, each once, in its order.
+fn distinct(request: &BlocksByRootRequest) -> Vec<Root> {
+    let mut seen = std::collections::HashSet::new();
+    request.roots.0.iter().filter(|root| seen.insert(**root)).copied().collect()
+}
+
+/// The roots of the head's chain in a range of slots, ascending; empty slots have none.
+///
+/// # Errors
+/// `InvalidRequest` for a count of zero or above the limit, `ResourceUnavailable` for a start
+/// before the slots that are served, or before the tree begins.
+pub fn range_of(
+    tree: &BlockTree,
+    head: &Root,
+    request: BlocksByRangeRequest,
+    now_slot: Slot,
+) -> Result<Vec<Root>, ResponseError> {
+    let BlocksByRangeRequest { start_slot, count } = request;
+    if count == 0 || count > MAX_REQUEST_BLOCKS as u64 {
+        return Err(ResponseError::InvalidRequest("Invalid count".into()));
+    }
+    if start_slot < now_slot.saturating_sub(limits::SERVED_SLOTS) {
+        let text = "Requested slot predates history window";
+        return Err(ResponseError::ResourceUnavailable(text.into()));
+    }
+    let last_slot = start_slot.saturating_add(count - 1);
+    let mut at = tree.find(head).and_then(|head| tree.ancestor_at(head, last_slot));
+    let mut roots = Vec::new();
+    // A tree that begins after the range's start does not know what was there.
+    let mut is_complete = false;
+    while let Some(id) = at {
+        let slot = tree.slot(id);
+        is_complete = slot <= start_slot;
+        if slot >= start_slot {
+            roots.push(tree[id].root);
+        }
+        if is_complete {
+            break;
+        }
+        at = tree.parent(id);
+    }
+    if !is_complete {
+        let text = "Requested slot predates the oldest block";
+        return Err(ResponseError::ResourceUnavailable(text.into()));
+    }
+    roots.reverse();
+    Ok(roots)
+}

@@ -1,0 +1,144 @@
+//! Where the node stands, and whether its validators may do their duties.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    constants::SLOT_DURATION_MS,
+    containers::Slot,
+    sync::{DutyGate, SkipReason, SyncState, limits},
+    tree::BlockTree,
+};
+
+use super::{
+    peers::{peer_views, time_of},
+    status::own_status,
+    target::{choose_target, is_plausible, lead},
+};
+
+/// Since when there has been nobody to ask, in Unix milliseconds.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alone(pub Option<u64>);
+
+/// What decides the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The state so far.
+    pub state: SyncState,
+    /// The slot of the clock.
+    pub now_slot: Slot,
+    /// The head's slot.
+    pub head_slot: Slot,
+    /// How many slots the followed chain is ahead, by its head or by what it has finalized.
+    pub behind: u64,
+    /// Whether a peer has lately said what its chain is.
+    pub has_fresh_status: bool,
+    /// How long there has been nobody to ask, in milliseconds.
+    pub alone_ms: u64,
+}
+
+/// The state, and why duties may not be done in it.
+///
+/// A head near the clock is nobody's inferior. With a head behind the clock the node asks around:
+/// while a followed chain is ahead it syncs; when none is, the network stands still and only duties
+/// can get it going; with nobody to ask it waits for [`limits::ALONE_SLOTS`], then goes on alone.
+pub fn judge_standing(standing: Standing) -> (SyncState, Option<SkipReason>) {
+    let Standing { state, now_slot, head_slot, behind, has_fresh_status, alone_ms } = standing;
+    let allowed = match state {
+        SyncState::Syncing => limits::SYNCED_BEHIND_SLOTS,
+        SyncState::Idle | SyncState::Synced => limits::SYNCING_BEHIND_SLOTS,
+    };
+    if behind > allowed {
+        (SyncState::Syncing, Some(SkipReason::Syncing))
+    } else if has_fresh_status || head_slot.saturating_add(limits::SYNCING_BEHIND_SLOTS) >= now_slot
+    {
+        (SyncState::Synced, None)
+    } else {
+        let is_over = alone_ms >= limits::ALONE_SLOTS * SLOT_DURATION_MS;
+        (SyncState::Idle, (!is_over).then_some(SkipReason::Alone))
+    }
+}
+
+/// Updates the state of sync and the duties' gate.
+pub fn update_sync_state(world: &mut World) {
+    let (now_ms, now_slot) = time_of(world);
+    let views = peer_views(world);
+    let own = own_status(world);
+    let tree = world.resource::<BlockTree>();
+    let followed = choose_target(&views, tree, now_slot, |status| lead(status, &own) > 0);
+    let head = own.head;
+    let fresh_ms = limits::STATUS_FRESH_SLOTS * SLOT_DURATION_MS;
+    let has_fresh_status = views.iter().any(|view| {
+        view.status_age_ms <= fresh_ms
+            && view.status.is_some_and(|status| is_plausible(&status, now_slot))
+    });
+    let mut alone = world.resource_mut::<Alone>();
+    if has_fresh_status {
+        alone.0 = None;
+    } else {
+        alone.0.get_or_insert(now_ms);
+    }
+    let alone_ms = alone.0.map_or(0, |since| now_ms.saturating_sub(since));
+    let state = *world.resource::<SyncState>();
+    let (next, closed) = judge_standing(Standing {
+        state,
+        now_slot,
+        head_slot: head.slot,
+        behind: followed.map_or(0, |followed| lead(&followed.status, &own)),
+        has_fresh_status,
+        alone_ms,
+    });
+    if next != state {
+        tracing::info!(from = ?state, to = ?next, head = head.slot, now_slot, "sync");
+        world.insert_resource(next);
+    }
+    let gate = DutyGate { closed, at_slot: now_slot };
+    if *world.resource::<DutyGate>() != gate {
+        world.insert_resource(gate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STANDING: Standing = Standing {
+        state: SyncState::Synced,
+        now_slot: 100,
+        head_slot: 90,
+        behind: 0,
+        has_fresh_status: true,
+        alone_ms: 0,
+    };
+
+    fn ahead(state: SyncState, by: u64) -> SyncState {
+        judge_standing(Standing { state, behind: by, ..STANDING }).0
+    }
+
+    #[test]
+    fn a_synced_node_syncs_five_behind_and_a_syncing_one_is_synced_one_behind() {
+        use SyncState::{Idle, Synced, Syncing};
+        assert_eq!([4, 5].map(|by| ahead(Synced, by)), [Synced, Syncing]);
+        assert_eq!([4, 5].map(|by| ahead(Idle, by)), [Synced, Syncing]);
+        assert_eq!([5, 2, 1, 0].map(|by| ahead(Syncing, by)), [Syncing, Syncing, Synced, Synced]);
+    }
+
+    #[test]
+    fn a_network_that_stands_still_does_its_duties() {
+        assert_eq!(judge_standing(STANDING), (SyncState::Synced, None));
+    }
+
+    #[test]
+    fn a_node_alone_waits_and_then_does_its_duties() {
+        let alone =
+            |alone_ms| judge_standing(Standing { has_fresh_status: false, alone_ms, ..STANDING });
+        assert_eq!(alone(15_999), (SyncState::Idle, Some(SkipReason::Alone)));
+        assert_eq!(alone(16_000), (SyncState::Idle, None));
+    }
+
+    #[test]
+    fn a_head_near_the_clock_needs_nobody() {
+        let near = Standing { has_fresh_status: false, head_slot: 96, ..STANDING };
+        assert_eq!(judge_standing(near), (SyncState::Synced, None));
+        let genesis = Standing { now_slot: 0, head_slot: 0, ..near };
+        assert_eq!(judge_standing(genesis), (SyncState::Synced, None));
+    }
+}

@@ -1,0 +1,155 @@
+//! What sync lets a node's validators do.
+
+use std::sync::Arc;
+
+use quintet_components::{
+    constants::SLOT_DURATION_MS,
+    containers::{Checkpoint, Root, Status},
+    duties::DutyCounts,
+    sync::{SkipReason, SkippedDuties, SyncState, limits},
+};
+
+use crate::{
+    ledger::{Chain, VALIDATORS},
+    mesh::signing,
+    peers::Behaviour,
+    world::SyncWorld,
+};
+
+fn done(world: &mut SyncWorld) -> DutyCounts {
+    *world.node.world().resource::<DutyCounts>()
+}
+
+#[test]
+fn a_devnet_of_one_node_runs_from_genesis_and_skips_nothing() {
+    let chain = Chain::genesis();
+    let mut world = SyncWorld::with_duties(&chain, 0, signing(0..VALIDATORS));
+    world.node.set_aggregator(true);
+    world.run_slots(12);
+    assert!(world.head().slot >= 11);
+    assert!(world.finalized().slot >= 8, "{:?}", world.finalized());
+    assert_eq!(world.skipped(), SkippedDuties::default());
+    assert_eq!(done(&mut world).missed, 0);
+}
+
+#[test]
+fn a_node_that_waits_for_genesis_is_not_stuck() {
+    let chain = Chain::genesis();
+    let mut world = SyncWorld::with_duties(&chain, 0, signing(0..VALIDATORS));
+    world.now_ms -= 60 * SLOT_DURATION_MS;
+    world.run_slots(59);
+    assert_eq!((world.state(), world.gate().closed), (SyncState::Synced, None));
+    assert_eq!(done(&mut world).attested, 0);
+    world.run_slots(4);
+    assert!(world.head().slot >= 2);
+    assert_eq!(world.skipped(), SkippedDuties::default());
+}
+
+#[test]
+fn a_node_that_starts_alone_behind_the_clock_waits_four_slots_and_then_goes_on() {
+    let chain = Chain::genesis();
+    let mut world = SyncWorld::with_duties(&chain, 60, signing(0..VALIDATORS));
+    let late = world.skipped().late;
+    assert!(late >= 59 * VALIDATORS, "{late}");
+    world.run_slots(limits::ALONE_SLOTS - 1);
+    assert_eq!((world.state(), world.gate().closed), (SyncState::Idle, Some(SkipReason::Alone)));
+    assert_eq!(done(&mut world), DutyCounts::default());
+    assert!(world.skipped().alone >= 2 * VALIDATORS, "{:?}", world.skipped());
+    world.run_slots(3);
+    assert!(done(&mut world).proposed >= 1);
+    assert_eq!(world.state(), SyncState::Synced, "its head is near the clock again");
+}
+
+#[test]
+fn a_node_that_has_always_been_alone_goes_on_after_a_pause() {
+    let chain = Chain::genesis();
+    let mut world = SyncWorld::with_duties(&chain, 0, signing(0..VALIDATORS));
+    world.run_slots(5);
+    let before = done(&mut world);
+    world.sleep_slots(60);
+    assert_eq!(done(&mut world).attested, before.attested, "not for slots that are over");
+    world.run_slots(3);
+    assert!(done(&mut world).proposed >= before.proposed + 2);
+    assert_eq!(world.skipped().alone, 0);
+}
+
+#[test]
+fn no_duty_is_done_while_the_node_is_behind() {
+    let chain = Arc::new(Chain::voted(300));
+    let mut world = SyncWorld::with_duties(&chain, 300, signing([0, 1]));
+    world.connect("a", &chain, Behaviour::Slow(100));
+    world.run_slots(3);
+    assert_eq!(
+        (world.state(), world.gate().closed),
+        (SyncState::Syncing, Some(SkipReason::Syncing))
+    );
+    assert_eq!(done(&mut world), DutyCounts::default());
+    let skipped = world.skipped();
+    assert!(skipped.syncing >= 2 * 2, "{skipped:?}");
+    assert!(world.run_until(60, |world| world.state() == SyncState::Synced));
+    world.run_slots(2);
+    assert!(done(&mut world).attested >= 2);
+}
+
+#[test]
+fn when_the_whole_network_stands_still_duties_are_done() {
+    let chain = Arc::new(Chain::voted(20));
+    let mut world = SyncWorld::with_duties(&chain, 100, signing(0..VALIDATORS));
+    world.connect("a", &chain, Behaviour::Honest);
+    world.connect("b", &chain, Behaviour::Honest);
+    assert!(world.run_until(5, |world| world.head() == chain.tip()));
+    world.run_slots(3);
+    assert_eq!((world.state(), world.gate().closed), (SyncState::Synced, None));
+    assert!(world.head().slot >= 101, "it proposes on the old head: {:?}", world.head());
+}
+
+#[test]
+fn the_state_changes_five_behind_and_back_one_behind() {
+    let chain = Arc::new(Chain::voted(60));
+    let mut world = SyncWorld::at_slot(&chain, 50);
+    for link in chain.range(1, 50) {
+        world.gossip(&link.block);
+        world.settle();
+    }
+    // A peer whose blocks never come: what it claims is all that counts.
+    let claim = |slot: u64, byte: u8| Status {
+        head: Checkpoint { root: Root::repeat_byte(byte), slot },
+        ..chain.up_to(50).status()
+    };
+    world.connect_with("a", &chain, Behaviour::Late(60_000), claim(50, 1));
+    world.run_slots(1);
+    assert_eq!(world.state(), SyncState::Synced);
+    let say = |world: &mut SyncWorld, status: Status| {
+        let request = quintet_components::network::Request::Status(status);
+        world.ask("a", request);
+        world.update();
+        world.state()
+    };
+    world.run_slots(5);
+    assert_eq!(say(&mut world, claim(54, 2)), SyncState::Synced, "four behind");
+    assert_eq!(say(&mut world, claim(55, 3)), SyncState::Syncing, "five behind");
+    assert_eq!(say(&mut world, claim(54, 2)), SyncState::Syncing, "four behind");
+    assert_eq!(say(&mut world, claim(52, 4)), SyncState::Syncing, "two behind");
+    assert_eq!(say(&mut world, claim(51, 5)), SyncState::Synced, "one behind");
+    assert_eq!(say(&mut world, claim(54, 2)), SyncState::Synced, "four behind");
+}
+
+#[test]
+fn a_pause_of_sixty_slots_is_made_up_for() {
+    let chain = Arc::new(Chain::voted(120));
+    let mut world = SyncWorld::with_duties(&chain, 0, signing([1]));
+    let early = Arc::new(chain.up_to(50));
+    world.connect("a", &early, Behaviour::Honest);
+    world.connect("b", &early, Behaviour::Honest);
+    world.sleep_slots(50);
+    assert!(world.run_until(5, |world| world.head().slot >= 50), "{:?}", world.counts());
+    let before = done(&mut world);
+    world.sleep_slots(60);
+    let later = Arc::new(chain.up_to(110));
+    for peer in world.peers.values_mut() {
+        (peer.chain, peer.status) = (Arc::clone(&later), later.status());
+    }
+    assert!(world.run_until(8, |world| world.head().slot >= 110), "{:?}", world.counts());
+    assert_eq!(world.state(), SyncState::Synced);
+    assert!(done(&mut world).attested <= before.attested + 2);
+}

@@ -1,0 +1,108 @@
+//! Whole networks that stop, split and heal.
+
+use quintet_components::sync::SyncState;
+
+use crate::mesh::Mesh;
+
+const ALL: [usize; 4] = [0; 4];
+
+fn all_equal<T: PartialEq>(items: &[T]) -> bool {
+    items.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+#[test]
+fn a_network_finalizes_and_skips_no_duty() {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(12);
+    let heads = mesh.heads();
+    assert!(all_equal(&heads) && heads[0].slot >= 11, "{heads:?}");
+    assert!(mesh.finalized().iter().all(|slot| *slot >= 8), "{:?}", mesh.finalized());
+    for (done, skipped) in mesh.duties() {
+        assert_eq!((done.missed, skipped), (0, Default::default()));
+    }
+}
+
+#[test]
+fn a_network_that_stood_still_for_sixty_slots_goes_on() {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(10);
+    let before = mesh.finalized()[0];
+    mesh.pause_slots(60);
+    mesh.run_slots(14);
+    let heads = mesh.heads();
+    assert!(all_equal(&heads) && heads[0].slot >= 82, "{heads:?}");
+    assert!(mesh.finalized().iter().all(|slot| *slot > before + 60), "{:?}", mesh.finalized());
+    for (done, skipped) in mesh.duties() {
+        assert!(skipped.late >= 59, "the duties of the pause: {skipped:?}");
+        assert!(done.attested <= 24, "{done:?}");
+    }
+}
+
+#[test]
+fn two_halves_that_cannot_finalize_alone_find_each_other_again() {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(8);
+    let before = mesh.finalized()[0];
+    mesh.group(&[0, 0, 1, 1]);
+    mesh.run_slots(60);
+    let heads = mesh.heads();
+    assert!(heads[0] != heads[2] && heads[0].slot > 40 && heads[2].slot > 40, "{heads:?}");
+    assert!(mesh.finalized().iter().all(|slot| *slot <= before + 3));
+    mesh.group(&ALL);
+    mesh.run_slots(20);
+    let heads = mesh.heads();
+    assert!(all_equal(&heads), "{heads:?} {:?}", mesh.states());
+    assert!(mesh.finalized().iter().all(|slot| *slot > 60), "{:?}", mesh.finalized());
+}
+
+#[test]
+fn two_halves_that_were_paused_meet_again() {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(6);
+    mesh.group(&[0, 0, 1, 1]);
+    mesh.run_slots(20);
+    mesh.pause_slots(60);
+    mesh.group(&ALL);
+    mesh.run_slots(24);
+    let heads = mesh.heads();
+    assert!(all_equal(&heads), "{heads:?} {:?}", mesh.states());
+    assert!(mesh.finalized().iter().all(|slot| *slot > 86), "{:?}", mesh.finalized());
+}
+
+#[test]
+fn a_node_that_slept_sixty_slots_catches_up_before_it_does_its_duties() {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(6);
+    mesh.sleep(3, true);
+    mesh.run_slots(60);
+    let done = mesh.duties()[3].0;
+    mesh.sleep(3, false);
+    mesh.run_slots(6);
+    let heads = mesh.heads();
+    assert!(all_equal(&heads) && heads[0].slot >= 70, "{heads:?}");
+    assert_eq!(mesh.states(), [SyncState::Synced; 4]);
+    let (after, skipped) = mesh.duties()[3];
+    assert!(skipped.late >= 59, "{skipped:?}");
+    assert!((4..=6).contains(&(after.attested - done.attested)), "{after:?} {skipped:?}");
+}
+
+#[test]
+fn four_nodes_that_began_alone_agree_once_they_meet() {
+    let mut mesh = Mesh::new(4);
+    mesh.run_slots(30);
+    // Each has built a chain of its own blocks.
+    let heads = mesh.heads();
+    assert!(heads.iter().all(|head| head.slot > 20), "{heads:?}");
+    mesh.group(&ALL);
+    mesh.run_slots(3);
+    for slot in 34..40 {
+        mesh.run_slots(1);
+        let heads = mesh.heads();
+        assert!(all_equal(&heads) && heads[0].slot + 1 >= slot, "{slot}: {heads:?}");
+    }
+}
