@@ -19,7 +19,7 @@ use quintet_components::{
     preset::SignaturePreset,
     waker::NodeWaker,
 };
-use quintet_plugins::{Anchor, InboundLanes, NodePlugins, RunnerPlugin};
+use quintet_plugins::{Anchor, InboundLanes, NodePlugins, RunnerPlugin, SyncPlugin};
 use quintet_systems::transition::{anchor_block, generate_genesis};
 
 use crate::support::{
@@ -58,7 +58,8 @@ fn start(genesis_time: u64, max_idle: Duration) -> Running {
         let anchor = Anchor { block: anchor_block(&state), state: Arc::new(state) };
         let mut app = App::new();
         let node = NodePlugins::new(anchor, SignaturePreset::Test, Arc::new(MockedProofs));
-        app.add_plugins(node.build().set(RunnerPlugin { max_idle }))
+        // Without sync a block is judged at once.
+        app.add_plugins(node.build().disable::<SyncPlugin>().set(RunnerPlugin { max_idle }))
             .insert_resource(Exits(exits.into()))
             .add_systems(First, |exits: Res<Exits>, mut exit: MessageWriter<AppExit>| {
                 exit.write_batch(exits.0.lock().expect("only locked here").try_iter());
