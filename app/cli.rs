@@ -11,8 +11,9 @@ use quintet_plugins::keys::MAX_ACTIVE_SLOTS_LOG;
 #[command(version = version(), about, propagate_version = true)]
 pub(crate) struct Cli {
     /// What to log, to standard error: a level, or filters such as `quintet_systems=debug`.
-    #[arg(long, env = "QUINTET_LOG_LEVEL", default_value = "warn", global = true)]
-    pub(crate) log_level: String,
+    /// `info` for a node and `warn` for the rest by default.
+    #[arg(long, env = "QUINTET_LOG_LEVEL", global = true)]
+    pub(crate) log_level: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,6 +29,76 @@ pub(crate) enum Command {
     /// Make validators' keys, and look at them.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Run a node of an existing network.
+    Node(Box<NodeArgs>),
+}
+
+impl Command {
+    /// What is logged unless something else is asked for.
+    pub(crate) const fn log_level(&self) -> &'static str {
+        match self {
+            Self::Node(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// The node and its network. Files that are not named are looked for in the network's folder.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// The network's folder, as `quintet genesis` and other generators write it.
+    #[arg(long, env = "QUINTET_NETWORK_DIR", required_unless_present = "genesis")]
+    pub(crate) network_dir: Option<PathBuf>,
+    /// The genesis: `config.yaml`.
+    #[arg(long, env = "QUINTET_GENESIS")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Which node has which validators: `annotated_validators.yaml`.
+    #[arg(long, env = "QUINTET_VALIDATORS")]
+    pub(crate) validators: Option<PathBuf>,
+    /// Whom to connect to: a file like `nodes.yaml`, or records and multiaddrs with commas between.
+    #[arg(long, env = "QUINTET_BOOTNODES")]
+    pub(crate) bootnodes: Option<String>,
+    /// Ports and keys of the nodes: `validator-config.yaml`.
+    #[arg(long, env = "QUINTET_VALIDATOR_CONFIG")]
+    pub(crate) validator_config: Option<PathBuf>,
+    /// The folder of the validators' keys.
+    #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR")]
+    pub(crate) hash_sig_keys_dir: Option<PathBuf>,
+    /// Where the node keeps its chain and its record of signatures.
+    #[arg(long, env = "QUINTET_DATA_DIR", default_value = "quintet-data")]
+    pub(crate) data_dir: PathBuf,
+    /// Which node of the network this is; without it the node has no validators.
+    #[arg(long, env = "QUINTET_NODE_ID")]
+    pub(crate) node_id: Option<String>,
+    /// The file of the node's secp256k1 key; a new identity at every start without any.
+    #[arg(long, env = "QUINTET_NODE_KEY")]
+    pub(crate) node_key: Option<PathBuf>,
+    /// The UDP port to listen on for QUIC; the one of `validator-config.yaml`, or 9000.
+    #[arg(long, env = "QUINTET_GOSSIPSUB_PORT")]
+    pub(crate) gossipsub_port: Option<u16>,
+    /// The address to listen on; every IPv4 address, but loopback for a node whose record says so.
+    #[arg(long, env = "QUINTET_LISTEN_ADDRESS")]
+    pub(crate) listen_address: Option<IpAddr>,
+    /// Aggregate signatures, whatever `validator-config.yaml` says.
+    #[arg(long, env = "QUINTET_IS_AGGREGATOR")]
+    pub(crate) is_aggregator: bool,
+    /// Committees of attestations; those of `config.yaml` by default.
+    #[arg(long, env = "QUINTET_ATTESTATION_COMMITTEE_COUNT")]
+    pub(crate) attestation_committee_count: Option<u64>,
+    /// The subnets that an aggregator serves, with commas between; those of the node's validators
+    /// by default.
+    #[arg(long, env = "QUINTET_AGGREGATE_SUBNET_IDS", value_delimiter = ',')]
+    pub(crate) aggregate_subnet_ids: Vec<u64>,
+    /// The text that names the network in its topics.
+    #[arg(long, env = "QUINTET_FORK_DIGEST", default_value = "12345678")]
+    pub(crate) fork_digest: String,
+    /// The signature preset; the one of the keys' manifest, or `production`.
+    #[arg(long, env = "QUINTET_XMSS")]
+    pub(crate) xmss: Option<SignaturePreset>,
+    /// Go on although the record of signatures is older than its mark, or gone: the node signs for
+    /// no slot up to the last one that is known.
+    #[arg(long)]
+    pub(crate) accept_signing_history_loss: bool,
 }
 
 /// The network to write.

@@ -9,7 +9,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    tracing_subscriber::fmt().with_env_filter(&cli.log_level).with_writer(std::io::stderr).init();
+    let log_level = cli.log_level.as_deref().unwrap_or(cli.command.log_level());
+    tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
     tracing::info!(packing = leansig::packing::active(), "field arithmetic");
     if leansig::packing::is_scalar() {
         tracing::warn!(
@@ -21,5 +22,6 @@ fn main() -> ExitCode {
         cli::Command::Devnet(arguments) => commands::devnet::run(&arguments),
         cli::Command::Genesis(arguments) => commands::genesis::run(&arguments),
         cli::Command::Keys(command) => commands::keys::run(&command),
+        cli::Command::Node(arguments) => commands::node::run(&arguments),
     }
 }

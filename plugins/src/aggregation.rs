@@ -1,10 +1,11 @@
 //! Aggregation sessions, and the votes that blocks bring.
 
-use bevy_app::{App, Plugin, PreUpdate, Update};
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig,
     messages::AggregateProduced,
+    network::NetworkCommand,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
@@ -12,6 +13,7 @@ use quintet_systems::{
         commit::collect_sessions,
         reaggregation::{Splits, collect_splits, split_imported},
         session::{EarlyVotes, aggregate_slot},
+        subnets::follow_role,
     },
     fork_choice::{gossip::commit_aggregates, import::commit_imports},
 };
@@ -22,7 +24,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`EarlyVotes`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state | the pools, `AggregationHistory`, [`AggregateProduced`] |
+/// | [`AggregationConfig`], [`EarlyVotes`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state | the pools, `AggregationHistory`, [`AggregateProduced`], [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -34,6 +36,11 @@ impl Plugin for AggregationPlugin {
         app.insert_resource(self.config.clone())
             .init_resource::<EarlyVotes>()
             .add_message::<AggregateProduced>()
+            .add_message::<NetworkCommand>()
+            .add_systems(
+                PostUpdate,
+                follow_role.after(NodeSystems::Prune).before(NodeSystems::Flush),
+            )
             .add_systems(
                 PreUpdate,
                 collect_sessions.before(commit_aggregates).in_set(NodeSystems::Collect),

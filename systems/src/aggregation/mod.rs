@@ -6,6 +6,7 @@ pub mod job;
 pub mod plan;
 pub mod reaggregation;
 pub mod session;
+pub mod subnets;
 mod value;
 
 pub use coverage::{Coverage, select_proofs_for_coverage};
