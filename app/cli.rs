@@ -95,6 +95,12 @@ pub(crate) struct NodeArgs {
     /// The signature preset; the one of the keys' manifest, or `production`.
     #[arg(long, env = "QUINTET_XMSS")]
     pub(crate) xmss: Option<SignaturePreset>,
+    /// Proofs that are made at once; a core less than there are by default.
+    #[arg(long, env = "QUINTET_PROVER_PERMITS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) prover_permits: Option<u16>,
+    /// Memory in MiB that proofs may take together.
+    #[arg(long, env = "QUINTET_PROVER_MEMORY_MIB", default_value_t = 256)]
+    pub(crate) prover_memory_mib: u32,
     /// Go on although the record of signatures is older than its mark, or gone: the node signs for
     /// no slot up to the last one that is known.
     #[arg(long)]

@@ -23,11 +23,12 @@ use quintet_components::{
     containers::{State, ValidatorIndex},
     duties::Signing,
     preset::SignaturePreset,
+    prover::ProverLimits,
     storage::{ChainIdentity, SigningRecord},
 };
 use quintet_plugins::{
     AggregationPlugin, Anchor, DutiesPlugin, ForkChoicePlugin, NetworkConfig, NetworkPlugin,
-    NodePlugins, ResumePlugin, SlotLogPlugin, StopHandle, StopPlugin, SyncPlugin,
+    NodePlugins, ProverPlugin, ResumePlugin, SlotLogPlugin, StopHandle, StopPlugin, SyncPlugin,
     keys::{
         AcceptHistoryLoss, GuardOptions, KeyFiles, KeyManager, LoadOptions, SigningGuard,
         load_keys, mark_path,
@@ -187,6 +188,7 @@ fn start(arguments: &NodeArgs) -> Result<App, Failure> {
     let group = NodePlugins::new(anchor, files.preset, proofs)
         .build()
         .set(AggregationPlugin { config: aggregation })
+        .set(ProverPlugin { limits: prover_limits(arguments) })
         .add(StopPlugin)
         .add(SlotLogPlugin)
         .add(RocksDbPlugin { store: Arc::clone(&store) })
@@ -216,6 +218,16 @@ fn start(arguments: &NodeArgs) -> Result<App, Failure> {
     }
     stop_on_signals(app.world().resource::<StopHandle>().clone())?;
     Ok(app)
+}
+
+fn prover_limits(arguments: &NodeArgs) -> ProverLimits {
+    let limits = ProverLimits::default();
+    let mib = usize::try_from(arguments.prover_memory_mib).unwrap_or(usize::MAX);
+    ProverLimits {
+        permits: arguments.prover_permits.map_or(limits.permits, usize::from),
+        memory_bytes: mib.saturating_mul(1 << 20),
+        ..limits
+    }
 }
 
 fn open_store(
