@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     fork_choice::pool,
-    scheduler::{ProverScheduler, Refused, submit},
+    scheduler::{ProverScheduler, Refused, run_prover, submit},
     verification::Proofs,
 };
 
@@ -178,7 +178,8 @@ impl EarlyVotes {
             *voted += 1;
         }
         self.voters.insert(voter);
-        self.subnets.iter().all(|(_, voted, members)| 3 * voted >= 2 * members)
+        !self.subnets.is_empty()
+            && self.subnets.iter().all(|(_, voted, members)| 3 * voted >= 2 * members)
     }
 }
 
@@ -233,7 +234,7 @@ pub fn close(world: &mut World, reason: SkipReason) {
         history.skip(slot, reason, given_up);
     }
     // What waited is out of the line before others join it.
-    crate::scheduler::run_prover(world);
+    run_prover(world);
 }
 
 /// The jobs of a session, the most valuable first.
