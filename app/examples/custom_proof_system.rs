@@ -9,42 +9,28 @@
 //! $ cargo run --release --example custom_proof_system
 //! ```
 
+mod by_hand;
 mod sealed;
 
 use std::{error::Error, sync::Arc};
 
-use bevy_app::{App, PluginGroup};
-use bevy_ecs::message::Messages;
-use leansig::{
-    KeyGenOptions,
-    scheme::{Scheme, SecretKey},
-};
+use bevy_app::{PluginGroup, PluginGroupBuilder};
+use by_hand::{PRESET, by_hand, genesis, key_pairs, pass_blocks, turn_to};
 use quintet::{
     components::{
         chain::{Finalized, Head, IsAggregator},
-        clock::{SlotClock, UnixTime, first_interval},
+        clock::first_interval,
         constants::INTERVALS_PER_SLOT,
-        containers::{PublicKey, Slot, State, Validator, Validators},
-        duties::{BlockProduced, Signing},
-        messages::{BlockReceived, InputId},
-        preset::SignaturePreset,
-        task::{InlineSpawner, Tasks},
-        waker::NodeWaker,
+        containers::{Slot, State},
+        duties::Signing,
     },
     node,
-    plugins::{
-        AggregationPlugin, Anchor, DutiesPlugin, InboundLanes, NodePlugins, SyncPlugin,
-        keys::{KeyPair, MemoryKeys},
-    },
+    plugins::{AggregationPlugin, Anchor, DutiesPlugin, NodePlugins, SyncPlugin, keys::MemoryKeys},
     prover::ProofSystems,
-    systems::{
-        transition::{anchor_block, generate_genesis},
-        verification::scheme_of,
-    },
+    systems::{transition::anchor_block, verification::scheme_of},
 };
 use sealed::{Calls, Sealed};
 
-const PRESET: SignaturePreset = SignaturePreset::Test;
 const NETWORK: [u8; 6] = *b"sample";
 const VALIDATORS: usize = 4;
 const SLOTS: Slot = 8;
@@ -73,8 +59,7 @@ struct Outcome {
 
 /// Turns both nodes' clocks through so many slots.
 fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
-    let scheme = scheme_of(PRESET);
-    let keys = (0..VALIDATORS).map(|_| key_pair(scheme)).collect::<Result<Vec<_>, _>>()?;
+    let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);
     let (producer_calls, follower_calls) = (Arc::<Calls>::default(), Arc::<Calls>::default());
 
@@ -89,15 +74,10 @@ fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
     let mut seen = Vec::new();
     for interval in 1..first_interval(slots + 1) {
         turn_to(&mut producer, interval);
-        let blocks: Vec<BlockProduced> =
-            producer.world_mut().resource_mut::<Messages<BlockProduced>>().drain().collect();
-        let lanes = follower.world().resource::<InboundLanes>().clone();
-        for BlockProduced(block) in blocks {
-            // What one sends has a number of its own, by which its verdict is told.
-            lanes.blocks.offer(BlockReceived::new(InputId(block.block.slot), block));
-        }
+        pass_blocks(&mut producer, &follower);
         turn_to(&mut follower, interval);
-        if interval >= INTERVALS_PER_SLOT && (interval + 1) % INTERVALS_PER_SLOT == 0 {
+        let ends_slot = (interval + 1) % INTERVALS_PER_SLOT == 0;
+        if ends_slot && interval >= INTERVALS_PER_SLOT {
             let world = follower.world();
             seen.push((world.resource::<Head>().0.slot, world.resource::<Finalized>().0.slot));
         }
@@ -110,10 +90,7 @@ fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
 }
 
 /// A node's plugins, with the proof system that the configuration would name.
-fn plugins(
-    state: &Arc<State>,
-    calls: &Arc<Calls>,
-) -> Result<bevy_app::PluginGroupBuilder, Box<dyn Error>> {
+fn plugins(state: &Arc<State>, calls: &Arc<Calls>) -> Result<PluginGroupBuilder, Box<dyn Error>> {
     let mut systems = ProofSystems::embedded();
     let calls = Arc::clone(calls);
     systems.register(
@@ -128,49 +105,17 @@ fn plugins(
 fn plugins_of_follower(
     state: &Arc<State>,
     calls: &Arc<Calls>,
-) -> Result<bevy_app::PluginGroupBuilder, Box<dyn Error>> {
+) -> Result<PluginGroupBuilder, Box<dyn Error>> {
     Ok(plugins(state, calls)?.disable::<SyncPlugin>().disable::<AggregationPlugin>())
-}
-
-/// Makes a node ready to be driven without its runner; tasks run at once.
-fn by_hand(mut app: App) -> App {
-    let waker = app.world().resource::<NodeWaker>().clone();
-    app.insert_resource(Tasks::new(InlineSpawner, waker));
-    app.finish();
-    app.cleanup();
-    app
-}
-
-/// Walks to an interval. What the first update starts, the next ones collect.
-fn turn_to(app: &mut App, interval: u64) {
-    let now_ms = app.world().resource::<SlotClock>().interval_start_ms(interval);
-    app.world_mut().resource_mut::<UnixTime>().now_ms = now_ms;
-    for _ in 0..3 {
-        app.update();
-    }
-}
-
-fn key_pair(scheme: Scheme) -> Result<KeyPair, leansig::KeyGenError> {
-    let make = || {
-        let (slots, options) = (scheme.lifetime(), KeyGenOptions::default());
-        SecretKey::generate(scheme, &mut rand::rng(), 0, slots, &options)
-    };
-    Ok(KeyPair { attester: make()?, proposer: make()? })
-}
-
-fn genesis(keys: &[KeyPair]) -> Result<State, Box<dyn Error>> {
-    let validators = (0..).zip(keys).map(|(index, pair)| Validator {
-        attestation_public_key: PublicKey::from(pair.attester.public_key()),
-        proposal_public_key: PublicKey::from(pair.proposer.public_key()),
-        index,
-    });
-    let validators = Validators::new(validators.collect()).map_err(|error| format!("{error:?}"))?;
-    Ok(generate_genesis(1_700_000_000, validators))
 }
 
 #[cfg(test)]
 mod tests {
-    use quintet::prover::{CancelToken, ProofSystem, RawSignature, Statement, VerifyError};
+    use leansig::scheme::SecretKey;
+    use quintet::{
+        components::containers::PublicKey,
+        prover::{CancelToken, ProofSystem, RawSignature, Statement, VerifyError},
+    };
 
     use super::*;
 
@@ -182,12 +127,13 @@ mod tests {
 
     /// A statement that two keys signed, its proof, and a block's proof of it alone.
     fn with_proofs(check: impl FnOnce(&Sealed, &Statement<'_>, &[u8], &[u8])) {
-        let scheme = scheme_of(PRESET);
-        let mut keys = [(); 2].map(|()| key_pair(scheme).expect("the key is made").attester);
+        let keys = key_pairs(2).expect("the keys are made");
+        let mut keys: Vec<_> = keys.into_iter().map(|pair| pair.attester).collect();
         let public: Vec<_> = keys.iter().map(|key| PublicKey::from(key.public_key())).collect();
-        let public_keys = public.iter().map(|key| key.as_slice()).collect();
+        let public_keys = public.iter().map(PublicKey::as_slice).collect();
         let statement = Statement { slot: 3, message: MESSAGE, public_keys };
-        let signed = keys.each_mut().map(|key| key.sign(3, &MESSAGE).expect("it can sign"));
+        let sign = |key: &mut SecretKey| key.sign(3, &MESSAGE).expect("it can sign");
+        let signed: Vec<_> = keys.iter_mut().map(sign).collect();
         let raw: Vec<_> = (0..)
             .zip(&signed)
             .map(|(signer, signature)| RawSignature { signer, signature })
