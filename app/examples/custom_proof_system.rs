@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn two_nodes_finalize_with_it_and_ask_for_all_it_does() {
+    fn two_nodes_prove_merge_check_and_split_with_it_and_finalize() {
         let outcome = run(SLOTS).expect("it runs");
         let (head, finalized) = *outcome.follower.last().expect("a slot has passed");
         assert_eq!(head, SLOTS);
