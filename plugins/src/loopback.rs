@@ -52,7 +52,10 @@ impl Plugin for LoopbackPlugin {
     fn build(&self, app: &mut App) {
         let lanes = app.world().resource::<InboundLanes>().clone();
         let node = self.hub.join(lanes);
-        app.insert_resource(Joined { hub: self.hub.clone(), node, sent: 0 })
+        app.add_message::<BlockProduced>()
+            .add_message::<AttestationProduced>()
+            .add_message::<AggregateProduced>()
+            .insert_resource(Joined { hub: self.hub.clone(), node, sent: 0 })
             .add_systems(PostUpdate, pass_on.in_set(NodeSystems::Flush));
     }
 }
