@@ -65,6 +65,8 @@ use tree_hash::TreeHash;
 const RATE: u64 = 10_000;
 /// What a check of one signature costs where it is not free: as in a batch of production's.
 const CHECK: Duration = Duration::from_micros(75);
+/// How often resident memory is told.
+const RESIDENT_EVERY: Duration = Duration::from_secs(5);
 /// Names the network in its topics.
 const DIGEST: &str = "12345678";
 
@@ -77,10 +79,11 @@ fn main() {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = number("NETWORK_SECONDS").unwrap_or(if quick { 1 } else { 30 });
     let blocks = number("NETWORK_BLOCKS").unwrap_or(if quick { 200 } else { 10_000 });
-    verdicts(if quick { 5 } else { 100 });
-    range_sync(blocks);
+    // First what measures memory, while nothing has been freed yet.
     flood("valid", seconds);
     flood("invalid", seconds.min(10));
+    verdicts(if quick { 5 } else { 100 });
+    range_sync(blocks);
 }
 
 /// Costs what a check costs, and finds all valid, or all invalid.
@@ -306,9 +309,13 @@ fn flood(kind: &str, seconds: u64) {
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
-    let mut most = idle;
+    let (mut most, begun, mut over_time) = (idle, Instant::now(), Vec::new());
     while child.try_wait().expect("a child").is_none() {
-        most = most.max(resident_mib());
+        let now = resident_mib();
+        most = most.max(now);
+        if begun.elapsed() >= RESIDENT_EVERY * u32::try_from(over_time.len() + 1).expect("few") {
+            over_time.push(now);
+        }
         thread::sleep(Duration::from_millis(50));
     }
     let mut offered = String::new();
@@ -324,7 +331,7 @@ fn flood(kind: &str, seconds: u64) {
         "flood, {kind} votes, {seconds} s: offered and refused by the peer's own queue {}; \
          received {}, full lane {dropped}, accepted {}, ignored {}, rejected {}, banned {}; \
          {} intervals, late p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms; resident {idle} MiB, \
-         at most {most} MiB",
+         at most {most} MiB, every {RESIDENT_EVERY:?} {over_time:?} MiB",
         offered.trim(),
         votes.received.get(),
         votes.accepted.get(),
