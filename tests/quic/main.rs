@@ -2,6 +2,10 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod following;
 mod gossip;
 mod hostile;
 mod node;

@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod heavy;
 pub mod mocked;
+pub mod networked;
 pub mod node;
 pub mod prover;
 pub mod scrambled;
