@@ -7,12 +7,13 @@ use crate::support::{
     mocked::MockedProofs,
     node::{Setup, TestNode},
 };
-use bevy_ecs::prelude::*;
+use bevy_ecs::{message::Messages, prelude::*};
 use quintet_components::{
     aggregation::{AggregationHistory, AggregationSession, SkipReason},
     clock::first_interval,
     containers::AttestationData,
     messages::Verdict,
+    network::NetworkCommand,
     votes::{New, Phase, Signed},
 };
 use quintet_prover::{
@@ -214,4 +215,19 @@ fn a_child_within_another_is_no_reason_for_a_proof() {
     let history = node.world().resource::<AggregationHistory>();
     let counts = history.of(1).expect("the slot had a session");
     assert_eq!((counts.prepared, counts.skipped.get(&SkipReason::LoneProof)), (0, Some(&1)));
+}
+
+#[test]
+fn a_change_of_the_role_subscribes_and_unsubscribes() {
+    let (mut node, _) = aggregator(Proving::Succeeds);
+    let commands = |node: &mut TestNode| -> Vec<NetworkCommand> {
+        node.update();
+        node.world().resource_mut::<Messages<NetworkCommand>>().drain().collect()
+    };
+    assert_eq!(commands(&mut node), [], "nothing changes");
+    node.set_aggregator(false);
+    assert_eq!(commands(&mut node), [NetworkCommand::Subscribe([].into())]);
+    node.set_aggregator(true);
+    assert_eq!(commands(&mut node), [NetworkCommand::Subscribe([0].into())]);
+    assert_eq!(commands(&mut node), []);
 }

@@ -266,8 +266,8 @@ pub struct Rate {
     pub per_second: f64,
 }
 
-/// How much each peer may ask for. Statuses count one each, blocks as many as were asked for, at
-/// least one.
+/// How much each peer may ask for, and hand on. Statuses count one each, blocks as many as were
+/// asked for, at least one.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// Statuses.
@@ -276,6 +276,8 @@ pub struct Rates {
     pub blocks_by_root: Rate,
     /// Blocks by range.
     pub blocks_by_range: Rate,
+    /// Single votes that it hands on over gossip; those beyond are ignored before they are read.
+    pub votes: Rate,
 }
 
 impl Default for Rates {
@@ -284,6 +286,8 @@ impl Default for Rates {
             status: Rate { burst: 16.0, per_second: 2.0 },
             blocks_by_root: Rate { burst: 2048.0, per_second: 256.0 },
             blocks_by_range: Rate { burst: 8192.0, per_second: 1024.0 },
+            // A full registry votes 4096 times in a slot: twice that, and at once.
+            votes: Rate { burst: 8192.0, per_second: 2048.0 },
         }
     }
 }

@@ -82,6 +82,8 @@ pub(super) struct PeerState {
     pub(super) serving: usize,
     /// How much it may still ask for.
     pub(super) allowance: Allowance,
+    /// How many votes it may still hand on.
+    votes: Bucket,
     /// This node's own score of it: 0, or missing points.
     score: f64,
     /// The score that the world was told last.
@@ -111,6 +113,7 @@ impl Peers {
             identified: false,
             serving: 0,
             allowance: Allowance::new(&self.rates, now),
+            votes: Bucket { rate: self.rates.votes, level: self.rates.votes.burst, filled: now },
             score: 0.0,
             told: 0.0,
             left: None,
@@ -128,6 +131,11 @@ impl Peers {
 
     pub(super) fn get_mut(&mut self, peer: &PeerId) -> Option<&mut PeerState> {
         self.peers.get_mut(peer)
+    }
+
+    /// Whether a peer may hand on one more vote.
+    pub(super) fn take_vote(&mut self, peer: &PeerId, now: Instant) -> bool {
+        self.peers.get_mut(peer).is_none_or(|state| state.votes.take(1.0, now))
     }
 
     /// Takes points off; `true` when the peer is to be banned, which gives them back.

@@ -13,10 +13,11 @@ pub fn follow_role(
     mut followed: Local<Option<bool>>,
     mut commands: MessageWriter<NetworkCommand>,
 ) {
-    if *followed == Some(role.0) {
+    // The network begins with the subnets that it is configured with.
+    let before = followed.replace(role.0);
+    if before.is_none_or(|before| before == role.0) {
         return;
     }
-    *followed = Some(role.0);
     let subnets = if role.0 { config.expected_subnets() } else { Vec::new() };
     commands.write(NetworkCommand::Subscribe(subnets.into()));
 }

@@ -147,6 +147,14 @@ impl Node {
         counters.received.increment();
         counters.received_bytes.add(message.data.len() as u64);
         let waiting = Waiting { topic, message: id, source };
+        let is_vote = matches!(topic, Topic::Attestation(_));
+        if is_vote && !self.peers.take_vote(&source, Instant::now()) {
+            counters.dropped.increment();
+            let gossip = &mut self.swarm.behaviour_mut().gossip;
+            let ignore = MessageAcceptance::Ignore;
+            gossip.report_message_validation_result(&waiting.message, &waiting.source, ignore);
+            return;
+        }
         let content = match Content::decode(topic, &message.data) {
             Ok(content) => content,
             Err(error) => {
