@@ -25,10 +25,16 @@ use std::{
 
 use bevy_app::AppExit;
 use bevy_ecs::prelude::*;
+use leansig::{KeyGenOptions, scheme::SecretKey};
 use quintet::{
     components::{
+        chain::Registry,
         clock::{CurrentInterval, SlotClock},
-        containers::{AttestationData, Checkpoint, Root, Signature, SignedAttestation},
+        containers::{
+            AttestationData, Block, Checkpoint, MultiMessageAggregate, ProofBytes, PublicKey, Root,
+            Signature, SignedAttestation, SignedBlock, Validator, Validators,
+        },
+        duties::{Role, Signer},
         lane::Lane,
         messages::AttestationReceived,
         preset::SignaturePreset,
@@ -40,15 +46,18 @@ use quintet::{
     plugins::{
         AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, NetworkPlugin,
         OrderPlugin, PoolSpawner, ProverPlugin, RunnerPlugin, SyncPlugin,
+        keys::{KeyPair, MemoryKeys},
         network::{
             Counters, LocalNode, NetworkCounters,
             codec::{snappy, topic::Topic},
         },
     },
-    prover::{CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError},
+    prover::{
+        CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError, by_name,
+    },
     systems::{
         transition::{anchor_block, generate_genesis},
-        verification::{SignatureCheck, SignatureVerifier},
+        verification::{SignatureCheck, SignatureVerifier, block_statements, scheme_of},
     },
 };
 use raw::RawPeer;
@@ -83,7 +92,64 @@ fn main() {
     flood("valid", seconds);
     flood("invalid", seconds.min(10));
     verdicts(if quick { 5 } else { 100 });
-    range_sync(blocks);
+    let chain = Blockchain::grow(16, blocks, 10);
+    range_sync("placeholder", &Arc::new(chain), &(Arc::new(MockedProofs) as _));
+    let (chain, proofs) = signed_chain(if quick { 20 } else { blocks.min(1_000) });
+    range_sync("multisig", &Arc::new(chain), &proofs);
+}
+
+/// A chain of 16 validators, ten of which vote in every block, with real proofs over signatures of
+/// full strength.
+fn signed_chain(blocks: u64) -> (Blockchain, Arc<dyn ProofSystem>) {
+    let scheme = scheme_of(SignaturePreset::Short);
+    let key = || {
+        let options = KeyGenOptions::default();
+        SecretKey::generate(scheme, &mut rand::rng(), 0, 8192, &options).expect("keys are made")
+    };
+    let pairs: Vec<_> = (0..16).map(|_| KeyPair { attester: key(), proposer: key() }).collect();
+    let validators = (0..).zip(&pairs).map(|(index, pair)| Validator {
+        attestation_public_key: PublicKey::from(pair.attester.public_key()),
+        proposal_public_key: PublicKey::from(pair.proposer.public_key()),
+        index,
+    });
+    let validators = Validators::new(validators.collect()).expect("in order and few");
+    let registry = Registry::new(&validators);
+    let state = generate_genesis(chain::GENESIS_TIME, validators);
+    let anchor = Anchor { block: anchor_block(&state), state: Arc::new(state) };
+    let keys = MemoryKeys::new((0..).zip(pairs));
+    let proofs = by_name("multisig", scheme).expect("it is embedded");
+    let prover = Arc::clone(&proofs);
+    let sign = |block: Block| {
+        let root = block.tree_hash_root();
+        let cancel = CancelToken::default();
+        let statements = block_statements(&block, root, &registry).expect("they are registered");
+        let prove = |statement: &Statement<'_>, signatures: &[Signature]| {
+            let raw: Vec<_> = signatures
+                .iter()
+                .enumerate()
+                .map(|(signer, signature)| RawSignature { signer, signature: signature.as_bytes() })
+                .collect();
+            prover.aggregate(statement, &[], &raw, &cancel).expect("it fits")
+        };
+        let attestations = block.body.attestations.iter().map(|each| {
+            let message = each.data.tree_hash_root();
+            let sign = |index| keys.sign(index, Role::Attester, each.data.slot, message);
+            each.aggregation_bits.indices().map(sign).collect::<Result<Vec<_>, _>>()
+        });
+        let proposal = keys.sign(block.proposer_index, Role::Proposer, block.slot, root);
+        let signatures = attestations.chain([proposal.map(|one| vec![one])]);
+        let made: Vec<Vec<u8>> = statements
+            .iter()
+            .zip(signatures)
+            .map(|(statement, signatures)| prove(statement, &signatures.expect("keys sign")))
+            .collect();
+        let parts: Vec<_> =
+            statements.iter().cloned().zip(made.iter().map(Vec::as_slice)).collect();
+        let merged = prover.merge(&parts, &cancel).expect("it fits");
+        let proof = ProofBytes::new(merged).expect("it fits");
+        SignedBlock { block: block.clone(), proof: MultiMessageAggregate { proof } }
+    };
+    (Blockchain::grow_on(anchor, blocks, 10, sign), proofs)
 }
 
 /// Costs what a check costs, and finds all valid, or all invalid.
@@ -348,15 +414,21 @@ fn flood(kind: &str, seconds: u64) {
 
 /// A late joiner and two peers that have the chain. Ten of sixteen vote: a chain that finalizes is
 /// served 3600 slots back only, and here the peers' clocks stand at that slot.
-fn range_sync(blocks: u64) {
-    let chain = Arc::new(Blockchain::grow(16, blocks, 10));
+fn range_sync(name: &str, chain: &Arc<Blockchain>, proofs: &Arc<dyn ProofSystem>) {
+    let blocks = chain.blocks.len() as u64;
+    let setup = |chain: &Blockchain, proofs: &Arc<dyn ProofSystem>| Setup {
+        proofs: Arc::clone(proofs),
+        ..Setup::new(chain.anchor.clone())
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let peers: Vec<_> = [1, 2]
         .map(|identity| {
             let (started, starts) = mpsc::channel();
-            let (chain, stop) = (Arc::clone(&chain), Arc::clone(&stop));
+            let (chain, stop) = (Arc::clone(chain), Arc::clone(&stop));
+            let proofs = Arc::clone(proofs);
             let thread = thread::spawn(move || {
-                let mut node = Networked::start(identity, &chain.anchor, &[]);
+                let setup = setup(&chain, &proofs).accepting_signatures();
+                let mut node = Networked::calling(identity, setup, &[], None);
                 node.turn_to(blocks.min(3500));
                 node.import(&chain.blocks);
                 started.send(node.local.address()).expect("the bench waits");
@@ -370,7 +442,7 @@ fn range_sync(blocks: u64) {
         .into_iter()
         .collect();
     let addresses: Vec<String> = peers.iter().map(|(address, _)| address.clone()).collect();
-    let setup = Setup::new(chain.anchor.clone()).tasks_on(PoolSpawner::own(2));
+    let setup = setup(chain, proofs).tasks_on(PoolSpawner::own(2));
     let mut late = Networked::calling(3, setup, &addresses, None);
     late.turn_to(blocks);
     let tip = chain.blocks.last().expect("some").0;
@@ -386,7 +458,7 @@ fn range_sync(blocks: u64) {
     let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed()).as_secs_f64();
     let reached = late.head().slot;
     println!(
-        "range sync of {blocks} blocks, 16 validators, placeholder proofs: head at {reached} after \
+        "range sync of {blocks} blocks, 16 validators, {name} proofs: head at {reached} after \
          {took:.1} s, {:.0} blocks a second",
         reached as f64 / took
     );

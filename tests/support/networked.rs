@@ -10,7 +10,9 @@ use bevy_app::App;
 use quintet_components::{
     chain::Head,
     clock::{SlotClock, UnixTime, first_interval},
-    containers::{Checkpoint, Root, SignedBlock, Slot, State, ValidatorIndex},
+    containers::{
+        AttestationData, Block, Checkpoint, Root, SignedBlock, Slot, State, ValidatorIndex,
+    },
     duties::BlockProduced,
     messages::{BlockReceived, InputId},
     preset::SignaturePreset,
@@ -45,7 +47,16 @@ pub struct Blockchain {
 impl Blockchain {
     /// One block a slot. From the second on, these voters vote for its parent.
     pub fn grow(validator_count: u64, last_slot: Slot, voters: u64) -> Self {
-        let anchor = chain::genesis(validator_count);
+        Self::grow_on(chain::genesis(validator_count), last_slot, voters, chain::signed)
+    }
+
+    /// As [`Self::grow`], on this anchor and with these proofs.
+    pub fn grow_on(
+        anchor: Anchor,
+        last_slot: Slot,
+        voters: u64,
+        mut sign: impl FnMut(Block) -> SignedBlock,
+    ) -> Self {
         let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
         let voters: Vec<ValidatorIndex> = (0..voters).collect();
         let mut state = State::clone(&anchor.state);
@@ -55,18 +66,13 @@ impl Blockchain {
                 Checkpoint { root: Root::ZERO, .. } => genesis,
                 justified => justified,
             };
-            let data = quintet_components::containers::AttestationData {
-                slot: head.slot,
-                head,
-                target: head,
-                source,
-            };
+            let data = AttestationData { slot: head.slot, head, target: head, source };
             let has_votes = slot > 1 && !voters.is_empty();
             let votes = if has_votes { vec![chain::aggregated(data, &voters)] } else { vec![] };
             let (block, post) = chain::build_on(&state, slot, votes).expect("a valid block");
             let root = block.tree_hash_root();
             (head, state) = (Checkpoint { root, slot }, post);
-            blocks.push((root, Arc::new(chain::signed(block))));
+            blocks.push((root, Arc::new(sign(block))));
         }
         Self { anchor, blocks }
     }
