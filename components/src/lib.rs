@@ -18,6 +18,7 @@ pub mod preset;
 pub mod prover;
 pub mod rejection;
 pub mod schedule;
+pub mod snapshot;
 pub mod storage;
 pub mod sync;
 pub mod task;

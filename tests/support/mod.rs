@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod heavy;
+pub mod http;
 pub mod mocked;
 pub mod networked;
 pub mod node;

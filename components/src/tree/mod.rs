@@ -181,6 +181,18 @@ impl BlockTree {
         (0..).map(NodeId).zip(&self.blocks)
     }
 
+    /// The blocks from the `first`th place on, parents before children.
+    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = (NodeId, &BlockNode)> {
+        let first = first.min(self.blocks.len());
+        let places = u32::try_from(first).expect("fewer than 2^32 blocks")..;
+        places.map(NodeId).zip(&self.blocks[first..])
+    }
+
+    /// How many latest votes are for each block itself, by its place.
+    pub fn votes(&self) -> &[u32] {
+        self.runs.votes()
+    }
+
     /// A block's children, newest first.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let first = NodeId::some(self.first_child[id.index()]);

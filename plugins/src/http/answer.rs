@@ -1,0 +1,159 @@
+//! Answers: JSON, SSZ, and which of them a request accepts.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::error::ApiError;
+
+/// The media type of JSON answers.
+pub(super) const JSON: &str = "application/json; charset=utf-8";
+/// The media type of SSZ answers.
+pub(super) const SSZ: &str = "application/octet-stream";
+/// Entries of an `Accept` header that are looked at.
+const MAX_ACCEPT_ENTRIES: usize = 32;
+
+/// A JSON answer.
+pub(super) fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(text) => json_text(text),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// An answer that is JSON already.
+pub(super) fn json_text(text: impl Into<Bytes>) -> Response {
+    bytes(JSON, text.into())
+}
+
+/// Bytes of a media type.
+pub(super) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+/// The two forms of blocks and states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Ssz,
+}
+
+impl Form {
+    /// The form that the request likes best; on a tie, and without a wish, `default`.
+    ///
+    /// # Errors
+    /// 406 when neither is acceptable.
+    pub(super) fn wanted(headers: &HeaderMap, default: Self) -> Result<Self, ApiError> {
+        let other = match default {
+            Self::Json => Self::Ssz,
+            Self::Ssz => Self::Json,
+        };
+        let essence = |form| match form {
+            Self::Json => ("application", "json"),
+            Self::Ssz => ("application", "octet-stream"),
+        };
+        let (first, second) =
+            (quality(headers, essence(default)), quality(headers, essence(other)));
+        match (first, second) {
+            (0, 0) => Err(ApiError::new(
+                StatusCode::NOT_ACCEPTABLE,
+                "this is served as application/json and application/octet-stream",
+            )),
+            (first, second) => Ok(if first >= second { default } else { other }),
+        }
+    }
+}
+
+/// How much the request likes a media type, in thousandths; zero is not at all. The entry that
+/// names it most exactly decides.
+pub(super) fn quality(headers: &HeaderMap, (kind, subtype): (&str, &str)) -> u16 {
+    let values: Vec<&str> =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let entries = values.iter().flat_map(|value| value.split(',')).take(MAX_ACCEPT_ENTRIES);
+    let mut best: Option<(u8, u16)> = None;
+    let mut is_empty = true;
+    for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
+        is_empty = false;
+        let mut parts = entry.split(';').map(str::trim);
+        let Some((entry_kind, entry_subtype)) = parts.next().and_then(|name| name.split_once('/'))
+        else {
+            continue;
+        };
+        let same = |entry: &str, name: &str| entry.trim().eq_ignore_ascii_case(name);
+        let exactness = match (entry_kind.trim(), entry_subtype.trim()) {
+            ("*", "*") => 0,
+            (_, "*") if same(entry_kind, kind) => 1,
+            _ if same(entry_kind, kind) && same(entry_subtype, subtype) => 2,
+            _ => continue,
+        };
+        let weight = parts
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| same(name, "q"))
+            .map_or(1000, |(_, value)| thousandths(value.trim()));
+        if best.is_none_or(|(known, _)| exactness > known) {
+            best = Some((exactness, weight));
+        }
+    }
+    best.map_or(if is_empty { 1000 } else { 0 }, |(_, weight)| weight)
+}
+
+/// A weight from 0 to 1 with at most three digits after the point; anything else counts as 1.
+fn thousandths(text: &str) -> u16 {
+    let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
+    let is_weight = matches!(whole, "0" | "1")
+        && digits.len() <= 3
+        && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_weight || whole == "1" {
+        return 1000;
+    }
+    format!("{digits:0<3}").parse().unwrap_or(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(accept: &[&str], default: Form) -> Option<Form> {
+        let mut headers = HeaderMap::new();
+        for value in accept {
+            headers.append(header::ACCEPT, HeaderValue::from_str(value).expect("a value"));
+        }
+        Form::wanted(&headers, default).ok()
+    }
+
+    #[test]
+    fn the_form_follows_the_request() {
+        use Form::{Json, Ssz};
+        for (accept, default, expected) in [
+            ("", Ssz, Some(Ssz)),
+            ("*/*", Ssz, Some(Ssz)),
+            ("*/*", Json, Some(Json)),
+            ("application/json", Ssz, Some(Json)),
+            ("application/octet-stream", Json, Some(Ssz)),
+            ("Application/JSON; charset=utf-8", Ssz, Some(Json)),
+            ("application/json;q=0.5, application/octet-stream;q=0.9", Json, Some(Ssz)),
+            ("application/json;q=0.5, application/octet-stream;q=0.499", Ssz, Some(Json)),
+            ("application/json, */*;q=0.1", Ssz, Some(Json)),
+            ("application/*;q=0.2, application/json;q=0", Json, Some(Ssz)),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Ssz, Some(Ssz)),
+            ("text/html", Json, None),
+            ("application/json;q=0", Json, None),
+            ("*/*;q=0", Json, None),
+            ("nonsense", Json, None),
+            ("application/json;q=nonsense", Ssz, Some(Json)),
+        ] {
+            assert_eq!(wanted(&[accept], default), expected, "{accept:?}");
+        }
+        assert_eq!(wanted(&[], Ssz), Some(Ssz));
+        let two = ["text/html", "application/json"];
+        assert_eq!(wanted(&two, Ssz), Some(Json), "two headers are one list");
+    }
+}

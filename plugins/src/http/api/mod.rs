@@ -1,0 +1,41 @@
+//! The paths.
+
+mod admin;
+mod blocks;
+mod chain;
+mod events;
+mod node;
+mod overview;
+mod states;
+
+use axum::middleware;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{admin as surface, state::Api};
+
+/// Every path of the API.
+pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
+    let admin = OpenApiRouter::new()
+        .routes(routes!(admin::aggregator, admin::set_aggregator))
+        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
+    OpenApiRouter::new()
+        .routes(routes!(chain::health))
+        .routes(routes!(chain::short_health))
+        .routes(routes!(chain::spec))
+        .routes(routes!(chain::genesis))
+        .routes(routes!(chain::head))
+        .routes(routes!(chain::justified))
+        .routes(routes!(chain::fork_choice))
+        .routes(routes!(blocks::block))
+        .routes(routes!(blocks::block_header))
+        .routes(routes!(blocks::header))
+        .routes(routes!(states::state))
+        .routes(routes!(node::identity))
+        .routes(routes!(node::syncing))
+        .routes(routes!(node::peers))
+        .routes(routes!(node::peer_count))
+        .routes(routes!(node::version))
+        .routes(routes!(events::events))
+        .routes(routes!(overview::overview))
+        .merge(admin)
+}

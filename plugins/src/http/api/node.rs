@@ -1,0 +1,171 @@
+//! The node itself: who it is, how far it is, whom it knows.
+
+use axum::{extract::State, response::Response};
+use quintet_components::{
+    containers::Slot,
+    network::Direction,
+    snapshot::{PeerView, Snapshot},
+    sync::SyncState,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::{
+    answer::json,
+    error::{ApiError, ErrorBody},
+    state::Api,
+};
+
+/// Who the node is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Identity {
+    /// Software and version.
+    version: String,
+    /// libp2p's peer id; null in a node without a network.
+    peer_id: Option<String>,
+    /// The signed node record, when the node knows under which address others reach it.
+    enr: Option<String>,
+    /// The multiaddrs that it listens on.
+    addresses: Vec<String>,
+    /// What its operator calls it.
+    name: String,
+}
+
+/// Who the node is.
+#[utoipa::path(get, path = "/lean/v0/node/identity", tag = "node",
+    responses((status = OK, body = Identity)))]
+pub(super) async fn identity(State(api): State<Api>) -> Response {
+    json(&Identity {
+        version: api.node.agent.clone(),
+        peer_id: api.node.peer_id.clone(),
+        enr: api.node.record.clone(),
+        addresses: api.node.addresses.clone(),
+        name: api.node.name.clone(),
+    })
+}
+
+/// Software and version.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Version {
+    #[schema(example = "quintet/0.1.0")]
+    version: String,
+}
+
+/// Software and version.
+#[utoipa::path(get, path = "/lean/v0/node/version", tag = "node",
+    responses((status = OK, body = Version)))]
+pub(super) async fn version(State(api): State<Api>) -> Response {
+    json(&Version { version: api.node.agent.clone() })
+}
+
+/// How far the node is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Syncing {
+    /// Whether a chain that the node follows is ahead, or it does not know. No duty is begun
+    /// then.
+    is_syncing: bool,
+    head_slot: Slot,
+    /// Slots from the head to the clock.
+    sync_distance: u64,
+    finalized_slot: Slot,
+}
+
+/// How far the node is.
+#[utoipa::path(get, path = "/lean/v0/node/syncing", tag = "node",
+    responses((status = OK, body = Syncing), (status = 503, body = ErrorBody)))]
+pub(super) async fn syncing(State(api): State<Api>) -> Result<Response, ApiError> {
+    let snapshot = api.snapshot()?;
+    let head_slot = snapshot.facts.head.slot;
+    Ok(json(&Syncing {
+        is_syncing: snapshot.sync.state != SyncState::Synced,
+        head_slot,
+        sync_distance: snapshot.time.slot().saturating_sub(head_slot),
+        finalized_slot: snapshot.facts.finalized.slot,
+    }))
+}
+
+/// A connected peer.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PeerBody {
+    peer_id: String,
+    /// Where, as a multiaddr.
+    address: String,
+    /// Always `connected`.
+    state: &'static str,
+    /// Who opened the connection: `inbound` or `outbound`.
+    direction: &'static str,
+    agent: Option<String>,
+    /// The network's score; below zero is bad.
+    score: f64,
+    /// What it last told.
+    head_slot: Option<Slot>,
+    /// What it last told.
+    finalized_slot: Option<Slot>,
+    /// Unix milliseconds.
+    connected_ms: u64,
+}
+
+/// The peers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PeersBody {
+    peers: Vec<PeerBody>,
+}
+
+/// A direction as answers spell it.
+pub(super) const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
+
+impl From<&PeerView> for PeerBody {
+    fn from(peer: &PeerView) -> Self {
+        Self {
+            peer_id: peer.id.to_string(),
+            address: peer.address.clone(),
+            state: "connected",
+            direction: direction(peer.direction),
+            agent: peer.agent.clone(),
+            score: peer.score,
+            head_slot: peer.status.map(|(head, _)| head.slot),
+            finalized_slot: peer.status.map(|(_, finalized)| finalized.slot),
+            connected_ms: peer.connected_ms,
+        }
+    }
+}
+
+/// The connected peers.
+#[utoipa::path(get, path = "/lean/v0/node/peers", tag = "node",
+    responses((status = OK, body = PeersBody), (status = 503, body = ErrorBody)))]
+pub(super) async fn peers(State(api): State<Api>) -> Result<Response, ApiError> {
+    let snapshot = api.snapshot()?;
+    Ok(json(&PeersBody { peers: snapshot.peers.iter().map(PeerBody::from).collect() }))
+}
+
+/// How many peers there are.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PeerCount {
+    connected: usize,
+    inbound: usize,
+    outbound: usize,
+}
+
+impl From<&Snapshot> for PeerCount {
+    fn from(snapshot: &Snapshot) -> Self {
+        let of =
+            |direction| snapshot.peers.iter().filter(|peer| peer.direction == direction).count();
+        Self {
+            connected: snapshot.peers.len(),
+            inbound: of(Direction::Inbound),
+            outbound: of(Direction::Outbound),
+        }
+    }
+}
+
+/// How many peers there are.
+#[utoipa::path(get, path = "/lean/v0/node/peer_count", tag = "node",
+    responses((status = OK, body = PeerCount), (status = 503, body = ErrorBody)))]
+pub(super) async fn peer_count(State(api): State<Api>) -> Result<Response, ApiError> {
+    Ok(json(&PeerCount::from(&*api.snapshot()?)))
+}

@@ -1,0 +1,261 @@
+//! HTTP: the API and the node's page, served by axum on a thread of its own.
+//!
+//! Requests are answered from the [`Snapshot`](quintet_components::snapshot::Snapshot) that the
+//! world replaces at the end of an update, and from the store. Only the admin surface reaches the
+//! world, through a lane of 16 requests. What is allowed at once, and for how long, is in
+//! [`HttpLimits`]; `docs/http.md` names every path.
+
+mod admin;
+mod announce;
+mod answer;
+mod api;
+mod config;
+mod error;
+mod guards;
+mod hub;
+mod id;
+mod publish;
+mod server;
+mod stall;
+mod state;
+mod thread;
+mod topics;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use axum::{Router, middleware};
+use bevy_app::{App, AppExit, Plugin, PostUpdate, PreUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    chain::IsAggregator,
+    clock::UnixTime,
+    duties::AttestationProduced,
+    lane::{Lane, LaneSender},
+    messages::{
+        AggregateProduced, AggregateReceived, AttestationReceived, BlockImported, BlockReceived,
+        HeadChanged, InputJudged,
+    },
+    schedule::NodeSystems,
+    snapshot::{NodeIdentity, SnapshotCell},
+    storage::{Blocks, StoredStates},
+    waker::NodeWaker,
+};
+use tokio::sync::Semaphore;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{Any, CorsLayer},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
+
+use self::{
+    admin::{Carried, SetAggregator},
+    hub::{EventHub, EventQueue},
+    state::{Api, Shared},
+    thread::HttpThread,
+};
+
+/// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
+/// any plugin. When an address is taken, the app is told to exit with an error.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], a [`Lane`] of admin requests | the chain, peers, duties, [`NodeIdentity`], [`Blocks`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
+#[derive(Debug, Default)]
+pub struct HttpPlugin {
+    /// How the servers are set up.
+    pub config: HttpConfig,
+}
+
+/// Where the servers listen; the ports are those that were taken.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalHttp {
+    /// The API, and metrics when they share its listener.
+    pub api: Option<SocketAddr>,
+    /// Metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Routes of other plugins, which the servers serve beside their own: add them in a plugin's
+/// `build`. They bring their own limits of size and time.
+#[derive(Resource, Debug, Default)]
+pub struct HttpRoutes {
+    /// Beside the API.
+    pub api: Router,
+    /// Beside the metrics.
+    pub metrics: Router,
+}
+
+impl HttpRoutes {
+    /// Adds routes to the API's.
+    pub fn add(&mut self, routes: Router) {
+        self.api = std::mem::take(&mut self.api).merge(routes);
+    }
+}
+
+/// The bound listeners.
+#[derive(Debug)]
+struct Listeners {
+    api: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+/// What is made before the servers start, and is theirs then.
+#[derive(Resource, Debug)]
+struct Prepared {
+    listeners: Listeners,
+    admin: LaneSender<SetAggregator>,
+    events: (EventQueue, EventHub),
+}
+
+impl Plugin for HttpPlugin {
+    fn build(&self, app: &mut App) {
+        let listeners = match bind(&self.config) {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                tracing::error!("HTTP: {error}");
+                app.world_mut().write_message(AppExit::error());
+                return;
+            }
+        };
+        let address = |listener: &Option<TcpListener>| listener.as_ref()?.local_addr().ok();
+        let local =
+            LocalHttp { api: address(&listeners.api), metrics: address(&listeners.metrics) };
+        if self.config.api.is_some_and(|api| !api.ip().is_loopback())
+            && self.config.admin_token.is_none()
+        {
+            tracing::warn!(
+                "the API listens beyond loopback and there is no admin token: nothing under \
+                 /lean/v0/admin is served"
+            );
+        }
+        let waker = app.world().resource::<NodeWaker>().clone();
+        let (sender, lane) =
+            Lane::<SetAggregator>::new(admin::MAX_WAITING, admin::MAX_WAITING, waker);
+        let (announcer, queue, hub) = hub::hub();
+        app.insert_resource(local)
+            .insert_resource(Prepared { listeners, admin: sender, events: (queue, hub) })
+            .insert_resource(lane)
+            .insert_resource(announcer)
+            .init_resource::<HttpRoutes>()
+            .init_resource::<SnapshotCell>()
+            .init_resource::<NodeIdentity>()
+            .init_resource::<IsAggregator>()
+            .init_resource::<Carried>()
+            .init_resource::<UnixTime>()
+            .add_message::<HeadChanged>()
+            .add_message::<BlockImported>()
+            .add_message::<BlockReceived>()
+            .add_message::<AttestationReceived>()
+            .add_message::<AggregateReceived>()
+            .add_message::<InputJudged>()
+            .add_message::<AttestationProduced>()
+            .add_message::<AggregateProduced>()
+            .add_systems(PreUpdate, admin::carry_out.in_set(NodeSystems::Receive))
+            .add_systems(
+                PostUpdate,
+                // They only read what others write, and what is theirs.
+                (
+                    publish::publish,
+                    admin::confirm,
+                    // After it: who hears of an event and asks finds it.
+                    announce::announce_chain,
+                    announce::announce_votes,
+                )
+                    .chain()
+                    .in_set(NodeSystems::Flush)
+                    .ambiguous_with_all(),
+            );
+    }
+
+    fn finish(&self, app: &mut App) {
+        let world = app.world_mut();
+        let Some(prepared) = world.remove_resource::<Prepared>() else { return };
+        let Prepared { listeners, admin, events: (queue, events) } = prepared;
+        let routes = world.remove_resource::<HttpRoutes>().unwrap_or_default();
+        let limits = self.config.limits;
+        let api = Api::from(Shared {
+            config: self.config.clone(),
+            node: world.resource::<NodeIdentity>().clone(),
+            snapshots: world.resource::<SnapshotCell>().clone(),
+            blocks: world.get_resource::<Blocks>().cloned(),
+            states: world.get_resource::<StoredStates>().cloned(),
+            admin,
+            events,
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            reads: Arc::new(Semaphore::new(limits.reads)),
+        });
+        let shares = listeners.metrics.is_none();
+        let metrics = finished(routes.metrics, &self.config);
+        let mut own = own_routes(&api).merge(routes.api);
+        if shares && self.config.metrics.is_some() {
+            own = own.merge(metrics.clone());
+        }
+        let mut sites = Vec::new();
+        sites.extend(listeners.api.map(|listener| (listener, finished(own, &self.config))));
+        sites.extend(listeners.metrics.map(|listener| (listener, metrics)));
+        match HttpThread::start(sites, queue, limits) {
+            Ok(thread) => world.insert_resource(thread),
+            Err(error) => {
+                tracing::error!(%error, "HTTP has no thread");
+                world.write_message(AppExit::error());
+            }
+        }
+    }
+}
+
+/// Binds what is configured; equal addresses once.
+fn bind(config: &HttpConfig) -> Result<Listeners, String> {
+    let bind = |address: SocketAddr| -> Result<TcpListener, String> {
+        let listen = || -> io::Result<TcpListener> {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        listen().map_err(|error| format!("cannot listen on {address}: {error}"))
+    };
+    // Two listeners that each take a free port are two.
+    let shares =
+        config.metrics.is_some_and(|metrics| metrics.port() != 0) && config.metrics == config.api;
+    Ok(Listeners {
+        api: config.api.map(bind).transpose()?,
+        metrics: config.metrics.filter(|_| !shares).map(bind).transpose()?,
+    })
+}
+
+/// The API's own routes with their limits.
+fn own_routes(api: &Api) -> Router {
+    let (routes, _document) = OpenApiRouter::new().merge(api::routes(api)).split_for_parts();
+    routes
+        .layer(middleware::from_fn_with_state(api.clone(), guards::limit))
+        .layer(axum::extract::DefaultBodyLimit::max(api.config.limits.body_bytes))
+        .with_state(api.clone())
+}
+
+/// What goes around all routes of a listener.
+fn finished(routes: Router, config: &HttpConfig) -> Router {
+    routes
+        .fallback(guards::not_found)
+        .method_not_allowed_fallback(guards::no_such_method)
+        .layer(CatchPanicLayer::custom(guards::panicked))
+        .layer(cors(&config.cors_origins))
+}
+
+/// Pages of these origins may read the answers.
+fn cors(origins: &[String]) -> CorsLayer {
+    let layer = CorsLayer::new();
+    if origins.is_empty() {
+        return layer;
+    }
+    let layer = layer.allow_methods(Any).allow_headers(Any);
+    if origins.iter().any(|origin| origin == "*") {
+        return layer.allow_origin(Any);
+    }
+    let origins: Vec<_> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    layer.allow_origin(origins)
+}

@@ -1,0 +1,141 @@
+//! What every handler can reach.
+
+use std::{ops::Deref, sync::Arc};
+
+use quintet_components::{
+    containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, State},
+    lane::LaneSender,
+    snapshot::{NodeIdentity, Snapshot, SnapshotCell},
+    storage::{Blocks, StorageError, StoredStates},
+};
+use tokio::sync::Semaphore;
+use tree_hash::TreeHash;
+
+use super::{admin::SetAggregator, config::HttpConfig, error::ApiError, hub::EventHub};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(super) struct Api(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) config: HttpConfig,
+    pub(super) node: NodeIdentity,
+    pub(super) snapshots: SnapshotCell,
+    pub(super) blocks: Option<Blocks>,
+    pub(super) states: Option<StoredStates>,
+    pub(super) admin: LaneSender<SetAggregator>,
+    pub(super) events: EventHub,
+    /// Free places for requests.
+    pub(super) requests: Arc<Semaphore>,
+    /// Free places for reads of the store.
+    pub(super) reads: Arc<Semaphore>,
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl From<Shared> for Api {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Api {
+    /// The newest snapshot.
+    ///
+    /// # Errors
+    /// 503 before the first update has ended.
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
+        self.snapshots.read().ok_or_else(|| ApiError::unavailable("the node is starting"))
+    }
+
+    /// Does what may take as long as a disk does, on a thread for it, when there is a place.
+    ///
+    /// # Errors
+    /// What the work says; 500 when it panics.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let place = Arc::clone(&self.reads).acquire_owned().await;
+        let place = place.map_err(|_| ApiError::unavailable("the node is stopping"))?;
+        let work = move || {
+            let outcome = work();
+            drop(place);
+            outcome
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a read for an answer failed");
+            Err(ApiError::internal())
+        })
+    }
+
+    /// The post-state of a block.
+    ///
+    /// # Errors
+    /// 404 when it is not known, 500 when the store cannot say.
+    pub(super) async fn state(
+        &self,
+        snapshot: &Snapshot,
+        root: Root,
+    ) -> Result<Arc<State>, ApiError> {
+        if let Some(state) = snapshot.state_of(&root) {
+            return Ok(Arc::clone(state));
+        }
+        let unknown = || ApiError::not_found("no state of this block is kept");
+        let Some(StoredStates(states)) = self.states.clone() else { return Err(unknown()) };
+        self.read(move || states.state(&root).map_err(failed)?.ok_or_else(unknown)).await
+    }
+
+    /// A block with its proof. The proof of a block that a chain was begun from is not known: it
+    /// is empty then.
+    ///
+    /// # Errors
+    /// 404 when it is not known, 500 when the store cannot say.
+    pub(super) async fn block(
+        &self,
+        snapshot: &Snapshot,
+        root: Root,
+    ) -> Result<Arc<SignedBlock>, ApiError> {
+        if let Some(Blocks(blocks)) = self.blocks.clone() {
+            let stored = self.read(move || blocks.signed_block(&root).map_err(failed)).await?;
+            if let Some(block) = stored {
+                return Ok(block);
+            }
+        }
+        let unknown = || ApiError::not_found("no block with this root is kept");
+        let state = self
+            .state(snapshot, root)
+            .await
+            .map_err(|error| if error.status == 404 { unknown() } else { error })?;
+        self.read(move || begun_from(&state, root).map(Arc::new).ok_or_else(unknown)).await
+    }
+}
+
+fn failed(error: StorageError) -> ApiError {
+    tracing::error!(%error, "a read for an answer failed");
+    ApiError::internal()
+}
+
+/// The block whose post-state this is, when its body is empty, as genesis' is.
+fn begun_from(state: &State, root: Root) -> Option<SignedBlock> {
+    let header = &state.latest_block_header;
+    let body = BlockBody::default();
+    if header.body_root != body.tree_hash_root() {
+        return None;
+    }
+    let block = Block {
+        slot: header.slot,
+        proposer_index: header.proposer_index,
+        parent_root: header.parent_root,
+        state_root: state.tree_hash_root(),
+        body,
+    };
+    let is_whole = block.tree_hash_root() == root;
+    is_whole.then(|| SignedBlock { block, proof: MultiMessageAggregate::default() })
+}

@@ -1,0 +1,9 @@
+//! The HTTP servers: what they answer, and what they refuse.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin;
+mod paths;
