@@ -1,15 +1,17 @@
 //! Quintet, a Lean Ethereum consensus client: a node in which everything happens in one of the
 //! five intervals of a four-second slot, built on Bevy's ECS.
 //!
-//! A node is an [`App`] of [`plugins::NodePlugins`]; a custom client edits the group:
+//! [`node`] makes a node of a [`NodeConfig`]; a custom client edits its plugins:
 //!
 //! ```
 //! use std::sync::Arc;
 //!
+//! use bevy_app::PluginGroup;
 //! use quintet::{
+//!     NodeConfig, NodePlugins, app,
 //!     components::{containers::Validators, preset::SignaturePreset},
 //!     node,
-//!     plugins::{AggregationPlugin, Anchor, NodePlugins},
+//!     plugins::{AggregationPlugin, Anchor},
 //!     prover,
 //!     systems::transition::{anchor_block, generate_genesis},
 //!     systems::verification::scheme_of,
@@ -20,11 +22,12 @@
 //! let anchor = Anchor { block: anchor_block(&state), state: Arc::new(state) };
 //! let proofs = prover::by_name("multisig", scheme_of(preset))?;
 //!
-//! // An observer that never aggregates.
-//! use bevy_app::PluginGroup;
-//! let plugins = NodePlugins::new(anchor, preset, proofs).build().disable::<AggregationPlugin>();
-//! let app = node(plugins);
-//! # drop(app);
+//! // An observer.
+//! let config = || NodeConfig::new(anchor.clone(), preset, Arc::clone(&proofs));
+//! let observer = node(config());
+//! // One that never aggregates.
+//! let custom = app(NodePlugins::new(config()).build().disable::<AggregationPlugin>());
+//! # drop((observer, custom));
 //! # Ok::<(), quintet::prover::UnknownProofSystem>(())
 //! ```
 
@@ -35,11 +38,17 @@ use bevy_ecs::error::{BevyError, ErrorContext, Severity};
 
 pub use quintet_components as components;
 pub use quintet_plugins as plugins;
+pub use quintet_plugins::{NodeConfig, NodePlugins};
 pub use quintet_prover as prover;
 pub use quintet_systems as systems;
 
+/// A node like this: `App::run` runs it until it is asked to stop.
+pub fn node(config: NodeConfig) -> App {
+    app(NodePlugins::new(config))
+}
+
 /// A node of these plugins. An error that a system returns is logged and does not end the node.
-pub fn node<M>(plugins: impl Plugins<M>) -> App {
+pub fn app<M>(plugins: impl Plugins<M>) -> App {
     let mut app = App::new();
     app.set_error_handler(log_error).add_plugins(plugins);
     app

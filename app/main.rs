@@ -2,15 +2,32 @@
 
 mod cli;
 mod commands;
+mod logging;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let log_level = cli.log_level.as_deref().unwrap_or(cli.command.log_level());
-    tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
+    let Cli { log_level, log_format, mut command } = Cli::parse();
+    let (mut level, mut format) = (log_level, log_format);
+    if let Command::Node(settings) = &mut command {
+        if let Err(error) = commands::node::add_settings_file(settings) {
+            eprintln!("the node does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+        level = level.or(settings.log_level.take());
+        format = format.or(settings.log_format);
+    }
+    let level = level.as_deref().unwrap_or(match command {
+        Command::Node(_) => "info",
+        _ => "warn",
+    });
+    if let Err(error) = logging::init(level, format.unwrap_or_default()) {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
     tracing::info!(packing = leansig::packing::active(), "field arithmetic");
     if leansig::packing::is_scalar() {
         tracing::warn!(
@@ -18,10 +35,10 @@ fn main() -> ExitCode {
              build with -C target-cpu=native or x86-64-v3"
         );
     }
-    match cli.command {
-        cli::Command::Devnet(arguments) => commands::devnet::run(&arguments),
-        cli::Command::Genesis(arguments) => commands::genesis::run(&arguments),
-        cli::Command::Keys(command) => commands::keys::run(&command),
-        cli::Command::Node(arguments) => commands::node::run(&arguments),
+    match command {
+        Command::Devnet(arguments) => commands::devnet::run(&arguments),
+        Command::Genesis(arguments) => commands::genesis::run(&arguments),
+        Command::Keys(command) => commands::keys::run(&command),
+        Command::Node(settings) => commands::node::run(&settings),
     }
 }

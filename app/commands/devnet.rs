@@ -11,22 +11,22 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bevy_app::{App, AppExit, PluginGroup};
+use bevy_app::{App, AppExit};
 use bevy_ecs::prelude::*;
 use leansig::{
     KeyGenError, KeyGenOptions,
     scheme::{Scheme, SecretKey},
 };
-use quintet::node;
+use quintet::{NodeConfig, node};
 use quintet_components::{
-    chain::{Finalized, Head, IsAggregator, Justified},
+    chain::{Finalized, Head, Justified},
     clock::CurrentInterval,
     containers::{PublicKey, Slot, State, Validator, Validators},
     duties::{DutyCounts, Signing},
     schedule::{Interval, IntervalSystems, OnInterval},
 };
 use quintet_plugins::{
-    Anchor, DutiesPlugin, LoopbackHub, LoopbackPlugin, NodePlugins,
+    Anchor, LoopbackHub, LoopbackPlugin,
     keys::{KeyPair, MemoryKeys},
 };
 use quintet_systems::{
@@ -137,13 +137,12 @@ fn run_node(
     let anchor = Anchor { block: anchor_block(&setup.state), state: setup.state };
     let proofs = quintet_prover::by_name("multisig", scheme).expect("it is embedded");
     let signing = Signing(Arc::new(MemoryKeys::new(setup.own)));
-    let mut app = node(
-        NodePlugins::new(anchor, preset, proofs)
-            .build()
-            .add(DutiesPlugin { signing })
-            .add(LoopbackPlugin { hub: setup.hub }),
-    );
-    app.insert_resource(IsAggregator(setup.index == 0));
+    let mut app = node(NodeConfig {
+        is_aggregator: setup.index == 0,
+        signing: Some(signing),
+        ..NodeConfig::new(anchor, preset, proofs)
+    });
+    app.add_plugins(LoopbackPlugin { hub: setup.hub });
     report_slots(&mut app, setup.index, setup.reports, setup.stop);
     app.run()
 }

@@ -17,6 +17,7 @@ use std::{error::Error, sync::Arc};
 use bevy_app::{PluginGroup, PluginGroupBuilder};
 use by_hand::{PRESET, by_hand, genesis, key_pairs, pass_blocks, turn_to};
 use quintet::{
+    NodeConfig, NodePlugins, app,
     components::{
         chain::{Finalized, Head, IsAggregator},
         clock::first_interval,
@@ -24,8 +25,7 @@ use quintet::{
         containers::{Slot, State},
         duties::Signing,
     },
-    node,
-    plugins::{AggregationPlugin, Anchor, DutiesPlugin, NodePlugins, SyncPlugin, keys::MemoryKeys},
+    plugins::{AggregationPlugin, Anchor, DutiesPlugin, SyncPlugin, keys::MemoryKeys},
     prover::ProofSystems,
     systems::{transition::anchor_block, verification::scheme_of},
 };
@@ -66,10 +66,10 @@ fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
     // Without sync duties are not held back until peers have been heard.
     let plugins = plugins(&state, &producer_calls)?.disable::<SyncPlugin>();
     let signing = Signing(Arc::new(MemoryKeys::new((0..).zip(keys))));
-    let mut producer = by_hand(node(plugins.add(DutiesPlugin { signing })));
+    let mut producer = by_hand(app(plugins.add(DutiesPlugin { signing })));
     producer.insert_resource(IsAggregator(true));
     let plugins = plugins_of_follower(&state, &follower_calls)?;
-    let mut follower = by_hand(node(plugins));
+    let mut follower = by_hand(app(plugins));
 
     let mut seen = Vec::new();
     for interval in 1..first_interval(slots + 1) {
@@ -99,7 +99,7 @@ fn plugins(state: &Arc<State>, calls: &Arc<Calls>) -> Result<PluginGroupBuilder,
     );
     let proofs = systems.by_name("sealed", scheme_of(PRESET))?;
     let anchor = Anchor { block: anchor_block(state), state: Arc::clone(state) };
-    Ok(NodePlugins::new(anchor, PRESET, proofs).build())
+    Ok(NodePlugins::new(NodeConfig::new(anchor, PRESET, proofs)).build())
 }
 
 fn plugins_of_follower(

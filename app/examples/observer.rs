@@ -19,6 +19,7 @@ use bevy_app::{App, Plugin, PluginGroup, PluginGroupBuilder, PostUpdate};
 use bevy_ecs::prelude::*;
 use by_hand::{PRESET, by_hand, genesis, key_pairs, pass_blocks, turn_to};
 use quintet::{
+    NodeConfig, NodePlugins, app,
     components::{
         chain::IsAggregator,
         clock::first_interval,
@@ -27,10 +28,8 @@ use quintet::{
         messages::FinalizedAdvanced,
         schedule::NodeSystems,
     },
-    node,
     plugins::{
-        AggregationPlugin, Anchor, DutiesPlugin, NodePlugins, ReaggregationPlugin, SyncPlugin,
-        keys::MemoryKeys,
+        AggregationPlugin, Anchor, DutiesPlugin, ReaggregationPlugin, SyncPlugin, keys::MemoryKeys,
     },
     prover,
     systems::{transition::anchor_block, verification::scheme_of},
@@ -77,7 +76,7 @@ fn run(slots: Slot) -> Result<Vec<Checkpoint>, Box<dyn Error>> {
     let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);
     let signing = Signing(Arc::new(MemoryKeys::new((0..).zip(keys))));
-    let mut validator = by_hand(node(plugins(&state)?.add(DutiesPlugin { signing })));
+    let mut validator = by_hand(app(plugins(&state)?.add(DutiesPlugin { signing })));
     validator.insert_resource(IsAggregator(true));
 
     let (told, finalized) = mpsc::channel();
@@ -85,7 +84,7 @@ fn run(slots: Slot) -> Result<Vec<Checkpoint>, Box<dyn Error>> {
         .disable::<AggregationPlugin>()
         .disable::<ReaggregationPlugin>()
         .add(FinalityPlugin { told });
-    let mut observer = by_hand(node(observer));
+    let mut observer = by_hand(app(observer));
 
     for interval in 1..first_interval(slots + 1) {
         turn_to(&mut validator, interval);
@@ -99,7 +98,8 @@ fn run(slots: Slot) -> Result<Vec<Checkpoint>, Box<dyn Error>> {
 fn plugins(state: &Arc<State>) -> Result<PluginGroupBuilder, Box<dyn Error>> {
     let proofs = prover::by_name("multisig", scheme_of(PRESET))?;
     let anchor = Anchor { block: anchor_block(state), state: Arc::clone(state) };
-    Ok(NodePlugins::new(anchor, PRESET, proofs).build().disable::<SyncPlugin>())
+    let config = NodeConfig::new(anchor, PRESET, proofs);
+    Ok(NodePlugins::new(config).build().disable::<SyncPlugin>())
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! The runner: one update a wake or deadline, asleep in between.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bevy_app::{App, AppExit, Plugin, PluginsState};
 use bevy_ecs::prelude::*;
@@ -14,6 +18,35 @@ use quintet_components::{
     waker::{NodeWaker, Wakes},
 };
 
+/// Where a node's time comes from. Its text form says nothing.
+#[derive(Clone)]
+pub struct WallClock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl WallClock {
+    /// A clock that this tells: Unix milliseconds. It may step either way.
+    pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now_ms))
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl Default for WallClock {
+    /// The system's clock.
+    fn default() -> Self {
+        Self::new(unix_now_ms)
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallClock")
+    }
+}
+
 /// Drives the app from the slot clock and the waker instead of a frame loop.
 ///
 /// | inserts | reads | writes |
@@ -23,11 +56,13 @@ use quintet_components::{
 pub struct RunnerPlugin {
     /// The longest sleep; the clock may have been set meanwhile.
     pub max_idle: Duration,
+    /// Where time comes from.
+    pub clock: WallClock,
 }
 
 impl Default for RunnerPlugin {
     fn default() -> Self {
-        Self { max_idle: Duration::from_secs(1) }
+        Self { max_idle: Duration::from_secs(1), clock: WallClock::default() }
     }
 }
 
@@ -37,14 +72,14 @@ struct WakesResource(Wakes);
 impl Plugin for RunnerPlugin {
     fn build(&self, app: &mut App) {
         let (waker, wakes) = NodeWaker::new();
-        let max_idle = self.max_idle;
+        let (max_idle, clock) = (self.max_idle, self.clock.clone());
         app.insert_resource(waker)
             .insert_resource(WakesResource(wakes))
-            .set_runner(move |app| run(app, max_idle));
+            .set_runner(move |app| run(app, max_idle, &clock));
     }
 }
 
-fn run(mut app: App, max_idle: Duration) -> AppExit {
+fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     while app.plugins_state() == PluginsState::Adding {
         bevy_tasks::tick_global_task_pools_on_main_thread();
     }
@@ -53,7 +88,7 @@ fn run(mut app: App, max_idle: Duration) -> AppExit {
     let mut deadlines = app.world_mut().query::<&Deadline>();
     let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");
     loop {
-        app.world_mut().resource_mut::<UnixTime>().now_ms = unix_now_ms();
+        app.world_mut().resource_mut::<UnixTime>().now_ms = clock.now_ms();
         app.update();
         if let Some(exit) = app.should_exit() {
             // Without a prover there is nothing to wait for.
@@ -61,7 +96,12 @@ fn run(mut app: App, max_idle: Duration) -> AppExit {
             return exit;
         }
         if !has_more(app.world()) {
-            let until = until_next_interval(app.world()).min(until_deadline(&mut deadlines, &app));
+            let now_ms = clock.now_ms();
+            let until = until_next_interval(app.world(), now_ms).min(until_deadline(
+                &mut deadlines,
+                &app,
+                now_ms,
+            ));
             wakes.wait(until.min(max_idle));
         }
     }
@@ -80,25 +120,25 @@ fn has_more(world: &World) -> bool {
         || waits::<RequestReceived>(world)
 }
 
-fn until_next_interval(world: &World) -> Duration {
+fn until_next_interval(world: &World, now_ms: u64) -> Duration {
     let (Some(clock), Some(current)) =
         (world.get_resource::<SlotClock>(), world.get_resource::<CurrentInterval>())
     else {
         return Duration::MAX;
     };
     let start_ms = clock.interval_start_ms(current.count + 1);
-    Duration::from_millis(start_ms.saturating_sub(unix_now_ms()))
+    Duration::from_millis(start_ms.saturating_sub(now_ms))
 }
 
 /// Until the earliest [`Deadline`] of any entity.
-fn until_deadline(deadlines: &mut QueryState<&Deadline>, app: &App) -> Duration {
+fn until_deadline(deadlines: &mut QueryState<&Deadline>, app: &App, now_ms: u64) -> Duration {
     let earliest = deadlines.iter(app.world()).min();
     earliest.map_or(Duration::MAX, |deadline| {
-        Duration::from_millis(deadline.at_ms.saturating_sub(unix_now_ms()))
+        Duration::from_millis(deadline.at_ms.saturating_sub(now_ms))
     })
 }
 
-/// The wall clock. Before 1970 counts as 1970.
+/// The system's clock. Before 1970 counts as 1970.
 fn unix_now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).expect("the year is below 500 million")

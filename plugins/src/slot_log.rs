@@ -40,6 +40,7 @@ fn log_slot(
         root = %head.0.root,
         justified = justified.0.slot,
         finalized = finalized.0.slot,
+        finalized_root = %finalized.0.root,
         peers = peers.map_or(0, |peers| peers.len()),
         missed,
         "slot ends"

@@ -17,6 +17,7 @@ use std::{
 use bevy_app::AppExit;
 use bevy_ecs::prelude::*;
 use quintet::{
+    app,
     components::{
         aggregation::{AggregationConfig, AggregationHistory},
         chain::IsAggregator,
@@ -29,7 +30,6 @@ use quintet::{
         task::{InlineSpawner, Job, TaskSpawner, Tasks},
         waker::NodeWaker,
     },
-    node,
     plugins::{
         AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundLanes, InboundPlugin,
         OrderPlugin, PoolSpawner, ProverPlugin, RunnerPlugin,
@@ -143,7 +143,7 @@ fn run(name: &str, as_tasks: bool, intervals: usize) {
     let measured = Measured::default();
     let totals = Totals::default();
 
-    let mut app = node(RunnerPlugin::default());
+    let mut app = app(RunnerPlugin::default());
     let waker = app.world().resource::<NodeWaker>().clone();
     let pool = PoolSpawner::own(cores);
     app.insert_resource(if as_tasks {

@@ -27,6 +27,7 @@ use bevy_app::AppExit;
 use bevy_ecs::prelude::*;
 use leansig::{KeyGenOptions, scheme::SecretKey};
 use quintet::{
+    app,
     components::{
         chain::Registry,
         clock::{CurrentInterval, SlotClock},
@@ -42,7 +43,6 @@ use quintet::{
         task::Tasks,
         waker::NodeWaker,
     },
-    node,
     plugins::{
         AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, NetworkPlugin,
         OrderPlugin, PoolSpawner, ProverPlugin, RunnerPlugin, SyncPlugin,
@@ -236,7 +236,7 @@ impl Running {
         let (measured, stop) = (Measured::default(), Arc::new(AtomicBool::new(false)));
         let (shared, stops) = (measured.clone(), Stop(Arc::clone(&stop)));
         let thread = thread::spawn(move || {
-            let mut app = node(RunnerPlugin::default());
+            let mut app = app(RunnerPlugin::default());
             let waker = app.world().resource::<NodeWaker>().clone();
             let cores = thread::available_parallelism().map_or(2, usize::from);
             let mut config = config(1, &[]);

@@ -19,7 +19,7 @@ use quintet_components::{
     preset::SignaturePreset,
     waker::NodeWaker,
 };
-use quintet_plugins::{Anchor, InboundLanes, NodePlugins, RunnerPlugin, SyncPlugin};
+use quintet_plugins::{Anchor, InboundLanes, NodeConfig, NodePlugins, RunnerPlugin, SyncPlugin};
 use quintet_systems::transition::{anchor_block, generate_genesis};
 
 use crate::support::{
@@ -57,19 +57,24 @@ fn start(genesis_time: u64, max_idle: Duration) -> Running {
         let state: State = generate_genesis(genesis_time, validators(4));
         let anchor = Anchor { block: anchor_block(&state), state: Arc::new(state) };
         let mut app = App::new();
-        let node = NodePlugins::new(anchor, SignaturePreset::Test, Arc::new(MockedProofs));
+        let config = NodeConfig::new(anchor, SignaturePreset::Test, Arc::new(MockedProofs));
+        let node = NodePlugins::new(config);
         // Without sync a block is judged at once.
-        app.add_plugins(node.build().disable::<SyncPlugin>().set(RunnerPlugin { max_idle }))
-            .insert_resource(Exits(exits.into()))
-            .add_systems(First, |exits: Res<Exits>, mut exit: MessageWriter<AppExit>| {
-                exit.write_batch(exits.0.lock().expect("only locked here").try_iter());
-            })
-            .add_systems(Last, move |world: &mut World| {
-                let mut judged = world.resource_mut::<Messages<InputJudged>>();
-                let judged = judged.drain().map(|judged| judged.id).collect();
-                let interval = world.resource::<CurrentInterval>().count;
-                let _ = send_update.send(Update { interval, judged });
-            });
+        app.add_plugins(
+            node.build()
+                .disable::<SyncPlugin>()
+                .set(RunnerPlugin { max_idle, ..RunnerPlugin::default() }),
+        )
+        .insert_resource(Exits(exits.into()))
+        .add_systems(First, |exits: Res<Exits>, mut exit: MessageWriter<AppExit>| {
+            exit.write_batch(exits.0.lock().expect("only locked here").try_iter());
+        })
+        .add_systems(Last, move |world: &mut World| {
+            let mut judged = world.resource_mut::<Messages<InputJudged>>();
+            let judged = judged.drain().map(|judged| judged.id).collect();
+            let interval = world.resource::<CurrentInterval>().count;
+            let _ = send_update.send(Update { interval, judged });
+        });
         let world = app.world();
         let ends =
             (world.resource::<NodeWaker>().clone(), world.resource::<InboundLanes>().clone());

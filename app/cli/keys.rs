@@ -1,0 +1,143 @@
+//! Networks and keys to make.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use quintet_components::preset::SignaturePreset;
+use quintet_plugins::keys::MAX_ACTIVE_SLOTS_LOG;
+
+/// The network to write.
+#[derive(Debug, Args)]
+pub(crate) struct GenesisArgs {
+    /// The folder to write.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// How many nodes.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) nodes: u16,
+    /// How many validators; they are dealt to the nodes one by one.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=4096))]
+    pub(crate) validators: Option<u64>,
+    /// How many validators each node has.
+    #[arg(long, default_value_t = 1, conflicts_with = "validators")]
+    pub(crate) validators_per_node: u64,
+    /// Unix time of slot 0 in seconds.
+    #[arg(long)]
+    pub(crate) genesis_time: Option<u64>,
+    /// Slot 0 is so many seconds after the folder is complete.
+    #[arg(long, default_value_t = 30, conflicts_with = "genesis_time")]
+    pub(crate) genesis_delay: u64,
+    /// Committees of attestations; as many nodes aggregate.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) committees: u64,
+    /// The address of all nodes.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) ip: IpAddr,
+    /// The first node's QUIC port; the other nodes' follow.
+    #[arg(long, default_value_t = 9001, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) base_port: u16,
+    /// The first node's metrics port.
+    #[arg(long, default_value_t = 8081, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) metrics_base_port: u16,
+    /// The first node's API port.
+    #[arg(long, default_value_t = 5051, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) api_base_port: u16,
+    /// Replace the network that is there, keys included.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How keys are made.
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+}
+
+/// How keys are made.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The signature preset: `short`, `production` or `test`.
+    #[arg(long, default_value_t = SignaturePreset::Short)]
+    pub(crate) xmss: SignaturePreset,
+    /// Keys are for 2 to the power of this many slots: 13 for `short`, 17 for `production` and 8
+    /// for `test` by default.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_ACTIVE_SLOTS_LOG)))]
+    pub(crate) active_epoch: Option<u32>,
+    /// Make all keys from this number: the same again next time, and known to whoever knows it.
+    /// For local networks only.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Where keys of a seed are kept to be used again; below the user's cache folder by default.
+    #[arg(long, env = "QUINTET_KEY_CACHE")]
+    pub(crate) key_cache: Option<PathBuf>,
+    /// Threads that make keys; all cores by default.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+impl KeyArgs {
+    /// Base-2 logarithm of the slots that keys are for.
+    pub(crate) fn active_epoch(&self) -> u32 {
+        self.active_epoch.unwrap_or(match self.xmss {
+            // The least there is.
+            SignaturePreset::Production => 17,
+            // Nine hours, in a second a key.
+            SignaturePreset::Short => 13,
+            SignaturePreset::Test => 8,
+        })
+    }
+
+    /// The cache for keys of a seed, if there is a place for one.
+    pub(crate) fn cache(&self) -> Option<PathBuf> {
+        let folder = |name| std::env::var_os(name).map(PathBuf::from);
+        self.key_cache.clone().or_else(|| {
+            let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+            Some(cache?.join("quintet/keys"))
+        })
+    }
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make validators' keys, with a manifest.
+    Generate(GenerateArgs),
+    /// Say what is in key files, and nothing secret of it.
+    Inspect {
+        /// Key files, or folders of them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Check the key files of a network's folder against its genesis.
+    Verify {
+        /// The folder.
+        #[arg(long)]
+        network_dir: PathBuf,
+        /// Check the keys of this node only; of all validators without it.
+        #[arg(long)]
+        node: Option<String>,
+        /// The network's signature preset.
+        #[arg(long, default_value_t = SignaturePreset::Short)]
+        xmss: SignaturePreset,
+        /// Threads that read keys.
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
+}
+
+/// Which keys to make.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The folder to write.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// How many validators.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) validators: u64,
+    /// The first slot that the keys sign for.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first_slot: u64,
+    /// Replace the keys that are there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How they are made.
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+}

@@ -1,0 +1,70 @@
+//! The command line.
+
+mod devnet;
+mod keys;
+mod node;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::{
+    devnet::DevnetArgs,
+    keys::{GenerateArgs, GenesisArgs, KeysCommand},
+    node::NodeArgs,
+};
+use crate::logging::LogFormat;
+
+/// A Lean Ethereum consensus client.
+#[derive(Debug, Parser)]
+#[command(version = version(), about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to log, to standard error: a level, or filters such as `quintet_systems=debug`.
+    /// `info` for a node and `warn` for the rest by default.
+    #[arg(long, env = "QUINTET_LOG_LEVEL", global = true, value_name = "FILTER")]
+    pub(crate) log_level: Option<String>,
+    /// How the log is written; `text` by default.
+    #[arg(long, env = "QUINTET_LOG_FORMAT", global = true)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a network of nodes in this process and watch it finalize.
+    Devnet(DevnetArgs),
+    /// Write the folder of a new network: genesis, nodes and keys.
+    Genesis(GenesisArgs),
+    /// Make validators' keys, and look at them.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Run a node of an existing network.
+    Node(Box<NodeArgs>),
+}
+
+/// The version, and which field arithmetic the build has.
+fn version() -> String {
+    format!("{} (packing: {})", env!("CARGO_PKG_VERSION"), leansig::packing::active())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_what_is_possible() {
+        let error = Cli::try_parse_from(["quintet", "devnet", "--xmss", "full"])
+            .expect_err("no such preset")
+            .to_string();
+        assert!(error.contains("production, short or test"), "{error}");
+        assert!(Cli::try_parse_from(["quintet", "devnet", "--nodes", "0"]).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! The settings of a node: flags, environment variables and the settings file.
+
+use std::{fmt::Display, net::IpAddr, path::PathBuf, str::FromStr};
+
+use clap::{Args, builder::BoolishValueParser};
+use quintet_components::preset::SignaturePreset;
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::logging::LogFormat;
+
+/// The node and its network. Every setting is a flag, an environment variable, and a key of the
+/// file that `--config` names; the first of these that is there counts. Files of the network that
+/// are not named are looked for in its folder.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NodeArgs {
+    /// A TOML file of settings, each under its flag's name: `api-port = 5052`.
+    #[arg(long, env = "QUINTET_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// The network's folder, as `quintet genesis` and other generators write it.
+    #[arg(long, env = "QUINTET_NETWORK_DIR", value_name = "DIR")]
+    pub(crate) network_dir: Option<PathBuf>,
+    /// The genesis: `config.yaml`.
+    #[arg(long, env = "QUINTET_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Which node has which validators: `annotated_validators.yaml`.
+    #[arg(long, env = "QUINTET_VALIDATORS", value_name = "FILE")]
+    pub(crate) validators: Option<PathBuf>,
+    /// Whom to connect to: a file like `nodes.yaml`, or records and multiaddrs, repeated or with
+    /// commas between; `none` for nobody.
+    #[arg(long, env = "QUINTET_BOOTNODES", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more", default)]
+    pub(crate) bootnodes: Option<Vec<String>>,
+    /// Ports and keys of the nodes: `validator-config.yaml`.
+    #[arg(long, env = "QUINTET_VALIDATOR_CONFIG", value_name = "FILE")]
+    pub(crate) validator_config: Option<PathBuf>,
+    /// The folder of the validators' keys.
+    #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR", value_name = "DIR")]
+    pub(crate) hash_sig_keys_dir: Option<PathBuf>,
+    /// Where the node keeps its chain and its record of signatures; `quintet-data` by default.
+    #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Which node of the network this is; without it the node has no validators.
+    #[arg(long, env = "QUINTET_NODE_ID", value_name = "NAME")]
+    pub(crate) node_id: Option<String>,
+    /// The file of the node's secp256k1 key; a new identity at every start without any.
+    #[arg(long, env = "QUINTET_NODE_KEY", value_name = "FILE")]
+    pub(crate) node_key: Option<PathBuf>,
+    /// The UDP port to listen on for QUIC; the one of `validator-config.yaml`, or 9000.
+    #[arg(long, env = "QUINTET_GOSSIPSUB_PORT", value_name = "PORT")]
+    pub(crate) gossipsub_port: Option<u16>,
+    /// The address to listen on for QUIC; every IPv4 address, but loopback for a node whose record
+    /// says so.
+    #[arg(long, env = "QUINTET_LISTEN_ADDRESS", value_name = "IP")]
+    pub(crate) listen_address: Option<IpAddr>,
+    /// The address to serve the API and the metrics on; 127.0.0.1 by default.
+    #[arg(long, env = "QUINTET_HTTP_ADDRESS", value_name = "IP")]
+    pub(crate) http_address: Option<IpAddr>,
+    /// The API's port; the one of `validator-config.yaml`, or 5052. 0 takes a free one.
+    #[arg(long, env = "QUINTET_API_PORT", value_name = "PORT")]
+    pub(crate) api_port: Option<u16>,
+    /// The metrics' port; the one of `validator-config.yaml`, or 5054. The API's port serves both.
+    #[arg(long, env = "QUINTET_METRICS_PORT", value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
+    /// Where to get the finalized state from when the data folder is empty: base URLs or full
+    /// paths, repeated or with commas between.
+    #[arg(long, env = "QUINTET_CHECKPOINT_SYNC_URL", value_delimiter = ',', value_name = "URL")]
+    #[serde(deserialize_with = "one_or_more", default)]
+    pub(crate) checkpoint_sync_url: Option<Vec<String>>,
+    /// Aggregate signatures, or not, whatever `validator-config.yaml` says.
+    #[arg(
+        long,
+        env = "QUINTET_IS_AGGREGATOR",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        value_name = "BOOL"
+    )]
+    pub(crate) is_aggregator: Option<bool>,
+    /// Committees of attestations; those of `config.yaml` by default.
+    #[arg(long, env = "QUINTET_ATTESTATION_COMMITTEE_COUNT", value_name = "N")]
+    pub(crate) attestation_committee_count: Option<u64>,
+    /// The subnets that an aggregator serves, repeated or with commas between; those of the node's
+    /// validators by default.
+    #[arg(long, env = "QUINTET_AGGREGATE_SUBNET_IDS", value_delimiter = ',', value_name = "IDS")]
+    #[serde(deserialize_with = "one_or_more", default)]
+    pub(crate) aggregate_subnet_ids: Option<Vec<u64>>,
+    /// The text that names the network in its topics; `12345678` by default.
+    #[arg(long, env = "QUINTET_FORK_DIGEST", value_name = "TEXT")]
+    pub(crate) fork_digest: Option<String>,
+    /// The signature preset; the one of the keys' manifest, or `production`.
+    #[arg(long, env = "QUINTET_XMSS", value_name = "PRESET")]
+    #[serde(deserialize_with = "from_text", default)]
+    pub(crate) xmss: Option<SignaturePreset>,
+    /// Proofs that are made at once; a core less than there are by default.
+    #[arg(
+        long,
+        env = "QUINTET_PROVER_PERMITS",
+        value_parser = clap::value_parser!(u16).range(1..),
+        value_name = "N"
+    )]
+    pub(crate) prover_permits: Option<u16>,
+    /// Memory in MiB that proofs may take together; 256 by default.
+    #[arg(long, env = "QUINTET_PROVER_MEMORY_MIB", value_name = "MIB")]
+    pub(crate) prover_memory_mib: Option<u32>,
+    /// Go on although the record of signatures is older than its mark, or gone: the node signs for
+    /// no slot up to the last one that is known. For one start, so a flag only.
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) accept_signing_history_loss: bool,
+    /// End when this process, which started the node, ends.
+    #[arg(long, hide = true, value_name = "PID")]
+    #[serde(skip)]
+    pub(crate) end_with_parent: Option<i32>,
+    /// A file of milliseconds that are added to the system's clock, read again and again: to try
+    /// what a clock that steps does.
+    #[arg(long, hide = true, value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) clock_offset_file: Option<PathBuf>,
+    /// As the flag that all commands have.
+    #[arg(skip)]
+    pub(crate) log_level: Option<String>,
+    /// As the flag that all commands have.
+    #[arg(skip)]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Takes each setting that is there from the first, the others from the second.
+macro_rules! first_of {
+    ($first:expr, $second:expr, [$($setting:ident),* $(,)?], $kept:ident) => {{
+        let (first, second) = ($first, $second);
+        NodeArgs { $($setting: first.$setting.or(second.$setting),)* $kept: first.$kept }
+    }};
+}
+
+impl NodeArgs {
+    /// These settings, and those of the file where there is none.
+    pub(crate) fn or(self, file: Self) -> Self {
+        first_of!(
+            self,
+            file,
+            [
+                config,
+                network_dir,
+                genesis,
+                validators,
+                bootnodes,
+                validator_config,
+                hash_sig_keys_dir,
+                data_dir,
+                node_id,
+                node_key,
+                gossipsub_port,
+                listen_address,
+                http_address,
+                api_port,
+                metrics_port,
+                checkpoint_sync_url,
+                is_aggregator,
+                attestation_committee_count,
+                aggregate_subnet_ids,
+                fork_digest,
+                xmss,
+                prover_permits,
+                prover_memory_mib,
+                end_with_parent,
+                clock_offset_file,
+                log_level,
+                log_format,
+            ],
+            accept_signing_history_loss
+        )
+    }
+}
+
+/// A list, or a single value, or text with commas between values.
+fn one_or_more<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display> + Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a value, a list of values, or text with commas between values")]
+    enum Form<T> {
+        List(Vec<T>),
+        Text(String),
+        One(T),
+    }
+
+    let parse = |part: &str| {
+        part.trim().parse().map_err(|error| D::Error::custom(format!("{part:?}: {error}")))
+    };
+    match Form::deserialize(deserializer)? {
+        Form::List(list) => Ok(Some(list)),
+        Form::One(one) => Ok(Some(vec![one])),
+        Form::Text(text) => text.split(',').map(parse).collect::<Result<_, _>>().map(Some),
+    }
+}
+
+/// What is written as text.
+fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}

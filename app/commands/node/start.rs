@@ -1,0 +1,164 @@
+//! A node from settings and files.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bevy_app::App;
+use quintet::node;
+use quintet_components::{
+    aggregation::AggregationConfig,
+    containers::ValidatorIndex,
+    prover::ProverLimits,
+    storage::{ChainIdentity, SigningRecord},
+};
+use quintet_plugins::{
+    Anchor, NodeConfig, StopHandle, WallClock,
+    network::LocalNode,
+    storage::{Retention, RocksDbConfig, Store},
+};
+use quintet_systems::{
+    transition::{anchor_block, generate_genesis},
+    verification::scheme_of,
+};
+use tree_hash::TreeHash;
+
+use super::{
+    Failure,
+    files::Files,
+    network::{HttpAddresses, network, subnets},
+    signing::signing,
+};
+use crate::cli::NodeArgs;
+
+const DATA_DIR: &str = "quintet-data";
+
+/// A node that is ready to run and stops on a signal.
+pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
+    if let Some(parent) = settings.end_with_parent {
+        end_with(parent)?;
+    }
+    let files = Files::read(settings)?;
+    let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
+    let committee_count = files.committee_count(settings);
+    let http = HttpAddresses::new(settings, &files);
+    tracing::info!(
+        genesis_time = files.genesis.genesis_time,
+        validators = genesis.validators.len(),
+        preset = %files.preset,
+        committee_count,
+        "network"
+    );
+    tracing::debug!(?http, "addresses");
+
+    let data_dir = settings.data_dir.clone().unwrap_or(PathBuf::from(DATA_DIR));
+    let own: Vec<ValidatorIndex> = files.keys.iter().map(|keys| keys.index).collect();
+    let aggregation = AggregationConfig {
+        committee_count,
+        subnets: subnets(
+            settings.aggregate_subnet_ids.as_deref().unwrap_or_default(),
+            &own,
+            committee_count,
+        )?,
+        ..AggregationConfig::default()
+    };
+    let is_aggregator = settings
+        .is_aggregator
+        .unwrap_or_else(|| files.node.as_ref().is_some_and(|node| node.is_aggregator));
+    let network = network(settings, &files, &aggregation, is_aggregator)?;
+
+    let identity = ChainIdentity::of(&genesis, network.fork_digest.as_str(), files.preset);
+    let store = open_store(&data_dir, &identity)?;
+    let resumed = store.resume()?;
+    let anchor = match &resumed {
+        Some(data) => Anchor::from(data),
+        None => {
+            let anchor = Anchor { block: anchor_block(&genesis), state: Arc::new(genesis.clone()) };
+            store.begin(&anchor.block, &anchor.state)?;
+            anchor
+        }
+    };
+    let signing = if files.keys.is_empty() {
+        tracing::info!("no validators: the node observes");
+        None
+    } else {
+        let record: Arc<dyn SigningRecord> = Arc::clone(&store) as _;
+        let root = genesis.tree_hash_root();
+        Some(signing(settings, &files, &data_dir, (&genesis, root), record)?)
+    };
+    let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
+    let app = node(NodeConfig {
+        is_aggregator,
+        aggregation,
+        prover: prover_limits(settings),
+        signing,
+        store: Some(store),
+        resumed,
+        network: Some(network),
+        clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
+        ..NodeConfig::new(anchor, files.preset, proofs)
+    });
+    if let Some(local) = app.world().get_resource::<LocalNode>() {
+        tracing::info!(
+            address = local.address(),
+            record = local.record.as_deref().unwrap_or("none"),
+            is_aggregator,
+            validators = ?own,
+            "listening"
+        );
+    }
+    stop_on_signals(app.world().resource::<StopHandle>().clone())?;
+    Ok(app)
+}
+
+fn prover_limits(settings: &NodeArgs) -> ProverLimits {
+    let limits = ProverLimits::default();
+    let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    ProverLimits {
+        permits: settings.prover_permits.map_or(limits.permits, usize::from),
+        memory_bytes: settings.prover_memory_mib.map_or(limits.memory_bytes, mib),
+        ..limits
+    }
+}
+
+fn open_store(data_dir: &Path, identity: &ChainIdentity) -> Result<Arc<Store>, Failure> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| format!("{}: {error}", data_dir.display()))?;
+    let config = RocksDbConfig { path: data_dir.join("chain"), retention: Retention::default() };
+    Ok(Arc::new(Store::open(&config, identity)?))
+}
+
+/// The system's clock, and the milliseconds that the file has now; none while it cannot be read.
+fn stepping_clock(file: PathBuf) -> WallClock {
+    let system = WallClock::default();
+    WallClock::new(move || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        system.now_ms().saturating_add_signed(text.trim().parse().unwrap_or(0))
+    })
+}
+
+/// Has this process killed when the one that started it ends, however it does: also while it is
+/// stopped, when it could not end itself.
+fn end_with(parent: i32) -> Result<(), Failure> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        if getppid() != Pid::from_raw(parent) {
+            return Err("the process that started the node has ended".into());
+        }
+    }
+    Ok(())
+}
+
+/// The first signal stops the node, the second ends the process.
+fn stop_on_signals(handle: StopHandle) -> Result<(), Failure> {
+    ctrlc::set_handler(move || {
+        if !handle.stop() {
+            std::process::exit(130);
+        }
+    })?;
+    Ok(())
+}

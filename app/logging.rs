@@ -1,0 +1,87 @@
+//! The log, on standard error.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// A line an event, in colour when a terminal shows it.
+    #[default]
+    Text,
+    /// An object a line: `timestamp`, `level`, `target`, `message`, and the event's fields.
+    Json,
+}
+
+/// Levels by name.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A text is no filter for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilterError {
+    /// Taken for a target, it would show nothing.
+    #[error("log filter {0:?}: expected off, error, warn, info, debug or trace, or target=level")]
+    Level(String),
+    /// Something else is wrong.
+    #[error("log filter {text:?}: {source}; expected for example info,quintet_systems=debug")]
+    Directive {
+        /// The filter.
+        text: String,
+        /// What is wrong.
+        source: ParseError,
+    },
+}
+
+/// Begins to log.
+///
+/// # Errors
+/// The filter is none.
+pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(parse(filter)?)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        }
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<EnvFilter, FilterError> {
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let bare = text.split(',').map(str::trim).find(|part| {
+        let is_word = part.chars().all(|character| character.is_alphanumeric() || character == '_');
+        is_word && !is_level(part)
+    });
+    if let Some(word) = bare {
+        return Err(FilterError::Level(word.to_owned()));
+    }
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    EnvFilter::builder()
+        .parse(parts.join(","))
+        .map_err(|source| FilterError::Directive { text: text.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_levels_and_targets_with_levels() {
+        for good in ["info", "WARN", "info,quintet_systems=debug", "off, libp2p_gossipsub=trace"] {
+            parse(good).expect(good);
+        }
+        for bad in ["inof", "info,quintet_systems", "", "info,,warn", "quintet=loud", "a=b=c"] {
+            let error = parse(bad).expect_err(bad).to_string();
+            assert!(error.starts_with("log filter \""), "{error}");
+        }
+        assert!(parse("info,dbg").is_err_and(|error| error.to_string().contains("\"dbg\"")));
+    }
+}
