@@ -87,6 +87,55 @@ fn long_gaps_without_blocks_are_believed() {
     }
 }
 
+/// The start slots and counts of the ranges that a peer was asked for.
+fn ranges_of(world: &SyncWorld, name: &str) -> Vec<(u64, u64)> {
+    let ranges = world.sent.iter().filter_map(|(peer, request)| match request {
+        Request::BlocksByRange(range) if *peer.0 == *name => Some((range.start_slot, range.count)),
+        _ => None,
+    });
+    ranges.collect()
+}
+
+#[test]
+fn a_short_answer_is_confirmed_with_a_second_peer_at_once() {
+    let chain = chain(60);
+    let mut world = SyncWorld::at_slot(&chain, 60);
+    world.connect("a", &chain, Behaviour::Short(10));
+    world.connect("b", &chain, Behaviour::Honest);
+    assert!(world.run_until(2, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    assert_eq!(ranges_of(&world, "a"), [(1, 60)]);
+    assert_eq!(ranges_of(&world, "b"), [(51, 10)], "the slots that a said nothing of");
+    assert_eq!(world.counts().rounds, 1);
+    assert!(world.points_of("a") > 0.0, "{:?}", world.counts());
+    assert_eq!(world.points_of("b"), 0.0);
+}
+
+#[test]
+fn an_end_without_blocks_that_two_peers_confirm_is_believed_and_nobody_blamed() {
+    // Nothing in the last four slots of the first batch; the head is in the second.
+    let chain = Arc::new(Chain::genesis().grow((1..=60).chain(66..=80), VALIDATORS));
+    let mut world = SyncWorld::at_slot(&chain, 80);
+    // The second batch comes late, so that it cannot show what the first left out.
+    world.connect("a", &chain, Behaviour::Honest);
+    world.connect("b", &chain, Behaviour::Late(900));
+    assert!(world.run_until(4, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    let asked = [ranges_of(&world, "a"), ranges_of(&world, "b")].concat();
+    assert_eq!(asked.iter().filter(|range| **range == (61, 4)).count(), 1, "{asked:?}");
+    assert_eq!(world.counts().blocks_received, 75, "no block was asked for twice");
+    assert_eq!((world.points_of("a"), world.points_of("b")), (0.0, 0.0));
+}
+
+#[test]
+fn an_end_without_blocks_is_not_asked_for_again_when_the_next_batch_stands_on_what_came() {
+    let chain = Arc::new(Chain::genesis().grow((1..=60).chain(66..=128), VALIDATORS));
+    let mut world = SyncWorld::at_slot(&chain, 128);
+    // Of the first two batches the second is there first; who could confirm never answers.
+    world.connect("a", &chain, Behaviour::Late(300));
+    world.connect("b", &chain, Behaviour::Mute);
+    assert!(world.run_until(2, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    assert_eq!(world.points_of("a"), 0.0);
+}
+
 #[test]
 fn a_fork_deeper_than_the_head_is_followed_from_the_finalized_block() {
     let common = Chain::voted(20);

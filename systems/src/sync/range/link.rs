@@ -10,7 +10,7 @@ use quintet_components::{
 };
 
 use super::{
-    RangeSync, drop_batches, hand_on_block, room,
+    RangeSync, drop_batches, give_up as give_up_request, hand_on_block, room,
     round::{BatchState, Retreat, Round, Tip, bytes_of},
 };
 use crate::sync::peers::{Fault, blame};
@@ -49,7 +49,12 @@ pub(super) fn hand_on(world: &mut World, range: &mut RangeSync) {
                     (peer.clone(), first.block.parent_root, first.block.slot, *is_linked)
                 }
             },
-            BatchState::Waiting | BatchState::Asked(_) => return,
+            BatchState::Waiting | BatchState::Asked(_) => {
+                if pass_over(world, round) {
+                    continue;
+                }
+                return;
+            }
         };
         if !is_linked {
             match link(world, round, parent, slot) {
@@ -91,6 +96,26 @@ fn link(world: &World, round: &Round, parent: Root, slot: Slot) -> Link {
         Some(head) if !tree.is_ancestor(head, parent) => Link::OtherFork,
         _ => Link::Holds,
     }
+}
+
+/// Passes over a first batch that somebody says is empty when the first block of the next one stands
+/// on what is known: that shows it better than a second peer's word. Whether it did.
+fn pass_over(world: &mut World, round: &mut Round) -> bool {
+    let (Some(first), Some(next)) = (round.batches.front(), round.batches.get(1)) else {
+        return false;
+    };
+    let BatchState::Received { blocks, .. } = &next.state else { return false };
+    let Some((_, block)) = blocks.front() else { return false };
+    if first.empty.is_empty()
+        || link(world, round, block.block.parent_root, block.block.slot) != Link::Holds
+    {
+        return false;
+    }
+    if let BatchState::Asked(id) = first.state {
+        give_up_request(world, id);
+    }
+    round.batches.pop_front();
+    true
 }
 
 /// Hands on as much of the first batch as there is room for. Returns the room left.

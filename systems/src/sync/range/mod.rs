@@ -1,11 +1,11 @@
 //! Range sync: a round of batches towards a head that most peers have reached.
 //!
 //! Batches are asked for in parallel and handed to the import in order. Within a batch each block
-//! is the parent of the next, so that nothing can be left out of its middle; what is left out of
-//! its end shows when the next batch does not link. An empty batch is asked for a second time, of
-//! another peer. Blocks that do not link are asked for a second time as well; when two peers agree
-//! the round goes back: first to the last block that linked, of other peers, then to the finalized
-//! block, and then it ends.
+//! is the parent of the next, so that nothing can be left out of its middle. An empty batch, and the
+//! end of one whose last block comes before its last slot, is asked for a second time, of another
+//! peer, unless the next batch links without it. Blocks that do not link are asked for a second time
+//! as well; when two peers agree the round goes back: first to the last block that linked, of other
+//! peers, then to the finalized block, and then it ends.
 
 mod link;
 mod round;

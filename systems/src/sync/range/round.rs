@@ -190,11 +190,15 @@ impl Round {
         let (next_slot, end) = (last.block.slot + 1, batch.last());
         let blocks = received.into();
         batch.state = BatchState::Received { peer: peer.clone(), blocks, bytes, is_linked: false };
-        if !is_whole && next_slot <= end {
-            // The rest is a batch of its own, for another peer.
+        if next_slot <= end {
+            // The rest is a batch of its own, for another peer: to be brought when the answer broke
+            // off, and else to be confirmed as empty.
             batch.count = next_slot - batch.start;
             let mut rest = Batch::new(next_slot, end + 1 - next_slot);
             rest.tried.push(peer.clone());
+            if is_whole {
+                rest.empty.push(peer.clone());
+            }
             self.batches.insert(index + 1, rest);
         }
         false
