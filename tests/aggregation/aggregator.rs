@@ -84,7 +84,7 @@ impl Aggregator {
         let mut setup = Setup::new(chain::genesis(options.validators))
             .accepting_signatures()
             .tasks_on(prover.clone());
-        setup.proofs = Arc::new(prover.clone());
+        setup.proofs = Arc::new(prover.proofs());
         setup.prover = ProverLimits {
             permits: options.permits,
             memory_bytes: options.memory_bytes,

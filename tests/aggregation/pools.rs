@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{
     chain,
-    mocked::MockedProofs,
+    mocked::{Aggregate, Twist, Twisted},
     node::{Setup, TestNode},
 };
 use bevy_ecs::{message::Messages, prelude::*};
@@ -16,9 +16,7 @@ use quintet_components::{
     network::NetworkCommand,
     votes::{New, Phase, Signed},
 };
-use quintet_prover::{
-    CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
-};
+use quintet_prover::{CancelToken, ProveError};
 use quintet_systems::{fork_choice::pool, production::produce_attestation_data};
 
 /// How proving ends.
@@ -32,56 +30,20 @@ enum Proving {
 /// Placeholder proofs whose making ends as a test wants it.
 struct Proofs(Proving);
 
-impl ProofSystem for Proofs {
-    fn name(&self) -> &'static str {
-        "test"
-    }
-
-    fn aggregate(
-        &self,
-        statement: &Statement<'_>,
-        children: &[Child<'_>],
-        signatures: &[RawSignature<'_>],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
+impl Twist for Proofs {
+    fn before_aggregate(&self, _: &Aggregate<'_>, _: &CancelToken) -> Result<(), ProveError> {
         match self.0 {
-            Proving::Succeeds => MockedProofs.aggregate(statement, children, signatures, cancel),
+            Proving::Succeeds => Ok(()),
             Proving::Fails => Err(ProveError::InvalidInput("as the test wants it".into())),
             Proving::Panics => panic!("as the test wants it"),
         }
-    }
-
-    fn merge(
-        &self,
-        parts: &[(Statement<'_>, &[u8])],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.merge(parts, cancel)
-    }
-
-    fn split(
-        &self,
-        proof: &[u8],
-        statements: &[Statement<'_>],
-        index: usize,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.split(proof, statements, index, cancel)
-    }
-
-    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_single(statement, proof)
-    }
-
-    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_multi(statements, proof)
     }
 }
 
 /// An aggregator at interval 1 of slot 1, and the vote to give there.
 fn aggregator(proving: Proving) -> (TestNode, AttestationData) {
     let mut setup = Setup::new(chain::genesis(8)).accepting_signatures();
-    setup.proofs = Arc::new(Proofs(proving));
+    setup.proofs = Arc::new(Twisted(Proofs(proving)));
     let mut node = TestNode::new(setup);
     node.set_aggregator(true);
     node.tick_to(first_interval(1) + 1, false);

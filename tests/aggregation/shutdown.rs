@@ -17,16 +17,14 @@ use quintet_components::{
     schedule::Shutdown,
     task::{Job, TaskSpawner},
 };
-use quintet_prover::{
-    CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
-};
+use quintet_prover::{CancelToken, ProveError};
 use quintet_systems::{
     production::produce_attestation_data, scheduler::ProverScheduler, shutdown::JoinTimeout,
 };
 
 use crate::support::{
     chain,
-    mocked::MockedProofs,
+    mocked::{Aggregate, Twist, Twisted},
     node::{Setup, TestNode},
 };
 
@@ -50,18 +48,8 @@ struct Endless {
     obeys: bool,
 }
 
-impl ProofSystem for Endless {
-    fn name(&self) -> &'static str {
-        "endless"
-    }
-
-    fn aggregate(
-        &self,
-        statement: &Statement<'_>,
-        children: &[Child<'_>],
-        signatures: &[RawSignature<'_>],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
+impl Twist for Endless {
+    fn before_aggregate(&self, _: &Aggregate<'_>, cancel: &CancelToken) -> Result<(), ProveError> {
         self.began.send(()).expect("the test listens");
         let release = self.release.lock().expect("one proof at a time");
         while release.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
@@ -69,33 +57,7 @@ impl ProofSystem for Endless {
                 return Err(ProveError::Cancelled);
             }
         }
-        MockedProofs.aggregate(statement, children, signatures, cancel)
-    }
-
-    fn merge(
-        &self,
-        parts: &[(Statement<'_>, &[u8])],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.merge(parts, cancel)
-    }
-
-    fn split(
-        &self,
-        proof: &[u8],
-        statements: &[Statement<'_>],
-        index: usize,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.split(proof, statements, index, cancel)
-    }
-
-    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_single(statement, proof)
-    }
-
-    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_multi(statements, proof)
+        Ok(())
     }
 }
 
@@ -125,7 +87,7 @@ fn stop(obeys: bool, timeout: Duration) -> (usize, String) {
     let (began, begun) = mpsc::channel();
     let (let_end, release) = mpsc::channel();
     let mut setup = Setup::new(chain::genesis(8)).accepting_signatures().tasks_on(Threads);
-    setup.proofs = Arc::new(Endless { began, release: Mutex::new(release), obeys });
+    setup.proofs = Arc::new(Twisted(Endless { began, release: Mutex::new(release), obeys }));
     let mut node = TestNode::new(setup);
     node.set_aggregator(true);
     node.tick_to(first_interval(1) + 1, false);

@@ -61,8 +61,8 @@ fn a_block_leaves_out_what_its_proof_has_no_room_for() {
     aggregator.at(3, 4, 0);
     let inputs = BlockInputs::on_head(aggregator.node.world(), 4, 4).expect("it is the proposer");
     assert_eq!(inputs.candidates.len(), 3);
-    let built =
-        build_block(&inputs, &aggregator.prover, &CancelToken::default()).expect("it is built");
+    let proofs = aggregator.prover.proofs();
+    let built = build_block(&inputs, &proofs, &CancelToken::default()).expect("it is built");
     let carried: Vec<Vec<u64>> = built
         .block
         .body

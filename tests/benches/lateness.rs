@@ -34,13 +34,16 @@ use quintet::{
         AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundLanes, InboundPlugin,
         OrderPlugin, PoolSpawner, ProverPlugin, RunnerPlugin,
     },
-    prover::{CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError},
+    prover::{CancelToken, ProveError},
     systems::{
         production::produce_attestation_data,
         transition::{anchor_block, generate_genesis},
     },
 };
-use support::{chain, mocked::MockedProofs};
+use support::{
+    chain,
+    mocked::{Aggregate, Twist, Twisted},
+};
 
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -63,18 +66,8 @@ fn main() {
 /// Keeps the core that it runs on busy for a second.
 struct Slow;
 
-impl ProofSystem for Slow {
-    fn name(&self) -> &'static str {
-        "slow"
-    }
-
-    fn aggregate(
-        &self,
-        statement: &Statement<'_>,
-        children: &[Child<'_>],
-        signatures: &[RawSignature<'_>],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
+impl Twist for Slow {
+    fn before_aggregate(&self, _: &Aggregate<'_>, _: &CancelToken) -> Result<(), ProveError> {
         let begin = Instant::now();
         let mut state = 1_u64;
         while begin.elapsed() < PROOF {
@@ -82,33 +75,7 @@ impl ProofSystem for Slow {
                 state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005) + 1);
             }
         }
-        MockedProofs.aggregate(statement, children, signatures, cancel)
-    }
-
-    fn merge(
-        &self,
-        parts: &[(Statement<'_>, &[u8])],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.merge(parts, cancel)
-    }
-
-    fn split(
-        &self,
-        proof: &[u8],
-        statements: &[Statement<'_>],
-        index: usize,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.split(proof, statements, index, cancel)
-    }
-
-    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_single(statement, proof)
-    }
-
-    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_multi(statements, proof)
+        Ok(())
     }
 }
 
@@ -158,7 +125,7 @@ fn run(name: &str, as_tasks: bool, intervals: usize) {
         ForkChoicePlugin {
             anchor,
             preset: SignaturePreset::Test,
-            proofs: Arc::new(Slow),
+            proofs: Arc::new(Twisted(Slow)),
             signatures: Some(Arc::new(chain::AcceptAll)),
         },
         ProverPlugin { limits: ProverLimits { permits: cores, ..ProverLimits::default() } },

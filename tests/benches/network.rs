@@ -52,9 +52,7 @@ use quintet::{
             codec::{snappy, topic::Topic},
         },
     },
-    prover::{
-        CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError, by_name,
-    },
+    prover::{CancelToken, ProofSystem, RawSignature, by_name},
     systems::{
         transition::{anchor_block, generate_genesis},
         verification::{SignatureCheck, SignatureVerifier, block_statements, scheme_of},
@@ -64,7 +62,7 @@ use raw::RawPeer;
 use ssz::Encode;
 use support::{
     chain,
-    mocked::MockedProofs,
+    mocked::{MockedProofs, Twist, Twisted},
     networked::{Blockchain, Networked, config, storage},
     node::Setup,
 };
@@ -169,47 +167,9 @@ impl SignatureVerifier for Costly {
     }
 }
 
-impl ProofSystem for Costly {
-    fn name(&self) -> &'static str {
-        "costly"
-    }
-
-    fn aggregate(
-        &self,
-        statement: &Statement<'_>,
-        children: &[Child<'_>],
-        signatures: &[RawSignature<'_>],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.aggregate(statement, children, signatures, cancel)
-    }
-
-    fn merge(
-        &self,
-        parts: &[(Statement<'_>, &[u8])],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.merge(parts, cancel)
-    }
-
-    fn split(
-        &self,
-        proof: &[u8],
-        statements: &[Statement<'_>],
-        index: usize,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.split(proof, statements, index, cancel)
-    }
-
-    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
-        spin(statement.public_keys.len());
-        MockedProofs.verify_single(statement, proof)
-    }
-
-    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
-        spin(statements.iter().map(|statement| statement.public_keys.len()).sum());
-        MockedProofs.verify_multi(statements, proof)
+impl Twist for Costly {
+    fn before_check(&self, keys: usize) {
+        spin(keys);
     }
 }
 
@@ -249,7 +209,7 @@ impl Running {
                     ForkChoicePlugin {
                         anchor: anchor.clone(),
                         preset: SignaturePreset::Production,
-                        proofs: Arc::new(Costly(true)),
+                        proofs: Arc::new(Twisted(Costly(true))),
                         signatures: Some(Arc::new(Costly(are_valid))),
                     },
                     ProverPlugin::default(),

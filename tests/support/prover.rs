@@ -6,12 +6,9 @@ use std::{
 };
 
 use quintet_components::task::{Job, TaskSpawner};
-use quintet_prover::{
-    CancelToken, Child, MAX_PROOF_BYTES, ProofSystem, ProveError, RawSignature, Statement,
-    VerifyError,
-};
+use quintet_prover::{CancelToken, MAX_PROOF_BYTES, ProveError};
 
-use super::mocked::MockedProofs;
+use super::mocked::{Aggregate, Twist, Twisted};
 
 /// What becomes of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +59,11 @@ struct Inner {
 impl VirtualProver {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no job runs under the lock")
+    }
+
+    /// Its proof system.
+    pub fn proofs(&self) -> Twisted<Self> {
+        Twisted(self.clone())
     }
 
     /// What the jobs to come cost, in milliseconds, in the order in which they start. The last
@@ -131,18 +133,12 @@ impl TaskSpawner for VirtualProver {
     }
 }
 
-impl ProofSystem for VirtualProver {
-    fn name(&self) -> &'static str {
-        "virtual"
-    }
-
-    fn aggregate(
+impl Twist for VirtualProver {
+    fn before_aggregate(
         &self,
-        statement: &Statement<'_>,
-        children: &[Child<'_>],
-        signatures: &[RawSignature<'_>],
+        input: &Aggregate<'_>,
         cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
+    ) -> Result<(), ProveError> {
         let ending = self.lock().ending.unwrap_or(Ending::Proof);
         match ending {
             Ending::Obedient if cancel.is_cancelled() => return Err(ProveError::Cancelled),
@@ -151,38 +147,12 @@ impl ProofSystem for VirtualProver {
             Ending::Proof | Ending::Obedient => {}
         }
         self.lock().made.push(Made {
-            message: statement.message,
-            signers: statement.public_keys.len(),
-            children: children.len(),
-            signatures: signatures.len(),
+            message: input.statement.message,
+            signers: input.statement.public_keys.len(),
+            children: input.children,
+            signatures: input.signatures,
         });
-        MockedProofs.aggregate(statement, children, signatures, cancel)
-    }
-
-    fn merge(
-        &self,
-        parts: &[(Statement<'_>, &[u8])],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.merge(parts, cancel)
-    }
-
-    fn split(
-        &self,
-        proof: &[u8],
-        statements: &[Statement<'_>],
-        index: usize,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, ProveError> {
-        MockedProofs.split(proof, statements, index, cancel)
-    }
-
-    fn verify_single(&self, statement: &Statement<'_>, proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_single(statement, proof)
-    }
-
-    fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
-        MockedProofs.verify_multi(statements, proof)
+        Ok(())
     }
 
     fn max_proof_bytes(&self) -> usize {
