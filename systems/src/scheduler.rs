@@ -2,9 +2,12 @@
 //! and a memory budget, and a timeline of every job.
 //!
 //! A job waits in line until it gets a permit; the line is served by kind, then in the order of
-//! asking, and nothing overtakes a job that waits for memory. Work that has begun is not
-//! interrupted for work that goes first: it is asked to stop only when its owner gives it up, and
-//! holds its permit until it does.
+//! asking, and nothing overtakes a job that waits for memory. A proposal may run beside as many jobs
+//! as there are permits. Work that has begun is not interrupted for work that goes first: it is asked
+//! to stop when its owner gives it up or it has run for [`MAX_RUN_MS`], and holds its permit until it
+//! does, for [`STRAGGLER_MS`] at most. Then its permit is written off and lent anew, while the memory
+//! that it holds stays counted. As many permits may be written off at a time as there are; a job that
+//! ends after all gives its own back.
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +18,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationHistory,
     clock::{CurrentInterval, UnixTime},
+    constants::SLOT_DURATION_MS,
     containers::Slot,
     prover::{
         ProverJob, ProverKind, ProverLimits, ProverStatus, ProverTimes, TIMELINE_JOBS,
@@ -23,12 +27,19 @@ use quintet_components::{
     task::{CancelToken, Job, Running, Tasks, Work},
 };
 
+/// How long a job may hold its permit after it was asked to stop, in milliseconds: two slots.
+pub const STRAGGLER_MS: u64 = 2 * SLOT_DURATION_MS;
+/// How long a job may run before it is asked to stop, in milliseconds: sixteen slots, after which
+/// nobody gains from any proof.
+pub const MAX_RUN_MS: u64 = 16 * SLOT_DURATION_MS;
+
 /// What waits for the prover and what it works on.
 #[derive(Resource, Default)]
 pub struct ProverScheduler {
     queued: BTreeMap<(ProverKind, u64), Queued>,
     running: Vec<Started>,
     asked: u64,
+    write_offs: u64,
 }
 
 struct Queued {
@@ -41,10 +52,16 @@ struct Queued {
 
 struct Started {
     entity: Entity,
+    kind: ProverKind,
     running: Running,
     cancel: CancelToken,
     memory_bytes: usize,
     report: Report,
+    started_ms: u64,
+    /// When it was first seen to be given up.
+    given_up_ms: Option<u64>,
+    /// Whether its permit is lent to another.
+    is_written_off: bool,
 }
 
 /// How a job says that it ended, beside its outcome, which is its owner's.
@@ -56,12 +73,22 @@ impl ProverScheduler {
         self.queued.len()
     }
 
-    /// How many jobs hold a permit.
+    /// How many jobs run.
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// How many jobs hold a permit although their owner has given them up.
+    /// How many jobs run whose permits are written off.
+    pub fn written_off(&self) -> usize {
+        self.running.iter().filter(|started| started.is_written_off).count()
+    }
+
+    /// How often a permit was written off since the node began.
+    pub const fn write_offs(&self) -> u64 {
+        self.write_offs
+    }
+
+    /// How many jobs run although they were asked to stop.
     pub fn stragglers(&self) -> usize {
         self.running.iter().filter(|started| started.cancel.is_cancelled()).count()
     }
@@ -147,10 +174,42 @@ fn make_room(world: &mut World, kind: ProverKind, limit: usize) -> Result<(), Re
 pub fn run_prover(world: &mut World) {
     loop {
         note_ended(world);
+        write_off(world);
         if !start_next(world) {
             return;
         }
     }
+}
+
+/// Asks jobs to stop that have run for too long, and writes the permits of those off that have been
+/// asked long ago.
+fn write_off(world: &mut World) {
+    let now_ms = world.resource::<UnixTime>().now_ms;
+    let permits = world.resource::<ProverLimits>().permits.max(1);
+    let mut scheduler = world.resource_mut::<ProverScheduler>();
+    let mut written_off = scheduler.written_off();
+    let before = written_off;
+    for started in &mut scheduler.running {
+        if now_ms.saturating_sub(started.started_ms) >= MAX_RUN_MS {
+            started.cancel.cancel();
+        }
+        if !started.cancel.is_cancelled() {
+            continue;
+        }
+        let since_ms = *started.given_up_ms.get_or_insert(now_ms);
+        let is_due = now_ms.saturating_sub(since_ms) >= STRAGGLER_MS;
+        if is_due && !started.is_written_off && written_off < permits {
+            written_off += 1;
+            started.is_written_off = true;
+            tracing::warn!(
+                kind = ?started.kind,
+                memory_bytes = started.memory_bytes,
+                written_off,
+                "a proof does not stop when asked: it is left behind, and its permit lent anew"
+            );
+        }
+    }
+    scheduler.write_offs += (written_off - before) as u64;
 }
 
 fn note_ended(world: &mut World) {
@@ -203,15 +262,28 @@ fn start_next(world: &mut World) -> bool {
     let now_ms = world.resource::<UnixTime>().now_ms;
     let mut scheduler = world.resource_mut::<ProverScheduler>();
     let used: usize = scheduler.running.iter().map(|started| started.memory_bytes).sum();
-    if scheduler.running.len() >= limits.permits.max(1) {
-        return false;
-    }
+    let lent = scheduler.running.len() - scheduler.written_off();
+    let permits = limits.permits.max(1);
     match scheduler.queued.first_entry() {
-        Some(first) if used.saturating_add(first.get().memory_bytes) <= limits.memory_bytes => {
+        Some(first)
+            if lent < permits + usize::from(first.key().0 == ProverKind::Proposal)
+                && used.saturating_add(first.get().memory_bytes) <= limits.memory_bytes =>
+        {
+            let kind = first.key().0;
             let Queued { entity, job, cancel, memory_bytes, report } = first.remove();
             let job = job.into_inner().unwrap_or_else(PoisonError::into_inner);
             let running = world.resource::<Tasks>().run_proof(job);
-            let started = Started { entity, running, cancel, memory_bytes, report };
+            let started = Started {
+                entity,
+                kind,
+                running,
+                cancel,
+                memory_bytes,
+                report,
+                started_ms: now_ms,
+                given_up_ms: None,
+                is_written_off: false,
+            };
             world.resource_mut::<ProverScheduler>().running.push(started);
             if let Some(mut times) = world.get_mut::<ProverTimes>(entity) {
                 times.started_ms = Some(now_ms);

@@ -8,7 +8,9 @@ use quintet_components::{
     task::{Tasks, Work},
     waker::NodeWaker,
 };
-use quintet_systems::scheduler::{ProverScheduler, Refused, prune_timeline, run_prover, submit};
+use quintet_systems::scheduler::{
+    MAX_RUN_MS, ProverScheduler, Refused, STRAGGLER_MS, prune_timeline, run_prover, submit,
+};
 
 use crate::{
     aggregator::{Aggregator, Options},
@@ -68,8 +70,82 @@ fn proposals_go_before_aggregation_and_aggregation_before_reaggregation() {
         .collect();
     started.sort_unstable();
     let order: Vec<_> = started.into_iter().map(|(_, kind)| kind).collect();
-    // The first found the prover idle.
-    assert_eq!(order, [Reaggregation, Proposal, Proposal, Aggregation, Aggregation, Reaggregation]);
+    // The first found the prover idle, and the first proposal runs beside it.
+    assert_eq!(order, [Proposal, Reaggregation, Proposal, Aggregation, Aggregation, Reaggregation]);
+}
+
+#[test]
+fn one_proposal_runs_beside_as_many_jobs_as_there_are_permits() {
+    let limits = ProverLimits { permits: 2, memory_bytes: KIB, queue: 16 };
+    let (mut world, prover) = scheduler(limits);
+    prover.costs(&[10]);
+    let ask = |world: &mut World, kind| ask(world, kind, 1).expect("there is room");
+    let _jobs: Vec<_> = (0..3).map(|_| ask(&mut world, ProverKind::Aggregation)).collect();
+    assert_eq!(prover.running(), 2);
+    let _proposals: Vec<_> = (0..2).map(|_| ask(&mut world, ProverKind::Proposal)).collect();
+    assert_eq!(prover.running(), 3, "one proposal, and no second one");
+    turn_to(&mut world, &prover, 10);
+    assert_eq!(prover.running(), 2, "the other proposal and the aggregation that waited");
+}
+
+#[test]
+fn the_permit_of_a_proof_that_never_stops_is_lent_anew_after_two_slots() {
+    let limits = ProverLimits { permits: 1, memory_bytes: 10 * KIB, queue: 16 };
+    let (mut world, prover) = scheduler(limits);
+    prover.costs(&[1_000_000, 10]);
+    let (_, straggler) = ask(&mut world, ProverKind::Aggregation, 6 * KIB).expect("it runs");
+    turn_to(&mut world, &prover, 1_000);
+    drop(straggler);
+    let (_, mut next) = ask(&mut world, ProverKind::Aggregation, 4 * KIB).expect("it waits");
+    let (_, _large) = ask(&mut world, ProverKind::Aggregation, 5 * KIB).expect("it waits");
+    turn_to(&mut world, &prover, 1_000 + STRAGGLER_MS - 1);
+    assert_eq!(world.resource::<ProverScheduler>().waiting(), 2, "it may still stop");
+    turn_to(&mut world, &prover, 1_000 + STRAGGLER_MS);
+    assert_eq!(prover.running(), 2);
+    let counts = |world: &World| {
+        let scheduler = world.resource::<ProverScheduler>();
+        (scheduler.written_off(), scheduler.write_offs(), scheduler.waiting())
+    };
+    assert_eq!(counts(&world), (1, 1, 1));
+    turn_to(&mut world, &prover, 1_010 + STRAGGLER_MS);
+    assert!(matches!(next.take(), Some(Ok(7))));
+    assert_eq!(counts(&world), (1, 1, 1), "its memory is not there for the large one");
+    // It ends after all: the large one has its memory, and there is one permit as before.
+    turn_to(&mut world, &prover, 1_000_000);
+    assert_eq!(counts(&world), (0, 1, 0));
+    let (_, _last) = ask(&mut world, ProverKind::Aggregation, KIB).expect("it waits");
+    assert_eq!(prover.running(), 1);
+}
+
+#[test]
+fn no_more_permits_are_written_off_at_a_time_than_there_are() {
+    let limits = ProverLimits { permits: 1, memory_bytes: 10 * KIB, queue: 16 };
+    let (mut world, prover) = scheduler(limits);
+    prover.costs(&[1_000_000]);
+    let mut now_ms = 0;
+    for running in [1, 2, 2] {
+        let (_, straggler) = ask(&mut world, ProverKind::Aggregation, 1).expect("there is room");
+        assert_eq!(prover.running(), running);
+        drop(straggler);
+        // Once to be seen as given up, once to be written off.
+        turn_to(&mut world, &prover, now_ms);
+        now_ms += STRAGGLER_MS;
+        turn_to(&mut world, &prover, now_ms);
+    }
+    assert_eq!(world.resource::<ProverScheduler>().written_off(), 1);
+}
+
+#[test]
+fn a_job_that_nobody_gives_up_is_asked_to_stop_after_sixteen_slots() {
+    let limits = ProverLimits { permits: 1, memory_bytes: KIB, queue: 16 };
+    let (mut world, prover) = scheduler(limits);
+    prover.costs(&[10 * MAX_RUN_MS, 10]);
+    let (_, _endless) = ask(&mut world, ProverKind::Reaggregation, 1).expect("it runs");
+    let (_, _next) = ask(&mut world, ProverKind::Aggregation, 1).expect("it waits");
+    turn_to(&mut world, &prover, MAX_RUN_MS);
+    assert_eq!(world.resource::<ProverScheduler>().stragglers(), 1);
+    turn_to(&mut world, &prover, MAX_RUN_MS + STRAGGLER_MS);
+    assert_eq!(prover.running(), 2);
 }
 
 #[test]
@@ -115,10 +191,10 @@ fn a_full_line_refuses_unless_the_job_goes_before_the_last_in_it() {
     let (last, work) = ask(&mut world, ProverKind::Reaggregation, 1).expect("it waits");
     assert_eq!(ask(&mut world, ProverKind::Reaggregation, 1).err(), Some(Refused::QueueFull(2)));
     assert!(!work.is_dropped());
-    let _proposal = ask(&mut world, ProverKind::Proposal, 1).expect("it takes the last place");
+    let _proposal = ask(&mut world, ProverKind::Proposal, 1).expect("it makes room for itself");
     assert_eq!(world.get::<ProverStatus>(last), Some(&ProverStatus::Cancelled));
     assert!(work.is_dropped(), "its owner can tell");
-    assert_eq!(world.resource::<ProverScheduler>().waiting(), 2);
+    assert_eq!(world.resource::<ProverScheduler>().waiting(), 1, "the proposal runs");
 }
 
 #[test]
