@@ -1,8 +1,13 @@
 //! What a node's own validators do.
 
+mod record;
+
 use std::sync::Arc;
 
 use bevy_ecs::prelude::{Message, Resource};
+pub use record::{
+    Duty, DutyCounts, DutyOutcome, DutyRecord, MAX_RECORDS, MissReason, RECORD_SLOTS, RecentDuties,
+};
 
 use crate::containers::{Root, Signature, SignedAttestation, SignedBlock, Slot, ValidatorIndex};
 
@@ -116,14 +121,3 @@ pub struct BlockProduced(pub Arc<SignedBlock>);
 /// One of this node's validators voted.
 #[derive(Message, Clone, Debug)]
 pub struct AttestationProduced(pub Arc<SignedAttestation>);
-
-/// Duties done and missed since the node began.
-#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DutyCounts {
-    /// Blocks proposed.
-    pub proposed: u64,
-    /// Votes given.
-    pub attested: u64,
-    /// Duties that failed or came too late.
-    pub missed: u64,
-}

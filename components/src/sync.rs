@@ -16,7 +16,7 @@ pub use requests::{
 };
 pub use waiting::{Released, WaitingVotes};
 
-use crate::containers::Slot;
+use crate::{containers::Slot, duties::MissReason};
 
 /// Where the node stands against the network.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,51 +30,13 @@ pub enum SyncState {
     Synced,
 }
 
-/// Why a duty was not begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SkipReason {
-    /// The node is syncing: its head is not the network's.
-    Syncing,
-    /// The head is behind the clock, and for less than the stated time there is no peer to ask.
-    Alone,
-    /// The slot was over when the duty's interval was walked.
-    Late,
-    /// The node was asleep and has not looked at its peers since.
-    Unsure,
-}
-
 /// Whether duties may be begun. A node without sync has no gate and begins all.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
     /// Why not; `None` when they may.
-    pub closed: Option<SkipReason>,
+    pub closed: Option<MissReason>,
     /// The slot in which this was found.
     pub at_slot: Slot,
-}
-
-/// Duties that were not begun since the node began, by reason; a vote counts for each validator.
-#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SkippedDuties {
-    /// While syncing.
-    pub syncing: u64,
-    /// While there was nobody to ask.
-    pub alone: u64,
-    /// Walked after their slot.
-    pub late: u64,
-    /// Before the node had looked at its peers.
-    pub unsure: u64,
-}
-
-impl SkippedDuties {
-    /// Counts skipped duties.
-    pub const fn add(&mut self, reason: SkipReason, count: u64) {
-        match reason {
-            SkipReason::Syncing => self.syncing += count,
-            SkipReason::Alone => self.alone += count,
-            SkipReason::Late => self.late += count,
-            SkipReason::Unsure => self.unsure += count,
-        }
-    }
 }
 
 /// What sync has done since the node began.

@@ -4,6 +4,7 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig,
+    duties::{DutyCounts, RecentDuties},
     messages::AggregateProduced,
     network::NetworkCommand,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
@@ -15,16 +16,17 @@ use quintet_systems::{
         session::{EarlyVotes, aggregate_slot},
         subnets::follow_role,
     },
+    duties::{duties_are_due, skip_aggregation},
     fork_choice::{gossip::commit_aggregates, import::commit_imports},
 };
 
-/// Opens a session at interval 2, or once two thirds of the expected votes are in, when the node
+/// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the expected votes are in, when the node
 /// aggregates; collects its proofs whenever they are ready, before every interval and once an
 /// update. Needs [`ProverPlugin`](crate::ProverPlugin).
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`EarlyVotes`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state | the pools, `AggregationHistory`, [`AggregateProduced`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`EarlyVotes`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -35,6 +37,8 @@ impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.config.clone())
             .init_resource::<EarlyVotes>()
+            .init_resource::<DutyCounts>()
+            .init_resource::<RecentDuties>()
             .add_message::<AggregateProduced>()
             .add_message::<NetworkCommand>()
             .add_systems(
@@ -47,7 +51,12 @@ impl Plugin for AggregationPlugin {
             )
             .add_systems(
                 OnInterval(Interval::Aggregate),
-                aggregate_slot.in_set(IntervalSystems::Duties),
+                (
+                    skip_aggregation.run_if(not(duties_are_due)),
+                    aggregate_slot.run_if(duties_are_due),
+                )
+                    .chain()
+                    .in_set(IntervalSystems::Duties),
             );
         for interval in Interval::ALL {
             app.add_systems(

@@ -3,25 +3,26 @@
 use bevy_app::{App, Plugin, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced, DutyCounts, Signing},
+    duties::{AttestationProduced, BlockProduced, DutyCounts, RecentDuties, Signing},
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
-    sync::SkippedDuties,
 };
 use quintet_systems::{
     aggregation::commit::collect_sessions,
     duties::{
-        AttestationTask, ProposalTask, announce_proposal, collect_attestations, collect_proposal,
-        duties_are_due, skip_attestations, skip_proposal, start_attestations, start_proposal,
+        AttestationTask, Proposals, announce_proposal, collect_attestations, collect_proposals,
+        duties_are_due, expire_proposals, prepare_proposal, skip_attestations, skip_proposal,
+        start_attestations, start_proposal,
     },
 };
 
-/// Proposes at interval 0 and votes at interval 1 with the keys of a signer. Without this plugin
-/// a node is an observer. A duty is not begun while sync's gate is closed, nor when its slot is
-/// over; it is then counted with its reason. Without `SyncPlugin` there is no gate.
+/// Proposes at interval 0, with the block built at interval 4 before it, and votes at interval 1,
+/// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
+/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. Without
+/// `SyncPlugin` there is no gate.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`DutyCounts`], [`SkippedDuties`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
+/// | [`Signing`], [`DutyCounts`], [`RecentDuties`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -31,14 +32,14 @@ impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.signing.clone())
             .init_resource::<DutyCounts>()
-            .init_resource::<SkippedDuties>()
-            .init_resource::<ProposalTask>()
+            .init_resource::<RecentDuties>()
+            .init_resource::<Proposals>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()
             .add_message::<AttestationProduced>()
             .add_systems(
                 PreUpdate,
-                (collect_proposal, collect_attestations)
+                (collect_proposals, collect_attestations)
                     .chain()
                     .before(collect_sessions)
                     .in_set(NodeSystems::Collect),
@@ -46,7 +47,7 @@ impl Plugin for DutiesPlugin {
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),
-                (collect_proposal, collect_attestations)
+                (collect_proposals, collect_attestations)
                     .chain()
                     .before(collect_sessions)
                     .in_set(IntervalSystems::Collect),
@@ -55,7 +56,11 @@ impl Plugin for DutiesPlugin {
         let duties = IntervalSystems::Duties;
         app.add_systems(
             OnInterval(Interval::Propose),
-            (skip_proposal.run_if(not(duties_are_due)), start_proposal.run_if(duties_are_due))
+            (
+                expire_proposals,
+                skip_proposal.run_if(not(duties_are_due)),
+                start_proposal.run_if(duties_are_due),
+            )
                 .chain()
                 .in_set(duties),
         )
@@ -68,6 +73,9 @@ impl Plugin for DutiesPlugin {
                 .chain()
                 .in_set(duties),
         )
-        .add_systems(OnInterval(Interval::Accept), announce_proposal.in_set(duties));
+        .add_systems(
+            OnInterval(Interval::Accept),
+            (announce_proposal, prepare_proposal.run_if(duties_are_due)).chain().in_set(duties),
+        );
     }
 }

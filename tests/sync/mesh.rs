@@ -22,7 +22,7 @@ use quintet_components::{
         RequestEvent, RequestFailure, RequestId, RequestReceived,
     },
     preset::SignaturePreset,
-    sync::{SkippedDuties, SyncState},
+    sync::SyncState,
 };
 use quintet_plugins::{DutiesPlugin, InboundLanes, SyncPlugin};
 
@@ -275,8 +275,8 @@ impl Mesh {
         self.facts(|world| *world.resource::<SyncState>())
     }
 
-    pub fn duties(&mut self) -> Vec<(DutyCounts, SkippedDuties)> {
-        self.facts(|world| (*world.resource::<DutyCounts>(), *world.resource::<SkippedDuties>()))
+    pub fn duties(&mut self) -> Vec<DutyCounts> {
+        self.facts(|world| *world.resource::<DutyCounts>())
     }
 
     fn facts<T>(&mut self, fact: impl Fn(&World) -> T) -> Vec<T> {

@@ -19,8 +19,8 @@ use quintet_components::{
         Request, RequestEvent, RequestFailure, RequestId, RequestReceived,
     },
     sync::{
-        Asked, BatchRequest, DutyGate, Orphans, RequestsByRoot, RootRequest, SkippedDuties,
-        StatusRequest, SyncCounts, SyncState, limits,
+        Asked, BatchRequest, DutyGate, Orphans, RequestsByRoot, RootRequest, StatusRequest,
+        SyncCounts, SyncState, limits,
     },
     tree::BlockTree,
 };
@@ -367,10 +367,6 @@ impl SyncWorld {
 
     pub fn gate(&mut self) -> DutyGate {
         *self.node.world().resource::<DutyGate>()
-    }
-
-    pub fn skipped(&mut self) -> SkippedDuties {
-        *self.node.world().resource::<SkippedDuties>()
     }
 
     pub fn counts(&mut self) -> SyncCounts {

@@ -12,6 +12,7 @@ use quintet_components::{
     chain::IsAggregator,
     clock::{CurrentInterval, UnixTime, first_interval},
     containers::{SignedAggregatedAttestation, SingleMessageAggregate, Slot},
+    duties::Duty,
     messages::AggregateProduced,
     prover::ProverStatus,
     votes::{Own, Phase},
@@ -19,9 +20,10 @@ use quintet_components::{
 
 use super::{
     job::AggregationJob,
-    session::{Progress, SessionJob, SessionState, close, jobs_of, publication},
+    session::{Progress, SessionJob, SessionState, close, jobs_of, note_fruitless, publication},
 };
 use crate::{
+    duties::note_done,
     fork_choice::{limits::is_stale, pool},
     scheduler::run_prover,
 };
@@ -46,23 +48,41 @@ pub fn collect_sessions(world: &mut World) {
     for job in &jobs {
         note_outcome(world, *job, slot, &mut tally);
     }
+    if tally.failed > 0
+        && let Some(mut state) = world.get_mut::<SessionState>(session)
+    {
+        state.has_failed = true;
+    }
     let is_cut = cut(world, session, &jobs, &mut tally);
     let interval = world.resource::<CurrentInterval>().count;
     if interval >= publication(slot) {
         let still_counts = interval < first_interval(slot).saturating_add(4);
         publish(world, &jobs, still_counts, &mut tally);
+        if tally.published > 0 {
+            note_published(world, session, slot);
+        }
         let has_ended = jobs.iter().all(|job| has_ended(world, *job));
         if has_ended || is_cut {
             commit(world, session, &jobs);
         }
         let is_complete = world.get::<SessionState>(session).is_none_or(|state| state.is_complete);
         if has_ended && is_complete {
+            note_fruitless(world, session);
             world.despawn(session);
             world.resource_mut::<CurrentSession>().0 = None;
         }
     }
     if tally != AggregationCounts::default() {
         world.resource_mut::<AggregationHistory>().add(slot, &tally);
+    }
+}
+
+/// With its first proof published the session's duty is done.
+fn note_published(world: &mut World, session: Entity, slot: Slot) {
+    if let Some(mut state) = world.get_mut::<SessionState>(session)
+        && !mem::replace(&mut state.has_published, true)
+    {
+        note_done(world, slot, Duty::Aggregate, None);
     }
 }
 

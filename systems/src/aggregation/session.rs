@@ -15,6 +15,7 @@ use quintet_components::{
     chain::{Finalized, IsAggregator, Registry},
     clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
     containers::{SingleMessageAggregate, Slot, ValidatorIndex},
+    duties::{Duty, MissReason},
     prover::{ProverJob, ProverKind, ProverStatus},
     schedule::Interval,
     task::Work,
@@ -28,6 +29,7 @@ use super::{
     plan::{Group, Planned, SessionPlan, plan_on_head, snapshot, snapshot_signatures},
 };
 use crate::{
+    duties::note_missed,
     fork_choice::pool,
     scheduler::{ProverScheduler, Refused, run_prover, submit},
     verification::Proofs,
@@ -40,6 +42,10 @@ pub(super) struct SessionState {
     pub finalized_slot: Slot,
     /// Whether interval 2 has added its jobs: no more are to come.
     pub is_complete: bool,
+    /// Whether a proof failed.
+    pub has_failed: bool,
+    /// Whether something was published.
+    pub has_published: bool,
 }
 
 /// One proof of a session. Despawning it before it has ended gives the work up.
@@ -194,6 +200,9 @@ fn is_open(world: &World, slot: Slot) -> bool {
 
 /// Opens a session, in place of the current one if there is one.
 fn open(world: &mut World, slot: Slot) -> Entity {
+    if let Some(session) = world.resource::<CurrentSession>().0 {
+        note_fruitless(world, session);
+    }
     close(world, SkipReason::Replaced);
     let stragglers = world.resource::<ProverScheduler>().stragglers();
     if stragglers > 0 {
@@ -210,6 +219,24 @@ fn open(world: &mut World, slot: Slot) -> Entity {
     world.resource_mut::<CurrentSession>().0 = Some(session);
     world.resource_mut::<AggregationHistory>().count(slot, |counts| counts.sessions += 1);
     session
+}
+
+/// Notes the duty as missed when a session that had work ends and nothing was published.
+pub(super) fn note_fruitless(world: &mut World, session: Entity) {
+    let (Some(state), Some(AggregationSession { slot, .. })) =
+        (world.get::<SessionState>(session), world.get::<AggregationSession>(session).copied())
+    else {
+        return;
+    };
+    if state.has_published || jobs_of(world, session).is_empty() {
+        return;
+    }
+    let (reason, why) = if state.has_failed {
+        (MissReason::ProofFailed, "no proof could be made")
+    } else {
+        (MissReason::NotReady, "no proof was ready in time")
+    };
+    note_missed(world, slot, Duty::Aggregate, &[None], reason, why);
 }
 
 /// Closes the current session, if any; jobs that have not ended are given up.

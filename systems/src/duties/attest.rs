@@ -6,19 +6,27 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::IsAggregator,
     clock::CurrentInterval,
-    containers::{SignedAttestation, Slot},
-    duties::{AttestationProduced, DutyCounts, Role, SignError, SignRequest, Signing},
+    containers::{SignedAttestation, Slot, ValidatorIndex},
+    duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
     task::{Tasks, Work},
 };
 use tree_hash::TreeHash;
 
+use super::record::{note_done, note_missed};
 use crate::{
     aggregation::session::note_vote, fork_choice::pool, production::produce_attestation_data,
 };
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]
-pub struct AttestationTask(Option<(Slot, Work<Vec<Result<SignedAttestation, SignError>>>)>);
+pub struct AttestationTask(Option<Votes>);
+
+#[derive(Debug)]
+struct Votes {
+    slot: Slot,
+    validators: Vec<Option<ValidatorIndex>>,
+    work: Work<Vec<Result<SignedAttestation, (ValidatorIndex, SignError)>>>,
+}
 
 /// Interval 1: every own validator votes for what the node sees.
 pub fn start_attestations(world: &mut World) {
@@ -30,6 +38,7 @@ pub fn start_attestations(world: &mut World) {
         return;
     }
     let data = produce_attestation_data(world, slot);
+    let whose = validators.iter().copied().map(Some).collect();
     let work = world.resource::<Tasks>().spawn(move |_| {
         let message = data.tree_hash_root();
         let requests: Vec<_> = validators
@@ -38,41 +47,49 @@ pub fn start_attestations(world: &mut World) {
             .collect();
         let signatures = signing.0.sign_all(&requests);
         let sign = |(request, signature): (SignRequest, Result<_, _>)| {
-            Ok(SignedAttestation { validator_index: request.index, data, signature: signature? })
+            let validator_index = request.index;
+            match signature {
+                Ok(signature) => Ok(SignedAttestation { validator_index, data, signature }),
+                Err(error) => Err((validator_index, error)),
+            }
         };
         requests.into_iter().zip(signatures).map(sign).collect()
     });
-    if world.resource_mut::<AttestationTask>().0.replace((slot, work)).is_some() {
-        tracing::warn!(slot, "the last slot's votes were still being signed");
-        world.resource_mut::<DutyCounts>().missed += 1;
+    let votes = Votes { slot, validators: whose, work };
+    if let Some(last) = world.resource_mut::<AttestationTask>().0.replace(votes) {
+        let why = "they were still being signed when the next slot's were due";
+        note_missed(world, last.slot, Duty::Attest, &last.validators, MissReason::NotReady, why);
     }
 }
 
 /// Hands out signed votes; an aggregator keeps its own signatures too.
 pub fn collect_attestations(world: &mut World) {
     let mut task = world.resource_mut::<AttestationTask>();
-    let Some((slot, work)) = &mut task.0 else { return };
-    let slot = *slot;
-    let Some(outcome) = work.take() else { return };
-    task.0 = None;
+    let Some(votes) = &mut task.0 else { return };
+    let Some(outcome) = votes.work.take() else { return };
+    let Some(Votes { slot, validators, .. }) = task.0.take() else { return };
+    let signed = match outcome {
+        Ok(signed) => signed,
+        Err(panic) => {
+            let (duty, reason) = (Duty::Attest, MissReason::Panicked);
+            note_missed(world, slot, duty, &validators, reason, &panic.to_string());
+            return;
+        }
+    };
     let keep = world.resource::<IsAggregator>().0;
-    for signed in outcome.unwrap_or_else(|panic| vec![Err(SignError::Key(panic.to_string()))]) {
+    for signed in signed {
         match signed {
-            Err(error) => {
-                tracing::error!(slot, %error, "vote missed");
-                world.resource_mut::<DutyCounts>().missed += 1;
+            Err((validator, error)) => {
+                let (whose, reason) = ([Some(validator)], MissReason::NotSigned);
+                note_missed(world, slot, Duty::Attest, &whose, reason, &error.to_string());
             }
             Ok(attestation) => {
+                let (data, validator) = (&attestation.data, attestation.validator_index);
                 if keep {
-                    pool::add_signature(
-                        world,
-                        &attestation.data,
-                        attestation.validator_index,
-                        attestation.signature.clone(),
-                    );
-                    note_vote(world, attestation.data.slot, attestation.validator_index);
+                    pool::add_signature(world, data, validator, attestation.signature.clone());
+                    note_vote(world, data.slot, validator);
                 }
-                world.resource_mut::<DutyCounts>().attested += 1;
+                note_done(world, slot, Duty::Attest, Some(validator));
                 world.write_message(AttestationProduced(Arc::new(attestation)));
             }
         }

@@ -1,10 +1,16 @@
 //! The duties of a node's own validators: proposing at interval 0, voting at interval 1. Building
-//! and signing are tasks; a duty whose slot is over when its task ends is missed.
+//! and signing are tasks; what became of each duty is counted and kept on record.
 
 mod attest;
 mod gate;
+mod proposal;
 mod propose;
+mod record;
 
 pub use attest::{AttestationTask, collect_attestations, start_attestations};
-pub use gate::{duties_are_due, skip_attestations, skip_proposal};
-pub use propose::{ProposalTask, announce_proposal, collect_proposal, start_proposal};
+pub use gate::{duties_are_due, skip_aggregation, skip_attestations, skip_proposal};
+pub use propose::{
+    Proposals, announce_proposal, collect_proposals, expire_proposals, prepare_proposal,
+    start_proposal,
+};
+pub use record::{note_done, note_missed};

@@ -1,32 +1,64 @@
 //! Proposing.
+//!
+//! A block is built at interval 4 of the slot before its own, off the loop: votes chosen and their
+//! proofs joined, state root computed. At the boundary it is looked at again. When the head has not
+//! moved it is signed, its proof is merged, and it goes out. When the head has moved, or there is no
+//! block, one is built of what is ready then: no proofs are joined for it. A proposer's key signs one
+//! message a slot, so that nothing is signed before the boundary, and nothing built after that.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::{LandedProposal, Registry},
+    chain::{Head, LandedProposal, Registry},
     clock::CurrentInterval,
-    containers::{MultiMessageAggregate, SignedBlock, Slot, ValidatorIndex},
-    duties::{BlockProduced, DutyCounts, Role, Signing},
-    prover::{ProverJob, ProverKind, ProverStatus},
+    containers::{
+        AttestationData, Root, SignedBlock, SingleMessageAggregate, Slot, ValidatorIndex,
+    },
+    duties::{BlockProduced, Duty, MissReason, Signing},
+    prover::{ProverJob, ProverKind},
     task::Work,
 };
-use quintet_prover::{CancelToken, ProofSystem, RawSignature};
+use quintet_prover::CancelToken;
 
+use super::{
+    proposal::{Built, Failure, Signed, build, sign, summarize_built, summarize_signed},
+    record::{note_done, note_missed},
+};
 use crate::{
-    aggregation::job::proof_bytes,
     fork_choice::import::commit_block,
-    production::{BlockInputs, BuiltBlock, build_block},
+    production::{BlockInputs, BuiltBlock},
     scheduler::submit,
     transition::proposer_for_slot,
-    verification::{Proofs, block_statements},
+    verification::Proofs,
 };
 
-type Proposal = Result<(BuiltBlock, SignedBlock), String>;
-
-/// The block of a slot, being built and signed.
+/// Own proposals under way, by slot: this slot's, and from interval 4 on the next one's.
 #[derive(Resource, Debug, Default)]
-pub struct ProposalTask(Option<(Slot, Work<Proposal>)>);
+pub struct Proposals(Vec<Proposal>);
+
+#[derive(Debug)]
+pub(super) struct Proposal {
+    slot: Slot,
+    proposer: ValidatorIndex,
+    /// What the block is built on.
+    parent_root: Root,
+    /// Whether its slot has begun.
+    is_due: bool,
+    /// Whether it was built at the boundary or later: it is not built once more.
+    is_rebuilt: bool,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// There is no block, and why.
+    Failed(Failure),
+    Building(Work<Built>),
+    /// It waits for its slot.
+    Built(Arc<BuiltBlock>),
+    Signing(Arc<BuiltBlock>, Work<Signed>),
+}
 
 /// The own validator that proposes in a slot, if any.
 pub(super) fn own_proposer(world: &World, slot: Slot) -> Option<ValidatorIndex> {
@@ -41,100 +73,213 @@ pub fn announce_proposal(world: &mut World) {
     world.resource_mut::<LandedProposal>().0 = landed;
 }
 
-/// Interval 0: starts building on the head.
+/// Interval 4: starts building the next slot's block on the head.
+pub fn prepare_proposal(world: &mut World) {
+    let slot = world.resource::<CurrentInterval>().slot() + 1;
+    let Some(proposer) = own_proposer(world, slot) else { return };
+    let (parent_root, inputs) = inputs_on_head(world, slot, proposer);
+    let stage = inputs.and_then(|inputs| start_building(world, inputs));
+    let stage = stage.map_or_else(Stage::Failed, Stage::Building);
+    if let Stage::Failed(failure) = &stage {
+        tracing::warn!(slot, failure.why, "no block can be built ahead");
+    }
+    let (is_due, is_rebuilt) = (false, false);
+    let proposal = Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage };
+    world.resource_mut::<Proposals>().0.push(proposal);
+}
+
+/// Interval 0: the slot's block is signed when it stands on the head, and built anew when not.
 pub fn start_proposal(world: &mut World) {
     let slot = world.resource::<CurrentInterval>().slot();
+    let prepared = discard_proposal(world, slot);
     let Some(proposer) = own_proposer(world, slot) else { return };
-    let inputs = match BlockInputs::on_head(world, slot, proposer) {
-        Ok(inputs) => inputs,
-        Err(rejection) => {
-            tracing::error!(slot, %rejection, "proposal missed");
-            world.resource_mut::<DutyCounts>().missed += 1;
-            return;
+    let proposal = prepared.unwrap_or_else(|| Proposal {
+        slot,
+        proposer,
+        parent_root: Root::ZERO,
+        is_due: true,
+        is_rebuilt: false,
+        stage: Stage::Failed(Failure::new(MissReason::NotReady, "nothing was built ahead")),
+    });
+    let proposal = step(world, Proposal { is_due: true, ..proposal });
+    world.resource_mut::<Proposals>().0.extend(proposal);
+}
+
+/// Goes on with what was built or signed meanwhile.
+pub fn collect_proposals(world: &mut World) {
+    let proposals = mem::take(&mut world.resource_mut::<Proposals>().0);
+    for proposal in proposals {
+        let proposal = step(world, proposal);
+        world.resource_mut::<Proposals>().0.extend(proposal);
+    }
+}
+
+/// Interval 0: what was to be proposed in slots before this one is missed.
+pub fn expire_proposals(world: &mut World) {
+    let now = world.resource::<CurrentInterval>().slot();
+    let mut proposals = world.resource_mut::<Proposals>();
+    let over: Vec<Proposal> = proposals.0.extract_if(.., |each| each.slot < now).collect();
+    for Proposal { slot, proposer, .. } in over {
+        miss(world, slot, proposer, &too_late());
+    }
+}
+
+/// Takes the proposal of a slot out, and with it gives its work up if it is dropped.
+pub(super) fn discard_proposal(world: &mut World, slot: Slot) -> Option<Proposal> {
+    let mut proposals = world.resource_mut::<Proposals>();
+    let place = proposals.0.iter().position(|each| each.slot == slot)?;
+    Some(proposals.0.remove(place))
+}
+
+fn too_late() -> Failure {
+    Failure::new(MissReason::NotReady, "the block was not ready when its slot was over")
+}
+
+fn miss(world: &mut World, slot: Slot, proposer: ValidatorIndex, failure: &Failure) {
+    note_missed(world, slot, Duty::Propose, &[Some(proposer)], failure.reason, &failure.why);
+}
+
+/// Goes as far with a proposal as its work has ended. `None` once it is proposed or missed.
+fn step(world: &mut World, mut proposal: Proposal) -> Option<Proposal> {
+    loop {
+        let Proposal { slot, proposer, is_due, is_rebuilt, .. } = proposal;
+        let is_outdated = proposal.parent_root != world.resource::<Head>().0.root;
+        let may_rebuild = is_due && !is_rebuilt;
+        proposal.stage = match proposal.stage {
+            Stage::Failed(_) if may_rebuild => return rebuild(world, proposal, None),
+            Stage::Failed(failure) if is_due => {
+                miss(world, slot, proposer, &failure);
+                return None;
+            }
+            Stage::Building(_) if may_rebuild && is_outdated => {
+                return rebuild(world, proposal, None);
+            }
+            Stage::Building(mut work) => match poll(&mut work) {
+                None => return Some(Proposal { stage: Stage::Building(work), ..proposal }),
+                Some(Ok(built)) => Stage::Built(Arc::new(built)),
+                Some(Err(failure)) => Stage::Failed(failure),
+            },
+            Stage::Built(built) if may_rebuild && is_outdated => {
+                proposal.stage = Stage::Built(Arc::clone(&built));
+                return rebuild(world, proposal, Some(&built));
+            }
+            Stage::Built(built) if is_due => match start_signing(world, &built) {
+                Ok(work) => Stage::Signing(built, work),
+                Err(failure) => {
+                    miss(world, slot, proposer, &failure);
+                    return None;
+                }
+            },
+            Stage::Signing(built, mut work) => match poll(&mut work) {
+                None => {
+                    return Some(Proposal { stage: Stage::Signing(built, work), ..proposal });
+                }
+                Some(Ok(signed)) => {
+                    finish(world, &built, signed);
+                    return None;
+                }
+                Some(Err(failure)) => {
+                    miss(world, slot, proposer, &failure);
+                    return None;
+                }
+            },
+            waiting @ (Stage::Failed(_) | Stage::Built(_)) => {
+                return Some(Proposal { stage: waiting, ..proposal });
+            }
+        };
+    }
+}
+
+fn poll<T>(work: &mut Work<Result<T, Failure>>) -> Option<Result<T, Failure>> {
+    match work.take() {
+        Some(outcome) => Some(outcome.map_err(Failure::from).and_then(|outcome| outcome)),
+        None if work.is_dropped() => {
+            let why = "the work was taken out of the prover's line";
+            Some(Err(Failure::new(MissReason::NoProver, why)))
         }
-    };
-    let (signing, proofs) =
-        (world.resource::<Signing>().clone(), world.resource::<Proofs>().clone());
-    let (count, bytes) = inputs.size();
+        None => None,
+    }
+}
+
+/// Builds the block anew on the head, of what needs no proof to be made. What was joined for a block
+/// that came to nothing serves again.
+fn rebuild(world: &mut World, proposal: Proposal, built: Option<&BuiltBlock>) -> Option<Proposal> {
+    let Proposal { slot, proposer, .. } = proposal;
+    // Its work is given up first, and with it its permit.
+    drop(proposal);
+    let made: Vec<(AttestationData, Arc<SingleMessageAggregate>)> = built
+        .into_iter()
+        .flat_map(|built| built.block.body.attestations.iter().zip(&built.proofs))
+        .map(|(attestation, proof)| (attestation.data, Arc::clone(proof)))
+        .collect();
+    let (parent_root, inputs) = inputs_on_head(world, slot, proposer);
+    let work = inputs.and_then(|inputs| start_building(world, inputs.only_ready(&made)));
+    match work {
+        Ok(work) => {
+            tracing::debug!(slot, %parent_root, "a block is built anew");
+            let (is_due, is_rebuilt, stage) = (true, true, Stage::Building(work));
+            step(world, Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage })
+        }
+        Err(failure) => {
+            miss(world, slot, proposer, &failure);
+            None
+        }
+    }
+}
+
+fn inputs_on_head(
+    world: &World,
+    slot: Slot,
+    proposer: ValidatorIndex,
+) -> (Root, Result<BlockInputs, Failure>) {
+    let inputs = BlockInputs::on_head(world, slot, proposer);
+    let inputs = inputs.map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection));
+    (world.resource::<Head>().0.root, inputs)
+}
+
+fn start_building(world: &mut World, inputs: BlockInputs) -> Result<Work<Built>, Failure> {
+    let proofs = world.resource::<Proofs>().clone();
+    let (count, bytes) = inputs.size(&*proofs.0);
     let job = ProverJob {
         kind: ProverKind::Proposal,
-        slot,
+        slot: inputs.slot,
         inputs: count,
         memory_bytes: proofs.0.working_bytes(bytes),
     };
-    let submitted = submit(world, job, summarize, move |cancel| {
-        let cancel = CancelToken::from(cancel.flag());
-        propose(&inputs, &signing, &*proofs.0, &cancel)
+    let submitted = submit(world, job, summarize_built, move |cancel| {
+        build(&inputs, &*proofs.0, &CancelToken::from(cancel.flag()))
     });
-    match submitted {
-        Ok((_, work)) => world.resource_mut::<ProposalTask>().0 = Some((slot, work)),
-        Err(refused) => {
-            tracing::error!(slot, %refused, "proposal missed");
-            world.resource_mut::<DutyCounts>().missed += 1;
-        }
-    }
+    submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
 }
 
-fn summarize(proposal: &Proposal) -> ProverStatus {
-    match proposal {
-        Ok((_, signed)) => ProverStatus::Proved { bytes: signed.proof.proof.as_bytes().len() },
-        Err(error) => ProverStatus::Failed(error.clone()),
-    }
-}
-
-/// Builds and signs a block, and merges the body's proofs with the proposer's signature.
-fn propose(
-    inputs: &BlockInputs,
-    signing: &Signing,
-    proofs: &dyn ProofSystem,
-    cancel: &CancelToken,
-) -> Proposal {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let built = build_block(inputs, proofs, cancel).map_err(|error| text(&error))?;
-    let signature = signing
-        .0
-        .sign(inputs.proposer_index, Role::Proposer, inputs.slot, built.root)
-        .map_err(|error| text(&error))?;
-    let statements = block_statements(&built.block, built.root, &inputs.registry)
-        .map_err(|error| text(&error))?;
-    let (proposal, attestations) = statements.split_last().expect("the proposal is the last");
-    let raw = [RawSignature { signer: 0, signature: signature.as_bytes() }];
-    let proposal_proof =
-        proofs.aggregate(proposal, &[], &raw, cancel).map_err(|error| text(&error))?;
-    let mut parts: Vec<_> = attestations
-        .iter()
-        .cloned()
-        .zip(built.proofs.iter().map(|payload| payload.proof.as_bytes()))
-        .collect();
-    parts.push((proposal.clone(), &proposal_proof));
-    let merged = proofs.merge(&parts, cancel).map_err(|error| text(&error))?;
-    let proof = MultiMessageAggregate { proof: proof_bytes(merged).map_err(|error| text(&error))? };
-    let signed = SignedBlock { block: built.block.clone(), proof };
-    Ok((built, signed))
+fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Signed>, Failure> {
+    let proofs = world.resource::<Proofs>().clone();
+    let (registry, signing) =
+        (world.resource::<Registry>().clone(), world.resource::<Signing>().clone());
+    let bytes: usize = built.proofs.iter().map(|each| each.proof.as_bytes().len()).sum();
+    let job = ProverJob {
+        kind: ProverKind::Proposal,
+        slot: built.block.slot,
+        inputs: u32::try_from(built.proofs.len() + 1).expect("at most eight votes"),
+        memory_bytes: proofs.0.working_bytes(bytes),
+    };
+    let built = Arc::clone(built);
+    let submitted = submit(world, job, summarize_signed, move |cancel| {
+        let cancel = CancelToken::from(cancel.flag());
+        sign(&built, &registry, &signing, &*proofs.0, &cancel)
+    });
+    submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
 }
 
 /// Imports and hands out the block, unless its slot is over.
-pub fn collect_proposal(world: &mut World) {
-    let mut task = world.resource_mut::<ProposalTask>();
-    let Some((slot, work)) = &mut task.0 else { return };
-    let slot = *slot;
-    let Some(outcome) = work.take() else { return };
-    task.0 = None;
-    let now = world.resource::<CurrentInterval>().slot();
-    match outcome.map_err(|panic| panic.to_string()).and_then(|proposal| proposal) {
-        Ok((built, signed)) if slot == now => {
-            let signed = Arc::new(signed);
-            commit_block(world, built.root, Arc::clone(&signed), built.post_state);
-            world.resource_mut::<DutyCounts>().proposed += 1;
-            world.write_message(BlockProduced(signed));
-        }
-        Ok(_) => {
-            tracing::error!(slot, now, "proposal missed: the block was ready too late");
-            world.resource_mut::<DutyCounts>().missed += 1;
-        }
-        Err(error) => {
-            tracing::error!(slot, error, "proposal missed");
-            world.resource_mut::<DutyCounts>().missed += 1;
-        }
+fn finish(world: &mut World, built: &BuiltBlock, signed: SignedBlock) {
+    let (slot, proposer) = (built.block.slot, built.block.proposer_index);
+    if slot != world.resource::<CurrentInterval>().slot() {
+        miss(world, slot, proposer, &too_late());
+        return;
     }
+    let signed = Arc::new(signed);
+    commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
+    note_done(world, slot, Duty::Propose, Some(proposer));
+    world.write_message(BlockProduced(signed));
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Head, Registry, States},
+    constants::MAX_ATTESTATIONS_DATA,
     containers::{
-        AggregatedAttestation, AggregatedAttestations, Block, BlockBody, Root,
+        AggregatedAttestation, AggregatedAttestations, AttestationData, Block, BlockBody, Root,
         SingleMessageAggregate, Slot, State, ValidatorIndex,
     },
     rejection::{Rejection, RejectionReason},
@@ -18,7 +19,7 @@ use tree_hash::TreeHash;
 
 use super::selection::{Candidate, select_attestations};
 use crate::{
-    aggregation::job::AggregationJob,
+    aggregation::{Coverage, job::AggregationJob},
     fork_choice::pool,
     transition::{process_block, process_slots, proposer_for_slot},
 };
@@ -122,11 +123,30 @@ impl BlockInputs {
         })
     }
 
-    /// How many payloads there are to choose from, and the bytes of their proofs together.
-    pub fn size(&self) -> (u32, usize) {
+    /// How many payloads there are to choose from, and how many bytes of proofs go into the block's
+    /// at most: a block carries few votes, however many wait.
+    pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
-        let bytes = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
-        (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes)
+        let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
+        let most = MAX_ATTESTATIONS_DATA.saturating_mul(proofs.max_proof_bytes());
+        (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes.min(most))
+    }
+
+    /// Leaves each vote the one payload with the most voters, so that no proofs have to be joined:
+    /// for a block that is needed at once. `made` are payloads that may serve beside the pool's.
+    #[must_use]
+    pub fn only_ready(mut self, made: &[(AttestationData, Arc<SingleMessageAggregate>)]) -> Self {
+        for Candidate { data, payloads } in &mut self.candidates {
+            let also = made.iter().filter(|(other, _)| other == data).map(|(_, payload)| payload);
+            let voters =
+                |payload: &SingleMessageAggregate| Coverage::of(&payload.participants).count();
+            let best = payloads
+                .iter()
+                .chain(also)
+                .reduce(|best, each| if voters(each) > voters(best) { each } else { best });
+            *payloads = best.cloned().into_iter().collect();
+        }
+        self
     }
 
     /// Takes the inputs for a block on the head.
@@ -185,7 +205,7 @@ pub fn build_block(
     })
 }
 
-type Joined = (quintet_components::containers::AttestationData, Arc<SingleMessageAggregate>);
+type Joined = (AttestationData, Arc<SingleMessageAggregate>);
 
 /// The one payload that a block carries for a vote.
 fn join(

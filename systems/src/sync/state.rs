@@ -4,7 +4,8 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     constants::SLOT_DURATION_MS,
     containers::Slot,
-    sync::{DutyGate, SkipReason, SyncState, limits},
+    duties::MissReason,
+    sync::{DutyGate, SyncState, limits},
     tree::BlockTree,
 };
 
@@ -40,20 +41,20 @@ pub struct Standing {
 /// A head near the clock is nobody's inferior. With a head behind the clock the node asks around:
 /// while a followed chain is ahead it syncs; when none is, the network stands still and only duties
 /// can get it going; with nobody to ask it waits for [`limits::ALONE_SLOTS`], then goes on alone.
-pub fn judge_standing(standing: Standing) -> (SyncState, Option<SkipReason>) {
+pub fn judge_standing(standing: Standing) -> (SyncState, Option<MissReason>) {
     let Standing { state, now_slot, head_slot, behind, has_fresh_status, alone_ms } = standing;
     let allowed = match state {
         SyncState::Syncing => limits::SYNCED_BEHIND_SLOTS,
         SyncState::Idle | SyncState::Synced => limits::SYNCING_BEHIND_SLOTS,
     };
     if behind > allowed {
-        (SyncState::Syncing, Some(SkipReason::Syncing))
+        (SyncState::Syncing, Some(MissReason::Syncing))
     } else if has_fresh_status || head_slot.saturating_add(limits::SYNCING_BEHIND_SLOTS) >= now_slot
     {
         (SyncState::Synced, None)
     } else {
         let is_over = alone_ms >= limits::ALONE_SLOTS * SLOT_DURATION_MS;
-        (SyncState::Idle, (!is_over).then_some(SkipReason::Alone))
+        (SyncState::Idle, (!is_over).then_some(MissReason::Alone))
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
     fn a_node_alone_waits_and_then_does_its_duties() {
         let alone =
             |alone_ms| judge_standing(Standing { has_fresh_status: false, alone_ms, ..STANDING });
-        assert_eq!(alone(15_999), (SyncState::Idle, Some(SkipReason::Alone)));
+        assert_eq!(alone(15_999), (SyncState::Idle, Some(MissReason::Alone)));
         assert_eq!(alone(16_000), (SyncState::Idle, None));
     }
 

@@ -1,0 +1,109 @@
+//! The work of a proposal, off the loop: a block is built, then signed and proved.
+
+use quintet_components::{
+    chain::Registry,
+    containers::{MultiMessageAggregate, SignedBlock},
+    duties::{MissReason, Role, Signing},
+    prover::ProverStatus,
+    task::TaskPanic,
+};
+use quintet_prover::{CancelToken, ProofSystem, ProveError, RawSignature};
+
+use crate::{
+    aggregation::job::proof_bytes,
+    production::{BlockInputs, BuildError, BuiltBlock, build_block},
+    verification::block_statements,
+};
+
+/// Why there is no block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) reason: MissReason,
+    pub(super) why: String,
+}
+
+impl Failure {
+    pub(super) fn new(reason: MissReason, why: impl ToString) -> Self {
+        Self { reason, why: why.to_string() }
+    }
+}
+
+impl From<ProveError> for Failure {
+    fn from(error: ProveError) -> Self {
+        let reason = match error {
+            ProveError::Cancelled => MissReason::NotReady,
+            _ => MissReason::ProofFailed,
+        };
+        Self::new(reason, error)
+    }
+}
+
+impl From<TaskPanic> for Failure {
+    fn from(panic: TaskPanic) -> Self {
+        Self::new(MissReason::Panicked, panic)
+    }
+}
+
+/// A block with the proofs of its votes, which nobody has signed.
+pub(super) type Built = Result<BuiltBlock, Failure>;
+
+/// The same, signed and proved.
+pub(super) type Signed = Result<SignedBlock, Failure>;
+
+/// Builds the block: everything but what needs the proposer's signature.
+pub(super) fn build(inputs: &BlockInputs, proofs: &dyn ProofSystem, cancel: &CancelToken) -> Built {
+    build_block(inputs, proofs, cancel).map_err(|error| match error {
+        BuildError::Rejected(rejection) => Failure::new(MissReason::NotAllowed, rejection),
+        BuildError::Prove(error) => error.into(),
+    })
+}
+
+/// Signs a block, proves the signature, and merges it with the proofs of the block's votes.
+pub(super) fn sign(
+    built: &BuiltBlock,
+    registry: &Registry,
+    signing: &Signing,
+    proofs: &dyn ProofSystem,
+    cancel: &CancelToken,
+) -> Signed {
+    if cancel.is_cancelled() {
+        // The slot is over: the key has nothing to sign for it any more.
+        return Err(ProveError::Cancelled.into());
+    }
+    let block = &built.block;
+    let signature = signing
+        .0
+        .sign(block.proposer_index, Role::Proposer, block.slot, built.root)
+        .map_err(|error| Failure::new(MissReason::NotSigned, error))?;
+    let statements = block_statements(block, built.root, registry)
+        .map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection))?;
+    let (proposal, attestations) = statements.split_last().expect("the proposal is the last");
+    let raw = [RawSignature { signer: 0, signature: signature.as_bytes() }];
+    let proposal_proof = proofs.aggregate(proposal, &[], &raw, cancel)?;
+    let mut parts: Vec<_> = attestations
+        .iter()
+        .cloned()
+        .zip(built.proofs.iter().map(|payload| payload.proof.as_bytes()))
+        .collect();
+    parts.push((proposal.clone(), &proposal_proof));
+    let proof = proof_bytes(proofs.merge(&parts, cancel)?)?;
+    Ok(SignedBlock { block: block.clone(), proof: MultiMessageAggregate { proof } })
+}
+
+/// How the prover's timeline shows a built block.
+pub(super) fn summarize_built(built: &Built) -> ProverStatus {
+    summarize(built, |block| block.proofs.iter().map(|each| each.proof.as_bytes().len()).sum())
+}
+
+/// How the prover's timeline shows a signed block.
+pub(super) fn summarize_signed(signed: &Signed) -> ProverStatus {
+    summarize(signed, |block| block.proof.proof.as_bytes().len())
+}
+
+fn summarize<T>(outcome: &Result<T, Failure>, bytes: impl Fn(&T) -> usize) -> ProverStatus {
+    match outcome {
+        Ok(made) => ProverStatus::Proved { bytes: bytes(made) },
+        Err(Failure { reason: MissReason::NotReady, .. }) => ProverStatus::Cancelled,
+        Err(failure) => ProverStatus::Failed(failure.why.clone()),
+    }
+}
