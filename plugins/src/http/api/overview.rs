@@ -114,7 +114,7 @@ impl From<&PeerView> for PeerBody {
 }
 
 impl From<DutyCounts> for DutiesBody {
-    fn from(DutyCounts { proposed, attested, missed }: DutyCounts) -> Self {
+    fn from(DutyCounts { proposed, attested, missed, .. }: DutyCounts) -> Self {
         Self { proposed, attested, missed }
     }
 }
