@@ -52,7 +52,7 @@ use quintet::{
             codec::{snappy, topic::Topic},
         },
     },
-    prover::{CancelToken, ProofSystem, RawSignature, by_name},
+    prover::{CancelToken, ProofSystem, RawSignature, Statement, by_name},
     systems::{
         transition::{anchor_block, generate_genesis},
         verification::{SignatureCheck, SignatureVerifier, block_statements, scheme_of},
