@@ -5,6 +5,7 @@
 
 mod aggregation;
 mod clock;
+pub mod driver;
 mod duties;
 mod fork_choice;
 mod group;

@@ -1,82 +1,41 @@
-//! Blocks through the state transition.
+//! Blocks through the state transition, by the test driver's own runner.
 
 use libtest_mimic::Failed;
 use quintet_components::{
-    containers::{Block, JustificationVotes, JustifiedSlots, Root, RootList, State, Validators},
-    rejection::{Rejection, RejectionReason},
+    containers::{JustificationVotes, JustifiedSlots, Root, RootList, State, Validators},
+    rejection::Rejection,
 };
-use quintet_systems::transition::{
-    process_block, process_slots, proposer_for_slot, state_transition,
-};
+use quintet_plugins::driver::TransitionRun;
 use serde_json::Value;
 use tree_hash::TreeHash;
 
-use crate::vectors::{field, optional, same};
+use crate::vectors::{optional, same};
 
 pub fn run(case: &Value) -> Result<(), Failed> {
-    let mut state: State = field(case, "pre")?;
-    let blocks: Vec<Block> = field(case, "blocks")?;
+    let mut run = TransitionRun::read(case)?;
     let reason: Option<String> = optional(case, "rejectionReason")?;
-    let mut roots = vec![state.latest_block_header.tree_hash_root()];
-    let mut refused = None;
-    if blocks.is_empty() {
-        refused =
-            reason.as_deref().map(|reason| refusal_before_a_block(&state, reason)).transpose()?;
-    }
-    for (index, block) in blocks.iter().enumerate() {
-        roots.push(block.tree_hash_root());
-        let before = state.tree_hash_root();
-        let last = index + 1 == blocks.len();
-        match apply(&state, block, reason.as_deref(), last) {
-            Ok(post) => state = post,
-            Err(rejection) => {
-                same("the state after a refusal", &state.tree_hash_root(), &before)?;
-                same("the refused block is the last", &last, &true)?;
-                refused = Some(rejection);
-            }
+    let mut roots = vec![run.state.latest_block_header.tree_hash_root()];
+    roots.extend(run.blocks().iter().map(TreeHash::tree_hash_root));
+    let mut refused: Option<Rejection> = None;
+    let mut before = run.state.tree_hash_root();
+    while let Some(outcome) = run.advance() {
+        same("the refused block is the last", &refused.is_some(), &false)?;
+        if let Err(rejection) = outcome {
+            same("the state after a refusal", &run.state.tree_hash_root(), &before)?;
+            refused = Some(rejection);
         }
+        before = run.state.tree_hash_root();
     }
     let named = refused.as_ref().map(|rejection| rejection.reason.name().to_owned());
     same("rejection reason", &named, &reason)?;
     if let Some(root) = optional::<Root>(case, "postStateRoot")? {
-        same("post-state root", &state.tree_hash_root(), &root)?;
+        same("post-state root", &run.state.tree_hash_root(), &root)?;
     }
     let Some(post) = case.get("post").and_then(Value::as_object) else { return Ok(()) };
     for (name, expected) in post.iter().filter(|(_, expected)| !expected.is_null()) {
-        check(&state, name, expected, &roots)?;
+        check(&run.state, name, expected, &roots)?;
     }
     Ok(())
-}
-
-/// Slot processing is left out where only that reaches the reason: no field of a vector tells.
-fn apply(
-    state: &State,
-    block: &Block,
-    reason: Option<&str>,
-    last: bool,
-) -> Result<State, Rejection> {
-    let skipped = [
-        RejectionReason::BlockSlotMismatch.name(),
-        RejectionReason::BlockOlderThanLatestHeader.name(),
-    ];
-    if reason.is_some_and(|reason| skipped.contains(&reason)) && (last || block.slot <= state.slot)
-    {
-        let mut post = state.clone();
-        return process_block(&mut post, block).map(|()| post);
-    }
-    state_transition(state, block)
-}
-
-/// A vector without blocks was refused while its block was being made: advancing the state, or
-/// asking who proposes.
-fn refusal_before_a_block(state: &State, reason: &str) -> Result<Rejection, Failed> {
-    let mut advanced = state.clone();
-    let outcome = if reason == RejectionReason::EmptyValidatorRegistry.name() {
-        proposer_for_slot(state.slot + 1, state.validators.len()).map(|_| ())
-    } else {
-        process_slots(&mut advanced, state.slot)
-    };
-    outcome.err().ok_or_else(|| format!("nothing refuses with {reason}").into())
 }
 
 fn check(state: &State, name: &str, expected: &Value, roots: &[Root]) -> Result<(), Failed> {

@@ -6,8 +6,7 @@ use std::{
 };
 
 use libtest_mimic::Failed;
-use quintet_components::json;
-use serde::de::DeserializeOwned;
+pub use quintet_plugins::driver::{field, optional};
 use serde_json::Value;
 
 pub fn folder() -> PathBuf {
@@ -56,20 +55,6 @@ pub fn run_file(file: &Path, run: impl Fn(&Value) -> Result<(), Failed>) -> Resu
         })?;
     }
     Ok(())
-}
-
-/// A field of a vector, through the reader that the node uses.
-pub fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Result<T, Failed> {
-    let field = value.get(name).ok_or_else(|| Failed::from(format!("no field {name}")))?;
-    json::from_value(field.clone()).map_err(|error| format!("{name}.{error}").into())
-}
-
-/// A field that may be missing or null.
-pub fn optional<T: DeserializeOwned>(value: &Value, name: &str) -> Result<Option<T>, Failed> {
-    match value.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => field(value, name).map(Some),
-    }
 }
 
 /// Equal, or a failure that names what differs.

@@ -191,7 +191,8 @@ fn a_fork_from_a_state_that_left_the_cache_is_imported() {
     let import = |node: &mut TestNode, tree: &Tree, blocks: &mut dyn Iterator<Item = usize>| {
         let verdicts = blocks.map(|block| {
             let built = &tree.blocks[block];
-            node.tick_to(node.time().max(5 * built.at.slot), false);
+            let now = node.time();
+            node.tick_to(now.max(5 * built.at.slot), false);
             node.block(SignedBlock::clone(&built.block))
         });
         verdicts.collect::<Vec<_>>()

@@ -47,7 +47,7 @@ fn check(
         labels.get(label).copied().ok_or_else(|| format!("unknown label {label}").into())
     };
     let expected_label = || label(expected.as_str().ok_or("a label is a text")?);
-    let world = scenario.node.world();
+    let world = scenario.driven.node.world();
     let head = world.resource::<Head>().0;
     let safe_target = world.resource::<SafeTarget>().0;
     let justified = world.resource::<Justified>().0;

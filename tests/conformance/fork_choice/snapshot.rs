@@ -9,6 +9,7 @@ use quintet_components::{
     tree::BlockTree,
     votes::{Known, New, Phase, Pool, Signed, Vote},
 };
+use quintet_plugins::driver::{PayloadPoolEntry, payload_pool};
 use quintet_systems::fork_choice::{block_weights, pool};
 use serde::Deserialize;
 
@@ -43,13 +44,6 @@ pub struct SignaturePoolEntry {
     pub validator_indices: Vec<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PayloadPoolEntry {
-    pub data_root: Root,
-    pub participant_sets: Vec<Vec<u64>>,
-}
-
 impl Snapshot {
     pub fn of(world: &mut World) -> Self {
         let block_weights = block_weights(world)
@@ -77,8 +71,8 @@ impl Snapshot {
             block_roots,
             block_weights,
             attestation_signatures,
-            new_aggregated_payloads: payloads::<New>(world, Phase::New),
-            known_aggregated_payloads: payloads::<Known>(world, Phase::Known),
+            new_aggregated_payloads: payload_pool::<New>(world, Phase::New),
+            known_aggregated_payloads: payload_pool::<Known>(world, Phase::Known),
         }
     }
 
@@ -102,18 +96,4 @@ fn votes<P: Pool>(world: &World) -> impl Iterator<Item = (Entity, Root)> {
     pool::members::<P>(world)
         .into_iter()
         .filter_map(|vote| Some((vote, world.get::<Vote>(vote)?.root)))
-}
-
-fn payloads<P: Pool>(world: &World, phase: Phase) -> Vec<PayloadPoolEntry> {
-    let mut entries: Vec<_> = votes::<P>(world)
-        .map(|(vote, data_root)| {
-            let mut participant_sets: Vec<Vec<u64>> = pool::payloads(world, vote, phase)
-                .map(|(_, payload)| payload.participants.indices().collect())
-                .collect();
-            participant_sets.sort_unstable();
-            PayloadPoolEntry { data_root, participant_sets }
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.data_root);
-    entries
 }

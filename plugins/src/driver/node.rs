@@ -1,0 +1,197 @@
+//! A node whose clock is turned by hand: any app of the node's plugins, without its runner.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bevy_app::App;
+use bevy_ecs::{message::Messages, prelude::*};
+use quintet_components::{
+    chain::{IsAggregator, LandedProposal},
+    clock::{CurrentInterval, SlotClock, UnixTime},
+    constants::INTERVALS_PER_SLOT,
+    containers::{SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot},
+    messages::{
+        AggregateReceived, AttestationReceived, BlockReceived, InputId, InputJudged, Verdict,
+    },
+};
+use quintet_systems::{
+    fork_choice::{
+        gossip::{AggregateChecks, AttestationChecks},
+        import::ImportQueue,
+    },
+    scheduler::ProverScheduler,
+};
+
+use crate::InboundLanes;
+
+/// A node to drive by hand. Its app has the node's plugins, is finished, and is never run.
+///
+/// Nothing here waits for a task that needs another thread's help: `between_updates` is where a
+/// caller lets such tasks end.
+pub struct DrivenNode {
+    /// The app.
+    pub app: App,
+    next_id: u64,
+    verdicts: HashMap<InputId, Verdict>,
+    between_updates: Box<dyn FnMut()>,
+}
+
+impl DrivenNode {
+    /// Takes an app over. `between_updates` runs once before every update.
+    pub fn new(app: App, between_updates: Box<dyn FnMut()>) -> Self {
+        Self { app, next_id: 0, verdicts: HashMap::new(), between_updates }
+    }
+
+    /// The world.
+    pub fn world(&mut self) -> &mut World {
+        self.app.world_mut()
+    }
+
+    /// Updates until nothing is under way.
+    pub fn settle(&mut self) {
+        loop {
+            self.update();
+            if self.is_idle() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.update();
+    }
+
+    /// Whether no import, check or proof is under way.
+    fn is_idle(&self) -> bool {
+        let world = self.app.world();
+        world.resource::<ImportQueue>().is_empty()
+            && world.resource::<AttestationChecks>().is_empty()
+            && world.resource::<AggregateChecks>().is_empty()
+            && world.resource::<ProverScheduler>().running() == 0
+            && world.resource::<ProverScheduler>().waiting() == 0
+    }
+
+    /// One update.
+    ///
+    /// # Panics
+    /// When an item is judged twice, which no node does.
+    pub fn update(&mut self) {
+        (self.between_updates)();
+        self.app.update();
+        let mut judged = self.app.world_mut().resource_mut::<Messages<InputJudged>>();
+        for InputJudged { id, verdict } in judged.drain() {
+            let before = self.verdicts.insert(id, verdict);
+            assert!(before.is_none(), "{id:?} was judged twice");
+        }
+    }
+
+    /// Intervals since genesis.
+    pub fn time(&self) -> u64 {
+        self.app.world().resource::<CurrentInterval>().count
+    }
+
+    /// Turns the clock to an interval and walks there, however far it is. A proposal lands at
+    /// the last of them, if any.
+    pub fn tick_to(&mut self, count: u64, has_proposal: bool) {
+        let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
+        self.tick_to_ms(now_ms, has_proposal);
+    }
+
+    /// Turns the clock to an interval and walks there, without waiting for what is under way.
+    pub fn turn_to(&mut self, count: u64) {
+        let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
+        self.world().resource_mut::<UnixTime>().now_ms = now_ms;
+        while self.time() < count {
+            self.update();
+        }
+    }
+
+    /// Turns the clock to a Unix time in milliseconds.
+    pub fn tick_to_ms(&mut self, now_ms: u64, has_proposal: bool) {
+        let world = self.app.world_mut();
+        let count = world.resource::<SlotClock>().total_intervals(now_ms);
+        let landed: Option<Slot> = (has_proposal && count.is_multiple_of(INTERVALS_PER_SLOT))
+            .then_some(count / INTERVALS_PER_SLOT);
+        world.resource_mut::<LandedProposal>().0 = landed;
+        world.resource_mut::<UnixTime>().now_ms = now_ms;
+        while self.time() < count {
+            self.update();
+        }
+        self.settle();
+        self.world().resource_mut::<LandedProposal>().0 = None;
+    }
+
+    /// Whether the node aggregates.
+    pub fn set_aggregator(&mut self, yes: bool) {
+        self.world().resource_mut::<IsAggregator>().0 = yes;
+    }
+
+    fn id(&mut self) -> InputId {
+        self.next_id += 1;
+        InputId(self.next_id)
+    }
+
+    /// Hands in a block and waits for its verdict.
+    pub fn block(&mut self, block: SignedBlock) -> Verdict {
+        let id = self.offer_block(block);
+        self.verdict(id)
+    }
+
+    /// Hands in a block.
+    ///
+    /// # Panics
+    /// When the lane is full: update in between.
+    pub fn offer_block(&mut self, block: SignedBlock) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        assert!(lanes.blocks.offer(BlockReceived::new(id, Arc::new(block))), "lane is full");
+        id
+    }
+
+    /// Hands in a vote and waits for its verdict.
+    pub fn attestation(&mut self, attestation: SignedAttestation) -> Verdict {
+        let id = self.offer_attestation(attestation);
+        self.verdict(id)
+    }
+
+    /// Hands in a vote.
+    ///
+    /// # Panics
+    /// As [`Self::offer_block`].
+    pub fn offer_attestation(&mut self, attestation: SignedAttestation) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        let received = AttestationReceived { id, attestation: Arc::new(attestation) };
+        assert!(lanes.attestations.offer(received), "lane is full");
+        id
+    }
+
+    /// Hands in an aggregate and waits for its verdict.
+    pub fn aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> Verdict {
+        let id = self.offer_aggregate(aggregate);
+        self.verdict(id)
+    }
+
+    /// Hands in an aggregate.
+    ///
+    /// # Panics
+    /// As [`Self::offer_block`].
+    pub fn offer_aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> InputId {
+        let id = self.id();
+        let lanes = self.app.world().resource::<InboundLanes>();
+        let received = AggregateReceived { id, aggregate: Arc::new(aggregate) };
+        assert!(lanes.aggregates.offer(received), "lane is full");
+        id
+    }
+
+    /// The verdict on an item, if there is one already.
+    pub fn verdict_now(&mut self, id: InputId) -> Option<Verdict> {
+        self.verdicts.remove(&id)
+    }
+
+    /// The verdict on an item, after everything under way has ended.
+    ///
+    /// # Panics
+    /// When the item is not judged, or its verdict was taken before.
+    pub fn verdict(&mut self, id: InputId) -> Verdict {
+        self.settle();
+        self.verdicts.remove(&id).expect("every item is judged")
+    }
+}

@@ -1,0 +1,154 @@
+//! Blocks through the state transition, and the check of a block's proof.
+
+use quintet_components::{
+    chain::Registry,
+    containers::{Block, Root, SignedBlock, Slot, State},
+    preset::SignaturePreset,
+    rejection::{Rejection, RejectionReason},
+};
+use quintet_prover::{self as prover, ProofSystem};
+use quintet_systems::{
+    transition::{process_block, process_slots, proposer_for_slot, state_transition},
+    verification::{scheme_of, verify_block},
+};
+use serde::Serialize;
+use serde_json::Value;
+use tree_hash::TreeHash;
+
+use super::{
+    placeholder::{self, PlaceholderProofs},
+    read::{ReadError, field, optional},
+};
+
+/// A case under way: a state, and the blocks that it has yet to take.
+#[derive(Clone, Debug)]
+pub struct TransitionRun {
+    /// The state so far.
+    pub state: State,
+    blocks: Vec<Block>,
+    next: usize,
+    reason: Option<String>,
+    /// Whether a case without blocks has still to be refused.
+    refuse_first: bool,
+}
+
+impl TransitionRun {
+    /// Reads `{pre, blocks}` and, if it is there, the `rejectionReason`: it chooses what is asked
+    /// where the blocks do not say it.
+    ///
+    /// # Errors
+    /// A field is missing or of another shape.
+    pub fn read(case: &Value) -> Result<Self, ReadError> {
+        let blocks: Vec<Block> = field(case, "blocks")?;
+        let reason: Option<String> = optional(case, "rejectionReason")?;
+        let refuse_first = blocks.is_empty() && reason.is_some();
+        Ok(Self { state: field(case, "pre")?, blocks, next: 0, reason, refuse_first })
+    }
+
+    /// The blocks of the case.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Applies the next block. The state is unchanged after a refusal.
+    pub fn advance(&mut self) -> Option<Result<(), Rejection>> {
+        if std::mem::take(&mut self.refuse_first) {
+            return self.before_a_block().err().map(Err);
+        }
+        let block = self.blocks.get(self.next)?;
+        self.next += 1;
+        Some(self.apply(block).map(|post| self.state = post))
+    }
+
+    /// Applies every block.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn run(mut self) -> Result<State, Rejection> {
+        while let Some(outcome) = self.advance() {
+            outcome?;
+        }
+        Ok(self.state)
+    }
+
+    /// Slot processing is left out where only that reaches the reason: no field of a vector tells.
+    fn apply(&self, block: &Block) -> Result<State, Rejection> {
+        let skipped = [
+            RejectionReason::BlockSlotMismatch.name(),
+            RejectionReason::BlockOlderThanLatestHeader.name(),
+        ];
+        let last = self.next == self.blocks.len();
+        if self.reason.as_deref().is_some_and(|reason| skipped.contains(&reason))
+            && (last || block.slot <= self.state.slot)
+        {
+            let mut post = self.state.clone();
+            return process_block(&mut post, block).map(|()| post);
+        }
+        state_transition(&self.state, block)
+    }
+
+    /// A case without blocks was refused while its block was being made: advancing the state, or
+    /// asking who proposes.
+    fn before_a_block(&self) -> Result<(), Rejection> {
+        let empty = RejectionReason::EmptyValidatorRegistry.name();
+        if self.reason.as_deref() == Some(empty) {
+            return proposer_for_slot(
+                self.state.slot.saturating_add(1),
+                self.state.validators.len(),
+            )
+            .map(|_| ());
+        }
+        process_slots(&mut self.state.clone(), self.state.slot)
+    }
+}
+
+/// What the driver tells of a post-state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostState {
+    /// The state's slot.
+    pub slot: Slot,
+    /// The slot of the latest block.
+    pub latest_block_header_slot: Slot,
+    /// The header's state root, zero as the transition leaves it.
+    pub latest_block_header_state_root: Root,
+    /// Slots of history.
+    pub historical_block_hashes_count: usize,
+}
+
+impl From<&State> for PostState {
+    fn from(state: &State) -> Self {
+        Self {
+            slot: state.slot,
+            latest_block_header_slot: state.latest_block_header.slot,
+            latest_block_header_state_root: state.latest_block_header.state_root,
+            historical_block_hashes_count: state.historical_block_hashes.len(),
+        }
+    }
+}
+
+/// Checks the proof of `{anchorState, signedBlock}`: a placeholder as one, every other with the
+/// embedded proof system for the preset of the case's `leanEnv`, or else for this one.
+///
+/// # Errors
+/// The inner error is the refusal.
+pub fn verify_signatures(
+    case: &Value,
+    preset: SignaturePreset,
+) -> Result<Result<(), Rejection>, ReadError> {
+    let state: State = field(case, "anchorState")?;
+    let signed: SignedBlock = field(case, "signedBlock")?;
+    let preset = match optional::<String>(case, "leanEnv")?.as_deref() {
+        Some("test") => SignaturePreset::Test,
+        Some("prod") => SignaturePreset::Production,
+        Some(other) => {
+            return Err(ReadError(format!("leanEnv: {other:?} is neither test nor prod")));
+        }
+        None => preset,
+    };
+    let real = prover::Multisig::new(scheme_of(preset));
+    let is_placeholder = signed.proof.proof.as_bytes().starts_with(placeholder::PREFIX);
+    let proofs: &dyn ProofSystem = if is_placeholder { &PlaceholderProofs } else { &real };
+    let root = signed.block.tree_hash_root();
+    Ok(verify_block(&signed, root, &Registry::new(&state.validators), proofs))
+}
