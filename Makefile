@@ -28,7 +28,8 @@ lint-tools: setup ## install the pinned lint tools
 devnet: setup ## run a local devnet
 	cargo run --release $(LOCKED) -- devnet $(ARGS)
 
-test: setup ## run every test, doc tests included
+test: ## run every test, doc tests included
+	@bash .ci/setup test
 	@bash .ci/test $(ARGS)
 
 test-crash: setup ## kill a node KILLS times while it imports, prunes and signs

@@ -11,6 +11,7 @@ mod support;
 #[path = "../quic/raw.rs"]
 mod raw;
 
+mod driver;
 mod fork_choice;
 mod gossipsub;
 mod justifiability;
@@ -40,6 +41,13 @@ const CATEGORIES: [(&str, Run); 8] = [
     ("sync", sync::run),
 ];
 
+/// The categories that also go through the HTTP test driver, where their names begin with `driver`.
+const DRIVEN: [(&str, Run); 3] = [
+    ("fork_choice", driver::fork_choice),
+    ("state_transition", driver::state_transition),
+    ("verify_signatures", driver::verify_signatures),
+];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let folder = vectors::folder();
@@ -52,10 +60,12 @@ fn main() -> ExitCode {
         eprintln!("{message}; skipped");
     }
     let mut trials = Vec::new();
-    for (category, run) in CATEGORIES {
-        for file in vectors::files(&folder.join(category)) {
-            let name = vectors::name(&folder, &file);
-            trials.push(Trial::test(name, move || vectors::run_file(&file, run)));
+    for (prefix, categories) in [("", &CATEGORIES[..]), ("driver::", &DRIVEN[..])] {
+        for &(category, run) in categories {
+            for file in vectors::files(&folder.join(category)) {
+                let name = format!("{prefix}{}", vectors::name(&folder, &file));
+                trials.push(Trial::test(name, move || vectors::run_file(&file, run)));
+            }
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -1,7 +1,7 @@
 //! The test driver: leanSpec's vectors through the world of a node.
 //!
 //! [`Scenario`] and [`TransitionRun`] run a vector against the node's own plugins, systems and
-//! functions, on a clock that the steps turn. The conformance suite uses them, and `routes` is
+//! functions, on a clock that the steps turn. The conformance suite uses them, and [`routes()`] is
 //! their HTTP face, which a node serves only when `HIVE_LEAN_TEST_DRIVER=1`.
 //!
 //! It is the one module here that both speaks HTTP and uses `systems`. It is a module of its own,
@@ -21,6 +21,7 @@ mod authored;
 mod node;
 pub mod placeholder;
 mod read;
+mod routes;
 mod scenario;
 mod transition;
 mod worker;
@@ -28,6 +29,7 @@ mod worker;
 pub use authored::{PayloadPoolEntry, payload_pool};
 pub use node::DrivenNode;
 pub use read::{ReadError, field, optional};
+pub use routes::{MAX_BODY_BYTES, TestDriverPlugin, routes};
 pub use scenario::{
     BlockStep, InitError, MAX_BLOCKS, MAX_INTERVALS_A_STEP, MAX_SLOT, Scenario, Step, Summary, Time,
 };

@@ -187,7 +187,7 @@ impl Scenario {
                 match to {
                     Time::Interval(_) => self.node.tick_to(count, has_proposal),
                     Time::Seconds(time) => {
-                        self.node.tick_to_ms(time.saturating_mul(1000), has_proposal)
+                        self.node.tick_to_ms(time.saturating_mul(1000), has_proposal);
                     }
                 }
                 Ok(Verdict::Accepted)
