@@ -62,8 +62,8 @@ function drawRail(overview, slot) {
   const width = Math.max(200, box.clientWidth);
   const points = FACTS.map(([name, key]) => ({ name, key, slot: overview[key]?.slot })).filter((point) => point.slot != null);
   if (!points.length) return;
-  const from = Math.min(...points.map((point) => point.slot), slot - 8);
-  const to = Math.max(slot, ...points.map((point) => point.slot)) + .6;
+  const from = Math.max(0, Math.min(...points.map((point) => point.slot), slot - 8));
+  const to = Math.max(slot, from + 8, ...points.map((point) => point.slot)) + .6;
   const x = (at) => 14 + ((at - from) / Math.max(1, to - from)) * (width - 46);
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000].find((each) => (to - from) / each <= width / 44) ?? 20000;
   const ticks = [];

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -119,12 +119,17 @@ impl<S: Send + Sync> FromRequest<S> for Json {
             let text = "the body has to be application/json";
             return Err(failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
+        let too_large = || {
+            let text = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+            Err(failure(StatusCode::PAYLOAD_TOO_LARGE, &text))
+        };
+        // What says that it will be too large need not come.
+        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return too_large();
+        }
         match Bytes::from_request(request, state).await {
             Ok(body) => Ok(Self(body.into())),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let text = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-                Err(failure(StatusCode::PAYLOAD_TOO_LARGE, &text))
-            }
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
             Err(_) => Err(failure(StatusCode::BAD_REQUEST, "the body ended early")),
         }
     }
