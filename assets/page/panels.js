@@ -159,7 +159,8 @@ function drawSessions({ sessions }) {
         job.asked_ms && s("line", { class: "wait", x1: x(relative(session, job.asked_ms)), x2: begin ?? end, y1: top + 3.5, y2: top + 3.5 }),
         begin != null && s("rect", { class: `job ${job.kind} ${look}`, x: begin, y: top, width: Math.max(2, end - begin), height: 7, rx: 1.5 }));
     });
-    const done = session.jobs.map((job) => job.ended_ms).filter(Boolean);
+    const own = session.jobs.filter((job) => job.kind === "aggregation");
+    const done = (own.length ? own : session.jobs).map((job) => job.ended_ms).filter(Boolean);
     const after = done.length ? relative(session, Math.max(...done)) : null;
     const outcome = `${session.outcome}${after != null && session.outcome !== "empty" ? ` ${after >= 0 ? "+" : "−"}${Math.abs(Math.round(after))}` : ""}`;
     const tone = { late: "level-warn", cut: "level-warn", failed: "level-bad" }[session.outcome] ?? "";

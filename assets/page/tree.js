@@ -6,7 +6,7 @@ const LANE = 62;
 const FAR = .42;
 const ROLE_NAMES = { head: "head", safe: "safe", justified: "justified", finalized: "finalized" };
 
-const treeView = { zoom: 1, fold: true, opened: new Set(), picked: null, follow: true, laid: null };
+const treeView = { zoom: 1, fold: true, opened: new Set(), picked: null, stick: true, laid: null };
 
 function drawTree() {
   const box = $("tree-view");
@@ -32,7 +32,6 @@ function drawTree() {
   const y = (item) => top + (item.lane ? (names - 1) * 12 + item.lane * lane : 0);
   const fullWidth = 68 + Math.max(0, laid.slots.length - 1) * width;
   const fullHeight = Math.max(tall, box.clientHeight - 1);
-  const following = box.scrollLeft + box.clientWidth >= box.scrollWidth - 40;
   const [left, scrolledTop] = [box.scrollLeft, box.scrollTop];
   const ids = new Map(laid.items.map((item, at) => [item.key, `block-${at}`]));
   const drawing = s("svg", { width: fullWidth, height: fullHeight, role: "presentation" },
@@ -43,8 +42,7 @@ function drawTree() {
   if (!laid.items.some((item) => item.key === treeView.picked)) treeView.picked = null;
   markPicked();
   box.scrollTop = scrolledTop;
-  box.scrollLeft = treeView.follow && following ? box.scrollWidth : left;
-  treeView.follow = true;
+  box.scrollLeft = treeView.stick ? box.scrollWidth : left;
 }
 
 function axis(laid, width, height) {
@@ -103,10 +101,7 @@ function pick(item, scroll = true) {
   if (!item) return;
   treeView.picked = item.key;
   markPicked();
-  if (scroll) {
-    treeView.follow = false;
-    $("tree-view").querySelector(".picked")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }
+  if (scroll) $("tree-view").querySelector(".picked")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function markPicked() {
@@ -135,7 +130,7 @@ function markPicked() {
 function toggleRun(item) {
   if (!item?.run.length) return;
   for (const block of item.run) treeView.opened.add(block.root);
-  treeView.follow = false;
+  treeView.stick = false;
   treeView.picked = item.key;
   drawTree();
 }
@@ -151,7 +146,7 @@ function zoomTo(zoom) {
   const box = $("tree-view");
   const middle = (box.scrollLeft + box.clientWidth / 2) / box.scrollWidth;
   treeView.zoom = Math.min(2.5, Math.max(.02, zoom));
-  treeView.follow = false;
+  treeView.stick = false;
   drawTree();
   box.scrollLeft = middle * box.scrollWidth - box.clientWidth / 2;
 }
@@ -164,6 +159,8 @@ function fitTree() {
 
 function setUpTree() {
   const box = $("tree-view");
+  // Whoever looks at the end sees what comes; whoever looks elsewhere is left alone.
+  box.addEventListener("scroll", () => { treeView.stick = box.scrollLeft + box.clientWidth >= box.scrollWidth - 40; });
   box.addEventListener("click", (event) => {
     const group = event.target.closest?.(".item");
     if (!group) return;
