@@ -1,5 +1,9 @@
 //! The `quintet` command.
 
+#[cfg(all(feature = "heap-profile", target_os = "linux"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 mod cli;
 mod commands;
 mod logging;

@@ -63,6 +63,15 @@ pub(crate) struct NodeArgs {
     /// The metrics' port; the one of `validator-config.yaml`, or 5054. The API's port serves both.
     #[arg(long, env = "QUINTET_METRICS_PORT", value_name = "PORT")]
     pub(crate) metrics_port: Option<u16>,
+    /// The file of the token that requests to the admin API have to bring; needed when HTTP is
+    /// served beyond loopback. `QUINTET_ADMIN_TOKEN` is the token itself.
+    #[arg(long, env = "QUINTET_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// Origins whose pages may read the API's answers, repeated or with commas between; `*` for
+    /// all. None by default.
+    #[arg(long, env = "QUINTET_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
+    #[serde(deserialize_with = "one_or_more", default)]
+    pub(crate) cors_origins: Option<Vec<String>>,
     /// Where to get the finalized state from when the data folder is empty: base URLs or full
     /// paths, repeated or with commas between.
     #[arg(long, env = "QUINTET_CHECKPOINT_SYNC_URL", value_delimiter = ',', value_name = "URL")]
@@ -156,6 +165,8 @@ impl NodeArgs {
                 http_address,
                 api_port,
                 metrics_port,
+                admin_token_file,
+                cors_origins,
                 checkpoint_sync_url,
                 is_aggregator,
                 attestation_committee_count,

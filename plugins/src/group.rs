@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bevy_app::{App, Plugin, PluginGroup, PluginGroupBuilder};
 use quintet_components::{
     aggregation::AggregationConfig, chain::IsAggregator, duties::Signing, preset::SignaturePreset,
-    prover::ProverLimits, storage::ResumeData,
+    prover::ProverLimits, snapshot::NodeIdentity, storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
 
 use crate::{
-    AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, InboundPlugin,
-    NetworkConfig, NetworkPlugin, OrderPlugin, ProverPlugin, ReaggregationPlugin, ResumePlugin,
-    RunnerPlugin, SlotLogPlugin, StopPlugin, SyncPlugin, TasksPlugin, WallClock,
+    AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, HttpConfig, HttpPlugin,
+    InboundPlugin, NetworkConfig, NetworkPlugin, OrderPlugin, ProverPlugin, ReaggregationPlugin,
+    ResumePlugin, RunnerPlugin, SlotLogPlugin, StopPlugin, SyncPlugin, TasksPlugin, WallClock,
     storage::{RocksDbPlugin, Store},
 };
 
@@ -38,6 +38,10 @@ pub struct NodeConfig {
     pub resumed: Option<ResumeData>,
     /// How the node talks to others; not at all without.
     pub network: Option<NetworkConfig>,
+    /// Where the node is asked over HTTP; nowhere without.
+    pub http: Option<HttpConfig>,
+    /// What it then says of itself.
+    pub identity: NodeIdentity,
     /// Where time comes from.
     pub clock: WallClock,
 }
@@ -56,6 +60,8 @@ impl NodeConfig {
             store: None,
             resumed: None,
             network: None,
+            http: None,
+            identity: NodeIdentity::default(),
             clock: WallClock::default(),
         }
     }
@@ -82,6 +88,7 @@ impl NodeConfig {
 /// | [`RocksDbPlugin`] | keeps the chain | `store` |
 /// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
 /// | [`DutiesPlugin`] | proposes and votes | `signing` |
+/// | [`HttpPlugin`] | the API, metrics, pages | `http` |
 /// | [`SlotLogPlugin`] | a line in the log for each slot | |
 pub struct NodePlugins {
     config: NodeConfig,
@@ -127,6 +134,9 @@ impl PluginGroup for NodePlugins {
         }
         if let Some(signing) = config.signing {
             group = group.add(DutiesPlugin { signing });
+        }
+        if let Some(http) = config.http {
+            group = group.add(HttpPlugin { config: http, node: config.identity });
         }
         group.add(SlotLogPlugin)
     }

@@ -6,4 +6,6 @@
 mod support;
 
 mod admin;
+mod bad_input;
+mod document;
 mod paths;

@@ -141,7 +141,7 @@ impl Served {
         };
         change(&mut config);
         let mut node = TestNode::new(setup.with(move |app| {
-            app.add_plugins(HttpPlugin { config });
+            app.add_plugins(HttpPlugin { config, ..HttpPlugin::default() });
         }));
         node.update();
         let LocalHttp { api, metrics } = *node.world().resource::<LocalHttp>();

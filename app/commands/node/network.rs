@@ -1,10 +1,10 @@
 //! Where the node is and whom it talks to.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use quintet::network_dir;
 use quintet_components::{aggregation::AggregationConfig, containers::ValidatorIndex};
-use quintet_plugins::{NetworkConfig, network::NodeKey};
+use quintet_plugins::{HttpConfig, NetworkConfig, http::AdminToken, network::NodeKey};
 
 use super::{Failure, files::Files};
 use crate::cli::NodeArgs;
@@ -14,23 +14,46 @@ const QUIC_PORT: u16 = 9000;
 const API_PORT: u16 = 5052;
 const METRICS_PORT: u16 = 5054;
 
+/// The variable with the token itself: as a flag, whoever lists processes would see it.
+const ADMIN_TOKEN: &str = "QUINTET_ADMIN_TOKEN";
+
 /// Where the node serves its API and its metrics: on one listener when both are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HttpAddresses {
-    pub(super) api: SocketAddr,
-    pub(super) metrics: SocketAddr,
+pub(super) fn http(settings: &NodeArgs, files: &Files) -> Result<HttpConfig, Failure> {
+    let ip = settings.http_address.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let node = files.node.as_ref();
+    let api = settings.api_port.or(node.and_then(|node| node.api_port));
+    let metrics = settings.metrics_port.or(node.and_then(|node| node.metrics_port));
+    Ok(HttpConfig {
+        api: Some((ip, api.unwrap_or(API_PORT)).into()),
+        metrics: Some((ip, metrics.unwrap_or(METRICS_PORT)).into()),
+        admin_token: admin_token(settings)?,
+        cors_origins: cors_origins(settings.cors_origins.as_deref().unwrap_or_default())?,
+        ..HttpConfig::default()
+    })
 }
 
-impl HttpAddresses {
-    pub(super) fn new(settings: &NodeArgs, files: &Files) -> Self {
-        let ip = settings.http_address.unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let node = files.node.as_ref();
-        let api = settings.api_port.or(node.and_then(|node| node.api_port));
-        let metrics = settings.metrics_port.or(node.and_then(|node| node.metrics_port));
-        Self {
-            api: (ip, api.unwrap_or(API_PORT)).into(),
-            metrics: (ip, metrics.unwrap_or(METRICS_PORT)).into(),
-        }
+fn admin_token(settings: &NodeArgs) -> Result<Option<AdminToken>, Failure> {
+    if let Ok(text) = std::env::var(ADMIN_TOKEN) {
+        let token = AdminToken::new(&text).map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?;
+        return Ok(Some(token));
+    }
+    Ok(settings.admin_token_file.as_deref().map(AdminToken::read).transpose()?)
+}
+
+/// Each is `*`, or a scheme and an authority, as browsers send them.
+fn cors_origins(named: &[String]) -> Result<Vec<String>, Failure> {
+    let is_origin = |origin: &str| {
+        origin == "*"
+            || origin.split_once("://").is_some_and(|(scheme, authority)| {
+                !scheme.is_empty()
+                    && !authority.is_empty()
+                    && authority.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+            })
+    };
+    let origins: Vec<String> = named.iter().map(|origin| origin.trim().to_owned()).collect();
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(wrong) => Err(format!("{wrong:?} is no origin like http://127.0.0.1:3000").into()),
+        None => Ok(origins),
     }
 }
 

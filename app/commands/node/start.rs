@@ -1,6 +1,7 @@
 //! A node from settings and files.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,10 +12,12 @@ use quintet_components::{
     aggregation::AggregationConfig,
     containers::ValidatorIndex,
     prover::ProverLimits,
+    snapshot::NodeIdentity,
     storage::{ChainIdentity, SigningRecord},
 };
 use quintet_plugins::{
     Anchor, NodeConfig, StopHandle, WallClock,
+    http::LocalHttp,
     network::LocalNode,
     storage::{Retention, RocksDbConfig, Store},
 };
@@ -27,7 +30,7 @@ use tree_hash::TreeHash;
 use super::{
     Failure,
     files::Files,
-    network::{HttpAddresses, network, subnets},
+    network::{http, network, subnets},
     signing::signing,
 };
 use crate::cli::NodeArgs;
@@ -42,7 +45,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
     let files = Files::read(settings)?;
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
     let committee_count = files.committee_count(settings);
-    let http = HttpAddresses::new(settings, &files);
+    let http = http(settings, &files)?;
     tracing::info!(
         genesis_time = files.genesis.genesis_time,
         validators = genesis.validators.len(),
@@ -50,7 +53,6 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         committee_count,
         "network"
     );
-    tracing::debug!(?http, "addresses");
 
     let data_dir = settings.data_dir.clone().unwrap_or(PathBuf::from(DATA_DIR));
     let own: Vec<ValidatorIndex> = files.keys.iter().map(|keys| keys.index).collect();
@@ -88,7 +90,16 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         Some(signing(settings, &files, &data_dir, (&genesis, root), record)?)
     };
     let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
-    let app = node(NodeConfig {
+    let identity = NodeIdentity {
+        name: settings.node_id.clone().unwrap_or_else(|| "observer".into()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        agent: concat!("quintet/", env!("CARGO_PKG_VERSION")).into(),
+        fork_digest: network.fork_digest.clone(),
+        start_time_ms: WallClock::default().now_ms(),
+        validators: own.clone(),
+        ..NodeIdentity::default()
+    };
+    let mut app = node(NodeConfig {
         is_aggregator,
         aggregation,
         prover: prover_limits(settings),
@@ -96,10 +107,12 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         store: Some(store),
         resumed,
         network: Some(network),
+        http: Some(http),
+        identity,
         clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
         ..NodeConfig::new(anchor, files.preset, proofs)
     });
-    if let Some(local) = app.world().get_resource::<LocalNode>() {
+    if let Some(local) = app.world().get_resource::<LocalNode>().cloned() {
         tracing::info!(
             address = local.address(),
             record = local.record.as_deref().unwrap_or("none"),
@@ -107,6 +120,15 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
             validators = ?own,
             "listening"
         );
+        if let Some(mut identity) = app.world_mut().get_resource_mut::<NodeIdentity>() {
+            identity.peer_id = Some(local.peer.to_string());
+            identity.addresses = vec![local.address()];
+            identity.record = local.record;
+        }
+    }
+    if let Some(LocalHttp { api, metrics }) = app.world().get_resource() {
+        let address = |address: &Option<SocketAddr>| address.map(|address| address.to_string());
+        tracing::info!(api = address(api), metrics = address(metrics), "HTTP");
     }
     stop_on_signals(app.world().resource::<StopHandle>().clone())?;
     Ok(app)

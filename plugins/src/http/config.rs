@@ -36,7 +36,8 @@ impl Default for HttpConfig {
 impl HttpConfig {
     /// Whether requests to the admin surface are answered without a token.
     pub(super) fn is_admin_open(&self) -> bool {
-        self.admin_token.is_none() && self.api.is_some_and(|address| address.ip().is_loopback())
+        let mut addresses = [self.api, self.metrics].into_iter().flatten();
+        self.admin_token.is_none() && addresses.all(|address| address.ip().is_loopback())
     }
 }
 
@@ -166,6 +167,7 @@ mod tests {
         let open = |api: &str, token: Option<&str>| {
             HttpConfig {
                 api: Some(api.parse().expect("an address")),
+                metrics: None,
                 admin_token: token.map(|text| AdminToken::new(text).expect("a token")),
                 ..HttpConfig::default()
             }

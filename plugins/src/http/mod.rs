@@ -10,10 +10,13 @@ mod announce;
 mod answer;
 mod api;
 mod config;
+mod document;
 mod error;
 mod guards;
+mod heap;
 mod hub;
 mod id;
+mod pages;
 mod publish;
 mod server;
 mod stall;
@@ -24,7 +27,7 @@ mod topics;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use axum::{Router, middleware};
@@ -65,11 +68,14 @@ use self::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], a [`Lane`] of admin requests | the chain, peers, duties, [`NodeIdentity`], [`Blocks`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
+/// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], [`NodeIdentity`], a [`Lane`] of admin requests | the chain, peers, duties, [`Blocks`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
 #[derive(Debug, Default)]
 pub struct HttpPlugin {
     /// How the servers are set up.
     pub config: HttpConfig,
+    /// What the node says of itself. Whoever learns more after this plugin was added changes the
+    /// resource.
+    pub node: NodeIdentity,
 }
 
 /// Where the servers listen; the ports are those that were taken.
@@ -84,17 +90,12 @@ pub struct LocalHttp {
 /// Routes of other plugins, which the servers serve beside their own: add them in a plugin's
 /// `build`. They bring their own limits of size and time.
 #[derive(Resource, Debug, Default)]
-pub struct HttpRoutes {
-    /// Beside the API.
-    pub api: Router,
-    /// Beside the metrics.
-    pub metrics: Router,
-}
+pub struct HttpRoutes(Router);
 
 impl HttpRoutes {
-    /// Adds routes to the API's.
+    /// Adds routes beside the API's.
     pub fn add(&mut self, routes: Router) {
-        self.api = std::mem::take(&mut self.api).merge(routes);
+        self.0 = std::mem::take(&mut self.0).merge(routes);
     }
 }
 
@@ -144,7 +145,7 @@ impl Plugin for HttpPlugin {
             .insert_resource(announcer)
             .init_resource::<HttpRoutes>()
             .init_resource::<SnapshotCell>()
-            .init_resource::<NodeIdentity>()
+            .insert_resource(self.node.clone())
             .init_resource::<IsAggregator>()
             .init_resource::<Carried>()
             .init_resource::<UnixTime>()
@@ -187,18 +188,19 @@ impl Plugin for HttpPlugin {
             states: world.get_resource::<StoredStates>().cloned(),
             admin,
             events,
+            document: OnceLock::new(),
             requests: Arc::new(Semaphore::new(limits.requests)),
             reads: Arc::new(Semaphore::new(limits.reads)),
         });
         let shares = listeners.metrics.is_none();
-        let metrics = finished(routes.metrics, &self.config);
-        let mut own = own_routes(&api).merge(routes.api);
+        let metrics = metrics_routes(&api);
+        let mut own = own_routes(&api).merge(routes.0);
         if shares && self.config.metrics.is_some() {
             own = own.merge(metrics.clone());
         }
         let mut sites = Vec::new();
         sites.extend(listeners.api.map(|listener| (listener, finished(own, &self.config))));
-        sites.extend(listeners.metrics.map(|listener| (listener, metrics)));
+        sites.extend(listeners.metrics.map(|listener| (listener, finished(metrics, &self.config))));
         match HttpThread::start(sites, queue, limits) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
@@ -230,7 +232,22 @@ fn bind(config: &HttpConfig) -> Result<Listeners, String> {
 
 /// The API's own routes with their limits.
 fn own_routes(api: &Api) -> Router {
-    let (routes, _document) = OpenApiRouter::new().merge(api::routes(api)).split_for_parts();
+    let document = document::begin(&api.node.version);
+    let (routes, document) =
+        OpenApiRouter::with_openapi(document).merge(api::routes(api)).split_for_parts();
+    // Metrics are described here too, wherever they are served.
+    let document = document.merge_from(api::metrics_routes(api).into_openapi());
+    let text = serde_json::to_vec(&document).expect("a description is JSON");
+    let _ = api.document.set(text.into());
+    limited(routes, api)
+}
+
+/// The metrics' routes with their limits.
+fn metrics_routes(api: &Api) -> Router {
+    limited(api::metrics_routes(api).split_for_parts().0, api)
+}
+
+fn limited(routes: Router<Api>, api: &Api) -> Router {
     routes
         .layer(middleware::from_fn_with_state(api.clone(), guards::limit))
         .layer(axum::extract::DefaultBodyLimit::max(api.config.limits.body_bytes))

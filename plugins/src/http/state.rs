@@ -1,7 +1,11 @@
 //! What every handler can reach.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
+use axum::body::Bytes;
 use quintet_components::{
     containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, State},
     lane::LaneSender,
@@ -25,6 +29,8 @@ pub(super) struct Shared {
     pub(super) states: Option<StoredStates>,
     pub(super) admin: LaneSender<SetAggregator>,
     pub(super) events: EventHub,
+    /// The API's description; there once the routes are made.
+    pub(super) document: OnceLock<Bytes>,
     /// Free places for requests.
     pub(super) requests: Arc<Semaphore>,
     /// Free places for reads of the store.

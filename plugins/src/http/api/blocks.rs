@@ -10,7 +10,6 @@ use axum::{
 use quintet_components::containers::{BlockHeader, Root, SignedBlock};
 use serde::Serialize;
 use ssz::Encode;
-use tree_hash::TreeHash;
 
 use super::super::{
     answer::{self, Form, JSON, SSZ, json},
@@ -64,8 +63,7 @@ async fn answer_header(api: &Api, id: &str, headers: &HeaderMap) -> Result<Respo
     let id: BlockId = id.parse()?;
     let form = Form::wanted(headers, Form::Json)?;
     let (root, block) = find(api, id).await?;
-    let header =
-        BlockHeader { body_root: block.block.body.tree_hash_root(), ..block.block.header() };
+    let header = block.block.header();
     Ok(match form {
         Form::Ssz => answer::bytes(SSZ, header.as_ssz_bytes().into()),
         Form::Json => json(&HeaderBody { root, header }),

@@ -4,8 +4,10 @@ mod admin;
 mod blocks;
 mod chain;
 mod events;
+mod metrics;
 mod node;
 mod overview;
+mod pages;
 mod states;
 
 use axum::middleware;
@@ -37,5 +39,15 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(node::version))
         .routes(routes!(events::events))
         .routes(routes!(overview::overview))
+        .routes(routes!(pages::api))
+        .routes(routes!(pages::document))
         .merge(admin)
+}
+
+/// What is served on the metrics' port.
+pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(metrics::allocations))
+        .routes(routes!(metrics::heap))
+        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard))
 }

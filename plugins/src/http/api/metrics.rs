@@ -1,0 +1,47 @@
+//! What the node measures, and its heap.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderValue, header},
+    response::Response,
+};
+
+use super::super::{
+    answer,
+    error::{ApiError, ErrorBody},
+    heap,
+    state::Api,
+};
+
+/// What is on the heap, for `pprof`.
+///
+/// Needs a build with the feature `heap-profile` and a start with `MALLOC_CONF=prof:true`.
+#[utoipa::path(get, path = "/debug/pprof/allocs", tag = "metrics",
+    security((), ("token" = [])),
+    responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 501, body = ErrorBody)))]
+pub(super) async fn allocations(State(api): State<Api>) -> Result<Response, ApiError> {
+    profile(&api).await
+}
+
+/// The same under `pprof`'s other name for it.
+#[utoipa::path(get, path = "/debug/pprof/heap", tag = "metrics",
+    security((), ("token" = [])),
+    responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 501, body = ErrorBody)))]
+pub(super) async fn heap(State(api): State<Api>) -> Result<Response, ApiError> {
+    profile(&api).await
+}
+
+async fn profile(api: &Api) -> Result<Response, ApiError> {
+    let profile = api.read(heap::profile).await?;
+    let mut response = answer::bytes(answer::SSZ, Bytes::from(profile));
+    response.headers_mut().insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"heap.pb.gz\""),
+    );
+    Ok(response)
+}
