@@ -18,6 +18,21 @@ pub struct AggregationSession {
     pub is_cut: bool,
 }
 
+/// A session has ended.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionEnded {
+    /// The session.
+    pub session: Entity,
+    /// The slot whose votes it was about.
+    pub slot: Slot,
+    /// When it was opened, in Unix milliseconds.
+    pub opened_ms: u64,
+    /// When it ended, in Unix milliseconds.
+    pub ended_ms: u64,
+    /// How it ended.
+    pub outcome: SessionOutcome,
+}
+
 /// The session whose results count, if any. What other sessions still bring changes a counter.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CurrentSession(pub Option<Entity>);
@@ -85,6 +100,118 @@ pub enum SkipReason {
     OldBlock,
     /// More votes than a block may bring.
     OverLimit,
+}
+
+impl SkipReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::LoneProof,
+        Self::TooLarge,
+        Self::InProgress,
+        Self::QueueFull,
+        Self::Deadline,
+        Self::Replaced,
+        Self::NoGain,
+        Self::OldBlock,
+        Self::OverLimit,
+    ];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LoneProof => "lone_proof",
+            Self::TooLarge => "too_large",
+            Self::InProgress => "in_progress",
+            Self::QueueFull => "queue_full",
+            Self::Deadline => "deadline",
+            Self::Replaced => "replaced",
+            Self::NoGain => "no_gain",
+            Self::OldBlock => "old_block",
+            Self::OverLimit => "over_limit",
+        }
+    }
+}
+
+/// Why a slot was not aggregated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CycleSkip {
+    /// The node does not aggregate.
+    NotAggregator,
+    /// The node is syncing, and had nothing to aggregate.
+    NotSynced,
+    /// The head's state is not held.
+    MissingState,
+    /// The prover took none of the jobs.
+    SpawnFailed,
+    /// There was nothing to aggregate.
+    Other,
+}
+
+impl CycleSkip {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::NotAggregator, Self::NotSynced, Self::MissingState, Self::SpawnFailed, Self::Other];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotAggregator => "not_aggregator",
+            Self::NotSynced => "not_synced",
+            Self::MissingState => "missing_state",
+            Self::SpawnFailed => "spawn_failed",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionOutcome {
+    /// Every proof was made before the deadline.
+    Published,
+    /// Every proof was made, one of them after the deadline.
+    Late,
+    /// The deadline came before some job began.
+    Cut,
+    /// Some job failed.
+    Failed,
+    /// Another session opened, or the role was given up, before it ended.
+    Replaced,
+    /// It had no job.
+    Empty,
+}
+
+impl SessionOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] =
+        [Self::Published, Self::Late, Self::Cut, Self::Failed, Self::Replaced, Self::Empty];
+
+    /// Its name in metrics and on the node's page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Late => "late",
+            Self::Cut => "cut",
+            Self::Failed => "failed",
+            Self::Replaced => "replaced",
+            Self::Empty => "empty",
+        }
+    }
+
+    /// The outcome of a session that came to its end with these counts.
+    pub fn of(counts: &AggregationCounts) -> Self {
+        if counts.prepared == 0 {
+            Self::Empty
+        } else if counts.failed > 0 {
+            Self::Failed
+        } else if counts.cancelled > 0 {
+            Self::Cut
+        } else if counts.late > 0 {
+            Self::Late
+        } else {
+            Self::Published
+        }
+    }
 }
 
 /// What happened, in one slot or since the node began. A job is prepared once, and proved, failed

@@ -1,5 +1,7 @@
 //! Time: Unix milliseconds, and their place on the interval grid.
 
+use std::time::Duration;
+
 use bevy_ecs::prelude::Resource;
 
 use crate::{
@@ -15,6 +17,10 @@ pub struct UnixTime {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
+
+/// How long the last update took. The runner writes it after each.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastUpdate(pub Duration);
 
 /// The slot grid: pure conversions from Unix milliseconds. Before genesis everything is zero.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What a node's own validators do.
 
 mod record;
+mod status;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use bevy_ecs::prelude::{Message, Resource};
 pub use record::{
     Duty, DutyCounts, DutyOutcome, DutyRecord, MAX_RECORDS, MissReason, RECORD_SLOTS, RecentDuties,
 };
+pub use status::SignerStatus;
 
 use crate::containers::{Root, Signature, SignedAttestation, SignedBlock, Slot, ValidatorIndex};
 
@@ -108,6 +110,11 @@ pub trait Signer: Send + Sync + 'static {
     /// A slot has begun: the signer may prepare, in its own time, what later slots need. Returns
     /// at once.
     fn begin_slot(&self, _slot: Slot) {}
+
+    /// What there is to say of the keys; nothing for keys that have no window and no record.
+    fn key_status(&self) -> Option<SignerStatus> {
+        None
+    }
 }
 
 /// The node's signer.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bevy_ecs::prelude::Message;
 
 pub use peer::{
-    Agent, BannedPeers, Direction, DisconnectReason, LastStatus, Peer, PeerEvent, PeerId,
-    PeerScore, PeersById,
+    Agent, BannedPeers, Direction, DisconnectReason, LastStatus, MeshPeers, Peer, PeerEvent,
+    PeerId, PeerScore, PeersById,
 };
 pub use request::{
     Answer, InboundRequestId, Request, RequestEvent, RequestFailure, RequestId, RequestReceived,

@@ -18,6 +18,15 @@ pub enum ProverKind {
 impl ProverKind {
     /// Every kind, first served first.
     pub const ALL: [Self; 3] = [Self::Proposal, Self::Aggregation, Self::Reaggregation];
+
+    /// Its name in metrics and on the node's page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposal => "proposal",
+            Self::Aggregation => "aggregation",
+            Self::Reaggregation => "reaggregation",
+        }
+    }
 }
 
 /// A job of the prover; its entity outlives the job by [`TIMELINE_SLOTS`].

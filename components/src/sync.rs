@@ -30,6 +30,20 @@ pub enum SyncState {
     Synced,
 }
 
+impl SyncState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Idle, Self::Syncing, Self::Synced];
+
+    /// Its name in metrics and over HTTP.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Syncing => "syncing",
+            Self::Synced => "synced",
+        }
+    }
+}
+
 /// Whether duties may be begun. A node without sync has no gate and begins all.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {

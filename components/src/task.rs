@@ -7,9 +7,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use bevy_ecs::prelude::Resource;
+use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
 use crate::waker::NodeWaker;
 
@@ -119,17 +121,38 @@ impl TaskSpawner for InlineSpawner {
     }
 }
 
+/// What tasks are measured by.
+#[derive(Clone, Debug)]
+pub struct TaskMetrics {
+    /// Tasks asked for. Those that neither ended nor panicked wait or run.
+    pub started: Counter,
+    /// Tasks that ended, panics included.
+    pub ended: Counter,
+    /// Tasks that panicked.
+    pub panicked: Counter,
+    /// How long they ran, in seconds.
+    pub seconds: Histogram,
+    /// How long they waited for a thread, in seconds.
+    pub wait_seconds: Histogram,
+}
+
 /// The resource through which every task is spawned.
 #[derive(Resource, Clone)]
 pub struct Tasks {
     spawner: Arc<dyn TaskSpawner>,
     waker: NodeWaker,
+    metrics: Option<TaskMetrics>,
 }
 
 impl Tasks {
     /// Tasks run by `spawner`, each waking the runner through `waker` when it ends.
     pub fn new(spawner: impl TaskSpawner, waker: NodeWaker) -> Self {
-        Self { spawner: Arc::new(spawner), waker }
+        Self { spawner: Arc::new(spawner), waker, metrics: None }
+    }
+
+    /// Measures the tasks from now on.
+    pub fn measure(&mut self, metrics: TaskMetrics) {
+        self.metrics = Some(metrics);
     }
 
     /// Starts `work`. A panic in it becomes its outcome.
@@ -151,9 +174,20 @@ impl Tasks {
             Work { outcome: Arc::default(), cancel: CancelToken::default(), is_taken: false };
         let (outcome, cancel) = (Arc::clone(&handle.outcome), handle.cancel.clone());
         let waker = self.waker.clone();
+        let (metrics, asked) = (self.metrics.clone(), Instant::now());
+        if let Some(metrics) = &metrics {
+            metrics.started.inc();
+        }
         let job = Box::new(move || {
+            let began = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(|| work(&cancel)))
                 .map_err(|payload| TaskPanic(panic_text(&*payload)));
+            if let Some(metrics) = metrics {
+                metrics.wait_seconds.observe((began - asked).as_secs_f64());
+                metrics.seconds.observe(began.elapsed().as_secs_f64());
+                metrics.ended.inc();
+                metrics.panicked.inc_by(u64::from(result.is_err()));
+            }
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             waker.wake();
         });

@@ -3,7 +3,7 @@
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::AggregationConfig,
+    aggregation::{AggregationConfig, SessionEnded},
     duties::{DutyCounts, RecentDuties},
     messages::AggregateProduced,
     network::NetworkCommand,
@@ -26,7 +26,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`EarlyVotes`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`EarlyVotes`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`SessionEnded`], [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -40,6 +40,7 @@ impl Plugin for AggregationPlugin {
             .init_resource::<DutyCounts>()
             .init_resource::<RecentDuties>()
             .add_message::<AggregateProduced>()
+            .add_message::<SessionEnded>()
             .add_message::<NetworkCommand>()
             .add_systems(
                 PostUpdate,

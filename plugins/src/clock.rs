@@ -1,9 +1,12 @@
 //! Walking the slot grid.
 
+use std::time::Instant;
+
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::{CurrentInterval, MAX_INTERVALS_PER_UPDATE, SlotClock, UnixTime},
+    metrics::Metrics,
     schedule::{Interval, OnInterval, RunIntervals},
 };
 
@@ -23,7 +26,7 @@ impl Plugin for ClockPlugin {
 
 /// The one system that advances time: every due interval runs, oldest first, none is jumped over.
 /// A clock that steps back changes nothing until it has caught up with itself.
-fn walk_intervals(world: &mut World) {
+fn walk_intervals(world: &mut World, mut began_ms: Local<Option<u64>>) {
     let now_ms = world.resource::<UnixTime>().now_ms;
     let clock = *world.resource::<SlotClock>();
     let walked = world.resource::<CurrentInterval>().count;
@@ -31,7 +34,12 @@ fn walk_intervals(world: &mut World) {
     let last = due.min(walked.saturating_add(MAX_INTERVALS_PER_UPDATE));
     for count in walked + 1..=last {
         let late_ms = now_ms - clock.interval_start_ms(count);
+        let interval = Interval::of(count);
         world.insert_resource(CurrentInterval { count, late_ms });
-        world.run_schedule(OnInterval(Interval::of(count)));
+        let began = Instant::now();
+        world.run_schedule(OnInterval(interval));
+        let since_last_ms = began_ms.replace(now_ms).map(|last_ms| now_ms.saturating_sub(last_ms));
+        let metrics = Metrics::of(world);
+        metrics.runtime.note_interval(interval, since_last_ms, late_ms, began.elapsed());
     }
 }

@@ -11,8 +11,9 @@ use quintet_prover::ProofSystem;
 
 use crate::{
     AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, HttpConfig, HttpPlugin,
-    InboundPlugin, NetworkConfig, NetworkPlugin, OrderPlugin, ProverPlugin, ReaggregationPlugin,
-    ResumePlugin, RunnerPlugin, SlotLogPlugin, StopPlugin, SyncPlugin, TasksPlugin, WallClock,
+    InboundPlugin, MetricsPlugin, NetworkConfig, NetworkPlugin, OrderPlugin, PeerNames,
+    ProverPlugin, ReaggregationPlugin, ResumePlugin, RunnerPlugin, SlotLogPlugin, StopPlugin,
+    SyncPlugin, TasksPlugin, WallClock, WarningsPlugin,
     storage::{RocksDbPlugin, Store},
 };
 
@@ -44,6 +45,8 @@ pub struct NodeConfig {
     pub identity: NodeIdentity,
     /// Where time comes from.
     pub clock: WallClock,
+    /// What peers are called in metrics.
+    pub peer_names: PeerNames,
 }
 
 impl NodeConfig {
@@ -63,6 +66,7 @@ impl NodeConfig {
             http: None,
             identity: NodeIdentity::default(),
             clock: WallClock::default(),
+            peer_names: PeerNames::default(),
         }
     }
 }
@@ -74,6 +78,7 @@ impl NodeConfig {
 /// | --- | --- | --- |
 /// | [`RunnerPlugin`] | sleeps until the next interval or a wake | |
 /// | [`StopPlugin`] | ends the node when it is asked to | |
+/// | [`MetricsPlugin`] | what the node measures | |
 /// | [`OrderPlugin`] | schedules, sets and their order | |
 /// | [`TasksPlugin`] | runs tasks on `AsyncComputeTaskPool` | |
 /// | [`ClockPlugin`] | walks the intervals that are due | |
@@ -89,6 +94,7 @@ impl NodeConfig {
 /// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
 /// | [`DutiesPlugin`] | proposes and votes | `signing` |
 /// | [`HttpPlugin`] | the API, metrics, pages | `http` |
+/// | [`WarningsPlugin`] | what an operator should look at | |
 /// | [`SlotLogPlugin`] | a line in the log for each slot | |
 pub struct NodePlugins {
     config: NodeConfig,
@@ -107,6 +113,7 @@ impl PluginGroup for NodePlugins {
         let mut group = PluginGroupBuilder::start::<Self>()
             .add(RunnerPlugin { clock: config.clock, ..RunnerPlugin::default() })
             .add(StopPlugin)
+            .add(MetricsPlugin { peer_names: config.peer_names })
             .add(OrderPlugin)
             .add(TasksPlugin::default())
             .add(ClockPlugin)
@@ -138,7 +145,7 @@ impl PluginGroup for NodePlugins {
         if let Some(http) = config.http {
             group = group.add(HttpPlugin { config: http, node: config.identity });
         }
-        group.add(SlotLogPlugin)
+        group.add(WarningsPlugin).add(SlotLogPlugin)
     }
 }
 

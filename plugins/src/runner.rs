@@ -3,16 +3,17 @@
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bevy_app::{App, AppExit, Plugin, PluginsState};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::Deadline,
-    clock::{CurrentInterval, SlotClock, UnixTime},
+    clock::{CurrentInterval, LastUpdate, SlotClock, UnixTime},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
+    metrics::Metrics,
     network::{PeerEvent, RequestEvent, RequestReceived},
     schedule::Shutdown,
     waker::{NodeWaker, Wakes},
@@ -51,7 +52,7 @@ impl fmt::Debug for WallClock {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], every [`Deadline`], the lanes | [`UnixTime`] |
+/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], every [`Deadline`], the lanes | [`UnixTime`], [`LastUpdate`] |
 #[derive(Debug)]
 pub struct RunnerPlugin {
     /// The longest sleep; the clock may have been set meanwhile.
@@ -89,7 +90,11 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");
     loop {
         app.world_mut().resource_mut::<UnixTime>().now_ms = clock.now_ms();
+        let began = Instant::now();
         app.update();
+        let took = began.elapsed();
+        app.insert_resource(LastUpdate(took));
+        Metrics::of(app.world()).runtime.note_update(took);
         if let Some(exit) = app.should_exit() {
             // Without a prover there is nothing to wait for.
             let _ = app.world_mut().try_run_schedule(Shutdown);

@@ -1,6 +1,10 @@
 //! Peers.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
 
@@ -87,6 +91,23 @@ pub struct LastStatus {
     pub status: Status,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
+}
+
+/// The peers that are in a gossip mesh of this node, as the network's threads last said. Clones
+/// share them.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct MeshPeers(Arc<Mutex<Arc<[PeerId]>>>);
+
+impl MeshPeers {
+    /// Says who is in a mesh.
+    pub fn set(&self, peers: Vec<PeerId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = peers.into();
+    }
+
+    /// Who is in a mesh, in no order.
+    pub fn get(&self) -> Arc<[PeerId]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Why a connection ended.

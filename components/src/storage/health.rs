@@ -1,10 +1,13 @@
 //! Whether what the node does still reaches the disk.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bevy_ecs::prelude::Resource;
 
-use crate::waker::NodeWaker;
+use crate::{metrics::StorageMetrics, waker::NodeWaker};
 
 /// What the store can do at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,10 @@ pub struct StorageStatus {
     pub fault: Option<String>,
     /// Whether so many blocks wait to be written that no more should be imported.
     pub is_behind: bool,
+    /// Batches written since the node began.
+    pub batches: u64,
+    /// How long the slowest batch took since somebody last asked, in milliseconds.
+    pub slowest_ms: u64,
 }
 
 /// The store's status, shared between the writer, the world and those who sign. A change wakes
@@ -25,12 +32,41 @@ pub struct StorageHealth(Arc<Mutex<Shared>>);
 struct Shared {
     status: StorageStatus,
     waker: Option<NodeWaker>,
+    metrics: Option<StorageMetrics>,
 }
 
 impl StorageHealth {
     /// Whom a change wakes from now on.
     pub fn wakes(&self, waker: NodeWaker) {
         self.lock().waker = Some(waker);
+    }
+
+    /// What batches are measured by from now on.
+    pub fn measure(&self, metrics: StorageMetrics) {
+        self.lock().metrics = Some(metrics);
+    }
+
+    /// A batch of so many blocks was written.
+    pub fn note_batch(&self, blocks: usize, took: Duration) {
+        let mut shared = self.lock();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        shared.status.batches += 1;
+        shared.status.slowest_ms = shared.status.slowest_ms.max(took_ms);
+        if let Some(metrics) = &shared.metrics {
+            metrics.note_batch(blocks, took);
+        }
+    }
+
+    /// So many blocks wait to be written, and so many were dropped since the node began.
+    pub fn note_queue(&self, waiting: usize, dropped: u64) {
+        if let Some(metrics) = &self.lock().metrics {
+            metrics.set_queue(waiting, dropped);
+        }
+    }
+
+    /// How long the slowest batch took since this was asked last, in milliseconds.
+    pub fn take_slowest_ms(&self) -> u64 {
+        std::mem::take(&mut self.lock().status.slowest_ms)
     }
 
     /// The status now.

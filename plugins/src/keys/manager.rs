@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use quintet_components::{
     containers::{Root, Signature, Slot, ValidatorIndex},
-    duties::{Role, SignError, SignRequest, Signer},
+    duties::{Role, SignError, SignRequest, Signer, SignerStatus},
 };
 
 use super::{
@@ -140,5 +141,28 @@ impl Signer for KeyManager {
 
     fn begin_slot(&self, slot: Slot) {
         self.worker.begin_slot(slot);
+    }
+
+    fn key_status(&self) -> Option<SignerStatus> {
+        let status = self.status();
+        let length = |slots: Range<Slot>| slots.end.saturating_sub(slots.start);
+        let shortest = |of: fn(&WindowedKey) -> Range<Slot>| {
+            self.keys.iter().map(|key| length(of(key))).min().unwrap_or(0)
+        };
+        Some(SignerStatus {
+            keys: status.keys,
+            memory_bytes: status.memory_bytes,
+            prepared_until: status.prepared_until,
+            window_slots: shortest(WindowedKey::prepared),
+            lifetime_until: status.lifetime_until,
+            lifetime_slots: shortest(WindowedKey::activation),
+            advanced: status.advanced,
+            waited: status.waited,
+            signed: status.signing.signed,
+            repeated: status.signing.repeated,
+            conflicting: status.signing.refused,
+            too_old: status.signing.too_old,
+            unrecorded: status.signing.unrecorded,
+        })
     }
 }

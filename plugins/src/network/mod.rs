@@ -12,6 +12,7 @@ mod config;
 mod counters;
 mod gossip;
 mod limits;
+mod metrics;
 mod node;
 mod peers;
 mod requests;
@@ -32,7 +33,8 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::{AttestationProduced, BlockProduced},
     messages::{AggregateProduced, InputJudged},
-    network::{NetworkCommand, PeerId, RequestEvent, RequestFailure},
+    metrics::{Metrics, MetricsRegistry},
+    network::{MeshPeers, NetworkCommand, PeerId, RequestEvent, RequestFailure},
     schedule::NodeSystems,
     storage::Blocks,
 };
@@ -47,6 +49,7 @@ pub use substreams::RequestKind;
 
 use self::{
     gossip::Content,
+    metrics::NetworkCollector,
     thread::{NetworkThread, Outbound},
 };
 
@@ -75,11 +78,19 @@ impl LocalNode {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`LocalNode`], [`NetworkCounters`] | [`InboundLanes`], [`Blocks`], [`NetworkCommand`], [`InputJudged`], [`BlockProduced`], [`AttestationProduced`], [`AggregateProduced`] | the inbound lanes, [`RequestEvent`] |
+/// | [`LocalNode`], [`NetworkCounters`], [`MeshPeers`] | [`Metrics`], [`InboundLanes`], [`Blocks`], [`NetworkCommand`], [`InputJudged`], [`BlockProduced`], [`AttestationProduced`], [`AggregateProduced`] | the inbound lanes, [`RequestEvent`] |
 #[derive(Debug)]
 pub struct NetworkPlugin {
     /// How the network is set up.
     pub config: NetworkConfig,
+}
+
+/// What the thread measures by.
+#[derive(Clone)]
+struct Measures {
+    counters: Arc<Counters>,
+    metrics: Metrics,
+    mesh: MeshPeers,
 }
 
 /// The store of blocks as the thread sees it: there once every plugin is.
@@ -91,8 +102,16 @@ impl Plugin for NetworkPlugin {
         let lanes = app.world().resource::<InboundLanes>().clone();
         let counters = NetworkCounters::default();
         let blocks = Arc::new(OnceLock::new());
-        let started =
-            thread::start(self.config.clone(), lanes, Arc::clone(&counters.0), Arc::clone(&blocks));
+        let measures = Measures {
+            counters: Arc::clone(&counters.0),
+            metrics: Metrics::of(app.world()),
+            mesh: MeshPeers::default(),
+        };
+        let mesh = measures.mesh.clone();
+        if let Some(registry) = app.world().get_resource::<MetricsRegistry>() {
+            registry.register_collector(NetworkCollector(Arc::clone(&counters.0)));
+        }
+        let started = thread::start(self.config.clone(), lanes, measures, Arc::clone(&blocks));
         let (thread, local) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -109,6 +128,7 @@ impl Plugin for NetworkPlugin {
             .insert_resource(thread)
             .insert_resource(ServedBlocks(blocks))
             .insert_resource(counters)
+            .insert_resource(mesh)
             .insert_resource(local)
             .add_systems(
                 PostUpdate,

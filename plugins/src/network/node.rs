@@ -19,7 +19,8 @@ use libp2p::{
     swarm::SwarmEvent,
 };
 use quintet_components::{
-    network::{DisconnectReason, PeerEvent, RequestId},
+    metrics::Metrics,
+    network::{DisconnectReason, MeshPeers, PeerEvent, RequestId},
     storage::Blocks,
 };
 use tokio::{
@@ -29,7 +30,7 @@ use tokio::{
 };
 
 use super::{
-    LocalNode, NetworkConfig, NetworkError,
+    LocalNode, Measures, NetworkConfig, NetworkError,
     behaviour::{Behaviour, GOSSIP_HEARTBEAT},
     bootnodes::Bootnodes,
     codec::{record::NodeRecord, topic::Topic},
@@ -59,6 +60,9 @@ pub(super) struct Node {
     config: NetworkConfig,
     lanes: InboundLanes,
     counters: Arc<Counters>,
+    metrics: Metrics,
+    /// Who is in a mesh, for the world.
+    mesh: MeshPeers,
     peers: Peers,
     bootnodes: Bootnodes,
     verdicts: Verdicts,
@@ -79,9 +83,10 @@ impl Node {
         config: &NetworkConfig,
         key: &Keypair,
         lanes: InboundLanes,
-        counters: Arc<Counters>,
+        measures: Measures,
         blocks: Arc<OnceLock<Blocks>>,
     ) -> Result<(Self, LocalNode), NetworkError> {
+        let Measures { counters, metrics, mesh } = measures;
         let mut swarm = build_swarm(config, key);
         let failed = |error: String| NetworkError::Listen { address: config.listen, error };
         swarm.listen_on(config.listen_address()).map_err(|error| failed(error.to_string()))?;
@@ -114,6 +119,8 @@ impl Node {
             swarm,
             lanes,
             counters,
+            metrics,
+            mesh,
             peers: Peers::new(config.rates),
             bootnodes: Bootnodes::new(&others, config.redial, now),
             verdicts: Verdicts::default(),
@@ -175,7 +182,14 @@ impl Node {
             self.peers.tend(now - self.tended, now);
             self.tended = now;
             self.tell_scores();
+            self.tell_mesh();
         }
+    }
+
+    /// Tells the world who is in a mesh.
+    fn tell_mesh(&mut self) {
+        let members = self.swarm.behaviour().gossip.all_mesh_peers();
+        self.mesh.set(members.map(peers::name).collect());
     }
 
     /// Passes this node's own scores on to gossip, and the sums to the world.

@@ -15,8 +15,8 @@ use quintet_components::{
 use tokio::sync::mpsc;
 
 use super::{
-    LocalNode, NetworkConfig, NetworkError, codec::identity, counters::Counters, gossip::Content,
-    limits, node::Node,
+    LocalNode, Measures, NetworkConfig, NetworkError, codec::identity, counters::Counters,
+    gossip::Content, limits, node::Node,
 };
 use crate::InboundLanes;
 
@@ -84,16 +84,16 @@ impl Drop for NetworkThread {
 pub(super) fn start(
     config: NetworkConfig,
     lanes: InboundLanes,
-    counters: Arc<Counters>,
+    measures: Measures,
     blocks: Arc<OnceLock<Blocks>>,
 ) -> Result<(NetworkThread, LocalNode), NetworkError> {
+    let counters = Arc::clone(&measures.counters);
     config.check()?;
     let key = identity::keypair(*config.key.secret())?;
     limits::check();
     let (outbound, inbox) = mpsc::channel(MAX_OUTBOUND);
     let (started, starts) = std_mpsc::sync_channel(1);
     let (ending, ended) = std_mpsc::channel::<()>();
-    let for_thread = Arc::clone(&counters);
     let run = move || {
         let _ending = ending;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -109,7 +109,7 @@ pub(super) fn start(
             }
         };
         runtime.block_on(async {
-            match Node::listen(&config, &key, lanes, for_thread, blocks).await {
+            match Node::listen(&config, &key, lanes, measures, blocks).await {
                 Ok((node, local)) => {
                     let _ = started.send(Ok(local));
                     node.run(inbox).await;

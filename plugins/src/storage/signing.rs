@@ -1,6 +1,6 @@
 //! The record of signatures: every write is synced before it counts.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use quintet_components::{
     containers::{PublicKey, Root, Signature, Slot},
@@ -58,9 +58,12 @@ impl SigningRecord for Store {
         for entry in entries {
             batch.put(Column::Signing, entry_key(&entry.public_key, entry.slot), encode(entry));
         }
+        let began = Instant::now();
         self.backend.write(&batch, Durability::Power).inspect_err(|error| {
             self.health.set_fault(Some(error.0.clone()));
-        })
+        })?;
+        self.health.note_batch(0, began.elapsed());
+        Ok(())
     }
 
     fn after(

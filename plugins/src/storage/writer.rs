@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quintet_components::{
@@ -109,8 +109,9 @@ impl Writer {
         }
         queue.facts = update.facts.or(queue.facts.take());
         queue.votes = update.votes.or(queue.votes.take());
-        let waiting = queue.blocks.len();
+        let (waiting, dropped) = (queue.blocks.len(), queue.dropped);
         drop(queue);
+        self.store.health().note_queue(waiting, dropped);
         if waiting >= BEHIND_BLOCKS {
             self.store.health().set_behind(true);
         }
@@ -200,7 +201,9 @@ impl Writer {
         loop {
             let (update, bytes) = self.peek();
             let blocks = update.blocks.len();
+            let began = Instant::now();
             let written = self.store.append(&update)?;
+            self.store.health().note_batch(blocks, began.elapsed());
             if written.orphans > 0 {
                 tracing::debug!(written.orphans, "blocks without a stored parent are not kept");
             }
@@ -215,7 +218,9 @@ impl Writer {
                 queue.votes = None;
             }
             let (has_work, waiting) = (queue.has_work(), queue.blocks.len());
+            let dropped = queue.dropped;
             drop(queue);
+            self.store.health().note_queue(waiting, dropped);
             if waiting < BEHIND_BLOCKS / 2 {
                 self.store.health().set_behind(false);
             }

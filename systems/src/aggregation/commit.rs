@@ -7,7 +7,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{
         AggregationCounts, AggregationHistory, AggregationSession, CurrentSession, Deadline,
-        SkipReason,
+        SessionOutcome, SkipReason,
     },
     chain::IsAggregator,
     clock::{CurrentInterval, UnixTime, first_interval},
@@ -20,7 +20,9 @@ use quintet_components::{
 
 use super::{
     job::AggregationJob,
-    session::{Progress, SessionJob, SessionState, close, jobs_of, note_fruitless, publication},
+    session::{
+        Progress, SessionJob, SessionState, close, end, jobs_of, note_fruitless, publication,
+    },
 };
 use crate::{
     duties::note_done,
@@ -54,6 +56,9 @@ pub fn collect_sessions(world: &mut World) {
         state.has_failed = true;
     }
     let is_cut = cut(world, session, &jobs, &mut tally);
+    if let Some(mut state) = world.get_mut::<SessionState>(session) {
+        state.counts.add(&tally);
+    }
     let interval = world.resource::<CurrentInterval>().count;
     if interval >= publication(slot) {
         let still_counts = interval < first_interval(slot).saturating_add(4);
@@ -68,8 +73,10 @@ pub fn collect_sessions(world: &mut World) {
         let is_complete = world.get::<SessionState>(session).is_none_or(|state| state.is_complete);
         if has_ended && is_complete {
             note_fruitless(world, session);
-            world.despawn(session);
             world.resource_mut::<CurrentSession>().0 = None;
+            let counts =
+                world.get::<SessionState>(session).map(|state| SessionOutcome::of(&state.counts));
+            end(world, session, counts.unwrap_or(SessionOutcome::Empty));
         }
     }
     if tally != AggregationCounts::default() {

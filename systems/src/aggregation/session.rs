@@ -4,20 +4,22 @@
 //! node expects are in. One that opened early is extended at interval 2 by what came since. At
 //! most one session is current; what others still bring changes a counter and nothing else.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{
         AggregationConfig, AggregationCounts, AggregationHistory, AggregationSession,
-        CurrentSession, Deadline, SkipReason,
+        CurrentSession, CycleSkip, Deadline, SessionEnded, SessionOutcome, SkipReason,
     },
-    chain::{Finalized, IsAggregator, Registry},
+    chain::{Finalized, Head, IsAggregator, Registry, States},
     clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
     containers::{SingleMessageAggregate, Slot, ValidatorIndex},
     duties::{Duty, MissReason},
+    metrics::Metrics,
     prover::{ProverJob, ProverKind, ProverStatus},
     schedule::Interval,
+    sync::DutyGate,
     task::Work,
     votes::Own,
 };
@@ -46,6 +48,8 @@ pub(super) struct SessionState {
     pub has_failed: bool,
     /// Whether something was published.
     pub has_published: bool,
+    /// What has come of its jobs.
+    pub counts: AggregationCounts,
 }
 
 /// One proof of a session. Despawning it before it has ended gives the work up.
@@ -94,6 +98,7 @@ pub struct SessionJobs(Vec<Entity>);
 /// aggregates.
 pub fn aggregate_slot(world: &mut World) {
     if !world.resource::<IsAggregator>().0 {
+        Metrics::of(world).aggregation.note_skipped(CycleSkip::NotAggregator);
         return;
     }
     let slot = world.resource::<CurrentInterval>().slot();
@@ -114,6 +119,27 @@ pub fn aggregate_slot(world: &mut World) {
     let groups = snapshot(world, &claimed);
     let lone = add_jobs(world, session, slot, &groups);
     drop_lone_payloads(world, lone);
+    if let Some(reason) = why_idle(world, session) {
+        Metrics::of(world).aggregation.note_skipped(reason);
+    }
+}
+
+/// Why a session has no job, if it has none.
+fn why_idle(world: &World, session: Entity) -> Option<CycleSkip> {
+    let counts = &world.get::<SessionState>(session)?.counts;
+    if counts.prepared > 0 {
+        None
+    } else if counts.skipped.contains_key(&SkipReason::QueueFull)
+        || counts.skipped.contains_key(&SkipReason::TooLarge)
+    {
+        Some(CycleSkip::SpawnFailed)
+    } else if world.resource::<States>().get(&world.resource::<Head>().0.root).is_none() {
+        Some(CycleSkip::MissingState)
+    } else if world.get_resource::<DutyGate>().is_some_and(|gate| gate.closed.is_some()) {
+        Some(CycleSkip::NotSynced)
+    } else {
+        Some(CycleSkip::Other)
+    }
 }
 
 /// The interval, since genesis, from which a slot's aggregates are published.
@@ -251,7 +277,11 @@ pub fn close(world: &mut World, reason: SkipReason) {
         .filter_map(|job| world.get::<SessionJob>(job))
         .filter(|job| matches!(job.progress, Progress::Pending))
         .count() as u64;
-    world.despawn(session);
+    let outcome = match world.get::<SessionState>(session) {
+        Some(state) if given_up == 0 => SessionOutcome::of(&state.counts),
+        _ => SessionOutcome::Replaced,
+    };
+    end(world, session, outcome);
     let mut history = world.resource_mut::<AggregationHistory>();
     if given_up > 0 {
         history.count(slot, |counts| {
@@ -262,6 +292,16 @@ pub fn close(world: &mut World, reason: SkipReason) {
     }
     // What waited is out of the line before others join it.
     run_prover(world);
+}
+
+/// Despawns a session with its jobs, and tells how it ended.
+pub(super) fn end(world: &mut World, session: Entity, outcome: SessionOutcome) {
+    let ended = world.get::<AggregationSession>(session).copied();
+    world.despawn(session);
+    let ended_ms = world.resource::<UnixTime>().now_ms;
+    if let Some(AggregationSession { slot, opened_ms, .. }) = ended {
+        world.write_message(SessionEnded { session, slot, opened_ms, ended_ms, outcome });
+    }
 }
 
 /// The jobs of a session, the most valuable first.
@@ -314,6 +354,9 @@ fn add_jobs(world: &mut World, session: Entity, slot: Slot, groups: &[Group]) ->
         }
     }
     tally.prepared = prepared;
+    if let Some(mut state) = world.get_mut::<SessionState>(session) {
+        state.counts.add(&tally);
+    }
     world.resource_mut::<AggregationHistory>().add(slot, &tally);
     lone
 }
@@ -349,9 +392,15 @@ fn start(
         inputs: count,
         memory_bytes: proofs.0.working_bytes(bytes),
     };
-    let input = Arc::clone(&job);
+    let (input, metrics) = (Arc::clone(&job), Metrics::of(world));
     let (timeline, work) = submit(world, on_timeline, summarize, move |cancel| {
-        input.run(&registry, &*proofs.0, &CancelToken::from(cancel.flag()))
+        let began = Instant::now();
+        let made = input.run(&registry, &*proofs.0, &CancelToken::from(cancel.flag()));
+        if let Ok(aggregate) = &made {
+            let votes = aggregate.participants.count();
+            metrics.signatures.note_aggregate(votes, began.elapsed());
+        }
+        made
     })?;
     let (progress, is_late) = (Progress::Pending, false);
     world.spawn((

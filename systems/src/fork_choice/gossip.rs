@@ -1,7 +1,7 @@
 //! Votes and aggregates from the network: cheap checks at once, signatures in tasks, commits in
 //! the order of arrival.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -9,6 +9,7 @@ use quintet_components::{
     clock::CurrentInterval,
     containers::{AttestationData, Root, SignedAggregatedAttestation, SignedAttestation},
     messages::{AggregateReceived, AttestationReceived, InputId, InputJudged, Verdict},
+    metrics::Metrics,
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
     sync::WaitingVotes,
@@ -102,11 +103,14 @@ pub fn admit_attestations(
     (mut judged, mut waiting): (MessageWriter<InputJudged>, Option<ResMut<WaitingVotes>>),
     (tree, registry): (Res<BlockTree>, Res<Registry>),
     (preset, is_aggregator): (Res<SignaturePreset>, Res<IsAggregator>),
-    now: Res<CurrentInterval>,
+    (now, metrics): (Res<CurrentInterval>, Option<Res<Metrics>>),
 ) {
+    let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
         let AttestationReceived { id, attestation } = message;
+        let began = Instant::now();
         let mut checked = check_attestation(attestation, &tree, &registry, *preset, now.count);
+        let took = began.elapsed();
         if let (Err(rejection), Some(waiting)) = (&checked, &mut waiting)
             && waits_for_block(rejection)
         {
@@ -115,6 +119,7 @@ pub fn admit_attestations(
                 Err(rejection) => checked = Err(rejection),
             }
         }
+        metrics.fork_choice.note_validation(checked.is_ok(), took);
         let verdict = match checked {
             Err(rejection) => Verdict::Rejected(rejection),
             Ok(()) if checks.waiting.len() >= MAX_PENDING_ATTESTATIONS => {
@@ -161,12 +166,15 @@ pub fn admit_aggregates(
     mut checks: ResMut<AggregateChecks>,
     (mut judged, mut waiting): (MessageWriter<InputJudged>, Option<ResMut<WaitingVotes>>),
     tree: Res<BlockTree>,
-    now: Res<CurrentInterval>,
+    (now, metrics): (Res<CurrentInterval>, Option<Res<Metrics>>),
 ) {
+    let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
         let AggregateReceived { id, aggregate } = message;
+        let began = Instant::now();
         let mut checked = validate_attestation(&aggregate.data, &tree, now.count)
             .and_then(|()| aggregate.proof.participants.non_empty_count());
+        let took = began.elapsed();
         if let (Err(rejection), Some(waiting)) = (&checked, &mut waiting)
             && waits_for_block(rejection)
         {
@@ -175,6 +183,7 @@ pub fn admit_aggregates(
                 Err(rejection) => checked = Err(rejection),
             }
         }
+        metrics.fork_choice.note_validation(checked.is_ok(), took);
         let verdict = match checked {
             Err(rejection) => Verdict::Rejected(rejection),
             Ok(_) if checks.waiting.len() >= MAX_PENDING_AGGREGATES => {
@@ -195,11 +204,14 @@ pub fn start_attestation_checks(
     registry: Res<Registry>,
     signatures: Res<Signatures>,
     tasks: Res<Tasks>,
+    metrics: Option<Res<Metrics>>,
 ) {
+    let metrics = Metrics::or_unread(metrics.as_deref());
     while checks.under_way.len() < MAX_TASKS_UNDER_WAY && !checks.waiting.is_empty() {
         let count = checks.waiting.len().min(ATTESTATION_BATCH);
         let batch: Vec<_> = checks.waiting.drain(..count).collect();
         let (registry, signatures, votes) = (registry.clone(), signatures.clone(), batch.clone());
+        let metrics = metrics.clone();
         let work = tasks.spawn(move |_| {
             let roots: Vec<Root> =
                 votes.iter().map(|vote| vote.item.data.tree_hash_root()).collect();
@@ -216,7 +228,10 @@ pub fn start_attestation_checks(
                     signature: vote.signature.as_bytes(),
                 })
                 .collect();
-            signatures.0.verify_batch(&items)
+            let began = Instant::now();
+            let verdicts = signatures.0.verify_batch(&items);
+            metrics.signatures.note_checks(&verdicts, began.elapsed());
+            verdicts
         });
         checks.under_way.push_back((batch, work));
     }
@@ -228,13 +243,19 @@ pub fn start_aggregate_checks(
     registry: Res<Registry>,
     proofs: Res<Proofs>,
     tasks: Res<Tasks>,
+    metrics: Option<Res<Metrics>>,
 ) {
+    let metrics = Metrics::or_unread(metrics.as_deref());
     while checks.under_way.len() < MAX_TASKS_UNDER_WAY {
         let Some(aggregate) = checks.waiting.pop_front() else { return };
         let (registry, proofs) = (registry.clone(), proofs.clone());
-        let input = Arc::clone(&aggregate.item);
-        let work = tasks
-            .spawn(move |_| verify_aggregate(&input.data, &input.proof, &registry, &*proofs.0));
+        let (input, metrics) = (Arc::clone(&aggregate.item), metrics.clone());
+        let work = tasks.spawn(move |_| {
+            let began = Instant::now();
+            let verdict = verify_aggregate(&input.data, &input.proof, &registry, &*proofs.0);
+            metrics.signatures.note_aggregate_check(verdict.is_ok(), began.elapsed());
+            verdict
+        });
         checks.under_way.push_back((aggregate, work));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bevy_ecs::{prelude::*, system::SystemParam};
@@ -10,6 +11,7 @@ use quintet_components::{
     chain::{Finalized, Justified, Registry, States},
     containers::{AttestationData, Block, Root, SignedBlock, State},
     messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
+    metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StorageHealth, StoredStates},
     sync::Orphans,
@@ -17,9 +19,11 @@ use quintet_components::{
     tree::{BlockNode, BlockTree},
 };
 
+use quintet_prover::ProofSystem;
+
 use super::{limits, pool, update_head};
 use crate::{
-    transition::state_transition,
+    transition::timed_transition,
     verification::{Proofs, verify_block},
 };
 
@@ -35,8 +39,11 @@ struct PendingBlock {
     id: InputId,
     root: Root,
     block: Arc<SignedBlock>,
-    work: Option<Work<Result<Arc<State>, ImportError>>>,
+    work: Option<Work<Checked>>,
 }
+
+/// What came of a block's proof and transition, and how long they took.
+type Checked = (Duration, Result<Arc<State>, ImportError>);
 
 /// Why a block was not imported.
 enum ImportError {
@@ -186,19 +193,39 @@ pub fn start_imports(
     mut queue: ResMut<ImportQueue>,
     parents: ParentStates,
     registry: Res<Registry>,
-    proofs: Res<Proofs>,
-    tasks: Res<Tasks>,
+    (proofs, tasks): (Res<Proofs>, Res<Tasks>),
+    metrics: Option<Res<Metrics>>,
 ) {
+    let metrics = Metrics::or_unread(metrics.as_deref());
     for pending in queue.0.iter_mut().filter(|pending| pending.work.is_none()) {
         let Some(parent) = parents.find(&pending.block.block.parent_root) else { continue };
         let (registry, proofs) = (registry.clone(), proofs.clone());
-        let (block, root) = (Arc::clone(&pending.block), pending.root);
+        let (block, root, metrics) = (Arc::clone(&pending.block), pending.root, metrics.clone());
         pending.work = Some(tasks.spawn(move |_| {
-            let parent = parent.load(&block.block)?;
-            verify_block(&block, root, &registry, &*proofs.0)?;
-            Ok(Arc::new(state_transition(&parent, &block.block)?))
+            let began = Instant::now();
+            let checked = check(&block, root, parent, &registry, &*proofs.0, &metrics);
+            (began.elapsed(), checked)
         }));
     }
+}
+
+/// A block's proof and transition.
+fn check(
+    block: &SignedBlock,
+    root: Root,
+    parent: ParentState,
+    registry: &Registry,
+    proofs: &dyn ProofSystem,
+    metrics: &Metrics,
+) -> Result<Arc<State>, ImportError> {
+    let parent = parent.load(&block.block)?;
+    let began = Instant::now();
+    let verified = verify_block(block, root, registry, proofs);
+    metrics.signatures.note_block_check(began.elapsed());
+    verified?;
+    let (state, times) = timed_transition(&parent, &block.block)?;
+    metrics.transition.note(&times);
+    Ok(Arc::new(state))
 }
 
 /// Commits the blocks at the queue's front whose tasks have ended. A block that still waits for
@@ -211,7 +238,7 @@ pub fn commit_imports(world: &mut World) {
         let Some(front) = queue.0.front_mut() else { return };
         let outcome = match &mut front.work {
             // Its parent was refused.
-            None => Ok(Err(unknown_parent(&front.block.block).into())),
+            None => Ok((Duration::ZERO, Err(unknown_parent(&front.block.block).into()))),
             Some(work) => match work.take() {
                 None => return,
                 Some(outcome) => outcome,
@@ -223,18 +250,23 @@ pub fn commit_imports(world: &mut World) {
                 tracing::error!(%root, %panic, "a block's transition panicked");
                 Verdict::Ignored("internal error")
             }
-            Ok(Err(ImportError::Storage(error))) => {
+            Ok((_, Err(ImportError::Storage(error)))) => {
                 tracing::error!(%root, %error, "the state that a block builds on cannot be read");
                 Verdict::Ignored("storage error")
             }
-            Ok(Err(ImportError::Rejected(rejection))) => {
+            Ok((_, Err(ImportError::Rejected(rejection)))) => {
                 tracing::debug!(%root, %rejection, "block refused");
+                if rejection.reason == RejectionReason::MalformedState {
+                    Metrics::of(world).transition.note_finalization(false);
+                }
                 let orphans = world.get_resource_mut::<Orphans>();
                 note_refused(orphans.map(Mut::into_inner), root, &rejection);
                 Verdict::Rejected(rejection)
             }
-            Ok(Ok(state)) => {
+            Ok((took, Ok(state))) => {
+                let began = Instant::now();
                 commit_block(world, root, block, state);
+                Metrics::of(world).fork_choice.note_block(took + began.elapsed());
                 Verdict::Accepted
             }
         };

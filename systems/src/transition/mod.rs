@@ -6,8 +6,11 @@ mod header;
 mod justifiable;
 mod justifications;
 
+use std::time::Instant;
+
 use quintet_components::{
     containers::{Block, Root, State},
+    metrics::TransitionTimes,
     rejection::{Rejection, RejectionReason},
 };
 use tree_hash::TreeHash;
@@ -28,6 +31,34 @@ pub fn proposer_for_slot(slot: u64, validator_count: usize) -> Result<u64, Rejec
     })
 }
 
+/// [`state_transition`], and how long each of its phases took.
+///
+/// # Errors
+/// As [`state_transition`].
+pub fn timed_transition(
+    parent: &State,
+    block: &Block,
+) -> Result<(State, TransitionTimes), Rejection> {
+    let began = Instant::now();
+    let mut state = parent.clone();
+    process_slots(&mut state, block.slot)?;
+    let slots_time = began.elapsed();
+    process_block_header(&mut state, block)?;
+    let header_time = began.elapsed();
+    process_attestations(&mut state, &block.body.attestations)?;
+    let applied_time = began.elapsed();
+    check_state_root(&state, block)?;
+    let times = TransitionTimes {
+        slots: block.slot.saturating_sub(parent.slot),
+        slots_time,
+        attestations: block.body.attestations.len() as u64,
+        attestations_time: applied_time - header_time,
+        block_time: applied_time - slots_time,
+        time: began.elapsed(),
+    };
+    Ok((state, times))
+}
+
 /// The post-state of a block whose slot the state was advanced to, state root unchecked.
 ///
 /// # Errors
@@ -42,15 +73,17 @@ pub fn process_block(state: &mut State, block: &Block) -> Result<(), Rejection> 
 /// # Errors
 /// Any reason of slot, header or attestation processing, and `STATE_ROOT_MISMATCH`.
 pub fn state_transition(parent: &State, block: &Block) -> Result<State, Rejection> {
-    let mut state = parent.clone();
-    process_slots(&mut state, block.slot)?;
-    process_block(&mut state, block)?;
+    timed_transition(parent, block).map(|(state, _)| state)
+}
+
+fn check_state_root(state: &State, block: &Block) -> Result<(), Rejection> {
     let computed: Root = state.tree_hash_root();
-    if block.state_root != computed {
-        return Err(RejectionReason::StateRootMismatch.because(format!(
+    if block.state_root == computed {
+        Ok(())
+    } else {
+        Err(RejectionReason::StateRootMismatch.because(format!(
             "the block at slot {} says {}, its post-state is {computed}",
             block.slot, block.state_root
-        )));
+        )))
     }
-    Ok(state)
 }

@@ -9,6 +9,7 @@ use libp2p::{
 };
 use quintet_components::{
     messages::{AggregateReceived, AttestationReceived, BlockReceived, InputId, Verdict},
+    metrics::ConnectionResult,
     network::{Direction, DisconnectReason, InboundRequestId, PeerEvent, RequestFailure},
 };
 use tokio::time::Instant;
@@ -65,9 +66,16 @@ impl Node {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 tracing::debug!(%error, "a call did not get through");
+                let result = connection_result(&error.to_string());
+                self.metrics.network.note_connection(Direction::Outbound, result);
                 if self.bootnodes.missed(connection_id) {
                     self.counters.dial_failures.increment();
                 }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                tracing::debug!(%error, "a connection did not come about");
+                let result = connection_result(&error.to_string());
+                self.metrics.network.note_connection(Direction::Inbound, result);
             }
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::warn!(%error, "the network's socket has trouble");
@@ -146,6 +154,11 @@ impl Node {
         let counters = self.counters.gossip(topic);
         counters.received.increment();
         counters.received_bytes.add(message.data.len() as u64);
+        match topic {
+            Topic::Block => self.metrics.network.note_block(message.data.len()),
+            Topic::Aggregation => self.metrics.network.note_aggregate(message.data.len()),
+            Topic::Attestation(_) => self.metrics.network.note_vote(message.data.len()),
+        }
         let waiting = Waiting { topic, message: id, source };
         let is_vote = matches!(topic, Topic::Attestation(_));
         if is_vote && !self.peers.take_vote(&source, Instant::now()) {
@@ -268,6 +281,13 @@ impl Node {
             }
         }
     }
+}
+
+/// How an attempt ended that came to nothing. The transport tells a timeout in words only.
+fn connection_result(words: &str) -> ConnectionResult {
+    let words = words.to_ascii_lowercase();
+    let is_timeout = words.contains("timed out") || words.contains("timeout");
+    if is_timeout { ConnectionResult::Timeout } else { ConnectionResult::Error }
 }
 
 fn disconnect_reason(cause: Option<&ConnectionError>) -> DisconnectReason {

@@ -1,0 +1,90 @@
+//! Blocks and votes that the node makes.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+
+use super::handles::{Registrar, WIDE_SECONDS, WideHistogram};
+
+const BUILDING_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
+
+/// Blocks and votes that the node makes.
+#[derive(Clone, Debug)]
+pub struct ProductionMetrics {
+    payloads: Histogram,
+    payload_seconds: WideHistogram,
+    building_seconds: WideHistogram,
+    success: Counter,
+    failures: Counter,
+    vote_seconds: WideHistogram,
+    publication_seconds: Histogram,
+}
+
+impl ProductionMetrics {
+    pub(super) fn register(r: &mut Registrar<'_>) -> Self {
+        Self {
+            payloads: r.histogram(
+                "lean_block_aggregated_payloads",
+                "Aggregates in a block that the node built",
+                &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0],
+            ),
+            payload_seconds: r.twins(
+                "lean_block_building_payload_aggregation_time_seconds",
+                "Choosing and joining the aggregates of a block",
+                &[0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 3.0, 4.0],
+                WIDE_SECONDS,
+            ),
+            building_seconds: r.twins(
+                "lean_block_building_time_seconds",
+                "Building, signing and proving a block",
+                BUILDING_SECONDS,
+                WIDE_SECONDS,
+            ),
+            success: r.counter("lean_block_building_success_total", "Blocks built"),
+            failures: r.counter("lean_block_building_failures_total", "Blocks not built"),
+            vote_seconds: r.twins(
+                "lean_attestations_production_time_seconds",
+                "Choosing and signing the votes of a slot",
+                BUILDING_SECONDS,
+                WIDE_SECONDS,
+            ),
+            publication_seconds: r.histogram(
+                "quintet_block_publication_seconds",
+                "From the beginning of a slot until the node's own block went out",
+                WIDE_SECONDS,
+            ),
+        }
+    }
+
+    /// The aggregates of a block were chosen and joined.
+    pub fn note_payloads(&self, payloads: usize, took: Duration) {
+        #[allow(clippy::cast_precision_loss, reason = "a block carries few")]
+        self.payloads.observe(payloads as f64);
+        self.payload_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A block was built, signed and proved, or was not.
+    pub fn note_block(&self, is_built: bool, took: Duration) {
+        if is_built {
+            self.success.inc();
+            self.building_seconds.observe(took.as_secs_f64());
+        } else {
+            self.failures.inc();
+        }
+    }
+
+    /// There is no block, for want of what it is built from.
+    pub fn note_no_block(&self) {
+        self.failures.inc();
+    }
+
+    /// A slot's votes were made.
+    pub fn note_votes(&self, took: Duration) {
+        self.vote_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An own block went out, so many milliseconds into its slot.
+    pub fn note_publication(&self, into_slot_ms: u64) {
+        self.publication_seconds.observe(Duration::from_millis(into_slot_ms).as_secs_f64());
+    }
+}

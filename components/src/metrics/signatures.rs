@@ -1,0 +1,131 @@
+//! Signatures and proofs.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+
+use super::handles::{Registrar, WIDE_SECONDS, WideHistogram};
+
+const SIGNATURE_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
+const PROOF_SECONDS: &[f64] = &[0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0];
+
+/// Signatures of single votes, and proofs over several.
+#[derive(Clone, Debug)]
+pub struct SignatureMetrics {
+    signed: Counter,
+    valid: Counter,
+    invalid: Counter,
+    signing_seconds: WideHistogram,
+    verification_seconds: WideHistogram,
+    aggregated: Counter,
+    aggregated_votes: Counter,
+    aggregated_valid: Counter,
+    aggregated_invalid: Counter,
+    building_seconds: WideHistogram,
+    aggregated_verification_seconds: WideHistogram,
+    block_verification_seconds: Histogram,
+}
+
+impl SignatureMetrics {
+    pub(super) fn register(r: &mut Registrar<'_>) -> Self {
+        let mut twins = |name: &str, help: &str, bounds| {
+            r.twins(&format!("lean_pq_sig_{name}_time_seconds"), help, bounds, WIDE_SECONDS)
+        };
+        let signing_seconds =
+            twins("attestation_signing", "Signing a vote, its record included", SIGNATURE_SECONDS);
+        let verification_seconds = twins(
+            "attestation_verification",
+            "Verifying a vote's signature, as its share of the batch",
+            SIGNATURE_SECONDS,
+        );
+        let building_seconds =
+            twins("aggregated_signatures_building", "Making an aggregate's proof", PROOF_SECONDS);
+        let aggregated_verification_seconds = twins(
+            "aggregated_signatures_verification",
+            "Verifying an aggregate's proof",
+            PROOF_SECONDS,
+        );
+        Self {
+            signing_seconds,
+            verification_seconds,
+            building_seconds,
+            aggregated_verification_seconds,
+            block_verification_seconds: r.histogram(
+                "quintet_block_proof_verification_seconds",
+                "Verifying a block's proof",
+                WIDE_SECONDS,
+            ),
+            signed: r.counter("lean_pq_sig_attestation_signatures_total", "Votes signed"),
+            valid: r.counter(
+                "lean_pq_sig_attestation_signatures_valid_total",
+                "Signatures of votes found valid",
+            ),
+            invalid: r.counter(
+                "lean_pq_sig_attestation_signatures_invalid_total",
+                "Signatures of votes found invalid",
+            ),
+            aggregated: r.counter("lean_pq_sig_aggregated_signatures_total", "Aggregates made"),
+            aggregated_votes: r.counter(
+                "lean_pq_sig_attestations_in_aggregated_signatures_total",
+                "Votes in the aggregates made",
+            ),
+            aggregated_valid: r
+                .counter("lean_pq_sig_aggregated_signatures_valid_total", "Aggregates found valid"),
+            aggregated_invalid: r.counter(
+                "lean_pq_sig_aggregated_signatures_invalid_total",
+                "Aggregates found invalid",
+            ),
+        }
+    }
+
+    /// A batch of votes was signed; `signed` of `asked` got a signature.
+    pub fn note_signing(&self, asked: usize, signed: usize, took: Duration) {
+        let each = share(took, asked);
+        for _ in 0..signed {
+            self.signed.inc();
+            self.signing_seconds.observe(each);
+        }
+    }
+
+    /// A batch of votes' signatures was checked, with these verdicts.
+    pub fn note_checks(&self, verdicts: &[bool], took: Duration) {
+        let each = share(took, verdicts.len());
+        for verdict in verdicts {
+            if *verdict {
+                self.valid.inc()
+            } else {
+                self.invalid.inc()
+            };
+            self.verification_seconds.observe(each);
+        }
+    }
+
+    /// An aggregate over this many votes was made.
+    pub fn note_aggregate(&self, votes: usize, took: Duration) {
+        self.aggregated.inc();
+        self.aggregated_votes.inc_by(votes as u64);
+        self.building_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An aggregate was checked.
+    pub fn note_aggregate_check(&self, is_valid: bool, took: Duration) {
+        if is_valid {
+            self.aggregated_valid.inc()
+        } else {
+            self.aggregated_invalid.inc()
+        };
+        self.aggregated_verification_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A block's proof was checked.
+    pub fn note_block_check(&self, took: Duration) {
+        self.block_verification_seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// A share of a batch's time, in seconds.
+fn share(took: Duration, count: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a batch has few items")]
+    let count = count.max(1) as f64;
+    took.as_secs_f64() / count
+}

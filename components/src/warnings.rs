@@ -1,0 +1,125 @@
+//! What an operator should look at.
+
+use std::collections::BTreeMap;
+
+use bevy_ecs::prelude::Resource;
+
+use crate::containers::Slot;
+
+/// What may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WarningCode {
+    /// Nobody aggregates the votes of a subnet.
+    NoAggregator,
+    /// The finalized checkpoint is old.
+    OldFinality,
+    /// The clock does not agree with the peers'.
+    ClockSkew,
+    /// A key's prepared slots end soon.
+    KeyWindow,
+    /// A key's lifetime ends soon.
+    KeyLifetime,
+    /// The disk is slow, or cannot be written.
+    SlowDisk,
+    /// An update took too long.
+    SlowUpdate,
+}
+
+impl WarningCode {
+    /// Every code.
+    pub const ALL: [Self; 7] = [
+        Self::NoAggregator,
+        Self::OldFinality,
+        Self::ClockSkew,
+        Self::KeyWindow,
+        Self::KeyLifetime,
+        Self::SlowDisk,
+        Self::SlowUpdate,
+    ];
+
+    /// Its name in logs, metrics and over HTTP.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoAggregator => "no_aggregator",
+            Self::OldFinality => "old_finality",
+            Self::ClockSkew => "clock_skew",
+            Self::KeyWindow => "key_window",
+            Self::KeyLifetime => "key_lifetime",
+            Self::SlowDisk => "slow_disk",
+            Self::SlowUpdate => "slow_update",
+        }
+    }
+}
+
+/// An active warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What may be wrong.
+    pub code: WarningCode,
+    /// A sentence that says what, and what to do.
+    pub text: String,
+    /// The slot in which it appeared.
+    pub since_slot: Slot,
+}
+
+/// The active warnings, at most one of a code.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings(BTreeMap<WarningCode, Warning>);
+
+impl Warnings {
+    /// Makes a warning active, or gives it another text. Whether it is new.
+    pub fn set(&mut self, code: WarningCode, slot: Slot, text: String) -> bool {
+        match self.0.get_mut(&code) {
+            Some(warning) => {
+                warning.text = text;
+                false
+            }
+            None => {
+                self.0.insert(code, Warning { code, text, since_slot: slot });
+                true
+            }
+        }
+    }
+
+    /// Ends a warning; the one that was active, if it was.
+    pub fn clear(&mut self, code: WarningCode) -> Option<Warning> {
+        self.0.remove(&code)
+    }
+
+    /// The warning of a code, while it is active.
+    pub fn get(&self, code: WarningCode) -> Option<&Warning> {
+        self.0.get(&code)
+    }
+
+    /// The active warnings, by code.
+    pub fn iter(&self) -> impl Iterator<Item = &Warning> {
+        self.0.values()
+    }
+
+    /// How many are active.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_keeps_the_slot_in_which_it_appeared() {
+        let mut warnings = Warnings::default();
+        assert!(warnings.set(WarningCode::ClockSkew, 3, "1 s".into()));
+        assert!(!warnings.set(WarningCode::ClockSkew, 9, "2 s".into()));
+        let warning = warnings.get(WarningCode::ClockSkew).expect("active");
+        assert_eq!((warning.since_slot, warning.text.as_str()), (3, "2 s"));
+        assert_eq!(warnings.iter().count(), 1);
+        assert!(warnings.clear(WarningCode::ClockSkew).is_some());
+        assert!(warnings.clear(WarningCode::ClockSkew).is_none() && warnings.is_empty());
+    }
+}

@@ -1,0 +1,61 @@
+//! Who the node is, what its keys do, and what is wrong with it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    aggregation::AggregationConfig, chain::IsAggregator, clock::CurrentInterval, duties::Signing,
+    metrics::Metrics, storage::StorageHealth, warnings::Warnings,
+};
+
+use super::chain::gauge;
+
+/// Notes when the process began, and what it is.
+pub(super) fn set_start(metrics: &Metrics) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    metrics.node.start_time_seconds.set(gauge(since.as_secs()));
+    metrics.node.set_info("quintet", env!("CARGO_PKG_VERSION"));
+}
+
+/// The node's role and validators; once a slot, what its keys do.
+pub(super) fn show_node(
+    metrics: Res<Metrics>,
+    is_aggregator: Option<Res<IsAggregator>>,
+    config: Option<Res<AggregationConfig>>,
+    signing: Option<Res<Signing>>,
+    now: Option<Res<CurrentInterval>>,
+    mut shown_slot: Local<Option<u64>>,
+) {
+    metrics.node.is_aggregator.set(i64::from(is_aggregator.is_some_and(|role| role.0)));
+    let slot = now.map(|now| now.slot());
+    if slot == *shown_slot && !signing.as_ref().is_some_and(DetectChanges::is_changed) {
+        return;
+    }
+    *shown_slot = slot;
+    let validators = signing.as_ref().map(|signing| signing.0.validators()).unwrap_or_default();
+    metrics.node.validators.set(gauge(validators.len()));
+    if let Some(config) = config {
+        let committees = config.committee_count.max(1);
+        let own = validators.first().map(|index| index % committees);
+        let subnet = own.or_else(|| config.expected_subnets().first().copied());
+        metrics.node.committee_count.set(gauge(committees));
+        metrics.node.committee_subnet.set(gauge(subnet.unwrap_or(0)));
+    }
+    if let Some(status) = signing.and_then(|signing| signing.0.key_status()) {
+        metrics.duties.set_signer(&status);
+    }
+}
+
+/// What is wrong.
+pub(super) fn show_storage_and_warnings(
+    metrics: Res<Metrics>,
+    health: Option<Res<StorageHealth>>,
+    warnings: Option<Res<Warnings>>,
+) {
+    if let Some(health) = health {
+        metrics.storage.set_status(&health.status());
+    }
+    if let Some(warnings) = warnings.filter(DetectChanges::is_changed) {
+        metrics.runtime.set_warnings(&warnings);
+    }
+}

@@ -1,0 +1,27 @@
+//! Where the node stands against the network.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    metrics::Metrics,
+    sync::{Orphans, RequestsById, SyncCounts, SyncState, WaitingVotes},
+};
+
+use super::chain::gauge;
+
+/// The state of sync, what it holds and what it has done.
+pub(super) fn show_sync(
+    metrics: Res<Metrics>,
+    (state, counts): (Option<Res<SyncState>>, Option<Res<SyncCounts>>),
+    (orphans, waiting): (Option<Res<Orphans>>, Option<Res<WaitingVotes>>),
+    requests: Option<Res<RequestsById>>,
+) {
+    // Without sync nothing is behind.
+    let state = state.map_or(SyncState::Synced, |state| *state);
+    metrics.sync.set_status(state);
+    if let Some(counts) = counts.filter(DetectChanges::is_changed) {
+        metrics.sync.set_counts(&counts);
+    }
+    metrics.sync.orphans.set(gauge(orphans.map_or(0, |orphans| orphans.len())));
+    metrics.sync.waiting_votes.set(gauge(waiting.map_or(0, |waiting| waiting.len())));
+    metrics.sync.requests_under_way.set(gauge(requests.map_or(0, |requests| requests.len())));
+}

@@ -1,0 +1,136 @@
+//! Subnets whose votes nobody aggregates. Without aggregates nothing is justified, and no other
+//! sign of it is as early.
+//!
+//! A subnet has an aggregator when an aggregate that covers one of its validators joins the pools,
+//! from whomever it is, or comes in a block.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    aggregation::AggregationConfig,
+    chain::Registry,
+    clock::{SlotClock, UnixTime},
+    containers::{AggregationBits, Slot},
+    messages::BlockImported,
+    sync::SyncState,
+    votes::{Payload, PayloadOf, Vote},
+    warnings::{WarningCode, Warnings},
+};
+
+use super::{Finding, apply, slot_of};
+
+/// A subnet that was covered so many slots ago is worth a warning.
+const MISSING_SLOTS: u64 = 8;
+/// The warning goes when every subnet was covered within so many slots.
+const SEEN_SLOTS: u64 = 2;
+/// Subnets named in a warning at most.
+const MAX_NAMED: usize = 8;
+
+/// The newest slot whose aggregate covered each subnet.
+#[derive(Debug, Default)]
+pub(super) struct Covered(Vec<Slot>);
+
+impl Covered {
+    /// Counts from now on for subnets that are new.
+    fn resize(&mut self, committees: u64, slot: Slot) {
+        let committees = usize::try_from(committees.max(1)).unwrap_or(usize::MAX);
+        self.0.resize(committees, slot);
+    }
+
+    /// An aggregate over a vote of this slot covers these validators.
+    fn note(&mut self, slot: Slot, participants: &AggregationBits) {
+        let committees = self.0.len() as u64;
+        for index in participants.indices() {
+            let subnet = usize::try_from(index % committees).expect("below the subnets' number");
+            self.0[subnet] = self.0[subnet].max(slot);
+        }
+    }
+
+    /// The first `subnets` are those that have validators.
+    fn judge(&self, slot: Slot, subnets: usize) -> Finding {
+        let age = |covered: &Slot| slot.saturating_sub(*covered);
+        let covered = &self.0[..subnets.min(self.0.len())];
+        let missing: Vec<String> = covered
+            .iter()
+            .enumerate()
+            .filter(|(_, covered)| age(covered) >= MISSING_SLOTS)
+            .map(|(subnet, _)| subnet.to_string())
+            .collect();
+        if !missing.is_empty() {
+            let more = if missing.len() > MAX_NAMED { ", …" } else { "" };
+            let named = missing[..missing.len().min(MAX_NAMED)].join(", ");
+            Finding::Raise(format!(
+                "no aggregate covers subnet {named}{more}: nothing is justified until a node that \
+                 subscribes to it runs with --is-aggregator"
+            ))
+        } else if covered.iter().all(|covered| age(covered) <= SEEN_SLOTS) {
+            Finding::Lower
+        } else {
+            Finding::Keep
+        }
+    }
+}
+
+pub(super) fn watch_aggregators(
+    mut warnings: ResMut<Warnings>,
+    (clock, time): (Option<Res<SlotClock>>, Res<UnixTime>),
+    (config, registry, state): (
+        Option<Res<AggregationConfig>>,
+        Option<Res<Registry>>,
+        Option<Res<SyncState>>,
+    ),
+    (payloads, votes): (Query<(&Payload, &PayloadOf), Added<Payload>>, Query<&Vote>),
+    mut imported: MessageReader<BlockImported>,
+    mut covered: Local<Covered>,
+) {
+    let (Some(slot), Some(registry)) = (slot_of(clock.as_deref(), &time), registry) else { return };
+    let committees = config.map_or(1, |config| config.committee_count);
+    covered.resize(committees, slot);
+    for (Payload(payload), of) in &payloads {
+        if let Ok(vote) = votes.get(of.0) {
+            covered.note(vote.data.slot.min(slot), &payload.participants);
+        }
+    }
+    for BlockImported { block, .. } in imported.read() {
+        for attestation in &block.block.body.attestations {
+            covered.note(attestation.data.slot.min(slot), &attestation.aggregation_bits);
+        }
+    }
+    if state.is_some_and(|state| *state == SyncState::Syncing) {
+        // What it missed meanwhile says nothing.
+        covered.0.fill(slot);
+        return;
+    }
+    let finding = covered.judge(slot, registry.len());
+    apply(&mut warnings, WarningCode::NoAggregator, slot, finding);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(indices: &[u64]) -> AggregationBits {
+        AggregationBits::from_indices(indices.iter().copied()).expect("few")
+    }
+
+    #[test]
+    fn the_subnet_that_nobody_covers_is_named() {
+        let mut covered = Covered::default();
+        covered.resize(4, 10);
+        covered.note(17, &of(&[0, 6]));
+        assert_eq!(covered.judge(17, 4), Finding::Keep);
+        let Finding::Raise(text) = covered.judge(18, 4) else { panic!("8 slots are too many") };
+        assert!(text.contains("subnet 1, 3:"), "{text}");
+        covered.note(18, &of(&[3]));
+        covered.note(18, &of(&[1]));
+        assert_eq!(covered.judge(19, 4), Finding::Lower);
+        assert_eq!(covered.judge(20, 4), Finding::Keep, "the others are three slots old");
+    }
+
+    #[test]
+    fn a_subnet_without_validators_needs_no_aggregator() {
+        let mut covered = Covered::default();
+        covered.resize(64, 0);
+        covered.note(20, &of(&[0, 1]));
+        assert_eq!(covered.judge(20, 2), Finding::Lower);
+    }
+}

@@ -1,0 +1,35 @@
+//! Events that are over in a moment, and whose warning is not.
+
+use quintet_components::containers::Slot;
+
+/// Slots for which a warning about an event stays after the last one.
+pub(super) const LINGER_SLOTS: u64 = 8;
+
+/// The newest event that was bad, and the newest that was not good either.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Linger {
+    bad: Option<Slot>,
+    not_good: Option<Slot>,
+}
+
+impl Linger {
+    /// Something happened that takes `measure`: bad from `bad_from` on, good below `good_below`.
+    pub(super) fn note(&mut self, slot: Slot, measure: u64, good_below: u64, bad_from: u64) {
+        if measure >= bad_from {
+            self.bad = Some(slot);
+        }
+        if measure >= good_below {
+            self.not_good = Some(slot);
+        }
+    }
+
+    /// Whether something bad happened in this slot.
+    pub(super) fn is_bad(&self, slot: Slot) -> bool {
+        self.bad == Some(slot)
+    }
+
+    /// Whether nothing but good has happened for some slots.
+    pub(super) fn is_over(&self, slot: Slot) -> bool {
+        self.not_good.is_none_or(|last| slot >= last.saturating_add(LINGER_SLOTS))
+    }
+}

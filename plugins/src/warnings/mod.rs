@@ -1,0 +1,97 @@
+//! What an operator should look at.
+//!
+//! Each warning has one system, which decides from the world whether it applies. A warning appears
+//! at one threshold and goes at a lower one, so that it does not come and go with every slot; it is
+//! logged when it appears and when it goes.
+
+mod aggregators;
+mod clock_skew;
+mod disk;
+mod finality;
+mod keys;
+mod linger;
+mod updates;
+
+use bevy_app::{App, Plugin, PostUpdate};
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    clock::{LastUpdate, SlotClock, UnixTime},
+    containers::Slot,
+    messages::{AttestationReceived, BlockImported, BlockReceived, InputJudged},
+    schedule::NodeSystems,
+    warnings::{WarningCode, Warnings},
+};
+
+/// Watches the node and says what an operator should look at.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, [`LastUpdate`] | [`Warnings`], the log |
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WarningsPlugin;
+
+impl Plugin for WarningsPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Warnings>()
+            .init_resource::<LastUpdate>()
+            .add_message::<BlockReceived>()
+            .add_message::<AttestationReceived>()
+            .add_message::<BlockImported>()
+            .add_message::<InputJudged>()
+            .add_systems(
+                PostUpdate,
+                (
+                    aggregators::watch_aggregators,
+                    finality::watch_finality,
+                    clock_skew::watch_clock,
+                    keys::watch_keys,
+                    disk::watch_disk,
+                    updates::watch_updates,
+                )
+                    .chain()
+                    .after(NodeSystems::Prune)
+                    .before(NodeSystems::Flush)
+                    // Beside the warnings they only read.
+                    .ambiguous_with_all(),
+            );
+    }
+}
+
+/// What a system finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    /// The warning applies, with this text.
+    Raise(String),
+    /// It does not.
+    Lower,
+    /// It is between the two thresholds: whatever was, stays.
+    Keep,
+}
+
+/// Applies a finding, and logs what changes.
+fn apply(warnings: &mut ResMut<Warnings>, code: WarningCode, slot: Slot, finding: Finding) {
+    match finding {
+        Finding::Raise(text) => {
+            if warnings.get(code).is_some_and(|warning| warning.text == text) {
+                return;
+            }
+            let is_new = warnings.get(code).is_none();
+            if is_new {
+                tracing::warn!(slot, code = code.name(), "{text}");
+            }
+            warnings.set(code, slot, text);
+        }
+        Finding::Lower if warnings.get(code).is_some() => {
+            if let Some(warning) = warnings.clear(code) {
+                let (code, since) = (code.name(), warning.since_slot);
+                tracing::info!(slot, code, since, "no longer: {}", warning.text);
+            }
+        }
+        Finding::Lower | Finding::Keep => {}
+    }
+}
+
+/// The clock's slot; none before slot 0 is over, when nothing can be late yet.
+fn slot_of(clock: Option<&SlotClock>, time: &UnixTime) -> Option<Slot> {
+    clock.map(|clock| clock.current_slot(time.now_ms)).filter(|slot| *slot > 0)
+}

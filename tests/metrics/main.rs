@@ -1,0 +1,15 @@
+//! What a node measures: against the list that all clients share, in a small network, over QUIC;
+//! the warnings; and what is built upon the metrics.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod contract;
+mod dashboards;
+mod network;
+mod quic;
+mod scrape;
+mod shared_list;
+mod warnings;
