@@ -6,7 +6,7 @@ use quintet::network_dir::{
     self, AnnotatedValidators, Bootnodes, GenesisFile, KeyManifest, NodeConfig, ValidatorConfig,
 };
 use quintet_components::preset::SignaturePreset;
-use quintet_plugins::keys::KeyFiles;
+use quintet_plugins::{PeerNames, keys::KeyFiles, network::NodeKey};
 use quintet_systems::verification::scheme_of;
 
 use super::Failure;
@@ -19,6 +19,8 @@ pub(super) struct Files {
     pub(super) node: Option<NodeConfig>,
     /// The committees that this file names.
     committees: Option<u64>,
+    /// What it calls the nodes.
+    pub(super) peer_names: PeerNames,
     /// The keys of the node's validators.
     pub(super) keys: Vec<KeyFiles>,
     pub(super) keys_dir: Option<PathBuf>,
@@ -50,6 +52,7 @@ impl Files {
         };
         Ok(Self {
             node: validator_config.as_ref().and_then(entry),
+            peer_names: validator_config.as_ref().map(peer_names).unwrap_or_default(),
             committees: validator_config.and_then(|config| config.attestation_committee_count),
             keys,
             preset: preset(settings.xmss, keys_dir.as_deref())?,
@@ -71,6 +74,14 @@ impl Files {
             .unwrap_or(1)
             .max(1)
     }
+}
+
+/// What the nodes are called whose identities the file has.
+fn peer_names(config: &ValidatorConfig) -> PeerNames {
+    PeerNames::new(config.nodes.iter().filter_map(|node| {
+        let peer = NodeKey::from(*node.key.as_ref()?.bytes()).peer_id().ok()?;
+        Some((peer, node.name.clone()))
+    }))
 }
 
 /// The preset that is asked for, or the one whose lifetime the keys' manifest names.

@@ -109,6 +109,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         network: Some(network),
         http: Some(http),
         identity,
+        peer_names: files.peer_names.clone(),
         clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
         ..NodeConfig::new(anchor, files.preset, proofs)
     });

@@ -70,6 +70,7 @@ impl Plugin for MetricsPlugin {
                     aggregation::follow_prover,
                     sync::show_sync,
                     peers::follow_peers,
+                    node::show_identity,
                     node::show_node,
                     node::show_storage_and_warnings,
                 )

@@ -17,6 +17,17 @@ pub(super) fn set_start(metrics: &Metrics) {
     metrics.node.set_info("quintet", env!("CARGO_PKG_VERSION"));
 }
 
+/// What the node is called, once that is known.
+pub(super) fn show_identity(metrics: Res<Metrics>, identity: Option<Res<NodeIdentity>>) {
+    let Some(identity) = identity.filter(DetectChanges::is_changed) else { return };
+    if !identity.name.is_empty() {
+        metrics.node.set_info(&identity.name, &identity.version);
+    }
+    if identity.start_time_ms > 0 {
+        metrics.node.start_time_seconds.set(gauge(identity.start_time_ms / 1000));
+    }
+}
+
 /// The node's role and validators; once a slot, what its keys do.
 pub(super) fn show_node(
     metrics: Res<Metrics>,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use quintet_components::network;
 
 use super::codec::{
     identity::{self, KeyError},
@@ -46,6 +47,15 @@ impl NodeKey {
         let secret = identity::parse_secret(&text)
             .map_err(|error| NetworkError::Key { path: path.into(), error })?;
         Ok(Self(secret))
+    }
+
+    /// The id by which peers know the node.
+    ///
+    /// # Errors
+    /// [`NetworkError::Secret`] when the bytes are no key.
+    pub fn peer_id(&self) -> Result<network::PeerId, NetworkError> {
+        let key = identity::keypair(self.0)?;
+        Ok(super::peers::name(&key.public().to_peer_id()))
     }
 
     /// Its bytes.
