@@ -137,13 +137,13 @@ impl SkipReason {
 pub enum CycleSkip {
     /// The node does not aggregate.
     NotAggregator,
-    /// The node is syncing, and had nothing to aggregate.
+    /// The node is syncing, or does not know whether it should be.
     NotSynced,
     /// The head's state is not held.
     MissingState,
     /// The prover took none of the jobs.
     SpawnFailed,
-    /// There was nothing to aggregate.
+    /// There was nothing to aggregate, or the slot was over.
     Other,
 }
 

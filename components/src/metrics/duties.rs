@@ -3,11 +3,13 @@
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
 use super::handles::{Labelled, Registrar, set_counter};
-use crate::duties::SignerStatus;
+use crate::duties::{Duty, DutyCounts, MissReason, SignerStatus};
 
 /// Duties done and missed, signatures given and refused.
 #[derive(Clone, Debug)]
 pub struct DutyMetrics {
+    done: Labelled<1, Counter>,
+    missed: Labelled<2, Counter>,
     signatures: Labelled<1, Counter>,
     keys: Gauge,
     key_bytes: Gauge,
@@ -22,7 +24,20 @@ const SIGNATURES: [&str; 5] = ["signed", "repeated", "conflicting", "too_old", "
 
 impl DutyMetrics {
     pub(super) fn register(r: &mut Registrar<'_>) -> Self {
+        let missed = Duty::ALL.into_iter().flat_map(|duty| {
+            MissReason::ALL.map(|reason| [("duty", duty.name()), ("reason", reason.name())])
+        });
         Self {
+            done: r.counters(
+                "quintet_duties_done_total",
+                "Duties done, a vote for each validator",
+                Duty::ALL.map(|duty| [("duty", duty.name())]),
+            ),
+            missed: r.counters(
+                "quintet_duties_missed_total",
+                "Duties missed or held back, a vote for each validator",
+                missed,
+            ),
             signatures: r.counters(
                 "quintet_signing_requests_total",
                 "Requests for signatures by what the guard did with them",
@@ -46,6 +61,19 @@ impl DutyMetrics {
                 "quintet_key_window_waits_total",
                 "Signatures that had to wait for a key's window",
             ),
+        }
+    }
+
+    /// Takes over what was counted since the node began.
+    pub fn set_counts(&self, counts: &DutyCounts) {
+        let done = [counts.proposed, counts.attested, counts.aggregated];
+        for (duty, count) in Duty::ALL.into_iter().zip(done) {
+            set_counter(&self.done.get_or_create(&[("duty", duty.name())]), count);
+            for reason in MissReason::ALL {
+                let labels = [("duty", duty.name()), ("reason", reason.name())];
+                let count = counts.missed_for(duty, reason);
+                set_counter(&self.missed.get_or_create(&labels), count);
+            }
         }
     }
 

@@ -63,17 +63,13 @@ impl ProductionMetrics {
         self.payload_seconds.observe(took.as_secs_f64());
     }
 
-    /// A block was built, signed and proved, or was not.
-    pub fn note_block(&self, is_built: bool, took: Duration) {
-        if is_built {
-            self.success.inc();
-            self.building_seconds.observe(took.as_secs_f64());
-        } else {
-            self.failures.inc();
-        }
+    /// A block was built, signed and proved.
+    pub fn note_block(&self, took: Duration) {
+        self.success.inc();
+        self.building_seconds.observe(took.as_secs_f64());
     }
 
-    /// There is no block, for want of what it is built from.
+    /// There is no block, or it was not ready in its slot.
     pub fn note_no_block(&self) {
         self.failures.inc();
     }

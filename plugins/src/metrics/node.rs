@@ -4,8 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::AggregationConfig, chain::IsAggregator, clock::CurrentInterval, duties::Signing,
-    metrics::Metrics, storage::StorageHealth, warnings::Warnings,
+    aggregation::AggregationConfig,
+    chain::IsAggregator,
+    clock::CurrentInterval,
+    duties::{DutyCounts, Signing},
+    metrics::Metrics,
+    storage::StorageHealth,
+    warnings::Warnings,
 };
 
 use super::chain::gauge;
@@ -28,16 +33,19 @@ pub(super) fn show_identity(metrics: Res<Metrics>, identity: Option<Res<NodeIden
     }
 }
 
-/// The node's role and validators; once a slot, what its keys do.
+/// The node's role, validators and duties; once a slot, what its keys do.
 pub(super) fn show_node(
     metrics: Res<Metrics>,
     is_aggregator: Option<Res<IsAggregator>>,
     config: Option<Res<AggregationConfig>>,
     signing: Option<Res<Signing>>,
-    now: Option<Res<CurrentInterval>>,
+    (now, counts): (Option<Res<CurrentInterval>>, Option<Res<DutyCounts>>),
     mut shown_slot: Local<Option<u64>>,
 ) {
     metrics.node.is_aggregator.set(i64::from(is_aggregator.is_some_and(|role| role.0)));
+    if let Some(counts) = counts.filter(DetectChanges::is_changed) {
+        metrics.duties.set_counts(&counts);
+    }
     let slot = now.map(|now| now.slot());
     if slot == *shown_slot && !signing.as_ref().is_some_and(DetectChanges::is_changed) {
         return;

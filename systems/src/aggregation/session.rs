@@ -19,7 +19,6 @@ use quintet_components::{
     metrics::Metrics,
     prover::{ProverJob, ProverKind, ProverStatus},
     schedule::Interval,
-    sync::DutyGate,
     task::Work,
     votes::Own,
 };
@@ -135,8 +134,6 @@ fn why_idle(world: &World, session: Entity) -> Option<CycleSkip> {
         Some(CycleSkip::SpawnFailed)
     } else if world.resource::<States>().get(&world.resource::<Head>().0.root).is_none() {
         Some(CycleSkip::MissingState)
-    } else if world.get_resource::<DutyGate>().is_some_and(|gate| gate.closed.is_some()) {
-        Some(CycleSkip::NotSynced)
     } else {
         Some(CycleSkip::Other)
     }

@@ -1,6 +1,6 @@
 //! Voting.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -8,6 +8,7 @@ use quintet_components::{
     clock::CurrentInterval,
     containers::{SignedAttestation, Slot, ValidatorIndex},
     duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
+    metrics::Metrics,
     task::{Tasks, Work},
 };
 use tree_hash::TreeHash;
@@ -37,7 +38,9 @@ pub fn start_attestations(world: &mut World) {
     if validators.is_empty() {
         return;
     }
+    let (metrics, began) = (Metrics::of(world), Instant::now());
     let data = produce_attestation_data(world, slot);
+    let chosen = began.elapsed();
     let whose = validators.iter().copied().map(Some).collect();
     let work = world.resource::<Tasks>().spawn(move |_| {
         let message = data.tree_hash_root();
@@ -45,7 +48,12 @@ pub fn start_attestations(world: &mut World) {
             .into_iter()
             .map(|index| SignRequest { index, role: Role::Attester, slot, message })
             .collect();
+        let began = Instant::now();
         let signatures = signing.0.sign_all(&requests);
+        let took = began.elapsed();
+        let signed = signatures.iter().filter(|signature| signature.is_ok()).count();
+        metrics.signatures.note_signing(requests.len(), signed, took);
+        metrics.production.note_votes(chosen + took);
         let sign = |(request, signature): (SignRequest, Result<_, _>)| {
             let validator_index = request.index;
             match signature {

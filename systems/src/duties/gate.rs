@@ -2,11 +2,12 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::SkipReason,
+    aggregation::{CycleSkip, SkipReason},
     chain::IsAggregator,
     clock::CurrentInterval,
     constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
     duties::{Duty, MissReason, Signing},
+    metrics::Metrics,
     sync::DutyGate,
 };
 
@@ -60,11 +61,17 @@ pub fn skip_attestations(world: &mut World) {
 /// Counts the slot's aggregation as missed, and gives up what was begun early.
 pub fn skip_aggregation(world: &mut World) {
     if !world.resource::<IsAggregator>().0 {
+        Metrics::of(world).aggregation.note_skipped(CycleSkip::NotAggregator);
         return;
     }
     close(world, SkipReason::Replaced);
     let slot = world.resource::<CurrentInterval>().slot();
     if let Some(reason) = why_not(world) {
+        let skip = match reason {
+            MissReason::Late => CycleSkip::Other,
+            _ => CycleSkip::NotSynced,
+        };
+        Metrics::of(world).aggregation.note_skipped(skip);
         note_missed(world, slot, Duty::Aggregate, &[None], reason, "");
     }
 }

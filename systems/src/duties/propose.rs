@@ -6,7 +6,7 @@
 //! block, one is built of what is ready then: no proofs are joined for it. A proposer's key signs one
 //! message a slot, so that nothing is signed before the boundary, and nothing built after that.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Instant};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -16,6 +16,7 @@ use quintet_components::{
         AttestationData, Root, SignedBlock, SingleMessageAggregate, Slot, ValidatorIndex,
     },
     duties::{BlockProduced, Duty, MissReason, Signing},
+    metrics::Metrics,
     prover::{ProverJob, ProverKind},
     task::Work,
 };
@@ -136,6 +137,7 @@ fn too_late() -> Failure {
 }
 
 fn miss(world: &mut World, slot: Slot, proposer: ValidatorIndex, failure: &Failure) {
+    Metrics::of(world).production.note_no_block();
     note_missed(world, slot, Duty::Propose, &[Some(proposer)], failure.reason, &failure.why);
 }
 
@@ -263,10 +265,13 @@ fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Sign
         inputs: u32::try_from(built.proofs.len() + 1).expect("at most eight votes"),
         memory_bytes: proofs.0.working_bytes(bytes),
     };
-    let built = Arc::clone(built);
+    let (built, metrics) = (Arc::clone(built), Metrics::of(world));
     let submitted = submit(world, job, summarize_signed, move |cancel| {
-        let cancel = CancelToken::from(cancel.flag());
-        sign(&built, &registry, &signing, &*proofs.0, &cancel)
+        let (cancel, began) = (CancelToken::from(cancel.flag()), Instant::now());
+        let signed = sign(&built, &registry, &signing, &*proofs.0, &cancel)?;
+        metrics.production.note_payloads(built.proofs.len(), built.votes_took);
+        metrics.production.note_block(built.took + began.elapsed());
+        Ok(signed)
     });
     submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
 }

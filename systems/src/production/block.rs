@@ -1,6 +1,9 @@
 //! Building a block.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -53,6 +56,10 @@ pub struct BuiltBlock {
     /// The proof of each attestation, in body order. The block's proof merges them and the
     /// proposer's signature.
     pub proofs: Vec<Arc<SingleMessageAggregate>>,
+    /// How long building it took.
+    pub took: Duration,
+    /// How long choosing and joining its votes took, which is part of it.
+    pub votes_took: Duration,
 }
 
 /// Why there is no block.
@@ -171,6 +178,7 @@ pub fn build_block(
     proofs: &dyn ProofSystem,
     cancel: &CancelToken,
 ) -> Result<BuiltBlock, BuildError> {
+    let began = Instant::now();
     let mut advanced = State::clone(&inputs.parent);
     process_slots(&mut advanced, inputs.slot)?;
     let mut block = Block {
@@ -179,6 +187,7 @@ pub fn build_block(
         parent_root: inputs.parent_root,
         ..Block::default()
     };
+    let choosing = Instant::now();
     let selected =
         select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates, proofs)?;
     let payloads = selected
@@ -186,6 +195,7 @@ pub fn build_block(
         .map(|candidate| join(candidate, &inputs.registry, proofs, cancel))
         .collect::<Result<Vec<_>, _>>()
         .map_err(BuildError::Prove)?;
+    let votes_took = choosing.elapsed();
 
     let attestations = payloads.iter().map(|(data, payload)| AggregatedAttestation {
         aggregation_bits: payload.participants.clone(),
@@ -202,6 +212,8 @@ pub fn build_block(
         block,
         post_state: Arc::new(advanced),
         proofs: payloads.into_iter().map(|(_, payload)| payload).collect(),
+        took: began.elapsed(),
+        votes_took,
     })
 }
 
