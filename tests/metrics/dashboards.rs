@@ -9,8 +9,11 @@ use std::{
 
 use serde_json::Value;
 
+use quintet_plugins::PeerNames;
+
 use crate::{
     network::{network, run},
+    quic,
     scrape::Scrape,
 };
 
@@ -84,7 +87,10 @@ fn check(expression: &str, scrape: &Scrape) {
 fn every_metric_of_the_dashboards_exists() {
     let mut nodes = network();
     run(&mut nodes, 0, 1, |_| false);
-    let scrape = Scrape::of(&nodes[0]);
+    let mut scrape = Scrape::of(&nodes[0]);
+    // Those of the network's threads are there with the network.
+    let networked = quic::start(9, &[], PeerNames::default());
+    scrape.families.extend(Scrape::of(&networked.node.app).families);
     for name in ["node.json", "network.json"] {
         let dashboard = json(name);
         let expressions = expressions(&dashboard);

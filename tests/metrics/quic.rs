@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A node that measures; it knows these peers by name.
-fn start(identity: u8, others: &[&Networked], names: PeerNames) -> Networked {
+pub fn start(identity: u8, others: &[&Networked], names: PeerNames) -> Networked {
     let setup = Setup::new(chain::genesis(4))
         .accepting_signatures()
         .with(move |app| _ = app.add_plugins(MetricsPlugin { peer_names: names }));

@@ -8,7 +8,7 @@ use std::{
 use bevy_app::App;
 use quintet_components::{
     aggregation::AggregationConfig,
-    clock::{LastUpdate, SlotClock, UnixTime, first_interval},
+    clock::{LastUpdate, SlotClock, first_interval},
     containers::{AttestationData, Checkpoint, Root, Signature, Slot, ValidatorIndex},
     duties::{Role, SignError, Signer, SignerStatus, Signing},
     messages::Verdict,

@@ -9,6 +9,7 @@ use quintet_components::{
     clock::CurrentInterval,
     duties::{DutyCounts, Signing},
     metrics::Metrics,
+    snapshot::NodeIdentity,
     storage::StorageHealth,
     warnings::Warnings,
 };
