@@ -1,6 +1,7 @@
 //! What was imported, kept beyond the world's caches.
 
 mod health;
+mod history;
 mod resume;
 
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use bevy_ecs::prelude::Resource;
 
 pub use health::{StorageHealth, StorageStatus};
+pub use history::{HistoryBatch, StoredHistory};
 pub use resume::{ChainIdentity, ForkChoiceFacts, LatestVoteRecord, ResumeData};
 
-use crate::containers::{PublicKey, Root, Signature, SignedBlock, Slot, State};
+use crate::containers::{Block, PublicKey, Root, Signature, SignedBlock, Slot, State};
 
 /// Why a store could not read or write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +45,30 @@ pub trait StateSource: Send + Sync + 'static {
 /// The node's store of post-states.
 #[derive(Resource, Clone)]
 pub struct StoredStates(pub Arc<dyn StateSource>);
+
+/// Reads the canonical chain by slot, and blocks that have no proof. Called off the loop; may take
+/// as long as a disk does.
+pub trait ChainSource: Send + Sync + 'static {
+    /// The root of the canonical block of this slot, by the newest head that was handed to the
+    /// store; `None` for an empty slot and for one after the head. The chain's history names roots
+    /// since genesis: the block itself may be pruned, or from before the anchor.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the store cannot say.
+    fn canonical_root(&self, slot: Slot) -> Result<Option<Root>, StorageError>;
+
+    /// The block of this root, with or without a proof: an anchor such as genesis has none. `None`
+    /// when it was never imported, or pruned.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the store cannot say.
+    fn block(&self, root: &Root) -> Result<Option<Block>, StorageError>;
+}
+
+/// The node's store of the canonical chain. States by slot: [`ChainSource::canonical_root`], then
+/// [`StateSource::state`].
+#[derive(Resource, Clone)]
+pub struct StoredChain(pub Arc<dyn ChainSource>);
 
 /// That a key has signed, or is about to sign, a message for a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]

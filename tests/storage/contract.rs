@@ -147,9 +147,13 @@ fn blocks_of_before_the_anchor_are_served_and_not_resumed(fixture: &Fixture) {
     let head = tree.grow_chain(anchor, 20);
     let blocks: Vec<usize> = (anchor + 1..=head).collect();
     store.append(&tree.update(&blocks, head, anchor)).expect("writes");
-    let older: Vec<_> =
-        tree.blocks[1..anchor].iter().map(|built| Arc::clone(&built.block)).collect();
-    store.append_history(&older).expect("writes");
+    let older: Vec<_> = tree.blocks[1..anchor]
+        .iter()
+        .map(|built| (built.at.root, Arc::clone(&built.block)))
+        .collect();
+    assert_eq!(store.history().expect("reads").from(), built.at.slot);
+    assert_eq!(store.append_history(&older, 1), Ok(1));
+    assert_eq!(store.history().expect("reads").from(), 1);
     for built in &tree.blocks[1..anchor] {
         assert_eq!(store.signed_block(&built.at.root), Ok(Some(Arc::clone(&built.block))));
         assert_eq!(store.state(&built.at.root), Ok(None));

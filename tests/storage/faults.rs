@@ -9,13 +9,13 @@ use quintet_components::{
     containers::{PublicKey, Root, SignedBlock},
     messages::Verdict,
     storage::{
-        BlockSource, Blocks, SigningEntry, SigningRecord, StateSource, StorageError, StorageHealth,
-        StoredStates,
+        BlockSource, Blocks, HistoryBatch, SigningEntry, SigningRecord, StateSource, StorageError,
+        StorageHealth, StoredStates,
     },
 };
 use quintet_plugins::storage::{
-    BEHIND_BLOCKS, Backend, Batch, Column, Durability, MAX_WAITING_BLOCKS, MemoryBackend,
-    MemoryStoragePlugin, Retention, StorageWriter, Store, Visit, Writer,
+    BEHIND_BLOCKS, Backend, Batch, Column, Durability, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS,
+    MemoryBackend, MemoryStoragePlugin, Retention, StorageWriter, Store, Visit, Writer,
 };
 
 use crate::{
@@ -237,6 +237,37 @@ fn a_hanging_disk_does_not_stop_the_world_until_too_much_waits() {
     assert_eq!(faulty.stored_blocks(), BEHIND_BLOCKS);
     assert!(health.can_import());
     assert_eq!(faulty.node.block(block), Verdict::Accepted);
+}
+
+#[test]
+fn history_that_the_disk_does_not_take_is_not_piled_up() {
+    let mut tree = Tree::new(1);
+    let backend = FaultyBackend::new();
+    let anchor = tree.grow_chain(0, 20);
+    let store = Store::new(backend.clone(), "/data", &identity(&tree.anchor), small());
+    let store = Arc::new(store.expect("opens"));
+    let built = tree.blocks[anchor].clone();
+    store.begin_anew(&built.block, &built.state).expect("begins");
+    let thread = Writer::start(Arc::clone(&store)).expect("starts");
+    let writer = thread.writer();
+    backend.set(Fault::Hangs);
+    let offer = |from: usize| {
+        let built = &tree.blocks[from];
+        let blocks = vec![(built.at.root, Arc::clone(&built.block))];
+        writer.offer_history(HistoryBatch { blocks, from: built.at.slot })
+    };
+    let places = (1..anchor).rev();
+    let taken: Vec<bool> = places.clone().take(MAX_HISTORY_BATCHES + 2).map(offer).collect();
+    assert_eq!(taken, [vec![true; MAX_HISTORY_BATCHES], vec![false; 2]].concat());
+    assert_eq!(writer.history().from(), built.at.slot);
+    // Blocks of the present go first.
+    let next = tree.grow(anchor, 0, 0, 0);
+    writer.offer(tree.update(&[next], next, anchor));
+    backend.set(Fault::None);
+    assert!(writer.wait_until_written(Duration::from_secs(20)));
+    let oldest = places.take(MAX_HISTORY_BATCHES).last().expect("some");
+    assert_eq!(writer.history().from(), tree.blocks[oldest].at.slot);
+    assert_eq!(store.facts().expect("reads").expect("begun").head, tree.blocks[next].at);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anchoring;
 mod child;
 mod contract;
 mod damage;

@@ -11,7 +11,7 @@ use tree_hash::TreeHash;
 use super::{
     backend::{Batch, Column, Durability},
     records::{FactsRecord, HeaderRecord, VoteRecord, encode, names, slot_key},
-    state_records::{Frame, HistoryChunk, HistoryLink, Snapshot, StateDiff, StoredState},
+    state_records::{HistoryChunk, HistoryLink, Snapshot, StateDiff, StoredState},
     states::history_key,
     store::{Store, WriterState},
 };
@@ -59,47 +59,21 @@ impl Staged {
 }
 
 impl Store {
-    /// Begins the store with a trusted block and its post-state: everything later builds on it.
-    /// It is synced. A store that has begun already is left as it is.
-    ///
-    /// # Errors
-    /// [`StorageError`]; nothing was written then.
-    pub fn begin(&self, block: &Block, state: &Arc<State>) -> Result<(), StorageError> {
-        if self.facts()?.is_some() {
-            return Ok(());
-        }
-        let anchor = Checkpoint { root: block.tree_hash_root(), slot: block.slot };
-        let mut batch = Batch::default();
-        let frame = Frame { config: state.config, validators: state.validators.clone() };
-        batch.put(Column::Metadata, names::FRAME, encode(&frame));
-        batch.put(Column::Metadata, names::ANCHOR, encode(&anchor));
-        let facts = ForkChoiceFacts {
-            head: anchor,
-            safe_target: anchor,
-            justified: anchor,
-            finalized: anchor,
-        };
-        batch.put(Column::Metadata, names::FACTS, encode(&FactsRecord::from(facts)));
-        put_block(&mut batch, anchor, block, None, state, anchor.slot);
-        let link = self.put_chunks(&mut batch, state, HistoryLink::default());
-        batch.put(Column::States, slot_key(anchor), encode(&Snapshot::of(state, link)));
-        self.backend.write(&batch, Durability::Power)?;
-        tracing::info!(slot = anchor.slot, root = %anchor.root, "beginning {}", self.place());
-        self.know_frame(frame);
-        let mut writer = self.lock_writer();
-        writer.facts = Some(facts);
-        writer.remember(anchor.root, StoredState { state: Arc::clone(state), depth: 0, link });
-        Ok(())
-    }
-
     /// Writes what an update changed, all of it or nothing. A block whose parent the store does
     /// not have is left out, and so are checkpoints that name such a block: what is stored is
     /// always consistent.
     ///
     /// # Errors
-    /// [`StorageError`]; the same update may be tried again.
+    /// [`StorageError`], also when the store has not begun; the same update may be tried again.
     pub fn append(&self, update: &Update) -> Result<Written, StorageError> {
         let mut writer = self.lock_writer();
+        if writer.facts.is_none() {
+            return Err(StorageError(format!(
+                "{} has not begun, so nothing can build on it; give it the anchor with \
+                 Store::begin before the node starts",
+                self.place()
+            )));
+        }
         let mut batch = Batch::default();
         let mut staged = Staged(Vec::new());
         let mut written = Written::default();
@@ -135,23 +109,11 @@ impl Store {
         }
         if let Some(facts) = facts {
             writer.facts = Some(facts);
+            if let Some(head) = writer.find(&facts.head.root) {
+                self.know_head(facts.head, &head.state);
+            }
         }
         Ok(written)
-    }
-
-    /// Stores blocks from before the anchor, which have no post-state: they are served to peers
-    /// and nothing else.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn append_history(&self, blocks: &[Arc<SignedBlock>]) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        for signed in blocks {
-            let at = Checkpoint { root: signed.block.tree_hash_root(), slot: signed.block.slot };
-            let proof = Some(&signed.proof.proof);
-            put_block(&mut batch, at, &signed.block, proof, &State::default(), at.slot);
-        }
-        self.backend.write(&batch, Durability::Process)
     }
 
     /// The slot and post-state of a block's parent.
@@ -181,16 +143,7 @@ impl Store {
         parent: &StoredState,
     ) -> Result<(Checkpoint, StoredState), StorageError> {
         let ImportedBlock { root, block: signed, state } = imported;
-        let frame = self.frame()?;
-        if state.validators.tree_hash_root() != frame.validators.tree_hash_root()
-            || state.config != frame.config
-        {
-            return Err(StorageError(format!(
-                "the post-state of {root} has another registry than {}; this release keeps one \
-                 registry a chain",
-                self.place()
-            )));
-        }
+        self.check_frame(state, *root)?;
         let at = Checkpoint { root: *root, slot: signed.block.slot };
         let base = Checkpoint { root: signed.block.parent_root, slot: parent_slot };
         put_block(batch, at, &signed.block, Some(&signed.proof.proof), state, parent_slot);
@@ -212,8 +165,28 @@ impl Store {
         Ok((at, StoredState { state: Arc::clone(state), depth, link }))
     }
 
+    /// Whether a post-state has the registry that is stored.
+    pub(super) fn check_frame(&self, state: &State, root: Root) -> Result<(), StorageError> {
+        let frame = self.frame()?;
+        if state.validators.tree_hash_root() == frame.validators.tree_hash_root()
+            && state.config == frame.config
+        {
+            return Ok(());
+        }
+        Err(StorageError(format!(
+            "the post-state of {root} has another registry than {}; this release keeps one \
+             registry a chain",
+            self.place()
+        )))
+    }
+
     /// Writes the chunks that a history has filled since `link`. Returns the link to the last.
-    fn put_chunks(&self, batch: &mut Batch, state: &State, mut link: HistoryLink) -> HistoryLink {
+    pub(super) fn put_chunks(
+        &self,
+        batch: &mut Batch,
+        state: &State,
+        mut link: HistoryLink,
+    ) -> HistoryLink {
         let size = self.retention.history_chunk_roots;
         let history = &state.historical_block_hashes;
         loop {
@@ -247,7 +220,7 @@ impl Store {
     }
 }
 
-fn put_block(
+pub(super) fn put_block(
     batch: &mut Batch,
     at: Checkpoint,
     block: &Block,

@@ -14,6 +14,8 @@
 //!   or the anchor, and so is every block that a checkpoint names. A block that would break this
 //!   is left out and counted.
 //! - **States.** The post-state of every kept block can be rebuilt; its root is checked each time.
+//! - **Before the anchor** canonical blocks without states may be added, newest first; how far back
+//!   nothing is missing is stored with them.
 //! - **Pruning** keeps, with all forks, everything from the window's first slot on: 3600 slots
 //!   behind the finalized one. Archive mode keeps the canonical chain since the anchor too. What
 //!   a kept state is rebuilt from stays as long as it is needed.
@@ -25,8 +27,10 @@
 //!   on, and the writer tries again what waits. Then everything that waited is written, in order.
 //! - **Errors** name the place and what to do. Bytes on the disk, whatever they are, panic nothing.
 
+mod anchor;
 mod append;
 mod backend;
+mod canonical;
 mod memory;
 mod open;
 mod plugin;
@@ -49,4 +53,6 @@ pub use prune::PRUNE_STEP_SLOTS;
 pub use store::{
     HISTORY_CHUNK_ROOTS, Retention, RocksDbConfig, SNAPSHOT_EVERY, Store, WINDOW_SLOTS,
 };
-pub use writer::{BEHIND_BLOCKS, MAX_WAITING_BLOCKS, MAX_WAITING_BYTES, Writer, WriterThread};
+pub use writer::{
+    BEHIND_BLOCKS, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS, MAX_WAITING_BYTES, Writer, WriterThread,
+};

@@ -10,7 +10,7 @@ use quintet_components::{
     containers::{AggregationBits, Slot, ValidatorIndex},
     messages::BlockImported,
     schedule::NodeSystems,
-    storage::{Blocks, ForkChoiceFacts, LatestVoteRecord, StoredStates},
+    storage::{Blocks, ForkChoiceFacts, HistoryBatch, LatestVoteRecord, StoredChain, StoredStates},
     votes::{LatestVotes, Vote},
     waker::NodeWaker,
 };
@@ -28,7 +28,7 @@ pub const MAX_SAVED_VOTES: usize = 256;
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Blocks`], [`StoredStates`], [`StorageHealth`](quintet_components::storage::StorageHealth), [`StorageWriter`] | [`BlockImported`], the checkpoints, [`LatestVotes`] | the store |
+/// | [`Blocks`], [`StoredChain`], [`StoredStates`], [`StorageHealth`](quintet_components::storage::StorageHealth), [`StoredHistory`](quintet_components::storage::StoredHistory), [`StorageWriter`] | [`BlockImported`], [`HistoryBatch`], the checkpoints, [`LatestVotes`] | the store |
 #[derive(Debug)]
 pub struct RocksDbPlugin {
     /// The store.
@@ -69,16 +69,20 @@ impl Plugin for MemoryStoragePlugin {
 }
 
 fn install(app: &mut App, store: &Arc<Store>) {
-    let thread = Writer::start(Arc::clone(store)).expect("the system has a thread at the start");
+    let thread = Writer::start(Arc::clone(store))
+        .expect("a thread can be started, and an opened store read");
     let writer = Arc::clone(thread.writer());
     if let Some(waker) = app.world().get_resource::<NodeWaker>() {
         store.health().wakes(waker.clone());
     }
-    app.insert_resource(Blocks(Arc::clone(&writer) as _))
+    app.add_message::<HistoryBatch>()
+        .insert_resource(Blocks(Arc::clone(&writer) as _))
+        .insert_resource(StoredChain(Arc::clone(&writer) as _))
+        .insert_resource(writer.history().clone())
         .insert_resource(StoredStates(writer))
         .insert_resource(store.health().clone())
         .insert_resource(StorageWriter(thread))
-        .add_systems(PostUpdate, persist.in_set(NodeSystems::Flush));
+        .add_systems(PostUpdate, (persist, persist_history).chain().in_set(NodeSystems::Flush));
 }
 
 /// What was handed over last.
@@ -120,6 +124,15 @@ fn persist(
         facts: has_new_facts.then_some(facts),
         votes: is_new_slot.then(|| saved_votes(&latest, &votes)),
     });
+}
+
+/// Hands over blocks from before the anchor. A batch for which there is no room is fetched again.
+fn persist_history(mut batches: MessageReader<HistoryBatch>, writer: Res<StorageWriter>) {
+    for batch in batches.read() {
+        if !writer.writer().offer_history(batch.clone()) {
+            tracing::debug!(from = batch.from, "no room for a batch of history");
+        }
+    }
 }
 
 /// The newest votes by their content.

@@ -23,6 +23,8 @@ pub(super) mod names {
     pub(in crate::storage) const FACTS: &[u8] = b"fork_choice";
     /// The newest counted votes.
     pub(in crate::storage) const VOTES: &[u8] = b"latest_votes";
+    /// How far back the canonical chain is stored.
+    pub(in crate::storage) const HISTORY: &[u8] = b"history";
     /// How far has been pruned.
     pub(in crate::storage) const FLOORS: &[u8] = b"floors";
     /// Written to see whether writes succeed.
@@ -153,4 +155,15 @@ pub(super) struct Floors {
     pub(super) blocks: Slot,
     /// Every state before this slot has been looked at.
     pub(super) states: Slot,
+}
+
+/// Which canonical blocks from before the anchor are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct HistoryRecord {
+    /// From this slot on up to the anchor nothing is missing.
+    pub(super) from: Slot,
+    /// What an earlier anchor's chain left: nothing is missing from this slot on …
+    pub(super) island_from: Slot,
+    /// … up to and with this block, if it is on the chain.
+    pub(super) island_to: Checkpoint,
 }

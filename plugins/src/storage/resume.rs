@@ -32,7 +32,7 @@ impl Store {
         })?;
         self.check_tree(&blocks, &parents, facts)?;
         let anchor_block = self
-            .block(facts.finalized)?
+            .block_at(facts.finalized)?
             .ok_or_else(|| self.damaged(Column::Bodies, "the finalized block has no body"))?;
 
         // The head's own chain shares what its blocks did not touch; the others may be on it.

@@ -102,7 +102,8 @@ impl SigningRecord for Store {
             })?;
             let Some(last) = batch.0.last() else { return Ok(()) };
             from.clone_from(&last.key);
-            self.backend.write(&batch, Durability::Power)?;
+            // What comes back after a loss of power is in nobody's way: no sync for it.
+            self.backend.write(&batch, Durability::Process)?;
         }
     }
 }

@@ -39,7 +39,7 @@ impl Store {
 
     /// The roots in the chunks that end in `link`. Lists that were read before are remembered:
     /// they share what they have in common, so that all of them take the room of the longest.
-    fn history(&self, link: HistoryLink) -> Result<RootList, StorageError> {
+    fn history_up_to(&self, link: HistoryLink) -> Result<RootList, StorageError> {
         let lock = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
         let mut at = link;
@@ -142,7 +142,7 @@ impl Store {
         };
         let link = snapshot.link;
         let state = snapshot
-            .state(&*self.frame()?, self.history(link)?)
+            .state(&*self.frame()?, self.history_up_to(link)?)
             .map_err(|detail| self.damaged(Column::States, &detail))?;
         let mut states = vec![(at, StoredState { state: Arc::new(state), depth: 0, link })];
         for (block, diff) in diffs.into_iter().rev() {

@@ -10,7 +10,7 @@ use std::{
 use quintet_components::{
     containers::{
         Block, BlockBody, Checkpoint, MultiMessageAggregate, ProofBytes, Root, RootList,
-        SignedBlock, Slot,
+        SignedBlock, Slot, State,
     },
     storage::{BlockSource, ChainIdentity, ForkChoiceFacts, StorageError, StorageHealth},
 };
@@ -76,6 +76,8 @@ pub struct Store {
     pub(super) writer: Mutex<WriterState>,
     pub(super) frame: OnceLock<Arc<Frame>>,
     pub(super) histories: Mutex<HashMap<HistoryLink, RootList>>,
+    /// The newest head with its post-state, whose history names the canonical blocks.
+    pub(super) head: Mutex<Option<(Checkpoint, Arc<State>)>>,
 }
 
 /// What only the writer needs.
@@ -123,6 +125,7 @@ impl Store {
             writer: Mutex::default(),
             frame: OnceLock::new(),
             histories: Mutex::default(),
+            head: Mutex::default(),
         };
         let text = serde_json::to_vec(identity).expect("an identity has only text and numbers");
         match store.metadata(names::IDENTITY)? {
@@ -230,7 +233,7 @@ impl Store {
     }
 
     /// A stored block without its proof.
-    pub(super) fn block(&self, at: Checkpoint) -> Result<Option<Block>, StorageError> {
+    pub(super) fn block_at(&self, at: Checkpoint) -> Result<Option<Block>, StorageError> {
         let key = slot_key(at);
         let (Some(HeaderRecord { header, .. }), Some(body)) = (
             self.read::<HeaderRecord>(Column::Headers, &key)?,
@@ -264,7 +267,7 @@ impl BlockSource for Store {
         let at = Checkpoint { root: *root, slot };
         // What was pruned between two reads is absent; so is an anchor's proof.
         let (Some(block), Some(proof)) =
-            (self.block(at)?, self.read::<ProofBytes>(Column::Proofs, &slot_key(at))?)
+            (self.block_at(at)?, self.read::<ProofBytes>(Column::Proofs, &slot_key(at))?)
         else {
             return Ok(None);
         };

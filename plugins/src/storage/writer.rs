@@ -8,12 +8,16 @@ use std::{
 };
 
 use quintet_components::{
-    containers::{Root, SignedBlock, State},
-    storage::{BlockSource, ForkChoiceFacts, LatestVoteRecord, StateSource, StorageError},
+    containers::{Block, Root, SignedBlock, Slot, State},
+    storage::{
+        BlockSource, ChainSource, ForkChoiceFacts, HistoryBatch, LatestVoteRecord, StateSource,
+        StorageError, StoredHistory,
+    },
 };
 
 use super::{
     append::{ImportedBlock, Update},
+    canonical::root_at,
     store::Store,
 };
 
@@ -26,6 +30,8 @@ pub const MAX_WAITING_BYTES: usize = 128 << 20;
 pub const BEHIND_BLOCKS: usize = 256;
 /// Blocks in one batch at most.
 const BATCH_BLOCKS: usize = 64;
+/// Batches of blocks from before the anchor that may wait for the writer.
+pub const MAX_HISTORY_BATCHES: usize = 4;
 /// How long the writer waits before it tries again after a fault, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often an idle writer looks whether somebody else met a fault.
@@ -40,6 +46,8 @@ struct Queue {
     bytes: usize,
     facts: Option<ForkChoiceFacts>,
     votes: Option<Vec<LatestVoteRecord>>,
+    /// Blocks from before the anchor, written when nothing else waits.
+    history: VecDeque<HistoryBatch>,
     dropped: u64,
     is_stopping: bool,
     /// Whether the writer has something in hand.
@@ -49,6 +57,10 @@ struct Queue {
 
 impl Queue {
     fn has_work(&self) -> bool {
+        self.has_updates() || !self.history.is_empty()
+    }
+
+    fn has_updates(&self) -> bool {
         !self.blocks.is_empty() || self.facts.is_some() || self.votes.is_some()
     }
 }
@@ -56,6 +68,7 @@ impl Queue {
 /// The world's end of the writer, and the reader of what is on its way.
 pub struct Writer {
     store: Arc<Store>,
+    history: StoredHistory,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -71,9 +84,11 @@ impl Writer {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system has no thread.
+    /// The system has no thread, or the store cannot be read.
     pub fn start(store: Arc<Store>) -> std::io::Result<WriterThread> {
-        let writer = Arc::new(Self { store, queue: Mutex::default(), changed: Condvar::default() });
+        let history = store.history().map_err(std::io::Error::other)?;
+        let (queue, changed) = (Mutex::default(), Condvar::default());
+        let writer = Arc::new(Self { store, history, queue, changed });
         let thread = std::thread::Builder::new().name("storage".into()).spawn({
             let writer = Arc::clone(&writer);
             move || writer.run()
@@ -116,6 +131,25 @@ impl Writer {
             self.store.health().set_behind(true);
         }
         self.changed.notify_all();
+    }
+
+    /// Hands blocks from before the anchor to the writer, which gets to them when nothing else
+    /// waits. Whether they are taken: past [`MAX_HISTORY_BATCHES`] they are not, and have to come
+    /// again.
+    pub fn offer_history(&self, batch: HistoryBatch) -> bool {
+        let mut queue = self.lock();
+        if queue.history.len() >= MAX_HISTORY_BATCHES {
+            return false;
+        }
+        queue.history.push_back(batch);
+        drop(queue);
+        self.changed.notify_all();
+        true
+    }
+
+    /// How far back the store has the canonical chain.
+    pub const fn history(&self) -> &StoredHistory {
+        &self.history
     }
 
     /// Blocks that wait.
@@ -217,17 +251,30 @@ impl Writer {
             if queue.votes == update.votes {
                 queue.votes = None;
             }
-            let (has_work, waiting) = (queue.has_work(), queue.blocks.len());
+            let (has_updates, waiting) = (queue.has_updates(), queue.blocks.len());
             let dropped = queue.dropped;
             drop(queue);
             self.store.health().note_queue(waiting, dropped);
             if waiting < BEHIND_BLOCKS / 2 {
                 self.store.health().set_behind(false);
             }
-            if !has_work && !self.store.prune_step()? {
+            if !has_updates && !self.write_history()? && !self.store.prune_step()? {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes one batch of history, if nothing more urgent waits. Whether there was one.
+    fn write_history(&self) -> Result<bool, StorageError> {
+        let batch = {
+            let queue = self.lock();
+            queue.history.front().filter(|_| !queue.has_updates()).cloned()
+        };
+        let Some(batch) = batch else { return Ok(false) };
+        let from = self.store.append_history(&batch.blocks, batch.from)?;
+        self.history.set(from);
+        self.lock().history.pop_front();
+        Ok(true)
     }
 
     /// The next batch; it stays in the queue until it is written, so that readers find it.
@@ -268,6 +315,31 @@ impl BlockSource for Writer {
             found.map(|block| Arc::clone(&block.block))
         };
         waiting.map_or_else(|| self.store.signed_block(root), |block| Ok(Some(block)))
+    }
+}
+
+impl ChainSource for Writer {
+    fn canonical_root(&self, slot: Slot) -> Result<Option<Root>, StorageError> {
+        let waiting = {
+            let queue = self.lock();
+            queue.facts.and_then(|facts| {
+                let found = queue.blocks.iter().find(|block| block.root == facts.head.root);
+                found.map(|block| (facts.head, Arc::clone(&block.state)))
+            })
+        };
+        match waiting {
+            Some((head, state)) => Ok(root_at(head, &state, slot)),
+            None => self.store.canonical_root(slot),
+        }
+    }
+
+    fn block(&self, root: &Root) -> Result<Option<Block>, StorageError> {
+        let waiting = {
+            let queue = self.lock();
+            let found = queue.blocks.iter().find(|block| block.root == *root);
+            found.map(|block| block.block.block.clone())
+        };
+        waiting.map_or_else(|| self.store.block(root), |block| Ok(Some(block)))
     }
 }
 

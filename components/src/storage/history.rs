@@ -1,0 +1,66 @@
+//! How far back the store has the chain's blocks.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bevy_ecs::prelude::{Message, Resource};
+
+use crate::containers::{Root, SignedBlock, Slot};
+
+/// From which slot on the store has every canonical block, shared between the writer, which moves
+/// it, and the world. Blocks from before the anchor are fetched from peers, newest first.
+#[derive(Resource, Clone, Debug)]
+pub struct StoredHistory {
+    from: Arc<AtomicU64>,
+    /// Slots behind the finalized one whose blocks are kept; all of them for `None`.
+    pub window_slots: Option<u64>,
+}
+
+impl StoredHistory {
+    /// A store that has every canonical block from this slot on.
+    pub fn new(from: Slot, window_slots: Option<u64>) -> Self {
+        Self { from: Arc::new(AtomicU64::new(from)), window_slots }
+    }
+
+    /// The first slot from which on nothing is missing.
+    pub fn from(&self) -> Slot {
+        self.from.load(Ordering::Acquire)
+    }
+
+    /// Says that nothing is missing from this slot on.
+    pub fn set(&self, from: Slot) {
+        self.from.store(from, Ordering::Release);
+    }
+
+    /// The first slot that should be there while this slot is finalized. Slot 0 has no block that
+    /// anybody could send.
+    pub fn wanted_from(&self, finalized: Slot) -> Slot {
+        self.window_slots.map_or(1, |window| finalized.saturating_sub(window).max(1))
+    }
+}
+
+/// Blocks from before the anchor that are to be stored. Their roots are the finalized chain's.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct HistoryBatch {
+    /// The blocks, by ascending slot.
+    pub blocks: Vec<(Root, Arc<SignedBlock>)>,
+    /// With them nothing is missing from this slot on up to the batch before.
+    pub from: Slot,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_follows_finality() {
+        let window = StoredHistory::new(5_000, Some(3_600));
+        let wanted = [0, 3_600, 3_605, 9_000].map(|finalized| window.wanted_from(finalized));
+        assert_eq!(wanted, [1, 1, 5, 5_400]);
+        assert_eq!(StoredHistory::new(5_000, None).wanted_from(9_000), 1);
+        window.clone().set(4_936);
+        assert_eq!(window.from(), 4_936);
+    }
+}
