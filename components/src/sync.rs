@@ -12,7 +12,8 @@ use bevy_ecs::prelude::Resource;
 pub use orphans::{MissingParent, OrphanWindow, Orphans};
 pub use peers::{Disconnect, PeerSync, RecentDisconnects};
 pub use requests::{
-    Asked, BatchRequest, Ended, RequestsById, RequestsByRoot, RootRequest, StatusRequest,
+    Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RequestsByRoot, RootRequest,
+    StatusRequest,
 };
 pub use waiting::{Released, WaitingVotes};
 
@@ -100,6 +101,8 @@ pub struct SyncCounts {
     pub batches_shed: u64,
     /// Times that no peer served blocks as old as the next ones needed.
     pub unserved: u64,
+    /// Blocks from before the anchor that were handed to the store.
+    pub backfilled: u64,
     /// Peers blamed for what they sent or did not send.
     pub faults: u64,
 }

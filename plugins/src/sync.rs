@@ -5,15 +5,16 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     network::{BannedPeers, NetworkCommand, PeerEvent, PeersById, RequestEvent, RequestReceived},
     schedule::NodeSystems,
+    storage::HistoryBatch,
     sync::{
         DutyGate, Orphans, RecentDisconnects, RequestsById, RequestsByRoot, SyncCounts, SyncState,
         WaitingVotes,
     },
 };
 use quintet_systems::sync::{
-    Alone, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests, ask_statuses,
-    check_chains, collect_answers, fetch_missing, follow_imports, sync_range, track_peers,
-    update_sync_state,
+    Alone, Backfill, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests,
+    ask_statuses, backfill, check_chains, collect_answers, fetch_missing, follow_imports,
+    sync_range, track_peers, update_sync_state,
 };
 
 /// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
@@ -23,7 +24,7 @@ use quintet_systems::sync::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingVotes`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain | [`NetworkCommand`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingVotes`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`HistoryBatch`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
 #[derive(Debug)]
 pub struct SyncPlugin;
 
@@ -33,6 +34,7 @@ impl Plugin for SyncPlugin {
             .add_message::<RequestEvent>()
             .add_message::<RequestReceived>()
             .add_message::<NetworkCommand>()
+            .add_message::<HistoryBatch>()
             .init_resource::<SyncState>()
             .init_resource::<DutyGate>()
             .init_resource::<SyncCounts>()
@@ -48,6 +50,7 @@ impl Plugin for SyncPlugin {
             .init_resource::<RangeSync>()
             .init_resource::<Fetches>()
             .init_resource::<Alone>()
+            .init_resource::<Backfill>()
             .add_systems(
                 Update,
                 (
@@ -58,6 +61,7 @@ impl Plugin for SyncPlugin {
                     follow_imports,
                     sync_range,
                     fetch_missing,
+                    backfill,
                     ask_statuses,
                     update_sync_state,
                 )

@@ -129,10 +129,21 @@ impl Networked {
 
     /// A node that calls others at these addresses.
     pub fn calling(identity: u8, setup: Setup, others: &[String], lie: Option<Lie>) -> Self {
+        let storage = storage(&setup.anchor);
+        Self::storing(identity, setup, storage, others, lie)
+    }
+
+    /// A node with this storage.
+    pub fn storing(
+        identity: u8,
+        setup: Setup,
+        storage: MemoryStoragePlugin,
+        others: &[String],
+        lie: Option<Lie>,
+    ) -> Self {
         let config = config(identity, others);
-        let anchor = setup.anchor.clone();
         let add = move |app: &mut App| {
-            app.add_plugins((SyncPlugin, storage(&anchor)));
+            app.add_plugins((SyncPlugin, storage));
             if let Some(lie) = lie {
                 let honest = app.world().resource::<Blocks>().clone();
                 app.insert_resource(Blocks(Arc::new(Lies(honest, lie))));

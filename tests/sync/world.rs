@@ -63,21 +63,20 @@ pub struct SyncWorld {
 impl SyncWorld {
     /// A node on the chain's anchor, at the beginning of this slot.
     pub fn at_slot(chain: &Chain, slot: Slot) -> Self {
-        Self::new(chain, slot, Vec::new())
+        Self::with(chain, slot, |_| ())
     }
 
     /// A node with validators.
     pub fn with_duties(chain: &Chain, slot: Slot, signing: Signing) -> Self {
-        Self::new(chain, slot, vec![signing])
+        Self::with(chain, slot, |app| _ = app.add_plugins(DutiesPlugin { signing }))
     }
 
-    fn new(chain: &Chain, slot: Slot, signing: Vec<Signing>) -> Self {
-        let mut setup = Setup::new(chain.anchor.clone())
+    /// A node with one more plugin.
+    pub fn with(chain: &Chain, slot: Slot, plugin: impl FnOnce(&mut App) + 'static) -> Self {
+        let setup = Setup::new(chain.anchor.clone())
             .accepting_signatures()
-            .with(|app: &mut App| _ = app.add_plugins(SyncPlugin));
-        for signing in signing {
-            setup = setup.with(|app: &mut App| _ = app.add_plugins(DutiesPlugin { signing }));
-        }
+            .with(|app: &mut App| _ = app.add_plugins(SyncPlugin))
+            .with(plugin);
         let node = TestNode::new(setup);
         let mut world = Self {
             node,

@@ -12,6 +12,7 @@
 //! | batches | 8 of 64 slots; one that breaks off is cut in two | none: begun later |
 //! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch, asked for again later |
 //! | blocks handed to the import queue | until it holds 128 | none: handed on later |
+//! | blocks from before the anchor | 1 request of 64 slots in flight, 2 batches on their way to the store | none: asked for later |
 //! | disconnects kept for inspection | 128 | the oldest |
 //! | bans | 1024 | the one that ends first |
 
@@ -90,6 +91,14 @@ pub const ALONE_SLOTS: u64 = 4;
 
 /// The operator is told again after this many slots that nobody serves what the node needs.
 pub const WARNING_PERIOD_SLOTS: u64 = 60;
+
+/// Batches of blocks from before the anchor that are on their way to the store at most.
+pub const MAX_BACKFILL_UNSTORED: usize = 2;
+/// How long blocks from before the anchor are left alone when no peer has them, in milliseconds;
+/// doubles each time.
+pub const BACKFILL_BACKOFF_MS: u64 = 8_000;
+/// How long they are left alone at most, in milliseconds.
+pub const MAX_BACKFILL_BACKOFF_MS: u64 = 256_000;
 
 /// The slots before the current one that a node answers range requests about.
 pub const SERVED_SLOTS: u64 = 3600;

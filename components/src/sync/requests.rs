@@ -47,6 +47,15 @@ pub struct BatchRequest {
     pub bytes: usize,
 }
 
+/// The request asks for blocks from before the anchor, of which the roots are known.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRequest {
+    /// The blocks that are asked for, at most [`BATCH_SLOTS`](super::limits::BATCH_SLOTS).
+    pub wanted: Vec<Root>,
+    /// What has come of them.
+    pub received: Vec<(Root, Arc<SignedBlock>)>,
+}
+
 /// Finds a request by its id.
 #[derive(Resource, Debug, Default)]
 pub struct RequestsById(HashMap<RequestId, Entity>);

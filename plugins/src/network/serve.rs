@@ -124,13 +124,20 @@ async fn send_blocks(
         let error = ResponseError::ServerError("Block lookup not available".into());
         return send_error(tasks, stream, &error, Outcome::Refused).await;
     };
+    let mut sent = 0_usize;
     for root in roots.iter().take(MAX_REQUEST_BLOCKS) {
         let (blocks, root) = (blocks.clone(), *root);
         // Reading and compressing take their time, and only so many at once.
         let chunk = spawn_blocking(move || read_block(&blocks, &root)).await;
         let chunk = match chunk {
             Ok(Ok(Some(chunk))) => chunk,
-            Ok(Ok(None)) => continue,
+            // Roots are asked for one by one, and genesis has no proof to send. A range that leaves
+            // out what is between two blocks would say that nothing is there.
+            Ok(Ok(None)) if kind == RequestKind::BlocksByRoot || sent == 0 => continue,
+            Ok(Ok(None)) => {
+                tracing::debug!(%root, "a range is cut short: a block is not stored");
+                return send_error(tasks, stream, &not_stored(), Outcome::Refused).await;
+            }
             Ok(Err(error)) => {
                 tracing::error!(%error, "cannot read a block that a peer asked for");
                 let error = ResponseError::ServerError("Internal error".into());
@@ -142,9 +149,17 @@ async fn send_blocks(
         if let Err(error) = write(stream, &chunk, tasks.timeouts.progress).await {
             return error.into();
         }
+        sent += 1;
         tasks.counters.requests(kind).chunks_sent.increment();
     }
+    if sent == 0 && kind == RequestKind::BlocksByRange && !roots.is_empty() {
+        return send_error(tasks, stream, &not_stored(), Outcome::Refused).await;
+    }
     finish(tasks, stream, Outcome::Served).await
+}
+
+fn not_stored() -> ResponseError {
+    ResponseError::ResourceUnavailable("Block not stored".into())
 }
 
 /// A block as a chunk of an answer.

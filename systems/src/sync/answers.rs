@@ -7,12 +7,14 @@ use quintet_components::{
     containers::{Root, SignedBlock},
     network::{PeerId, RequestEvent, RequestFailure, ResponseError},
     sync::{
-        Asked, BatchRequest, Ended, RequestsById, RootRequest, StatusRequest, SyncCounts, limits,
+        Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RootRequest, StatusRequest,
+        SyncCounts, limits,
     },
 };
 use ssz::Encode;
 
 use super::{
+    backfill,
     chain_check::count_implausible,
     fetch,
     imports::hand_in,
@@ -70,6 +72,8 @@ fn note_failure(world: &mut World, request: Entity, failure: &RequestFailure) ->
             let start_slot = world.get::<BatchRequest>(request).map(|batch| batch.start_slot);
             match start_slot {
                 Some(start_slot) => range::note_unserved(world, &peer, start_slot),
+                // What it does not have is asked of others.
+                None if world.get::<HistoryRequest>(request).is_some() => {}
                 None => return Some(Fault::NoAnswer),
             }
             // It answered; there is nothing to leave it alone for.
@@ -102,6 +106,10 @@ fn take_block(world: &mut World, request: Entity, root: Root, block: Arc<SignedB
                     end(world, request, Some(Fault::InvalidAnswer));
                 }
             }
+        }
+    } else if let Some(mut history) = world.get_mut::<HistoryRequest>(request) {
+        if let Err(fault) = backfill::take_block(&mut history, root, block) {
+            end(world, request, Some(fault));
         }
     } else {
         end(world, request, Some(Fault::InvalidAnswer));
@@ -136,6 +144,8 @@ fn end_as(world: &mut World, request: Entity, fault: Option<Fault>, is_whole: bo
         let received = std::mem::take(&mut batch.received);
         (received, batch.bytes)
     });
+    let history = world.get_mut::<HistoryRequest>(request);
+    let history = history.map(|mut history| std::mem::take(&mut history.received));
     world.despawn(request);
     if let Some(fault) = fault {
         world.resource_mut::<SyncCounts>().requests_failed += 1;
@@ -152,6 +162,9 @@ fn end_as(world: &mut World, request: Entity, fault: Option<Fault>, is_whole: bo
             received.clear();
         }
         range::note_end(world, id, &peer, received, bytes, is_whole);
+    }
+    if let Some(received) = history {
+        backfill::note_end(world, id, &peer, received);
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`follow_imports`] | what waited for a block is released, refused or expires |
 //! | [`sync_range`] | batches are begun, asked for, linked and handed to the import |
 //! | [`fetch_missing`] | missing parents are asked for by root |
+//! | [`backfill`] | blocks from before the anchor are asked for, when nothing is more urgent |
 //! | [`ask_statuses`] | peers are asked what their chain is |
 //! | [`update_sync_state`] | the state of sync, and the gate of the duties |
 //!
@@ -19,6 +20,7 @@
 //! commands.
 
 mod answers;
+mod backfill;
 mod chain_check;
 pub mod checkpoint;
 mod fetch;
@@ -31,13 +33,14 @@ mod status;
 mod target;
 
 pub use answers::collect_answers;
+pub use backfill::{Backfill, backfill};
 pub use chain_check::check_chains;
 pub use checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint};
 pub use fetch::{Fetches, fetch_missing};
 pub use imports::{RequestedBlocks, follow_imports};
 pub use peers::{RequestNumbers, track_peers};
 pub use range::{RangeSync, sync_range};
-pub use serve::{answer_requests, range_of};
+pub use serve::{ServedHistory, answer_requests, range_of};
 pub use state::{Alone, Standing, judge_standing, update_sync_state};
 pub use status::{ask_statuses, own_status};
 pub use target::{Followed, PeerView, choose_target};

@@ -2,10 +2,11 @@
 
 use bevy_ecs::{message::MessageCursor, message::Messages, prelude::*};
 use quintet_components::{
-    chain::Head,
+    chain::{Head, States},
     constants::MAX_REQUEST_BLOCKS,
-    containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, Slot},
+    containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, RootList, Slot},
     network::{Answer, NetworkCommand, Request, RequestReceived, ResponseError},
+    storage::StoredHistory,
     sync::{SyncCounts, limits},
     tree::BlockTree,
 };
@@ -29,13 +30,10 @@ pub fn answer_requests(world: &mut World, mut cursor: Local<MessageCursor<Reques
                 Answer::Status(own_status(world))
             }
             Request::BlocksByRoot(request) => Answer::Blocks(distinct(&request).into()),
-            Request::BlocksByRange(request) => {
-                let head = world.resource::<Head>().0.root;
-                match range_of(world.resource::<BlockTree>(), &head, request, now_slot) {
-                    Ok(roots) => Answer::Blocks(roots.into()),
-                    Err(error) => Answer::Error(error),
-                }
-            }
+            Request::BlocksByRange(request) => match served_range(world, request, now_slot) {
+                Ok(roots) => Answer::Blocks(roots.into()),
+                Err(error) => Answer::Error(error),
+            },
         };
         let mut counts = world.resource_mut::<SyncCounts>();
         counts.answered += 1;
@@ -47,22 +45,46 @@ pub fn answer_requests(world: &mut World, mut cursor: Local<MessageCursor<Reques
     }
 }
 
+/// What the store has from before the tree begins: the head's post-state names the roots.
+#[derive(Clone, Copy)]
+pub struct ServedHistory<'a> {
+    /// The roots of the head's chain by slot, zero for empty slots.
+    pub roots: &'a RootList,
+    /// From this slot on the store has every block.
+    pub from: Slot,
+}
+
+fn served_range(
+    world: &World,
+    request: BlocksByRangeRequest,
+    now_slot: Slot,
+) -> Result<Vec<Root>, ResponseError> {
+    let head = world.resource::<Head>().0.root;
+    let stored = world.get_resource::<StoredHistory>();
+    let history = stored.zip(world.resource::<States>().get(&head)).map(|(stored, state)| {
+        ServedHistory { roots: &state.historical_block_hashes, from: stored.from() }
+    });
+    range_of(world.resource::<BlockTree>(), &head, request, now_slot, history)
+}
+
 /// The roots of a request, each once, in its order.
 fn distinct(request: &BlocksByRootRequest) -> Vec<Root> {
     let mut seen = std::collections::HashSet::new();
     request.roots.0.iter().filter(|root| seen.insert(**root)).copied().collect()
 }
 
-/// The roots of the head's chain in a range of slots, ascending; empty slots have none.
+/// The roots of the head's chain in a range of slots, ascending; empty slots have none. What is
+/// before the tree's first block comes from the history, as far as the store has it.
 ///
 /// # Errors
 /// `InvalidRequest` for a count of zero or above the limit, `ResourceUnavailable` for a start
-/// before the slots that are served, or before the tree begins.
+/// before the slots that are served, or before what is known.
 pub fn range_of(
     tree: &BlockTree,
     head: &Root,
     request: BlocksByRangeRequest,
     now_slot: Slot,
+    history: Option<ServedHistory<'_>>,
 ) -> Result<Vec<Root>, ResponseError> {
     let BlocksByRangeRequest { start_slot, count } = request;
     if count == 0 || count > MAX_REQUEST_BLOCKS as u64 {
@@ -77,9 +99,11 @@ pub fn range_of(
     let mut roots = Vec::new();
     // A tree that begins after the range's start does not know what was there.
     let mut is_complete = false;
+    let mut first_known = last_slot.saturating_add(1);
     while let Some(id) = at {
         let slot = tree.slot(id);
         is_complete = slot <= start_slot;
+        first_known = slot;
         if slot >= start_slot {
             roots.push(tree[id].root);
         }
@@ -87,6 +111,11 @@ pub fn range_of(
             break;
         }
         at = tree.parent(id);
+    }
+    if let Some(history) = history.filter(|each| !is_complete && each.from <= start_slot) {
+        let older = (start_slot..first_known).rev().filter_map(|slot| history.roots.get(slot));
+        roots.extend(older.filter(|root| **root != Root::ZERO));
+        is_complete = true;
     }
     if !is_complete {
         let text = "Requested slot predates the oldest block";
