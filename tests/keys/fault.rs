@@ -71,16 +71,16 @@ fn a_write_that_failed_may_have_happened() {
 fn nothing_is_signed_while_the_mark_cannot_be_written() {
     let place = Place::new("fault-mark");
     let (_record, guard) = faulty(&place);
-    // A folder stands where the mark's new version is written.
-    let mut name = place.options.mark.clone().into_os_string();
-    name.push(".new");
-    std::fs::create_dir(&name).expect("the folder is writable");
+    // The file has gone, and is not made anew.
+    let away = place.folder().join("away");
+    std::fs::rename(&place.options.mark, &away).expect("the folder is writable");
     for _ in 0..2 {
         let refused = sign(&guard, 5, 1);
         assert!(matches!(&refused, Err(SignError::Record(_))), "{refused:?}");
     }
     assert_eq!(sign(&guard, 5, 2), Err(already_signed(5)), "the intent is on record");
-    std::fs::remove_dir(&name).expect("it is empty");
+    assert!(!place.options.mark.exists());
+    std::fs::rename(&away, &place.options.mark).expect("the folder is writable");
     sign(&guard, 5, 1).expect("the fault has gone");
 }
 

@@ -1,9 +1,14 @@
 //! Data directories that come from a backup, from elsewhere, or not at all.
 
-use quintet_components::duties::{Role, SignError};
-use quintet_plugins::keys::{GuardError, HistoryLoss, SigningGuard};
+use std::sync::Arc;
 
-use super::support::{GENESIS, MemoryRecord, Place, already_signed, sign};
+use quintet_components::{
+    containers::Root,
+    duties::{Role, SignError},
+};
+use quintet_plugins::keys::{GuardError, GuardOptions, HistoryLoss, SigningGuard};
+
+use super::support::{MemoryRecord, Place, already_signed, sign};
 
 fn loss(outcome: Result<SigningGuard, GuardError>) -> HistoryLoss {
     match outcome.map(drop).expect_err("something is missing") {
@@ -105,15 +110,15 @@ fn a_damaged_mark_and_another_networks_are_refused() {
     drop(place.open(record.clone()).expect("a new record"));
     let text = std::fs::read_to_string(&place.options.mark).expect("it was written");
 
-    let other = text.replace(&format!("{GENESIS:x}"), &"ab".repeat(32));
-    assert_ne!(other, text);
-    std::fs::write(&place.options.mark, other).expect("it is writable");
-    let error = place.open(record.clone()).map(drop).expect_err("another network");
+    let genesis = Root::repeat_byte(0xab);
+    let options = GuardOptions { genesis, ..place.options.clone() };
+    let error = SigningGuard::open(Arc::new(record.clone()), &options).map(drop);
+    let error = error.expect_err("another network");
     assert!(matches!(error, GuardError::OtherGenesis { .. }), "{error}");
 
-    for damaged in
-        [&text[..text.len() / 2], "", "[]", &text.replace("\"version\": 1", "\"version\": 2")]
-    {
+    let newer = text.replace("\"version\":2", "\"version\":3");
+    assert_ne!(newer, text);
+    for damaged in [&text[..text.len() / 64], "", "[]", &newer] {
         std::fs::write(&place.options.mark, damaged).expect("it is writable");
         let error = place.open(record.clone()).map(drop).expect_err("damaged");
         assert!(matches!(error, GuardError::Mark { .. }), "{error}");

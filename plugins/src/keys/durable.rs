@@ -21,19 +21,19 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// A small file's text; `None` where there is no file.
-pub(super) fn read_small(path: &Path) -> io::Result<Option<String>> {
+/// A small file's bytes; `None` where there is no file.
+pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut text = String::new();
-    file.take(MAX_SMALL_FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_SMALL_FILE_BYTES {
+    let mut bytes = Vec::new();
+    file.take(MAX_SMALL_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SMALL_FILE_BYTES {
         return Err(io::Error::other("the file is too large to be what it should be"));
     }
-    Ok(Some(text))
+    Ok(Some(bytes))
 }
 
 /// The path with something after its last name.

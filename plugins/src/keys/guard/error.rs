@@ -34,7 +34,8 @@ pub enum GuardError {
     /// The mark could not be read or written.
     #[error(
         "{}: the mark of the signing record cannot be used: {reason}; make it readable and \
-         writable, or restore it from the newest backup",
+         writable, choose another folder for it with --signing-mark-dir, or restore it from the \
+         newest backup",
         path.display()
     )]
     Mark {
@@ -59,9 +60,10 @@ pub enum GuardError {
     },
     /// Signatures are missing from the record.
     #[error(
-        "{loss}. Restore the newest data directory, or import the signing history that was \
-         exported from it. If neither is left, and no other process signs with these keys, \
-         --accept-signing-history-loss goes on, and never signs for a slot before {resumes_at}"
+        "{loss}. Restore the newest data directory. If it is lost, and no other process signs with \
+         these keys, --accept-signing-history-loss goes on, and never signs for a slot before \
+         {resumes_at}; a signing history that was exported is added with `quintet keys import` \
+         first"
     )]
     HistoryLoss {
         /// What is missing.
@@ -115,8 +117,8 @@ pub enum HistoryLoss {
     },
     /// There is a record, but no mark.
     #[error(
-        "{} is missing: it stands beside the data directory and says whether the signing record \
-         is the newest one",
+        "{} is missing: it stands outside the data directory and says whether the signing record \
+         is the newest one (--signing-mark-dir names another folder)",
         mark.display()
     )]
     MarkMissing {

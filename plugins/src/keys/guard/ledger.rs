@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -15,9 +14,10 @@ use quintet_components::{
 use super::{
     AcceptHistoryLoss, GuardError, GuardOptions, HistoryError, HistoryLoss, ImportSummary,
     SigningHistory,
-    bookkeeping::{self, Header, Kind, RecordId},
+    bookkeeping::{self, Header, Kind},
+    hex,
     history::{KeyHistory, SignedSlot},
-    mark::Mark,
+    mark::{Mark, MarkFile},
 };
 
 /// Slots that a key keeps on record at least. It keeps up to twice as many before the older ones
@@ -59,7 +59,7 @@ pub(super) struct Ledger {
     record: Arc<dyn SigningRecord>,
     header: Header,
     mark: Mark,
-    mark_path: PathBuf,
+    mark_file: MarkFile,
     keys: BTreeMap<PublicKey, KeySlots>,
     /// Made, and on record as intents only.
     unsaved: BTreeMap<(PublicKey, Slot), SigningEntry>,
@@ -70,7 +70,7 @@ impl Ledger {
         record: Arc<dyn SigningRecord>,
         options: &GuardOptions,
     ) -> Result<Self, GuardError> {
-        let mark = Mark::read(&options.mark)?;
+        let (mark_file, mark) = MarkFile::open(&options.mark)?;
         if let Some(mark) = mark.as_ref().filter(|mark| mark.genesis != options.genesis) {
             return Err(GuardError::OtherGenesis {
                 path: options.mark.clone(),
@@ -87,7 +87,7 @@ impl Ledger {
             record,
             header,
             mark: mark.unwrap_or(fresh),
-            mark_path: options.mark.clone(),
+            mark_file,
             keys,
             unsaved: BTreeMap::new(),
         };
@@ -128,7 +128,7 @@ impl Ledger {
         mark.record = hex(&self.header.id);
         mark.generation = self.header.generation;
         mark.highest_slot = mark.highest_slot.max(highest_slot(&self.keys));
-        mark.write(&self.mark_path)?;
+        self.mark_file.write(&mark)?;
         self.mark = mark;
         Ok(())
     }
@@ -410,14 +410,4 @@ fn walk(record: &dyn SigningRecord, mut visit: impl FnMut(Kind)) -> Result<(), S
         position = Some((last.public_key, last.slot));
         entries.into_iter().map(bookkeeping::kind_of).for_each(&mut visit);
     }
-}
-
-fn hex(id: &RecordId) -> String {
-    use std::fmt::Write;
-
-    id.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

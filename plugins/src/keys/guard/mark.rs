@@ -1,14 +1,27 @@
 //! The mark: how far a record of signatures has come, kept outside the record.
+//!
+//! The file has two places of 4096 bytes, and the newest mark goes to the one that the newest
+//! before it is not in: it is written over what is there and synced, which costs one write of one
+//! block and no change of a folder. A write that a crash tears leaves the other place whole. Each
+//! place holds one line of JSON with its checksum, padded with blanks.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
 use quintet_components::containers::{Root, Slot};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::GuardError;
 use crate::keys::durable;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Disks write no less at a time: a torn write does not reach the other place.
+const PLACE_BYTES: usize = 4096;
 
 /// How far the record has come. It only ever rises, and no signature leaves before it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,34 +44,136 @@ impl Mark {
     pub(super) fn new(genesis: Root, record: String) -> Self {
         Self { version: VERSION, genesis, record, generation: 0, highest_slot: None, floor: 0 }
     }
+}
 
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, GuardError> {
-        let damaged = |reason: String| GuardError::Mark { path: path.to_owned(), reason };
-        let Some(text) = durable::read_small(path).map_err(|error| damaged(error.to_string()))?
-        else {
-            return Ok(None);
-        };
-        let mark: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        if mark.version != VERSION {
-            return Err(damaged(format!(
-                "it has version {}, and this build reads version {VERSION}",
-                mark.version
-            )));
-        }
-        Ok(Some(mark))
+/// What a place holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// Counts the writes of the file.
+    sequence: u64,
+    mark: Mark,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    entry: Entry,
+    /// The first half of the entry's SHA-256, in hex.
+    checksum: String,
+}
+
+/// Whatever version wrote it.
+#[derive(Deserialize)]
+struct AnyLine {
+    entry: AnyEntry,
+}
+
+#[derive(Deserialize)]
+struct AnyEntry {
+    mark: AnyMark,
+}
+
+#[derive(Deserialize)]
+struct AnyMark {
+    version: u32,
+}
+
+/// The mark's file.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    path: PathBuf,
+    /// The newest entry's; `None` while there is no file.
+    sequence: Option<u64>,
+}
+
+impl MarkFile {
+    /// The file with the mark that it holds, if there is one.
+    pub(super) fn open(path: &Path) -> Result<(Self, Option<Mark>), GuardError> {
+        let mut file = Self { path: path.to_owned(), sequence: None };
+        let bytes = durable::read_small(path).map_err(|error| file.failed(&error))?;
+        let Some(bytes) = bytes else { return Ok((file, None)) };
+        let Entry { sequence, mark } = newest(&bytes).map_err(|reason| file.failed(&reason))?;
+        file.sequence = Some(sequence);
+        Ok((file, Some(mark)))
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<(), GuardError> {
-        let failed = |reason: String| GuardError::Mark { path: path.to_owned(), reason };
-        let mut text =
-            serde_json::to_vec_pretty(self).map_err(|error| failed(error.to_string()))?;
-        text.push(b'\n');
-        durable::replace(path, &text).map_err(|error| failed(error.to_string()))
+    /// Writes a newer mark. When it returns, the mark is on the disk, synced.
+    pub(super) fn write(&mut self, mark: &Mark) -> Result<(), GuardError> {
+        let sequence = self.sequence.map_or(0, |sequence| sequence + 1);
+        let line = line(sequence, mark);
+        let written = match self.sequence {
+            None => durable::replace(&self.path, &line.repeat(2)),
+            Some(_) => write_over(&self.path, &line, sequence),
+        };
+        written.map_err(|error| self.failed(&error))?;
+        self.sequence = Some(sequence);
+        Ok(())
+    }
+
+    fn failed(&self, reason: &impl ToString) -> GuardError {
+        GuardError::Mark { path: self.path.clone(), reason: reason.to_string() }
     }
 }
 
+/// Writes one place of a file that is there: one that has gone is not made anew.
+fn write_over(path: &Path, line: &[u8], sequence: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.write_all_at(line, sequence % 2 * PLACE_BYTES as u64)?;
+    file.sync_data()
+}
+
+fn checksum(entry: &Entry) -> String {
+    let text = serde_json::to_vec(entry).expect("text and numbers");
+    super::hex(&Sha256::digest(text)[..16])
+}
+
+/// A place's content.
+fn line(sequence: u64, mark: &Mark) -> Vec<u8> {
+    let entry = Entry { sequence, mark: mark.clone() };
+    let checksum = checksum(&entry);
+    let mut line = serde_json::to_vec(&Line { entry, checksum }).expect("text and numbers");
+    // A mark has some 300 bytes.
+    line.resize(PLACE_BYTES - 1, b' ');
+    line.push(b'\n');
+    line
+}
+
+/// The newest entry that is whole.
+fn newest(bytes: &[u8]) -> Result<Entry, String> {
+    let read = |place: &[u8]| {
+        let line: Line = serde_json::from_slice(place).map_err(|error| error.to_string())?;
+        if line.checksum != checksum(&line.entry) {
+            return Err("its checksum is wrong".to_owned());
+        }
+        if line.entry.mark.version != VERSION {
+            return Err(other_version(line.entry.mark.version));
+        }
+        Ok(line.entry)
+    };
+    let mut outcomes = bytes.chunks(PLACE_BYTES).take(2).map(|place| {
+        let known: Result<AnyLine, _> = serde_json::from_slice(place);
+        match known.map(|line| line.entry.mark.version) {
+            Ok(version) if version != VERSION => Err(other_version(version)),
+            _ => read(place),
+        }
+    });
+    let empty = || Err("it is empty".to_owned());
+    let first = outcomes.next().unwrap_or_else(empty);
+    let second = outcomes.next().unwrap_or_else(empty);
+    match (first, second) {
+        (Ok(first), Ok(second)) if second.sequence > first.sequence => Ok(second),
+        (Ok(entry), _) | (Err(_), Ok(entry)) => Ok(entry),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+fn other_version(version: u32) -> String {
+    format!("it has version {version}, and this build reads version {VERSION}")
+}
+
 /// Where a node's mark is by convention: in a folder outside its data directory, by the node's
-/// name and the network's genesis, so that nodes that share a folder of keys do not share a mark.
+/// name and the network's genesis, so that nodes that share a folder do not share a mark.
 pub fn mark_path(folder: &Path, node: &str, genesis: &Root) -> PathBuf {
     let node: String = node
         .chars()
@@ -66,4 +181,93 @@ pub fn mark_path(folder: &Path, node: &str, genesis: &Root) -> PathBuf {
         .collect();
     let genesis: String = format!("{genesis:x}").chars().take(8).collect();
     folder.join(format!("signing-mark-{node}-{genesis}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(generation: u64) -> Mark {
+        let mut mark = Mark::new(Root::repeat_byte(9), "ab".repeat(16));
+        mark.generation = generation;
+        mark.highest_slot = Some(u64::MAX - generation);
+        mark
+    }
+
+    /// The file after so many writes.
+    fn written(writes: u64) -> Vec<u8> {
+        let mut bytes = line(0, &mark(0)).repeat(2);
+        for sequence in 1..writes {
+            put(&mut bytes, sequence, &line(sequence, &mark(sequence)));
+        }
+        bytes
+    }
+
+    fn put(bytes: &mut [u8], sequence: u64, part: &[u8]) {
+        let start = usize::try_from(sequence % 2).expect("0 or 1") * PLACE_BYTES;
+        bytes[start..start + part.len()].copy_from_slice(part);
+    }
+
+    #[test]
+    fn the_newest_mark_is_read() {
+        for writes in 1..6 {
+            let Entry { sequence, mark: found } = newest(&written(writes)).expect("is whole");
+            assert_eq!((sequence, found), (writes - 1, mark(writes - 1)));
+        }
+        let highest = Mark { generation: u64::MAX, floor: u64::MAX, ..mark(u64::MAX) };
+        assert_eq!(line(u64::MAX, &highest).len(), PLACE_BYTES);
+    }
+
+    #[test]
+    fn a_torn_write_leaves_the_mark_before_it_or_the_new_one() {
+        for writes in 1..4 {
+            let before = written(writes);
+            let new = line(writes, &mark(writes));
+            for torn in 0..=PLACE_BYTES {
+                // A disk may write any part of a block first, the end as well as the beginning.
+                for part in [0..torn, torn..PLACE_BYTES] {
+                    let mut bytes = before.clone();
+                    let start = usize::try_from(writes % 2).expect("0 or 1") * PLACE_BYTES;
+                    bytes[start..][part.clone()].copy_from_slice(&new[part]);
+                    let found = newest(&bytes).expect("one place is whole").mark.generation;
+                    assert!(found == writes || found == writes - 1, "{writes}, {torn}: {found}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_never_taken_for_a_mark() {
+        let bytes = written(3);
+        let length = bytes[..PLACE_BYTES].iter().rposition(|byte| *byte == b'}').expect("JSON");
+        for place in [0, PLACE_BYTES] {
+            for at in 0..=length {
+                for bit in 0..8 {
+                    let mut harmed = bytes.clone();
+                    harmed[place + at] ^= 1 << bit;
+                    let found = newest(&harmed).map(|entry| entry.mark);
+                    assert!(
+                        found.is_ok_and(|found| found == mark(1) || found == mark(2)),
+                        "byte {at} of {place}, bit {bit}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_mark_is_refused() {
+        let newer = written(2);
+        let text =
+            String::from_utf8(newer).expect("text").replace("\"version\":2", "\"version\":7");
+        for (bytes, reason) in [
+            (&b""[..], "empty"),
+            (&[0; 2 * PLACE_BYTES][..], "expected value"),
+            (&b"[]"[..], "invalid"),
+            (text.as_bytes(), "version 7"),
+        ] {
+            let error = newest(bytes).map(|entry| entry.mark).expect_err(reason);
+            assert!(error.contains(reason), "{error}");
+        }
+    }
 }

@@ -230,6 +230,16 @@ fn lock(path: &Path) -> Result<FileLock, GuardError> {
     })
 }
 
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// A thread is started for so many signatures.
 const SIGNATURES_PER_THREAD: usize = 16;
 
