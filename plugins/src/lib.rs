@@ -4,6 +4,7 @@
 //! [`NodePlugins`] is the group that a node is built from.
 
 mod aggregation;
+pub mod checkpoint;
 mod clock;
 pub mod driver;
 mod duties;

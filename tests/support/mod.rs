@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod heavy;
 pub mod http;
+pub mod http_server;
 pub mod mocked;
 pub mod networked;
 pub mod node;

@@ -1,0 +1,204 @@
+//! A checkpoint that all sources agree on.
+
+use std::sync::Arc;
+
+use quintet_components::{
+    containers::{Checkpoint, Root, SignedBlock, State},
+    rejection::Rejection,
+};
+use quintet_systems::sync::{CheckpointError, KnownGenesis, verify_checkpoint};
+use ssz::Decode;
+use tree_hash::TreeHash;
+
+use super::{
+    client::{Client, FetchOptions},
+    error::{CheckpointSyncError, SourceError},
+    source::{CheckpointSource, MAX_SOURCES},
+};
+
+/// A checkpoint to start from.
+#[derive(Debug)]
+pub struct FetchedCheckpoint {
+    /// The finalized block, with its proof.
+    pub block: SignedBlock,
+    /// Its post-state.
+    pub state: Arc<State>,
+    /// Its root and slot.
+    pub checkpoint: Checkpoint,
+    /// Where it came from.
+    pub source: String,
+    /// How many sources are on its chain, this one included.
+    pub agreeing: usize,
+    /// What was wrong with the others.
+    pub failures: Vec<SourceError>,
+}
+
+/// Says whether a block's proof is one of this network's validators; given the block and its root.
+pub type CheckProof<'a> = dyn Fn(&SignedBlock, Root) -> Result<(), Rejection> + Sync + 'a;
+
+/// What a source has finalized.
+struct Answer {
+    source: String,
+    checkpoint: Checkpoint,
+    /// `None` while nothing after genesis is finalized.
+    content: Option<(SignedBlock, State)>,
+}
+
+/// Asks every source, and takes the newest checkpoint if all are on its chain. `None` when the
+/// network has finalized nothing after genesis yet: the genesis is the checkpoint then.
+///
+/// # Errors
+/// [`CheckpointSyncError`]: no source has one, or two sources are on different chains.
+pub fn fetch_checkpoint(
+    sources: &[CheckpointSource],
+    known: KnownGenesis<'_>,
+    check_proof: &CheckProof<'_>,
+    options: &FetchOptions,
+) -> Result<Option<FetchedCheckpoint>, CheckpointSyncError> {
+    if sources.len() > MAX_SOURCES {
+        return Err(CheckpointSyncError::TooMany(sources.len()));
+    }
+    let outcomes: Vec<Result<Answer, SourceError>> = std::thread::scope(|scope| {
+        let begin = |source| scope.spawn(move || ask(source, known, check_proof, options));
+        let asked: Vec<_> = sources.iter().map(begin).collect();
+        let broken = |at: usize| SourceError::Unreachable {
+            url: sources[at].to_string(),
+            reason: "asking it ended with a panic".into(),
+        };
+        let joined = asked.into_iter().enumerate();
+        joined.map(|(at, asked)| asked.join().unwrap_or_else(|_| Err(broken(at)))).collect()
+    });
+    let (mut answers, mut failures) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(answer) => answers.push(answer),
+            Err(error) => failures.push(error),
+        }
+    }
+    // Of equals the one that was named first.
+    let Some(newest) = answers.iter().rev().max_by_key(|answer| answer.checkpoint.slot) else {
+        return Err(CheckpointSyncError::NoSource(failures));
+    };
+    check_agreement(newest, &answers)?;
+    let (source, checkpoint) = (newest.source.clone(), newest.checkpoint);
+    let agreeing = answers.len();
+    let newest = answers.into_iter().find(|answer| answer.source == source);
+    let content = newest.and_then(|answer| answer.content);
+    Ok(content.map(|(block, state)| FetchedCheckpoint {
+        block,
+        state: Arc::new(state),
+        checkpoint,
+        source,
+        agreeing,
+        failures,
+    }))
+}
+
+/// Whether every answer is on the newest one's chain.
+fn check_agreement(newest: &Answer, answers: &[Answer]) -> Result<(), CheckpointSyncError> {
+    for answer in answers {
+        let Checkpoint { slot, root } = answer.checkpoint;
+        let expected = match &newest.content {
+            Some((_, state)) if slot < newest.checkpoint.slot => {
+                // Where the newest one's chain has an empty slot, the root is zero.
+                state.historical_block_hashes.get(slot).copied().unwrap_or_default()
+            }
+            _ => newest.checkpoint.root,
+        };
+        if root != expected {
+            return Err(CheckpointSyncError::Disagreement {
+                slot,
+                one: newest.source.clone(),
+                one_root: expected,
+                other: answer.source.clone(),
+                other_root: root,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A source's checkpoint, which is one in itself.
+fn ask(
+    source: &CheckpointSource,
+    known: KnownGenesis<'_>,
+    check_proof: &CheckProof<'_>,
+    options: &FetchOptions,
+) -> Result<Answer, SourceError> {
+    let client = Client::new(source, options);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let (outcome, url) = ask_once(&client, source, known, options)?;
+        match outcome {
+            Ok(answer) => {
+                if let Some((block, _)) = &answer.content {
+                    check_proof(block, answer.checkpoint.root)
+                        .map_err(|error| SourceError::Unproven { url, error })?;
+                }
+                return Ok(answer);
+            }
+            // It may have finalized another block between the two requests.
+            Err(_) if attempts < options.attempts => std::thread::sleep(options.pause),
+            Err(error) => return Err(SourceError::Unsettled { url, attempts, error }),
+        }
+    }
+}
+
+/// One request for each of the two. The inner error may go with another attempt.
+fn ask_once(
+    client: &Client<'_>,
+    source: &CheckpointSource,
+    known: KnownGenesis<'_>,
+    options: &FetchOptions,
+) -> Result<(Result<Answer, CheckpointError>, String), SourceError> {
+    let target = source.state();
+    let bytes = client.get(&target, options.state_bytes)?;
+    let state = State::from_ssz_bytes(&bytes)
+        .map_err(|error| undecodable(&target.shown, "state", &error, bytes.len()))?;
+    drop(bytes);
+    verify_checkpoint(&state, None, known).map_err(|error| refused(&target.shown, error))?;
+    if state.latest_block_header.slot == 0 {
+        let state_root = state.tree_hash_root();
+        let mut header = state.latest_block_header;
+        header.state_root = state_root;
+        let checkpoint = Checkpoint { root: header.tree_hash_root(), slot: 0 };
+        let answer = Answer { source: source.to_string(), checkpoint, content: None };
+        return Ok((Ok(answer), target.shown));
+    }
+    let target = source.block();
+    let bytes = client.get(&target, options.block_bytes)?;
+    let block = SignedBlock::from_ssz_bytes(&bytes)
+        .map_err(|error| undecodable(&target.shown, "block", &error, bytes.len()))?;
+    let checkpoint = Checkpoint { root: block.block.tree_hash_root(), slot: block.block.slot };
+    let outcome = match verify_checkpoint(&state, Some(&block.block), known) {
+        Ok(()) => {
+            Ok(Answer { source: source.to_string(), checkpoint, content: Some((block, state)) })
+        }
+        Err(error @ (CheckpointError::OtherState { .. } | CheckpointError::OtherBlock)) => {
+            Err(error)
+        }
+        Err(error) => return Err(refused(&target.shown, error)),
+    };
+    Ok((outcome, target.shown))
+}
+
+fn undecodable(
+    url: &str,
+    what: &'static str,
+    error: &ssz::DecodeError,
+    bytes: usize,
+) -> SourceError {
+    let reason = format!("{bytes} bytes, {error:?}");
+    SourceError::Undecodable { url: url.to_owned(), what, reason }
+}
+
+fn refused(url: &str, error: CheckpointError) -> SourceError {
+    let url = url.to_owned();
+    match error {
+        CheckpointError::GenesisTime { .. } | CheckpointError::Validators => {
+            SourceError::WrongNetwork { url, error }
+        }
+        error => SourceError::Invalid { url, error },
+    }
+}
