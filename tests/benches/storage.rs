@@ -1,6 +1,9 @@
 //! What the store costs at 4096 validators with two votes a block: persisting a block with its
 //! state, bytes a block on the disk, rebuilding a state, starting again.
 //!
+//! Times are given twice where the machine has other work: as they are, and without the time that
+//! the thread was ready and had no core (Linux counts it).
+//!
 //! `STORAGE_BLOCKS` sets another number of blocks than 10,000, `STORAGE_PROOF_BYTES` another size
 //! of proof than 16 KiB, `STORAGE_SNAPSHOT_EVERY` another number of diffs a snapshot.
 
@@ -137,24 +140,54 @@ fn full_history(slots: u64) {
     drop(store);
     let store = open(folder.path(), &chain.anchor.state);
     let first = timed(|| store.state(&root).expect("reads").expect("is kept"));
-    println!("full history  rebuild the first state after a start: {} ms", first.as_millis());
+    let first = first.whole.as_millis();
+    println!("full history  rebuild the first state after a start: {first} ms");
     let rebuilt = (0..20).map(|_| timed(|| store.state(&root).expect("reads").expect("is kept")));
     report("full history", "rebuild a state, root checked", rebuilt.collect());
 }
 
-fn timed<T>(run: impl FnOnce() -> T) -> Duration {
-    let started = Instant::now();
-    std::hint::black_box(run());
-    started.elapsed()
+/// What something took.
+struct Time {
+    whole: Duration,
+    /// Without waiting for a core.
+    own: Duration,
 }
 
-fn report(name: &str, what: &str, mut times: Vec<Duration>) {
+/// How long this thread has waited for a core; zero where nobody counts.
+fn waited_for_core() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').nth(1).and_then(|field| field.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+fn timed<T>(run: impl FnOnce() -> T) -> Time {
+    let waited = waited_for_core();
+    let started = Instant::now();
+    std::hint::black_box(run());
+    let whole = started.elapsed();
+    let waited = waited_for_core().saturating_sub(waited);
+    Time { whole, own: whole.saturating_sub(waited) }
+}
+
+fn report(name: &str, what: &str, times: Vec<Time>) {
     if times.is_empty() {
         return;
     }
-    times.sort_unstable();
-    let at = |part: usize| times[(times.len() - 1) * part / 100].as_micros();
-    println!("{name:>12}  {what}: median {} us, p99 {} us, most {} us", at(50), at(99), at(100));
+    let (whole, own): (Vec<_>, Vec<_>) = times.iter().map(|time| (time.whole, time.own)).unzip();
+    for (which, mut times) in [("", whole), (" without waiting for a core", own)] {
+        times.sort_unstable();
+        let at = |part: usize| times[(times.len() - 1) * part / 1000].as_micros();
+        let late = times.iter().filter(|time| **time > Duration::from_millis(2)).count();
+        println!(
+            "{name:>12}  {what}{which}: median {} us, p99 {} us, p99.9 {} us, most {} us, over \
+             2 ms {late} of {}",
+            at(500),
+            at(990),
+            at(999),
+            at(1000),
+            times.len()
+        );
+    }
 }
 
 fn folder_bytes(path: &Path) -> u64 {
