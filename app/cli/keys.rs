@@ -105,6 +105,26 @@ pub(crate) enum KeysCommand {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Write what a node's keys have signed to a file. The node must not run, and never again once
+    /// its keys are elsewhere.
+    Export {
+        /// What, and where to.
+        #[command(flatten)]
+        history: HistoryArgs,
+        /// Replace the file.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Add what another machine's keys have signed to a node's record, before the node starts.
+    Import {
+        /// What, and where to.
+        #[command(flatten)]
+        history: HistoryArgs,
+        /// Go on although the record of signatures is older than its mark, or gone: the node signs
+        /// for no slot up to the last one that is known, but what is in the file.
+        #[arg(long)]
+        accept_signing_history_loss: bool,
+    },
     /// Check the key files of a network's folder against its genesis.
     Verify {
         /// The folder.
@@ -120,6 +140,37 @@ pub(crate) enum KeysCommand {
         #[arg(long, default_value_t = 2)]
         threads: usize,
     },
+}
+
+/// A node's record of signatures, and a file to take it from one machine to another.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The file: JSON, as docs/keys.md describes it.
+    pub(crate) file: PathBuf,
+    /// The network's folder.
+    #[arg(long, env = "QUINTET_NETWORK_DIR", value_name = "DIR")]
+    pub(crate) network_dir: Option<PathBuf>,
+    /// The genesis: `config.yaml`.
+    #[arg(long, env = "QUINTET_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Where the node keeps its chain and its record of signatures; `quintet-data` by default.
+    #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Which node of the network this is.
+    #[arg(long, env = "QUINTET_NODE_ID", value_name = "NAME")]
+    pub(crate) node_id: Option<String>,
+    /// The folder of the validators' keys, whose manifest names the preset.
+    #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR", value_name = "DIR")]
+    pub(crate) hash_sig_keys_dir: Option<PathBuf>,
+    /// Where the mark of the record is, if not beside the data folder.
+    #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
+    pub(crate) signing_mark_dir: Option<PathBuf>,
+    /// The text that names the network in its topics; `12345678` by default.
+    #[arg(long, env = "QUINTET_FORK_DIGEST", value_name = "TEXT")]
+    pub(crate) fork_digest: Option<String>,
+    /// The signature preset; the one of the keys' manifest, or `production`.
+    #[arg(long, env = "QUINTET_XMSS", value_name = "PRESET")]
+    pub(crate) xmss: Option<SignaturePreset>,
 }
 
 /// Which keys to make.

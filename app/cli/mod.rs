@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
     devnet::DevnetArgs,
-    keys::{GenerateArgs, GenesisArgs, KeysCommand},
+    keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
 };
 use crate::logging::LogFormat;

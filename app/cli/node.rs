@@ -41,6 +41,20 @@ pub(crate) struct NodeArgs {
     /// Where the node keeps its chain and its record of signatures; `quintet-data` by default.
     #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Keep the whole chain and its states, not only the last 3600 slots before the finalized one.
+    #[arg(
+        long,
+        env = "QUINTET_ARCHIVE",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        value_name = "BOOL"
+    )]
+    pub(crate) archive: Option<bool>,
+    /// Where the mark of the record of signatures is; beside the data folder by default. It has to
+    /// outlive the node, best on another disk.
+    #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
+    pub(crate) signing_mark_dir: Option<PathBuf>,
     /// Which node of the network this is; without it the node has no validators.
     #[arg(long, env = "QUINTET_NODE_ID", value_name = "NAME")]
     pub(crate) node_id: Option<String>,
@@ -72,8 +86,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "QUINTET_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) cors_origins: Option<Vec<String>>,
-    /// Where to get the finalized state from when the data folder is empty: base URLs or full
-    /// paths, repeated or with commas between.
+    /// Where to get the finalized state from when the data folder is empty or an hour old: base
+    /// URLs or full paths, repeated or with commas between.
     #[arg(long, env = "QUINTET_CHECKPOINT_SYNC_URL", value_delimiter = ',', value_name = "URL")]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) checkpoint_sync_url: Option<Vec<String>>,
@@ -158,6 +172,8 @@ impl NodeArgs {
                 validator_config,
                 hash_sig_keys_dir,
                 data_dir,
+                archive,
+                signing_mark_dir,
                 node_id,
                 node_key,
                 gossipsub_port,

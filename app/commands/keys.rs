@@ -16,7 +16,7 @@ use quintet_plugins::keys::{
 };
 use quintet_systems::verification::scheme_of;
 
-use super::progress::ProgressLine;
+use super::{history, progress::ProgressLine};
 use crate::cli::{GenerateArgs, KeysCommand};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -24,6 +24,10 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// Runs a command on keys.
 pub(crate) fn run(command: &KeysCommand) -> ExitCode {
     let outcome = match command {
+        KeysCommand::Export { history, force } => history::export(history, *force),
+        KeysCommand::Import { history, accept_signing_history_loss } => {
+            history::import(history, *accept_signing_history_loss)
+        }
         KeysCommand::Generate(arguments) => generate(arguments),
         KeysCommand::Inspect { paths } => inspect(paths),
         KeysCommand::Verify { network_dir, node, xmss, threads } => {

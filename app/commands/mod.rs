@@ -2,6 +2,7 @@
 
 pub(crate) mod devnet;
 pub(crate) mod genesis;
+mod history;
 pub(crate) mod keys;
 pub(crate) mod node;
 mod progress;

@@ -159,6 +159,7 @@ fn bytes_that_are_not_ssz_panic_nothing() {
                     error,
                     SourceError::Undecodable { .. }
                         | SourceError::Unsettled { .. }
+                        | SourceError::Unproven { .. }
                         | SourceError::Invalid { .. }
                         | SourceError::WrongNetwork { .. }
                 ),

@@ -8,5 +8,5 @@ mod support;
 mod agreement;
 mod chain;
 mod hostile;
-// mod node;
+mod node;
 mod tls;

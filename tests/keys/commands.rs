@@ -63,8 +63,7 @@ impl Machine {
     /// The guard that a node with this data directory has.
     fn guard(&self, data: &Path) -> Result<SigningGuard, GuardError> {
         let identity = ChainIdentity::of(&self.genesis, "12345678", SignaturePreset::Test);
-        let config =
-            RocksDbConfig { path: data.join("chain"), retention: Retention::default() };
+        let config = RocksDbConfig { path: data.join("chain"), retention: Retention::default() };
         fs::create_dir_all(data).expect("the folder is writable");
         let store: Arc<dyn SigningRecord> =
             Arc::new(Store::open(&config, &identity).expect("opens"));
@@ -214,10 +213,9 @@ fn what_cannot_be_exported_or_imported_is_told_with_its_file() {
 
     let refused = refusal(&machine.keys("import", &data, &file, &[]));
     assert!(refused.contains("history.json"), "{refused}");
-    for (content, reason) in [
-        ("not JSON", "not a signing history"),
-        ("{\"format\":\"other\",\"version\":1,\"genesis\":\"0x00\",\"keys\":[]}", "genesis"),
-    ] {
+    for (content, reason) in
+        [("not JSON", "not a signing history"), ("{\"format\":\"other\"}", "missing field")]
+    {
         fs::write(&file, content).expect("the folder is writable");
         let refused = refusal(&machine.keys("import", &data, &file, &[]));
         assert!(refused.contains("history.json") && refused.contains(reason), "{refused}");

@@ -7,6 +7,7 @@
 mod folder;
 mod support;
 
+mod commands;
 mod concurrent;
 mod crash;
 mod fault;

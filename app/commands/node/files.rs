@@ -13,8 +13,8 @@ use super::Failure;
 use crate::cli::NodeArgs;
 
 /// What the files say about this node.
-pub(super) struct Files {
-    pub(super) genesis: GenesisFile,
+pub(crate) struct Files {
+    pub(crate) genesis: GenesisFile,
     /// The node's entry in `validator-config.yaml`.
     pub(super) node: Option<NodeConfig>,
     /// The committees that this file names.
@@ -24,12 +24,12 @@ pub(super) struct Files {
     /// The keys of the node's validators.
     pub(super) keys: Vec<KeyFiles>,
     pub(super) keys_dir: Option<PathBuf>,
-    pub(super) preset: SignaturePreset,
+    pub(crate) preset: SignaturePreset,
     pub(super) bootnodes: Vec<String>,
 }
 
 impl Files {
-    pub(super) fn read(settings: &NodeArgs) -> Result<Self, Failure> {
+    pub(crate) fn read(settings: &NodeArgs) -> Result<Self, Failure> {
         let in_folder = |name: &str| settings.network_dir.as_ref().map(|dir| dir.join(name));
         // A file that is named has to be there; one of the folder need not.
         let optional = |named: &Option<PathBuf>, name: &str| {

@@ -1,8 +1,10 @@
 //! One node of an existing network.
 //!
 //! Settings come from flags, the environment and a file (`settings_file`); what they leave open
-//! comes from the network's files (`files`). `start` makes a node of both.
+//! comes from the network's files (`files`). `start` makes a node of both, which goes on from its
+//! database, from a checkpoint or from genesis (`anchor`).
 
+mod anchor;
 mod files;
 mod network;
 mod settings_file;
@@ -13,10 +15,15 @@ use std::{error::Error, process::ExitCode};
 
 use bevy_app::AppExit;
 
-pub(crate) use self::settings_file::add_settings_file;
+pub(crate) use self::{
+    files::Files,
+    settings_file::add_settings_file,
+    signing::guard_options,
+    start::{data_dir, open_store},
+};
 use crate::cli::NodeArgs;
 
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// Runs the node until it is asked to stop.
 pub(crate) fn run(settings: &NodeArgs) -> ExitCode {

@@ -13,12 +13,13 @@ use quintet_components::{
     storage::SigningRecord,
 };
 use quintet_plugins::keys::{
-    AcceptHistoryLoss, GuardOptions, KeyManager, LoadOptions, SigningGuard, load_keys, mark_path,
+    AcceptHistoryLoss, GuardOptions, KeyManager, LoadOptions, LoadProgress, MakeProgress,
+    SigningGuard, load_keys, mark_path,
 };
 use quintet_systems::verification::scheme_of;
 
 use super::{Failure, files::Files};
-use crate::cli::NodeArgs;
+use crate::{cli::NodeArgs, commands::progress::ProgressLine};
 
 /// Loads the keys of the node's validators and opens the record of their signatures.
 pub(super) fn signing(
@@ -35,28 +36,43 @@ pub(super) fn signing(
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let line = ProgressLine::new();
+    let progress = |LoadProgress { done, total }| {
+        // Reading a file is one step.
+        let of = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        let (keys_done, keys) = (of(done), of(total));
+        line.show(MakeProgress { keys_done, keys, cached: 0, slots_done: 0, slots: 1 });
+    };
     let options = LoadOptions {
         scheme: scheme_of(files.preset),
         folder: &folder,
         threads,
         slot: SlotClock::new(files.genesis.genesis_time).current_slot(now_ms),
-        progress: None,
+        progress: Some(&progress),
     };
     let loaded = load_keys(&files.keys, &genesis.validators, &options)?;
-    let node = settings.node_id.as_deref().unwrap_or("node");
-    let accept = if settings.accept_signing_history_loss {
+    let guard = SigningGuard::open(record, &guard_options(settings, data_dir, genesis_root))?;
+    Ok(Signing(Arc::new(KeyManager::new(loaded, guard))))
+}
+
+/// Where the guard keeps its record and its mark.
+pub(crate) fn guard_options(settings: &NodeArgs, data_dir: &Path, genesis: Root) -> GuardOptions {
+    let accept_history_loss = if settings.accept_signing_history_loss {
         AcceptHistoryLoss::Yes
     } else {
         AcceptHistoryLoss::No
     };
-    let guard = SigningGuard::open(
-        record,
-        &GuardOptions {
-            data_dir: data_dir.to_owned(),
-            mark: mark_path(&folder, node, &genesis_root),
-            genesis: genesis_root,
-            accept_history_loss: accept,
-        },
-    )?;
-    Ok(Signing(Arc::new(KeyManager::new(loaded, guard))))
+    // Beside the data directory: a copy of that which is put back does not bring the mark.
+    let folder = settings.signing_mark_dir.clone().unwrap_or_else(|| {
+        let mut name = data_dir.as_os_str().to_owned();
+        name.push(".signing");
+        name.into()
+    });
+    let node = settings.node_id.as_deref().unwrap_or("node");
+    GuardOptions {
+        data_dir: data_dir.to_owned(),
+        mark: mark_path(&folder, node, &genesis),
+        genesis,
+        accept_history_loss,
+    }
 }

@@ -10,25 +10,25 @@ use bevy_app::App;
 use quintet::node;
 use quintet_components::{
     aggregation::AggregationConfig,
-    containers::ValidatorIndex,
+    clock::SlotClock,
+    containers::{State, ValidatorIndex},
+    preset::SignaturePreset,
     prover::ProverLimits,
     snapshot::NodeIdentity,
     storage::{ChainIdentity, SigningRecord},
 };
 use quintet_plugins::{
-    Anchor, NodeConfig, StopHandle, WallClock,
+    NodeConfig, StopHandle, WallClock,
     http::LocalHttp,
-    network::LocalNode,
+    network::{DEFAULT_FORK_DIGEST, LocalNode},
     storage::{Retention, RocksDbConfig, Store},
 };
-use quintet_systems::{
-    transition::{anchor_block, generate_genesis},
-    verification::scheme_of,
-};
+use quintet_systems::{transition::generate_genesis, verification::scheme_of};
 use tree_hash::TreeHash;
 
 use super::{
     Failure,
+    anchor::anchor,
     files::Files,
     network::{http, network, subnets},
     signing::signing,
@@ -54,7 +54,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         "network"
     );
 
-    let data_dir = settings.data_dir.clone().unwrap_or(PathBuf::from(DATA_DIR));
+    let data_dir = data_dir(settings);
     let own: Vec<ValidatorIndex> = files.keys.iter().map(|keys| keys.index).collect();
     let aggregation = AggregationConfig {
         committee_count,
@@ -70,17 +70,12 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         .unwrap_or_else(|| files.node.as_ref().is_some_and(|node| node.is_aggregator));
     let network = network(settings, &files, &aggregation, is_aggregator)?;
 
-    let identity = ChainIdentity::of(&genesis, network.fork_digest.as_str(), files.preset);
-    let store = open_store(&data_dir, &identity)?;
-    let resumed = store.resume()?;
-    let anchor = match &resumed {
-        Some(data) => Anchor::from(data),
-        None => {
-            let anchor = Anchor { block: anchor_block(&genesis), state: Arc::new(genesis.clone()) };
-            store.begin(&anchor.block, &anchor.state)?;
-            anchor
-        }
-    };
+    let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
+    let store = open_store(settings, &data_dir, &genesis, files.preset)?;
+    let now_ms = WallClock::default().now_ms();
+    let now_slot = SlotClock::new(files.genesis.genesis_time).current_slot(now_ms);
+    let urls = settings.checkpoint_sync_url.as_deref().unwrap_or_default();
+    let (anchor, resumed) = anchor(&store, (&genesis, &*proofs), urls, (now_ms, now_slot))?;
     let signing = if files.keys.is_empty() {
         tracing::info!("no validators: the node observes");
         None
@@ -89,7 +84,6 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         let root = genesis.tree_hash_root();
         Some(signing(settings, &files, &data_dir, (&genesis, root), record)?)
     };
-    let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
     let identity = NodeIdentity {
         name: settings.node_id.clone().unwrap_or_else(|| "observer".into()),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -145,11 +139,26 @@ fn prover_limits(settings: &NodeArgs) -> ProverLimits {
     }
 }
 
-fn open_store(data_dir: &Path, identity: &ChainIdentity) -> Result<Arc<Store>, Failure> {
+/// Where the node keeps its chain and its record of signatures.
+pub(crate) fn data_dir(settings: &NodeArgs) -> PathBuf {
+    settings.data_dir.clone().unwrap_or(PathBuf::from(DATA_DIR))
+}
+
+/// The node's database, made where there is none.
+pub(crate) fn open_store(
+    settings: &NodeArgs,
+    data_dir: &Path,
+    genesis: &State,
+    preset: SignaturePreset,
+) -> Result<Arc<Store>, Failure> {
     std::fs::create_dir_all(data_dir)
         .map_err(|error| format!("{}: {error}", data_dir.display()))?;
-    let config = RocksDbConfig { path: data_dir.join("chain"), retention: Retention::default() };
-    Ok(Arc::new(Store::open(&config, identity)?))
+    let is_archive = settings.archive.unwrap_or(false);
+    let retention = if is_archive { Retention::archive() } else { Retention::default() };
+    let config = RocksDbConfig { path: data_dir.join("chain"), retention };
+    let network = settings.fork_digest.as_deref().unwrap_or(DEFAULT_FORK_DIGEST);
+    let identity = ChainIdentity::of(genesis, network, preset);
+    Ok(Arc::new(Store::open(&config, &identity)?))
 }
 
 /// The system's clock, and the milliseconds that the file has now; none while it cannot be read.

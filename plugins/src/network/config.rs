@@ -17,6 +17,8 @@ use super::codec::{
 
 /// Bootnodes of a node at most.
 pub const MAX_BOOTNODES: usize = 256;
+/// The text that names a network in its topics unless another is given.
+pub const DEFAULT_FORK_DIGEST: &str = "12345678";
 /// Attestation subnets of a network at most.
 pub const MAX_COMMITTEES: u64 = 64;
 
@@ -104,7 +106,7 @@ impl NetworkConfig {
             key: key.into(),
             listen: (Ipv4Addr::UNSPECIFIED, 9000).into(),
             external_ip: None,
-            fork_digest: "12345678".into(),
+            fork_digest: DEFAULT_FORK_DIGEST.into(),
             bootnodes: Vec::new(),
             committee_count: quintet_components::constants::ATTESTATION_COMMITTEE_COUNT,
             subnets: Vec::new(),

@@ -41,8 +41,8 @@ use quintet_components::{
 
 use crate::InboundLanes;
 pub use config::{
-    Bootnode, BootnodeError, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, NodeKey,
-    Rate, Rates, Redial, Timeouts,
+    Bootnode, BootnodeError, DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig,
+    NetworkError, NodeKey, Rate, Rates, Redial, Timeouts,
 };
 pub use counters::{Counter, Counters, GossipCounters, NetworkCounters, RequestCounters};
 pub use substreams::RequestKind;

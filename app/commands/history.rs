@@ -1,0 +1,107 @@
+//! What keys have signed, as a file: to take keys to another machine.
+
+use std::sync::Arc;
+
+use quintet_components::storage::SigningRecord;
+use quintet_plugins::keys::{HistoryError, SigningGuard, SigningHistory};
+use quintet_systems::transition::generate_genesis;
+use tree_hash::TreeHash;
+
+use super::node::{Failure, Files, data_dir, guard_options, open_store};
+use crate::cli::{HistoryArgs, NodeArgs};
+
+/// Writes what the node's record has to a file.
+pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure> {
+    let file = &arguments.file;
+    if file.exists() && !force {
+        let text = "exists: choose another name, or replace it with --force";
+        return Err(format!("{} {text}", file.display()).into());
+    }
+    let settings = settings(arguments);
+    if !data_dir(&settings).join("chain").exists() {
+        // An empty record would be made, and its history would say that nothing was signed.
+        return Err(format!(
+            "{}: there is no node's data; name its folder with --data-dir",
+            data_dir(&settings).display()
+        )
+        .into());
+    }
+    let history = guard(&settings)?.export()?;
+    history.write(file)?;
+    let entries: usize = history.keys.iter().map(|key| key.entries.len()).sum();
+    println!(
+        "{}: {entries} signatures of {} keys. Import it where the keys go before a node starts \
+         there, and never start this one again",
+        file.display(),
+        history.keys.len()
+    );
+    Ok(())
+}
+
+/// Adds what a file has to the node's record.
+pub(super) fn import(arguments: &HistoryArgs, accept_loss: bool) -> Result<(), Failure> {
+    let file = &arguments.file;
+    let place = |error: HistoryError| format!("{}: {error}", file.display());
+    let history = match SigningHistory::read(file) {
+        Err(HistoryError::Io { path, source }) => {
+            return Err(format!("{}: {source}", path.display()).into());
+        }
+        read => read.map_err(place)?,
+    };
+    let settings = NodeArgs { accept_signing_history_loss: accept_loss, ..settings(arguments) };
+    let summary = guard(&settings)?.import(&history).map_err(place)?;
+    println!(
+        "{}: {} signatures added, {} known before, {} floors raised",
+        file.display(),
+        summary.added,
+        summary.known,
+        summary.floors
+    );
+    if summary.conflicts > 0 {
+        return Err(format!(
+            "{} signatures contradict the record: those keys have signed twice for a slot and \
+             must not be used any more. The log says which",
+            summary.conflicts
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// As the node itself would have them.
+fn settings(arguments: &HistoryArgs) -> NodeArgs {
+    let HistoryArgs {
+        file: _,
+        network_dir,
+        genesis,
+        data_dir,
+        node_id,
+        hash_sig_keys_dir,
+        signing_mark_dir,
+        fork_digest,
+        xmss,
+    } = arguments.clone();
+    NodeArgs {
+        network_dir,
+        genesis,
+        data_dir,
+        node_id,
+        hash_sig_keys_dir,
+        signing_mark_dir,
+        fork_digest,
+        xmss,
+        // Nothing is asked of them here.
+        bootnodes: Some(Vec::new()),
+        ..NodeArgs::default()
+    }
+}
+
+/// The node's guard; it is locked, so that no node runs meanwhile.
+fn guard(settings: &NodeArgs) -> Result<SigningGuard, Failure> {
+    let files = Files::read(settings)?;
+    let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
+    let data_dir = data_dir(settings);
+    let record: Arc<dyn SigningRecord> = open_store(settings, &data_dir, &genesis, files.preset)?;
+    let options = guard_options(settings, &data_dir, genesis.tree_hash_root());
+    Ok(SigningGuard::open(record, &options)?)
+}

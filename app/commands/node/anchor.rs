@@ -1,0 +1,114 @@
+//! Where the chain goes on from: the database, what other nodes have finalized, or genesis.
+
+use std::sync::Arc;
+
+use quintet_components::{
+    chain::Registry,
+    containers::{Root, SignedBlock, Slot, State},
+    storage::ResumeData,
+};
+use quintet_plugins::{
+    Anchor,
+    checkpoint::{
+        CheckpointSource, CheckpointSyncError, FetchOptions, FetchedCheckpoint, fetch_checkpoint,
+        is_stale, is_worth_it,
+    },
+    storage::Store,
+};
+use quintet_prover::ProofSystem;
+use quintet_systems::{sync::KnownGenesis, transition::anchor_block, verification::verify_block};
+
+use super::Failure;
+
+/// Begins the store where that is called for, and says what the node starts from.
+pub(super) fn anchor(
+    store: &Store,
+    (genesis, proofs): (&State, &dyn ProofSystem),
+    urls: &[String],
+    (now_ms, now_slot): (u64, Slot),
+) -> Result<(Anchor, Option<ResumeData>), Failure> {
+    let named = urls.iter().filter(|url| !url.trim().is_empty());
+    let sources: Vec<CheckpointSource> =
+        named.map(|url| CheckpointSource::parse(url)).collect::<Result<_, _>>()?;
+    let fetch = || fetch(&sources, genesis, proofs, now_ms);
+    match store.facts()? {
+        None if sources.is_empty() => return at_genesis(store, genesis),
+        None => match fetch()? {
+            Some(found) => store.begin_anew(&found.block, &found.state)?,
+            None => {
+                tracing::info!("the network has finalized nothing yet: starting from genesis");
+                return at_genesis(store, genesis);
+            }
+        },
+        Some(_) if sources.is_empty() => {}
+        Some(facts) if !is_stale(facts.head.slot, now_slot) => {
+            tracing::info!(
+                head_slot = facts.head.slot,
+                now_slot,
+                "the database is fresh: no checkpoint is asked for"
+            );
+        }
+        Some(facts) => {
+            let finalized_slot = facts.finalized.slot;
+            match fetch() {
+                Ok(Some(found)) if is_worth_it(finalized_slot, found.checkpoint.slot) => {
+                    tracing::info!(
+                        head_slot = facts.head.slot,
+                        finalized_slot,
+                        now_slot,
+                        "the database is stale: beginning anew from the checkpoint"
+                    );
+                    store.begin_anew(&found.block, &found.state)?;
+                }
+                Ok(_) => tracing::info!(
+                    finalized_slot,
+                    "the checkpoint is not ahead of the database, which goes on"
+                ),
+                Err(error) => tracing::warn!(
+                    head_slot = facts.head.slot,
+                    now_slot,
+                    "the database is stale, and goes on without a checkpoint: {error}"
+                ),
+            }
+        }
+    }
+    let data = store.resume()?.ok_or("the database has begun and has no checkpoints")?;
+    Ok((Anchor::from(&data), Some(data)))
+}
+
+fn at_genesis(store: &Store, genesis: &State) -> Result<(Anchor, Option<ResumeData>), Failure> {
+    let anchor = Anchor { block: anchor_block(genesis), state: Arc::new(genesis.clone()) };
+    store.begin(&anchor.block, &anchor.state)?;
+    Ok((anchor, None))
+}
+
+fn fetch(
+    sources: &[CheckpointSource],
+    genesis: &State,
+    proofs: &dyn ProofSystem,
+    now_ms: u64,
+) -> Result<Option<FetchedCheckpoint>, CheckpointSyncError> {
+    tracing::info!(?sources, "asking for a checkpoint");
+    let known = KnownGenesis {
+        genesis_time: Some(genesis.config.genesis_time),
+        validators: Some(&genesis.validators),
+        now_ms: Some(now_ms),
+    };
+    let registry = Registry::new(&genesis.validators);
+    let check_proof =
+        |block: &SignedBlock, root: Root| verify_block(block, root, &registry, proofs);
+    let found = fetch_checkpoint(sources, known, &check_proof, &FetchOptions::default())?;
+    if let Some(found) = &found {
+        for failure in &found.failures {
+            tracing::warn!("a checkpoint source is left out: {failure}");
+        }
+        tracing::info!(
+            slot = found.checkpoint.slot,
+            root = %found.checkpoint.root,
+            source = found.source,
+            agreeing = found.agreeing,
+            "checkpoint"
+        );
+    }
+    Ok(found)
+}
