@@ -151,14 +151,17 @@ impl<'a> Client<'a> {
             error @ (Error::Rustls(_) | Error::Tls(_)) => {
                 SourceError::Unreachable { url, reason: format!("TLS: {error}") }
             }
-            Error::Io(error)
-                if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) =>
-            {
+            Error::Io(error) if is_tls(&error) => {
                 SourceError::Unreachable { url, reason: format!("TLS: {error}") }
             }
             error => SourceError::Unreachable { url, reason: error.to_string() },
         }
     }
+}
+
+/// Whether what went wrong with a connection is TLS.
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
 fn is_end(error: &io::Error) -> bool {
