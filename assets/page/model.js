@@ -134,7 +134,7 @@ const short = (root) => (root ? `${root.slice(0, 8)}…${root.slice(-4)}` : "–
 function ms(value) {
   if (value == null || !isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size < 10) return `${value.toFixed(1)} ms`;
+  if (size < 10) return `${Number.isInteger(value) ? value : value.toFixed(1)} ms`;
   if (size < 10000) return `${Math.round(value)} ms`;
   return `${(value / 1000).toFixed(1)} s`;
 }

@@ -198,7 +198,7 @@ function drawDuties({ duties }) {
       if (!of.length) return h("td", {}, h("span", { class: "label" }, "–"));
       const done = of.filter((duty) => duty.outcome === "done").length;
       const text = of.length === 1 ? (done ? "✓ done" : "✕ missed") : `${done === of.length ? "✓" : "✕"} ${done} of ${of.length}`;
-      return h("td", { class: done === of.length ? "" : "level-bad", title: of.map((duty) => `validator ${duty.validator}: ${duty.outcome}${duty.late_ms != null ? `, ${ms(duty.late_ms)} late` : ""}`).join("\n") }, text);
+      return h("td", { class: done === of.length ? "" : "level-bad", title: of.map((duty) => `${duty.validator == null ? "the node" : `validator ${duty.validator}`}: ${duty.outcome}${duty.late_ms != null ? `, ${ms(duty.late_ms)} late` : ""}`).join("\n") }, text);
     }),
     h("td", { class: "wide" }, [...new Set(all.filter((duty) => duty.outcome !== "done").map((duty) => duty.reason || "no reason given"))].join("; "))));
   replace($("duties").tBodies[0], rows.length ? rows : [h("tr", {}, h("td", { colspan: 5, class: "empty" }, view.overview.node.validators.length ? "No duty in the last 16 slots." : "The node has no validators."))]);

@@ -19,6 +19,7 @@ use quintet_components::{
 };
 use quintet_plugins::{
     NodeConfig, StopHandle, WallClock,
+    driver::TestDriverPlugin,
     http::LocalHttp,
     network::{DEFAULT_FORK_DIGEST, LocalNode},
     storage::{Retention, RocksDbConfig, Store},
@@ -36,6 +37,8 @@ use super::{
 use crate::cli::NodeArgs;
 
 const DATA_DIR: &str = "quintet-data";
+/// Harnesses set it to `1` to run vectors in the node.
+const TEST_DRIVER: &str = "HIVE_LEAN_TEST_DRIVER";
 
 /// A node that is ready to run and stops on a signal.
 pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
@@ -107,6 +110,10 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
         ..NodeConfig::new(anchor, files.preset, proofs)
     });
+    if std::env::var_os(TEST_DRIVER).is_some_and(|value| value == "1") {
+        tracing::warn!("{TEST_DRIVER}=1: the test driver is served beside the API");
+        app.add_plugins(TestDriverPlugin { preset: files.preset });
+    }
     if let Some(local) = app.world().get_resource::<LocalNode>().cloned() {
         tracing::info!(
             address = local.address(),

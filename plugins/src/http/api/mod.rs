@@ -39,6 +39,8 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(node::version))
         .routes(routes!(events::events))
         .routes(routes!(overview::overview))
+        .routes(routes!(pages::node))
+        .routes(routes!(pages::fork_choice))
         .routes(routes!(pages::api))
         .routes(routes!(pages::document))
         .merge(admin)
