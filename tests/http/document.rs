@@ -11,7 +11,8 @@ use crate::support::{
 };
 
 /// Every path and method, as the reference of the clients names them, and ours.
-const SERVED: [(&str, &str); 24] = [
+const SERVED: [(&str, &str); 26] = [
+    ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/debug/pprof/allocs"),
     ("GET", "/debug/pprof/heap"),
@@ -23,6 +24,7 @@ const SERVED: [(&str, &str); 24] = [
     ("GET", "/lean/v0/config/spec"),
     ("GET", "/lean/v0/events"),
     ("GET", "/lean/v0/fork_choice"),
+    ("GET", "/lean/v0/fork_choice/ui"),
     ("GET", "/lean/v0/genesis"),
     ("GET", "/lean/v0/head"),
     ("GET", "/lean/v0/headers/{id}"),
