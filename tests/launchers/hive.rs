@@ -70,7 +70,7 @@ fn the_simulators_variables_reach_the_node() {
     let health = node.wait(ports.api(), "/lean/v0/health");
     assert_eq!(health.json(), json!({"status": "healthy", "service": "lean-rpc-api"}));
 
-    let overview = get(ports.api(), "/quintet/v0/overview").json();
+    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
     let told = &overview["node"];
     assert_eq!(told["name"], "quintet_0");
     assert_eq!(told["validators"], json!([0]));
@@ -106,7 +106,7 @@ fn what_is_not_set_comes_from_the_files() {
         folder.join("log"),
     );
     assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
-    let overview = get(ports.api(), "/quintet/v0/overview").json();
+    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
     assert_eq!(overview["node"]["validators"], json!([1]));
     assert_eq!(overview["node"]["committee_count"], 1);
     assert_eq!(
@@ -114,7 +114,7 @@ fn what_is_not_set_comes_from_the_files() {
         404,
         "no driver"
     );
-    assert_eq!(get(ports.metrics(), "/metrics").status, 200);
+    node.wait(ports.metrics(), "/metrics");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::{
     folder::Folder,
     process::{self, Ports, Process},
-    support::http::get,
 };
 
 /// Sources the script with spin-node's variables, and runs what follows.
@@ -42,14 +41,14 @@ fn text(command: &mut Command) -> String {
 /// The node that a command line starts is the one that the variables describe.
 fn check(mut node: Process, ports: &Ports, data: &Path) {
     assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
-    let overview = get(ports.api(), "/quintet/v0/overview").json();
+    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
     let told = &overview["node"];
     assert_eq!(told["name"], "quintet_0");
     assert_eq!(told["is_aggregator"], true);
     assert_eq!(told["committee_count"], 2);
     assert_eq!(told["subnets"], json!([0, 1]));
     assert_eq!(told["validators"], json!([0]));
-    assert_eq!(get(ports.metrics(), "/metrics").status, 200);
+    node.wait(ports.metrics(), "/metrics");
     assert!(data.join("chain").is_dir(), "its chain is in {}", data.display());
 }
 

@@ -21,12 +21,25 @@ pub fn asset(path: &str) -> PathBuf {
 /// The binary under test.
 pub const QUINTET: &str = env!("CARGO_BIN_EXE_quintet");
 
+/// Two free UDP ports on loopback, one after the other.
+fn free_pair() -> u16 {
+    for _ in 0..64 {
+        let first = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
+        let port = first.local_addr().expect("it is bound").port();
+        let next = port.checked_add(1).map(|next| UdpSocket::bind(("127.0.0.1", next)));
+        if matches!(next, Some(Ok(_))) {
+            return port;
+        }
+    }
+    panic!("no two free ports in a row");
+}
+
 /// Makes a network of two nodes with a validator each.
 pub fn network(folder: &Path) {
     let made = Command::new(QUINTET)
         .args(["genesis", "--nodes", "2", "--xmss", "test", "--genesis-delay", "1", "--out"])
         .arg(folder)
-        .args(["--base-port", "9401"])
+        .args(["--base-port", &free_pair().to_string()])
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs");
@@ -85,19 +98,24 @@ impl Process {
         fs::read_to_string(&self.log).expect("it logs")
     }
 
-    /// The answer of the path, once there is one.
+    /// The answer of the path, once the node listens and has something to say.
     pub fn wait(&mut self, address: SocketAddr, path: &str) -> Answer {
         let begin = Instant::now();
-        while std::net::TcpStream::connect(address).is_err() {
+        loop {
+            if std::net::TcpStream::connect(address).is_ok() {
+                let answer = http::get(address, path);
+                if answer.status != 503 {
+                    return answer;
+                }
+            }
             let ended = self.child.try_wait().expect("it can be asked");
             assert!(
                 ended.is_none() && begin.elapsed() < PATIENCE,
-                "nothing listens on {address}, {ended:?}:\n{}",
+                "{address} does not answer, {ended:?}:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
-        http::get(address, path)
     }
 }
 
