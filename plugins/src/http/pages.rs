@@ -10,6 +10,22 @@ use axum::{
 
 use super::answer;
 
+/// The node's own page.
+static NODE: LazyLock<Bytes> = LazyLock::new(|| {
+    assembled(
+        include_str!("../../../assets/page/index.html"),
+        &[("page.css", include_str!("../../../assets/page/page.css"))],
+        &[
+            ("model.js", include_str!("../../../assets/page/model.js")),
+            ("layout.js", include_str!("../../../assets/page/layout.js")),
+            ("tree.js", include_str!("../../../assets/page/tree.js")),
+            ("panels.js", include_str!("../../../assets/page/panels.js")),
+            ("main.js", include_str!("../../../assets/page/main.js")),
+        ],
+    )
+    .into()
+});
+
 /// The page that shows `/openapi.json`.
 static API: LazyLock<Bytes> =
     LazyLock::new(|| include_str!("../../../assets/api/index.html").into());
@@ -18,6 +34,25 @@ static API: LazyLock<Bytes> =
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
+
+/// A page with its styles and scripts in it.
+fn assembled(page: &str, styles: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
+    let mut page = page.to_owned();
+    for (name, text) in styles {
+        let link = format!("<link rel=\"stylesheet\" href=\"{name}\">");
+        page = page.replace(&link, &format!("<style>\n{text}</style>"));
+    }
+    for (name, text) in scripts {
+        let link = format!("<script src=\"{name}\"></script>");
+        page = page.replace(&link, &format!("<script>\n{text}</script>"));
+    }
+    page
+}
+
+/// The node's own page.
+pub(super) fn node() -> Response {
+    page(NODE.clone())
+}
 
 /// The page that shows the API's description.
 pub(super) fn api() -> Response {
@@ -39,7 +74,7 @@ mod tests {
 
     #[test]
     fn pages_are_whole() {
-        for page in [&*API] {
+        for page in [&*NODE, &*API] {
             let text = std::str::from_utf8(page).expect("text");
             assert!(text.starts_with("<!doctype html>"));
             for foreign in ["src=\"", "<link rel=\"stylesheet\"", "@import", "url(http"] {

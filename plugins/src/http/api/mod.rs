@@ -39,6 +39,8 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(node::version))
         .routes(routes!(events::events))
         .routes(routes!(overview::overview))
+        .routes(routes!(pages::node))
+        .routes(routes!(pages::fork_choice))
         .routes(routes!(pages::api))
         .routes(routes!(pages::document))
         .merge(admin)
@@ -46,8 +48,9 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
 
 /// What is served on the metrics' port.
 pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+    let debug = OpenApiRouter::new()
         .routes(routes!(metrics::allocations))
         .routes(routes!(metrics::heap))
-        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard))
+        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
+    OpenApiRouter::new().routes(routes!(metrics::scrape)).merge(debug)
 }

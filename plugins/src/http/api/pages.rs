@@ -4,6 +4,20 @@ use axum::{extract::State, response::Response};
 
 use super::super::{answer::json_text, pages, state::Api};
 
+/// The node's own page.
+#[utoipa::path(get, path = "/", tag = "pages",
+    responses((status = OK, body = String, content_type = "text/html")))]
+pub(super) async fn node() -> Response {
+    pages::node()
+}
+
+/// The node's own page, opened on its fork-choice tree.
+#[utoipa::path(get, path = "/lean/v0/fork_choice/ui", tag = "pages",
+    responses((status = OK, body = String, content_type = "text/html")))]
+pub(super) async fn fork_choice() -> Response {
+    pages::node()
+}
+
 /// This description as a page.
 #[utoipa::path(get, path = "/docs", tag = "pages",
     responses((status = OK, body = String, content_type = "text/html")))]
