@@ -1,6 +1,6 @@
 //! Time: Unix milliseconds, and their place on the interval grid.
 
-use std::time::Duration;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bevy_ecs::prelude::Resource;
 
@@ -84,3 +84,64 @@ impl CurrentInterval {
 /// How many intervals one update walks at most: 64 slots. A longer gap is walked in several
 /// updates, so that inbound work is not starved while a node catches up.
 pub const MAX_INTERVALS_PER_UPDATE: u64 = 64 * INTERVALS_PER_SLOT;
+
+/// What an interval did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntervalRecord {
+    /// Intervals since genesis.
+    pub count: u64,
+    /// How far behind its boundary it began, in milliseconds.
+    pub late_ms: u64,
+    /// How long it took.
+    pub ran: Duration,
+    /// The systems that ran, in their order; those whose condition did not hold are left out.
+    pub systems: Arc<[Arc<str>]>,
+}
+
+/// Slots whose intervals are remembered.
+pub const INTERVAL_LOG_SLOTS: u64 = 16;
+
+/// The intervals walked last, oldest first, those of [`INTERVAL_LOG_SLOTS`] slots at most.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct IntervalLog(VecDeque<IntervalRecord>);
+
+impl IntervalLog {
+    /// Adds the newest.
+    pub fn push(&mut self, record: IntervalRecord) {
+        let oldest = first_interval(
+            (record.count / INTERVALS_PER_SLOT + 1).saturating_sub(INTERVAL_LOG_SLOTS),
+        );
+        self.0.push_back(record);
+        while self.0.front().is_some_and(|record| record.count < oldest) {
+            self.0.pop_front();
+        }
+    }
+
+    /// The intervals, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &IntervalRecord> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_holds_sixteen_slots() {
+        let mut log = IntervalLog::default();
+        for count in 1..=402 {
+            log.push(IntervalRecord {
+                count,
+                late_ms: 0,
+                ran: Duration::ZERO,
+                systems: Arc::default(),
+            });
+        }
+        // Slots 65 to 80.
+        assert_eq!(
+            log.iter().map(|record| record.count).collect::<Vec<_>>(),
+            (325..=402).collect::<Vec<_>>()
+        );
+    }
+}

@@ -14,7 +14,7 @@ use bevy_ecs::prelude::Message;
 
 pub use peer::{
     Agent, BannedPeers, Direction, DisconnectReason, LastStatus, MeshPeers, Peer, PeerEvent,
-    PeerId, PeerScore, PeersById,
+    PeerId, PeerNames, PeerScore, PeersById,
 };
 pub use request::{
     Answer, InboundRequestId, Request, RequestEvent, RequestFailure, RequestId, RequestReceived,

@@ -38,8 +38,12 @@ pub struct ProverJob {
     pub kind: ProverKind,
     /// The slot that it belongs to.
     pub slot: Slot,
-    /// How many proofs and signatures go in.
-    pub inputs: u32,
+    /// How many proofs go in.
+    pub children: u32,
+    /// How many signatures go in.
+    pub signatures: u32,
+    /// The attestation subnet of the signers, when all are of one and it matters.
+    pub subnet: Option<u64>,
     /// Bytes that it is expected to need while it runs.
     pub memory_bytes: usize,
 }

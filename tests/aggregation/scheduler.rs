@@ -38,7 +38,7 @@ fn ask(
     kind: ProverKind,
     memory_bytes: usize,
 ) -> Result<(Entity, Work<u8>), Refused> {
-    let job = ProverJob { kind, slot: 1, inputs: 1, memory_bytes };
+    let job = ProverJob { kind, slot: 1, children: 1, signatures: 0, subnet: None, memory_bytes };
     submit(world, job, |_| ProverStatus::Proved { bytes: 1 }, |_| 7)
 }
 
@@ -215,7 +215,14 @@ fn a_job_given_up_while_it_waits_never_runs() {
 fn the_timeline_keeps_64_slots() {
     let (mut world, prover) = scheduler(ProverLimits { permits: 8, memory_bytes: KIB, queue: 8 });
     for slot in 1..=3 {
-        let job = ProverJob { kind: ProverKind::Aggregation, slot, inputs: 1, memory_bytes: 1 };
+        let job = ProverJob {
+            kind: ProverKind::Aggregation,
+            slot,
+            children: 1,
+            signatures: 0,
+            subnet: None,
+            memory_bytes: 1,
+        };
         let _work = submit(&mut world, job, |_| ProverStatus::Proved { bytes: 1 }, |_| ());
     }
     turn_to(&mut world, &prover, 1);

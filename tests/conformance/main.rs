@@ -11,6 +11,7 @@ mod support;
 #[path = "../quic/raw.rs"]
 mod raw;
 
+mod api_endpoint;
 mod driver;
 mod fork_choice;
 mod gossipsub;
@@ -30,7 +31,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Run = fn(&serde_json::Value) -> Result<(), Failed>;
 
 /// The categories that this suite runs.
-const CATEGORIES: [(&str, Run); 8] = [
+const CATEGORIES: [(&str, Run); 9] = [
+    ("api_endpoint", api_endpoint::run),
     ("fork_choice", fork_choice::run),
     ("gossipsub_handler", gossipsub::run),
     ("justifiability", justifiability::run),

@@ -229,3 +229,36 @@ fn errors_name_no_path_of_the_disk_and_no_secret() {
         }
     }
 }
+
+#[test]
+fn beyond_the_places_for_states_one_is_told_so_and_the_rest_is_served() {
+    let served = Served::with(Setup::new(chain::genesis(4096)), |config| {
+        config.limits.state_answers = 2;
+    });
+    let path = "/lean/v0/states/finalized";
+    // Much more than a socket buffers, and nothing of it read.
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = connect(served.address);
+            for _ in 0..64 {
+                let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+                stream.write_all(request.as_bytes()).expect("open");
+            }
+            stream.read_exact(&mut [0; 15]).expect("an answer");
+            stream
+        })
+        .collect();
+    let is_full = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        served.get(path).status == 503
+    });
+    assert!(is_full, "two are being sent");
+    assert_eq!(served.get(path).error(), "too many states are being sent");
+    assert_eq!(served.get("/lean/v0/head").status, 200);
+    drop(held);
+    let is_free = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        served.get(path).status == 200
+    });
+    assert!(is_free, "places are given back");
+}

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Every path and method, as the reference of the clients names them, and ours.
-const SERVED: [(&str, &str); 26] = [
+const SERVED: [(&str, &str); 27] = [
     ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/debug/pprof/allocs"),
@@ -35,6 +35,7 @@ const SERVED: [(&str, &str); 26] = [
     ("GET", "/lean/v0/node/syncing"),
     ("GET", "/lean/v0/node/version"),
     ("GET", "/lean/v0/states/{id}"),
+    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/quintet/v0/overview"),
     ("GET", "/v0/health"),
@@ -62,7 +63,10 @@ fn what_is_served_is_described_and_the_other_way_round() {
     assert_eq!(described, expected);
     for (method, path) in described {
         let path = path.replace("{id}", "head");
-        let on = if path.starts_with("/debug") { served.metrics } else { served.address };
+        let on = match path.split('/').nth(1) {
+            Some("debug" | "metrics") => served.metrics,
+            _ => served.address,
+        };
         // A body that is no role, so that nobody has to change it.
         let status = exchange(on, &request(&method, &path, &[], b"")).status;
         assert!(!matches!(status, 404 | 405), "{method} {path}: {status}");
@@ -82,7 +86,7 @@ fn every_answer_is_described_as_it_comes() {
         let Some(content) = item["get"]["responses"]["200"]["content"].as_object() else {
             continue;
         };
-        if path.starts_with("/debug") || path.ends_with("/events") {
+        if path.starts_with("/debug") || path == "/metrics" || path.ends_with("/events") {
             continue;
         }
         let answer = get(served.address, &path.replace("{id}", "head"));

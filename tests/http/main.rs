@@ -8,4 +8,5 @@ mod support;
 mod admin;
 mod bad_input;
 mod document;
+mod events;
 mod paths;

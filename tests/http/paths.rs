@@ -1,23 +1,31 @@
 //! What every path answers.
 
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
 use quintet_components::{
     chain::{Finalized, Head},
-    containers::{Block, Checkpoint, SignedBlock, State},
+    containers::{AttestationData, Block, BlockHeader, Checkpoint, Root, SignedBlock, State},
+    storage::BlockSource,
 };
+use quintet_plugins::{Anchor, MetricsPlugin};
 use serde_json::json;
 use ssz::{Decode, Encode};
 use tree_hash::TreeHash;
 
 use crate::support::{
     chain::{self, GENESIS_TIME},
-    http::Served,
+    http::{Served, get, get_as},
+    networked::storage,
     node::Setup,
 };
 
 /// A node whose head is at slot 3, over an empty slot 2.
 fn grown() -> (Served, Vec<Block>) {
     let anchor = chain::genesis(4);
-    let mut served = Served::start(Setup::new(anchor.clone()));
+    grow(Served::start(Setup::new(anchor.clone())), anchor)
+}
+
+fn grow(mut served: Served, anchor: Anchor) -> (Served, Vec<Block>) {
     let mut state = State::clone(&anchor.state);
     let mut blocks = vec![anchor.block];
     served.node.tick_to(20, false);
@@ -99,4 +107,157 @@ fn the_overview_names_the_node_the_clock_and_the_chain() {
     assert_eq!(body["node"]["validator_count"], 4);
     assert_eq!(body["sync"]["head_slot"], head.slot);
     assert_eq!(body["peers"], json!([]));
+}
+
+#[test]
+fn the_overview_tells_what_ran_in_each_interval_of_sixteen_slots() {
+    let mut served = Served::start(Setup::new(chain::genesis(4)));
+    served.node.tick_to(100, false);
+    let body = served.get("/quintet/v0/overview").json();
+    let slots = body["slots"].as_array().expect("slots");
+    let numbers: Vec<_> = slots.iter().map(|slot| slot["slot"].as_u64()).collect();
+    assert_eq!(numbers, (5..=20).map(Some).collect::<Vec<_>>());
+    let whole = slots[14]["intervals"].as_array().expect("intervals");
+    let systems = |interval: usize| {
+        assert_eq!(whole[interval]["interval"], interval);
+        let names = whole[interval]["systems"].as_array().expect("systems");
+        names.iter().filter_map(|name| name.as_str()).collect::<Vec<_>>()
+    };
+    assert!(systems(0).contains(&"accept_at_proposal"));
+    assert!(systems(2).contains(&"aggregate_slot"));
+    assert!(systems(3).contains(&"update_safe_target"));
+    assert!(systems(4).contains(&"accept_new") && !systems(3).contains(&"accept_new"));
+}
+
+#[test]
+fn the_overview_tells_of_sessions_and_their_proofs() {
+    let anchor = chain::genesis(4);
+    let mut served = Served::start(Setup::new(anchor.clone()).accepting_signatures());
+    served.node.set_aggregator(true);
+    served.node.tick_to(6, false);
+    let root = anchor.block.tree_hash_root();
+    let genesis = Checkpoint { root, slot: 0 };
+    let data = AttestationData { slot: 1, head: genesis, target: genesis, source: genesis };
+    for validator in [0, 2] {
+        served.node.attestation(chain::vote(data, validator));
+    }
+    served.node.tick_to(8, false);
+    served.node.tick_to(9, false);
+    let sessions = served.get("/quintet/v0/overview").json()["sessions"].clone();
+    let genesis_ms = GENESIS_TIME * 1000;
+    let told: Vec<_> = sessions.as_array().expect("sessions").iter().collect();
+    let [before, session] = told.as_slice() else { panic!("{sessions}") };
+    assert_eq!((&before["slot"], &before["outcome"]), (&json!(0), &json!("empty")));
+    assert_eq!((&session["slot"], &session["outcome"]), (&json!(1), &json!("published")));
+    assert_eq!(session["boundary_ms"], genesis_ms + 7 * 800);
+    let job = &session["jobs"][0];
+    assert_eq!(
+        (&job["kind"], &job["status"], &job["signatures"], &job["children"], &job["subnet"]),
+        (&json!("aggregation"), &json!("proved"), &json!(2), &json!(0), &json!(0))
+    );
+    assert!(job["asked_ms"].as_u64() >= Some(genesis_ms + 6 * 800));
+    assert!(job["ended_ms"].as_u64() >= job["started_ms"].as_u64());
+}
+
+#[test]
+fn blocks_and_states_are_found_by_every_id_and_in_both_forms() {
+    let (served, blocks) = grown_with_store();
+    let roots: Vec<Root> = blocks.iter().map(TreeHash::tree_hash_root).collect();
+    let head = roots.len() - 1;
+    for (id, place) in [
+        ("genesis".to_owned(), 0),
+        ("finalized".into(), 0),
+        ("0".into(), 0),
+        ("1".into(), 1),
+        (roots[1].to_string(), 1),
+        (roots[1].to_string().to_uppercase().replace("0X", "0x"), 1),
+        ("head".into(), head),
+        ("3".into(), head),
+    ] {
+        let block = &blocks[place];
+        let ssz = served.get_as(&format!("/lean/v0/blocks/{id}"), "application/octet-stream");
+        let decoded = SignedBlock::from_ssz_bytes(&ssz.body).expect("a block");
+        assert_eq!(&decoded.block, block, "{id}");
+        let json = served.get_as(&format!("/lean/v0/blocks/{id}"), "application/json").json();
+        let read: SignedBlock = serde_json::from_value(json).expect("leanSpec's JSON");
+        assert_eq!(read, decoded);
+        for path in [format!("/lean/v0/blocks/{id}/header"), format!("/lean/v0/headers/{id}")] {
+            let header = served.get(&path).json();
+            assert_eq!(header["root"], json!(roots[place]));
+            let read: BlockHeader = serde_json::from_value(header).expect("a header");
+            assert_eq!(read, block.header());
+            let ssz = served.get_as(&path, "application/octet-stream");
+            assert_eq!(ssz.body, block.header().as_ssz_bytes());
+        }
+        let ssz = served.get(&format!("/lean/v0/states/{id}"));
+        assert_eq!(ssz.header("content-type"), Some("application/octet-stream"));
+        let state = State::from_ssz_bytes(&ssz.body).expect("a state");
+        assert_eq!(state.tree_hash_root(), block.state_root, "{id}");
+        let json = served.get_as(&format!("/lean/v0/states/{id}"), "application/json").json();
+        assert_eq!(serde_json::from_value::<State>(json).expect("leanSpec's JSON"), state);
+    }
+    let empty = served.get("/lean/v0/blocks/2");
+    assert_eq!((empty.status, empty.error().as_str()), (404, "the slot has no canonical block"));
+}
+
+/// A node with a store, whose head is at slot 3 over an empty slot 2.
+fn grown_with_store() -> (Served, Vec<Block>) {
+    let anchor = chain::genesis(4);
+    let store = storage(&anchor);
+    let kept = Arc::clone(&store.store);
+    let setup = Setup::new(anchor.clone()).with(move |app| _ = app.add_plugins(store));
+    let (served, blocks) = grow(Served::start(setup), anchor);
+    let head = blocks.last().map(TreeHash::tree_hash_root).expect("blocks");
+    // The writer has its own time.
+    let is_kept = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        matches!(kept.signed_block(&head), Ok(Some(_)))
+    });
+    assert!(is_kept, "blocks are written");
+    (served, blocks)
+}
+
+#[test]
+fn metrics_are_served_on_their_port_and_beside_the_api_when_the_ports_are_equal() {
+    let measured =
+        || Setup::new(chain::genesis(4)).with(|app| _ = app.add_plugins(MetricsPlugin::default()));
+    let apart = Served::start(measured());
+    assert_ne!(apart.address, apart.metrics);
+    assert_eq!(apart.get("/metrics").status, 404);
+    let classic = get(apart.metrics, "/metrics");
+    assert_eq!(classic.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = String::from_utf8(classic.body).expect("text");
+    assert!(text.contains("# TYPE lean_head_slot gauge"));
+    let open = get_as(apart.metrics, "/metrics", "application/openmetrics-text");
+    assert_eq!(
+        open.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.7:0").and_then(|free| free.local_addr());
+    let both = port.expect("loopback has ports");
+    let shared = Served::with(measured(), |config| {
+        config.api = Some(both);
+        config.metrics = Some(both);
+    });
+    assert_eq!((shared.address, shared.metrics), (both, both));
+    assert_eq!(shared.get("/metrics").status, 200);
+    assert_eq!(shared.get("/lean/v0/health").status, 200);
+
+    let unmeasured = Served::start(Setup::new(chain::genesis(4)));
+    assert_eq!(get(unmeasured.metrics, "/metrics").status, 503);
+}
+
+#[test]
+fn the_pages_are_whole_and_load_nothing_from_elsewhere() {
+    let served = Served::start(Setup::new(chain::genesis(4)));
+    for path in ["/", "/lean/v0/fork_choice/ui", "/docs"] {
+        let page = served.get(path);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        let text = String::from_utf8(page.body).expect("text");
+        assert!(!text.contains("src=\"") && !text.contains("rel=\"stylesheet\""), "{path}");
+    }
 }

@@ -19,6 +19,7 @@
 //! [`WideHistogram`].
 
 mod aggregation;
+mod coverage;
 mod duties;
 mod fork_choice;
 mod handles;
@@ -44,6 +45,7 @@ use bevy_ecs::prelude::*;
 pub use prometheus_client as client;
 
 pub use aggregation::AggregationMetrics;
+pub use coverage::{CoverageMetrics, Section};
 pub use duties::DutyMetrics;
 pub use fork_choice::ForkChoiceMetrics;
 pub use handles::{Labelled, Labels, WideHistogram, set_counter};
@@ -78,6 +80,8 @@ pub struct Groups {
     pub transition: TransitionMetrics,
     /// Aggregation sessions.
     pub aggregation: AggregationMetrics,
+    /// Whom aggregates cover.
+    pub coverage: CoverageMetrics,
     /// The prover's queue and timeline.
     pub prover: ProverMetrics,
     /// Duties done and missed, signatures given and refused.
@@ -105,6 +109,7 @@ impl Metrics {
                 fork_choice: ForkChoiceMetrics::register(registrar),
                 transition: TransitionMetrics::register(registrar),
                 aggregation: AggregationMetrics::register(registrar),
+                coverage: CoverageMetrics::register(registrar),
                 prover: ProverMetrics::register(registrar),
                 duties: DutyMetrics::register(registrar),
                 sync: SyncMetrics::register(registrar),

@@ -76,6 +76,37 @@ fn unindex_peer(mut world: DeferredWorld, hook: HookContext) {
     world.resource_mut::<PeersById>().0.remove(&id);
 }
 
+/// What the network's files call peers.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct PeerNames(Arc<HashMap<PeerId, String>>);
+
+/// Characters of a peer's name at most.
+const MAX_NAME_CHARS: usize = 48;
+
+impl PeerNames {
+    /// These peers have these names, as far as they are plain.
+    pub fn new(names: impl IntoIterator<Item = (PeerId, String)>) -> Self {
+        let names = names.into_iter().map(|(peer, name)| (peer, Self::plain(&name)));
+        Self(Arc::new(names.collect()))
+    }
+
+    /// The name of a peer, if the files know it.
+    pub fn get(&self, peer: &PeerId) -> Option<&str> {
+        self.0.get(peer).map(String::as_str)
+    }
+
+    /// All names, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
+    /// A name without characters that labels had better not have: at most 48 of what is left.
+    pub fn plain(text: &str) -> String {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        text.chars().filter(is_plain).take(MAX_NAME_CHARS).collect()
+    }
+}
+
 /// What software the peer says it is; at most 256 bytes.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct Agent(pub String);

@@ -1,6 +1,7 @@
 //! What HTTP serves, at one moment: an immutable [`Snapshot`] that the world replaces at most once
 //! an update, and only when something in it has changed. Parts are shared from one to the next.
 
+mod page;
 mod tree;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use bevy_ecs::prelude::Resource;
 
+pub use page::{JobView, PageView, SessionEnd, SessionView};
 pub use tree::{ShownBlock, TreeView, TreeViewer};
 
 use crate::{
@@ -71,6 +73,8 @@ pub struct Snapshot {
     pub peers: Arc<[PeerView]>,
     /// Duties done and missed.
     pub duties: DutyCounts,
+    /// What the page shows beside that.
+    pub page: Arc<PageView>,
 }
 
 /// The post-states that the world holds whatever happens.
@@ -98,6 +102,8 @@ pub struct SyncView {
 pub struct PeerView {
     /// Who.
     pub id: PeerId,
+    /// What the network's files call it.
+    pub name: Option<String>,
     /// Where, as a multiaddr.
     pub address: String,
     /// Who opened the connection.

@@ -1,10 +1,13 @@
 //! Answers: JSON, SSZ, and which of them a request accepts.
 
+use std::convert::Infallible;
+
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::stream;
 use serde::Serialize;
 
 use super::error::ApiError;
@@ -13,6 +16,8 @@ use super::error::ApiError;
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 /// The media type of SSZ answers.
 pub(super) const SSZ: &str = "application/octet-stream";
+/// Bytes that a large answer hands to its connection at once.
+const PIECE_BYTES: usize = 256 << 10;
 /// Entries of an `Accept` header that are looked at.
 const MAX_ACCEPT_ENTRIES: usize = 32;
 
@@ -27,6 +32,17 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     }
 }
 
+/// A value as JSON text.
+///
+/// # Errors
+/// 500 when it cannot be written.
+pub(super) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        ApiError::internal()
+    })
+}
+
 /// An answer that is JSON already.
 pub(super) fn json_text(text: impl Into<Bytes>) -> Response {
     bytes(JSON, text.into())
@@ -36,6 +52,24 @@ pub(super) fn json_text(text: impl Into<Bytes>) -> Response {
 pub(super) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+/// Bytes of a media type that go out piece by piece; `held` is let go of at the end.
+pub(super) fn pieces<H: Send + 'static>(
+    media_type: &'static str,
+    bytes: Bytes,
+    held: H,
+) -> Response {
+    let length = bytes.len();
+    let rest = stream::unfold((bytes, held), |(mut rest, held)| async move {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, held)))
+    });
+    let mut response = Response::new(Body::from_stream(rest));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CONTENT_LENGTH, length.into());
     response
 }
 

@@ -50,6 +50,8 @@ pub struct HttpLimits {
     pub requests: usize,
     /// Reads of the store at once; others wait.
     pub reads: usize,
+    /// Answers with a state that are sent at once; one more is refused with 503.
+    pub state_answers: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// Until a request's headers are there, also on a connection that is kept open.
@@ -72,6 +74,7 @@ impl Default for HttpLimits {
             connections: 2048,
             requests: 256,
             reads: 4,
+            state_answers: 64,
             body_bytes: 64 << 10,
             headers: Duration::from_secs(10),
             answer: Duration::from_secs(10),

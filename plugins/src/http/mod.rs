@@ -16,6 +16,7 @@ mod guards;
 mod heap;
 mod hub;
 mod id;
+mod page;
 mod pages;
 mod publish;
 mod server;
@@ -27,13 +28,14 @@ mod topics;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use axum::{Router, middleware};
 use bevy_app::{App, AppExit, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    aggregation::SessionEnded,
     chain::IsAggregator,
     clock::UnixTime,
     duties::AttestationProduced,
@@ -42,6 +44,7 @@ use quintet_components::{
         AggregateProduced, AggregateReceived, AttestationReceived, BlockImported, BlockReceived,
         HeadChanged, InputJudged,
     },
+    metrics::MetricsRegistry,
     schedule::NodeSystems,
     snapshot::{NodeIdentity, SnapshotCell},
     storage::{Blocks, StoredStates},
@@ -59,6 +62,7 @@ pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
 use self::{
     admin::{Carried, SetAggregator},
     hub::{EventHub, EventQueue},
+    page::Sessions,
     state::{Api, Shared},
     thread::HttpThread,
 };
@@ -148,7 +152,9 @@ impl Plugin for HttpPlugin {
             .insert_resource(self.node.clone())
             .init_resource::<IsAggregator>()
             .init_resource::<Carried>()
+            .init_resource::<Sessions>()
             .init_resource::<UnixTime>()
+            .add_message::<SessionEnded>()
             .add_message::<HeadChanged>()
             .add_message::<BlockImported>()
             .add_message::<BlockReceived>()
@@ -162,6 +168,7 @@ impl Plugin for HttpPlugin {
                 PostUpdate,
                 // They only read what others write, and what is theirs.
                 (
+                    page::follow_sessions,
                     publish::publish,
                     admin::confirm,
                     // After it: who hears of an event and asks finds it.
@@ -188,7 +195,10 @@ impl Plugin for HttpPlugin {
             states: world.get_resource::<StoredStates>().cloned(),
             admin,
             events,
+            metrics: world.get_resource::<MetricsRegistry>().cloned(),
             document: OnceLock::new(),
+            state_answers: Arc::new(Semaphore::new(limits.state_answers)),
+            last_ssz: Mutex::default(),
             requests: Arc::new(Semaphore::new(limits.requests)),
             reads: Arc::new(Semaphore::new(limits.reads)),
         });

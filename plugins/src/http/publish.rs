@@ -8,12 +8,16 @@ use quintet_components::{
     chain::{Finalized, Genesis, Head, IsAggregator, Justified, Registry, SafeTarget, States},
     clock::{CurrentInterval, UnixTime},
     duties::DutyCounts,
-    network::{Agent, Direction, LastStatus, Peer, PeerScore, PeersById},
-    snapshot::{HeldStates, PeerView, Snapshot, SnapshotCell, SyncView, TreeView, TreeViewer},
+    network::{Agent, Direction, LastStatus, Peer, PeerNames, PeerScore, PeersById},
+    snapshot::{
+        HeldStates, PageView, PeerView, Snapshot, SnapshotCell, SyncView, TreeView, TreeViewer,
+    },
     storage::ForkChoiceFacts,
     sync::SyncState,
     tree::BlockTree,
 };
+
+use super::page::PageShown;
 
 /// What fork choice holds true.
 #[derive(SystemParam)]
@@ -68,6 +72,7 @@ pub(super) struct NodeShown<'w, 's> {
     duties: Option<Res<'w, DutyCounts>>,
     index: Option<Res<'w, PeersById>>,
     peers: Query<'w, 's, PeerParts>,
+    names: Option<Res<'w, PeerNames>>,
 }
 
 /// What the last snapshot was made of.
@@ -80,10 +85,11 @@ pub(super) struct Shown {
 }
 
 /// Replaces the snapshot when something that it shows has changed. Peers are looked at once an
-/// interval, and when one has come or gone.
+/// interval, and when one has come or gone; what only the page shows once an interval.
 pub(super) fn publish(
     chain: ChainShown,
     node: NodeShown,
+    page: PageShown,
     cell: Res<SnapshotCell>,
     mut shown: Local<Shown>,
 ) {
@@ -109,18 +115,29 @@ pub(super) fn publish(
         Some(last) if !has_new_peers => Arc::clone(&last.peers),
         _ => peers(&node, &mut shown.connected_ms),
     };
-    let snapshot = Arc::new(snapshot(&chain, &node, facts, duties, tree, peers));
+    let page = match last {
+        Some(last) if !is_new_interval => Arc::clone(&last.page),
+        _ => Arc::new(page.view()),
+    };
+    let parts = Parts { duties, tree, peers, page };
+    let snapshot = Arc::new(snapshot(&chain, &node, facts, parts));
     cell.replace(Arc::clone(&snapshot));
     shown.last = Some(snapshot);
+}
+
+/// What a snapshot shares with the one before, where it has not changed.
+struct Parts {
+    duties: DutyCounts,
+    tree: Arc<TreeView>,
+    peers: Arc<[PeerView]>,
+    page: Arc<PageView>,
 }
 
 fn snapshot(
     chain: &ChainShown<'_>,
     node: &NodeShown<'_, '_>,
     facts: ForkChoiceFacts,
-    duties: DutyCounts,
-    tree: Arc<TreeView>,
-    peers: Arc<[PeerView]>,
+    Parts { duties, tree, peers, page }: Parts,
 ) -> Snapshot {
     let aggregation = node.aggregation.as_deref();
     let told = peers.iter().filter_map(|peer| Some(peer.status?.0.slot)).max();
@@ -140,16 +157,19 @@ fn snapshot(
         },
         peers,
         duties,
+        page,
     }
 }
 
 fn peers(node: &NodeShown<'_, '_>, connected_ms: &mut HashMap<Entity, u64>) -> Arc<[PeerView]> {
+    let names = node.names.as_deref();
     connected_ms.retain(|entity, _| node.peers.contains(*entity));
     let mut views: Vec<PeerView> = node
         .peers
         .iter()
         .map(|(entity, peer, direction, agent, score, status)| PeerView {
             id: peer.id.clone(),
+            name: names.and_then(|names| names.get(&peer.id)).map(Into::into),
             address: peer.address.clone(),
             direction: direction.copied().unwrap_or(Direction::Inbound),
             agent: agent.map(|agent| agent.0.clone()),

@@ -2,13 +2,14 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use axum::body::Bytes;
 use quintet_components::{
     containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, State},
     lane::LaneSender,
+    metrics::MetricsRegistry,
     snapshot::{NodeIdentity, Snapshot, SnapshotCell},
     storage::{Blocks, StorageError, StoredStates},
 };
@@ -29,8 +30,14 @@ pub(super) struct Shared {
     pub(super) states: Option<StoredStates>,
     pub(super) admin: LaneSender<SetAggregator>,
     pub(super) events: EventHub,
+    /// What the node measures, if it does.
+    pub(super) metrics: Option<MetricsRegistry>,
     /// The API's description; there once the routes are made.
     pub(super) document: OnceLock<Bytes>,
+    /// Free places for answers with a state.
+    pub(super) state_answers: Arc<Semaphore>,
+    /// The state that was encoded last, by its block.
+    pub(super) last_ssz: Mutex<Option<(Root, Bytes)>>,
     /// Free places for requests.
     pub(super) requests: Arc<Semaphore>,
     /// Free places for reads of the store.

@@ -1,4 +1,5 @@
-//! The thread that HTTP lives on: one, so that requests never take more than a core from the node.
+//! The thread that HTTP lives on: one, so that requests never take more than a core from the node,
+//! and of a lower priority.
 
 use std::{
     net::TcpListener,
@@ -17,6 +18,10 @@ use super::{config::HttpLimits, hub::EventQueue, server};
 const STOP_TIME: Duration = Duration::from_secs(1);
 /// How long a read under way holds up the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
+
+/// How far the thread steps back, from 0 to 19.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 
 /// A listener and what it serves.
 pub(super) type Site = (TcpListener, Router);
@@ -48,6 +53,7 @@ impl HttpThread {
         let (ending, ended) = std_mpsc::channel::<()>();
         thread::Builder::new().name("http".into()).spawn(move || {
             let _ending = ending;
+            step_back();
             runtime.block_on(async {
                 tokio::spawn(events.run());
                 for (listener, router) in sites {
@@ -59,6 +65,15 @@ impl HttpThread {
             runtime.shutdown_timeout(READERS_STOP_TIME);
         })?;
         Ok(Self { stop: Some(stop), ended: Mutex::new(ended) })
+    }
+}
+
+/// The node goes first where both want the same core. On Linux a thread has a priority of its own,
+/// which those that it starts inherit; elsewhere it would be the process's.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the HTTP thread keeps its priority");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod aggregation;
 mod chain;
+mod coverage;
 mod inputs;
 mod names;
 mod node;
@@ -20,13 +21,11 @@ use quintet_components::{
     duties::BlockProduced,
     messages::{BlockImported, BlockReceived, FinalizedAdvanced, HeadChanged, InputJudged},
     metrics::{Metrics, MetricsRegistry},
-    network::PeerEvent,
-    schedule::NodeSystems,
+    network::{PeerEvent, PeerNames},
+    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
     storage::StorageHealth,
     task::Tasks,
 };
-
-pub use names::PeerNames;
 
 /// Measures the node. [`MetricsRegistry::encode`] writes what there is to know for whoever serves
 /// it. Added before every plugin that takes [`Metrics`] along when it is built.
@@ -57,10 +56,26 @@ impl Plugin for MetricsPlugin {
             .add_message::<BlockProduced>()
             .add_message::<SessionEnded>()
             .add_message::<PeerEvent>()
+            .init_resource::<coverage::Coverage>()
+            .add_systems(
+                OnInterval(Interval::Aggregate),
+                coverage::show_start
+                    .after(IntervalSystems::Collect)
+                    .before(IntervalSystems::Duties)
+                    .ambiguous_with_all(),
+            )
+            .add_systems(
+                OnInterval(Interval::Accept),
+                coverage::show_slot
+                    .after(IntervalSystems::Collect)
+                    .before(IntervalSystems::ForkChoice)
+                    .ambiguous_with_all(),
+            )
             // They only read, and come when everything else has been done.
             .add_systems(
                 PostUpdate,
                 (
+                    coverage::follow_blocks,
                     chain::show_chain,
                     chain::count_chain,
                     chain::show_pools,

@@ -1,31 +1,8 @@
 //! What peers are called in metrics.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use bevy_ecs::prelude::Resource;
-use quintet_components::network::PeerId;
-
-/// Characters of a name at most.
-const MAX_NAME_CHARS: usize = 48;
-
-/// The names of the peers that the network's files know.
-#[derive(Resource, Clone, Debug, Default)]
-pub struct PeerNames(Arc<HashMap<PeerId, String>>);
-
-impl PeerNames {
-    /// These peers have these names.
-    pub fn new(names: impl IntoIterator<Item = (PeerId, String)>) -> Self {
-        Self(Arc::new(names.into_iter().map(|(peer, name)| (peer, clean(&name))).collect()))
-    }
-
-    /// The name of a peer, if the files know it.
-    pub fn get(&self, peer: &PeerId) -> Option<&str> {
-        self.0.get(peer).map(String::as_str)
-    }
-}
+use quintet_components::network::{PeerId, PeerNames};
 
 /// The labels of the connected peers: the files' name, else what the peer calls its software with
 /// the lowest number that no other peer has. A peer keeps its label while it is connected.
@@ -51,7 +28,7 @@ impl PeerLabels {
             let stem = peers.get(peer).map(|agent| stem(*agent));
             names.get(peer).is_none() && stem.is_some_and(|stem| stem == label.stem)
         });
-        let named = names.0.values().map(String::as_str);
+        let named = names.iter();
         let mut taken: BTreeSet<String> =
             named.chain(self.0.values().map(|label| label.text.as_str())).map(Into::into).collect();
         for (peer, agent) in peers {
@@ -88,14 +65,8 @@ impl PeerLabels {
 /// What a peer calls its software, without the version.
 fn stem(agent: Option<&str>) -> String {
     let software = agent.unwrap_or("").split('/').next().unwrap_or("");
-    let stem = clean(software).to_ascii_lowercase();
+    let stem = PeerNames::plain(software).to_ascii_lowercase();
     if stem.is_empty() { "unknown".into() } else { stem }
-}
-
-/// A peer says of itself what it likes: only plain characters, and not many of them.
-fn clean(text: &str) -> String {
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    text.chars().filter(is_plain).take(MAX_NAME_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use bevy_ecs::prelude::*;
 use quintet_components::{
     metrics::{ConnectionResult, Metrics},
-    network::{Agent, Direction, MeshPeers, Peer, PeerEvent, PeerId},
+    network::{Agent, Direction, MeshPeers, Peer, PeerEvent, PeerId, PeerNames},
 };
 
-use super::names::{PeerLabels, PeerNames};
+use super::names::PeerLabels;
 
 /// What is remembered of the connections that are up.
 #[derive(Default)]

@@ -128,12 +128,20 @@ impl AggregationJob {
         coverage
     }
 
-    /// How many proofs and signatures go in, and their bytes together.
-    pub fn size(&self) -> (u32, usize) {
-        let count = self.children.len() + self.signatures.len();
+    /// The bytes of all proofs and signatures that go in.
+    pub fn bytes(&self) -> usize {
         let proofs = self.children.iter().map(|child| child.proof.as_bytes().len());
         let signatures = self.signatures.iter().map(|(_, each)| each.as_bytes().len());
-        (u32::try_from(count).unwrap_or(u32::MAX), proofs.chain(signatures).sum())
+        proofs.chain(signatures).sum()
+    }
+
+    /// The attestation subnet of all signers, when it is one.
+    pub fn subnet(&self, committees: u64) -> Option<u64> {
+        let fresh = self.signatures.iter().map(|(index, _)| *index);
+        let joined = self.children.iter().flat_map(|child| child.participants.indices());
+        let mut subnets = fresh.chain(joined).map(|index| index % committees.max(1));
+        let first = subnets.next()?;
+        subnets.all(|subnet| subnet == first).then_some(first)
     }
 
     /// Makes the proof.

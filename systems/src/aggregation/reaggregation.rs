@@ -96,7 +96,9 @@ fn split_block(world: &mut World, splits: &mut Splits, root: Root, signed: &Arc<
     let job = ProverJob {
         kind: ProverKind::Reaggregation,
         slot: now,
-        inputs: u32::try_from(indices.len()).expect("at most four"),
+        children: u32::try_from(indices.len()).expect("at most four"),
+        signatures: 0,
+        subnet: None,
         memory_bytes: proofs.0.working_bytes(signed.proof.proof.as_bytes().len()),
     };
     let (input, chosen) = (Arc::clone(signed), indices.clone());

@@ -382,12 +382,15 @@ fn start(
 ) -> Result<(), Refused> {
     let (registry, proofs) =
         (world.resource::<Registry>().clone(), world.resource::<Proofs>().clone());
-    let (count, bytes) = job.size();
+    let committees = world.resource::<AggregationConfig>().committee_count;
+    let count = |items: usize| u32::try_from(items).unwrap_or(u32::MAX);
     let on_timeline = ProverJob {
         kind: ProverKind::Aggregation,
         slot,
-        inputs: count,
-        memory_bytes: proofs.0.working_bytes(bytes),
+        children: count(job.children.len()),
+        signatures: count(job.signatures.len()),
+        subnet: job.subnet(committees),
+        memory_bytes: proofs.0.working_bytes(job.bytes()),
     };
     let (input, metrics) = (Arc::clone(&job), Metrics::of(world));
     let (timeline, work) = submit(world, on_timeline, summarize, move |cancel| {

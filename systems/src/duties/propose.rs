@@ -245,7 +245,9 @@ fn start_building(world: &mut World, inputs: BlockInputs) -> Result<Work<Built>,
     let job = ProverJob {
         kind: ProverKind::Proposal,
         slot: inputs.slot,
-        inputs: count,
+        children: count,
+        signatures: 0,
+        subnet: None,
         memory_bytes: proofs.0.working_bytes(bytes),
     };
     let submitted = submit(world, job, summarize_built, move |cancel| {
@@ -262,7 +264,9 @@ fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Sign
     let job = ProverJob {
         kind: ProverKind::Proposal,
         slot: built.block.slot,
-        inputs: u32::try_from(built.proofs.len() + 1).expect("at most eight votes"),
+        children: u32::try_from(built.proofs.len()).expect("at most eight votes"),
+        signatures: 1,
+        subnet: None,
         memory_bytes: proofs.0.working_bytes(bytes),
     };
     let (built, metrics) = (Arc::clone(built), Metrics::of(world));

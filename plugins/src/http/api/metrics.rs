@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 
@@ -13,6 +13,23 @@ use super::super::{
     heap,
     state::Api,
 };
+
+/// What the node measures.
+///
+/// Prometheus' text format 0.0.4, or `OpenMetrics` 1.0.0 for who prefers it in `Accept`.
+#[utoipa::path(get, path = "/metrics", tag = "metrics",
+    responses((status = OK, body = String, content_type = "text/plain"),
+        (status = 503, body = ErrorBody)))]
+pub(super) async fn scrape(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let metrics = api.metrics.as_ref();
+    let metrics = metrics.ok_or_else(|| ApiError::unavailable("the node measures nothing"))?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let (content_type, text) = metrics.encode(accept);
+    Ok(answer::bytes(content_type, text.into()))
+}
 
 /// What is on the heap, for `pprof`.
 ///

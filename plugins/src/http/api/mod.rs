@@ -48,8 +48,9 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
 
 /// What is served on the metrics' port.
 pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+    let debug = OpenApiRouter::new()
         .routes(routes!(metrics::allocations))
         .routes(routes!(metrics::heap))
-        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard))
+        .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
+    OpenApiRouter::new().routes(routes!(metrics::scrape)).merge(debug)
 }

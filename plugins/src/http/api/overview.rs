@@ -2,12 +2,15 @@
 
 use axum::{extract::State, response::Response};
 use quintet_components::{
-    clock::CurrentInterval,
-    constants::SECONDS_PER_SLOT,
+    clock::{CurrentInterval, IntervalRecord, SlotClock},
+    constants::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT},
     containers::{Slot, ValidatorIndex},
-    duties::DutyCounts,
-    snapshot::{PeerView, Snapshot},
+    duties::{DutyCounts, DutyOutcome, DutyRecord},
+    prover::{ProverKind, ProverStatus},
+    schedule::Interval,
+    snapshot::{JobView, PeerView, SessionEnd, SessionView, Snapshot},
     sync::SyncState,
+    warnings::Warning,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,8 +35,35 @@ pub(super) struct Overview {
     justified: CheckpointBody,
     finalized: CheckpointBody,
     sync: SyncBody,
+    /// What the intervals of the newest slots did, oldest first.
+    slots: Vec<SlotBody>,
+    /// Aggregation sessions and other proofs of the newest slots, oldest first.
+    sessions: Vec<SessionBody>,
     peers: Vec<PeerBody>,
     duties: DutiesBody,
+    /// What an operator should look at.
+    warnings: Vec<WarningBody>,
+}
+
+/// An active warning.
+#[derive(Serialize, ToSchema)]
+struct WarningBody {
+    /// What kind it is.
+    #[schema(example = "no_aggregator")]
+    code: &'static str,
+    /// What may be wrong, and what to do.
+    text: String,
+    since_slot: Slot,
+}
+
+impl From<&Warning> for WarningBody {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            code: warning.code.name(),
+            text: warning.text.clone(),
+            since_slot: warning.since_slot,
+        }
+    }
 }
 
 /// Who the node is, and what it was told to do.
@@ -95,14 +125,86 @@ struct PeerBody {
 struct DutiesBody {
     proposed: u64,
     attested: u64,
+    aggregated: u64,
     missed: u64,
+    /// Those of the newest slots, in the order in which they ended; at most 1024.
+    recent: Vec<DutyBody>,
+}
+
+/// How a duty ended.
+#[derive(Serialize, ToSchema)]
+struct DutyBody {
+    slot: Slot,
+    /// `propose`, `attest` or `aggregate`.
+    duty: &'static str,
+    /// Whose; null for the node's own.
+    validator: Option<ValidatorIndex>,
+    /// `done` or `missed`.
+    outcome: &'static str,
+    /// Why it was missed.
+    reason: Option<&'static str>,
+    /// After the duty's interval began.
+    late_ms: u64,
+}
+
+/// A slot's intervals.
+#[derive(Serialize, ToSchema)]
+struct SlotBody {
+    slot: Slot,
+    intervals: Vec<IntervalBody>,
+}
+
+/// What an interval did.
+#[derive(Serialize, ToSchema)]
+struct IntervalBody {
+    interval: u8,
+    /// How far behind its boundary it began.
+    late_ms: u64,
+    /// How long it took.
+    ran_ms: f64,
+    /// The systems that ran, in their order.
+    systems: Vec<String>,
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+struct SessionBody {
+    /// Names it; `slot-…` for proofs of a slot without a session.
+    id: String,
+    slot: Slot,
+    opened_ms: u64,
+    /// From when on its proofs are published.
+    boundary_ms: u64,
+    /// Until when it starts jobs.
+    deadline_ms: u64,
+    /// `open`, `published`, `late`, `cut`, `failed` or `empty`.
+    outcome: &'static str,
+    jobs: Vec<JobBody>,
+}
+
+/// What the prover was asked for.
+#[derive(Serialize, ToSchema)]
+struct JobBody {
+    /// `proposal`, `aggregation` or `reaggregation`.
+    kind: &'static str,
+    asked_ms: u64,
+    started_ms: Option<u64>,
+    ended_ms: Option<u64>,
+    /// `waiting`, `running`, `proved`, `late`, `failed` or `given_up`.
+    status: &'static str,
+    /// Signatures that go in.
+    signatures: u32,
+    /// Proofs that go in.
+    children: u32,
+    /// The attestation subnet of the votes, when they are of one.
+    subnet: Option<u64>,
 }
 
 impl From<&PeerView> for PeerBody {
     fn from(peer: &PeerView) -> Self {
         Self {
             peer_id: peer.id.to_string(),
-            name: None,
+            name: peer.name.clone(),
             direction: direction(peer.direction),
             agent: peer.agent.clone(),
             score: peer.score,
@@ -113,14 +215,107 @@ impl From<&PeerView> for PeerBody {
     }
 }
 
-impl From<DutyCounts> for DutiesBody {
-    fn from(DutyCounts { proposed, attested, missed, .. }: DutyCounts) -> Self {
-        Self { proposed, attested, missed }
+impl From<&Snapshot> for DutiesBody {
+    fn from(snapshot: &Snapshot) -> Self {
+        let DutyCounts { proposed, attested, aggregated, missed, .. } = snapshot.duties;
+        let recent = snapshot.page.duties.iter().map(DutyBody::from).collect();
+        Self { proposed, attested, aggregated, missed, recent }
+    }
+}
+
+impl From<&DutyRecord> for DutyBody {
+    fn from(record: &DutyRecord) -> Self {
+        let (outcome, reason) = match record.outcome {
+            DutyOutcome::Done => ("done", None),
+            DutyOutcome::Missed(reason) => ("missed", Some(reason.name())),
+        };
+        Self {
+            slot: record.slot,
+            duty: record.duty.name(),
+            validator: record.validator,
+            outcome,
+            reason,
+            late_ms: record.late_ms,
+        }
+    }
+}
+
+fn slots(intervals: &[IntervalRecord]) -> Vec<SlotBody> {
+    let slot = |record: &IntervalRecord| record.count / INTERVALS_PER_SLOT;
+    intervals
+        .chunk_by(|a, b| slot(a) == slot(b))
+        .map(|chunk| SlotBody {
+            slot: slot(&chunk[0]),
+            intervals: chunk.iter().map(IntervalBody::from).collect(),
+        })
+        .collect()
+}
+
+impl From<&IntervalRecord> for IntervalBody {
+    fn from(record: &IntervalRecord) -> Self {
+        Self {
+            interval: Interval::of(record.count) as u8,
+            late_ms: record.late_ms,
+            ran_ms: record.ran.as_secs_f64() * 1000.0,
+            systems: record.systems.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&SessionView> for SessionBody {
+    fn from(session: &SessionView) -> Self {
+        Self {
+            id: session
+                .session
+                .map_or_else(|| format!("slot-{}", session.slot), |entity| entity.to_string()),
+            slot: session.slot,
+            opened_ms: session.opened_ms,
+            boundary_ms: session.boundary_ms,
+            deadline_ms: session.deadline_ms,
+            outcome: match session.outcome {
+                SessionEnd::Open => "open",
+                SessionEnd::Published => "published",
+                SessionEnd::Late => "late",
+                SessionEnd::Cut => "cut",
+                SessionEnd::Failed => "failed",
+                SessionEnd::Empty => "empty",
+            },
+            jobs: session.jobs.iter().map(|job| job_body(session, job)).collect(),
+        }
+    }
+}
+
+fn job_body(session: &SessionView, job: &JobView) -> JobBody {
+    let kind = job.job.kind;
+    JobBody {
+        kind: match kind {
+            ProverKind::Proposal => "proposal",
+            ProverKind::Aggregation => "aggregation",
+            ProverKind::Reaggregation => "reaggregation",
+        },
+        asked_ms: job.times.queued_ms,
+        started_ms: job.times.started_ms,
+        ended_ms: job.times.finished_ms,
+        status: match job.status {
+            ProverStatus::Queued => "waiting",
+            ProverStatus::Running => "running",
+            ProverStatus::Proved { .. }
+                if kind == ProverKind::Aggregation && session.is_late(job) =>
+            {
+                "late"
+            }
+            ProverStatus::Proved { .. } => "proved",
+            ProverStatus::Failed(_) | ProverStatus::Panicked => "failed",
+            ProverStatus::Cancelled | ProverStatus::Abandoned => "given_up",
+        },
+        signatures: job.job.signatures,
+        children: job.job.children,
+        subnet: job.job.subnet,
     }
 }
 
 fn clock(genesis_time: u64, time: CurrentInterval) -> ClockBody {
-    let clock = quintet_components::clock::SlotClock::new(genesis_time);
+    let clock = SlotClock::new(genesis_time);
     ClockBody {
         slot: time.slot(),
         interval: time.interval() as u8,
@@ -160,8 +355,11 @@ impl Overview {
                 head_slot: facts.head.slot,
                 target_slot: snapshot.sync.target_slot,
             },
+            slots: slots(&snapshot.page.intervals),
+            sessions: snapshot.page.sessions.iter().map(SessionBody::from).collect(),
             peers: snapshot.peers.iter().map(PeerBody::from).collect(),
-            duties: snapshot.duties.into(),
+            duties: snapshot.into(),
+            warnings: snapshot.page.warnings.iter().map(WarningBody::from).collect(),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Post-states.
 
+use std::sync::{Arc, PoisonError};
+
 use axum::{
-    extract::{Path, State},
+    body::Bytes,
+    extract::{self, Path},
     http::HeaderMap,
     response::Response,
 };
+use quintet_components::containers::{Root, State};
 use ssz::Encode;
 
 use super::super::{
-    answer::{self, Form, JSON, SSZ, json},
+    answer::{self, Form, JSON, SSZ},
     error::{ApiError, ErrorBody},
     id::BlockId,
     state::Api,
@@ -26,7 +30,7 @@ use super::super::{
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 406, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn state(
-    State(api): State<Api>,
+    extract::State(api): extract::State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -35,9 +39,29 @@ pub(super) async fn state(
     let snapshot = api.snapshot()?;
     let root = id.root(&snapshot)?;
     let state = api.state(&snapshot, root).await?;
-    api.read(move || match form {
-        Form::Ssz => Ok(answer::bytes(SSZ, state.as_ssz_bytes().into())),
-        Form::Json => Ok(json(&*state)),
-    })
-    .await
+    let place = Arc::clone(&api.state_answers).try_acquire_owned();
+    let place = place.map_err(|_| ApiError::unavailable("too many states are being sent"))?;
+    let encoded = match form {
+        Form::Ssz => ssz(&api, root, state).await?,
+        Form::Json => api.read(move || Ok(answer::written(&*state)?.into())).await?,
+    };
+    let media_type = match form {
+        Form::Ssz => SSZ,
+        Form::Json => JSON,
+    };
+    Ok(answer::pieces(media_type, encoded, place))
+}
+
+/// A state's SSZ. That of the last one is remembered: many nodes ask for the same one at once.
+async fn ssz(api: &Api, root: Root, state: Arc<State>) -> Result<Bytes, ApiError> {
+    let remembered = |api: &Api| {
+        let last = api.last_ssz.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(known, _)| *known == root).map(|(_, bytes)| bytes.clone())
+    };
+    if let Some(bytes) = remembered(api) {
+        return Ok(bytes);
+    }
+    let bytes: Bytes = api.read(move || Ok(state.as_ssz_bytes().into())).await?;
+    *api.last_ssz.lock().unwrap_or_else(PoisonError::into_inner) = Some((root, bytes.clone()));
+    Ok(bytes)
 }
