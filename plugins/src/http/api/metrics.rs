@@ -16,7 +16,7 @@ use super::super::{
 
 /// What the node measures.
 ///
-/// Prometheus' text format 0.0.4, or OpenMetrics 1.0.0 for who prefers it in `Accept`.
+/// Prometheus' text format 0.0.4, or `OpenMetrics` 1.0.0 for who prefers it in `Accept`.
 #[utoipa::path(get, path = "/metrics", tag = "metrics",
     responses((status = OK, body = String, content_type = "text/plain"),
         (status = 503, body = ErrorBody)))]
