@@ -34,6 +34,7 @@ flags=(
     --node-id "$node"
     --genesis "$files/config.yaml"
     --data-dir "$data"
+    --signing-mark-dir "$data/signing"
     --gossipsub-port "${QUINTET_GOSSIPSUB_PORT:-9000}"
     --listen-address "${QUINTET_LISTEN_ADDRESS:-0.0.0.0}"
     --http-address "${QUINTET_HTTP_ADDRESS:-0.0.0.0}"

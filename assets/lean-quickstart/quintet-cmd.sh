@@ -63,6 +63,7 @@ node_docker="ghcr.io/quintet-lean/quintet:devnet5 node \
       --validator-config /config/validator-config.yaml \
       --hash-sig-keys-dir /config/hash-sig-keys \
       --data-dir /data \
+      --signing-mark-dir /data/signing \
       --gossipsub-port $quicPort \
       --http-address $quintet_http_address \
       --api-port ${apiPort:-${httpPort:-}} \
