@@ -118,7 +118,7 @@ fn is_busy(world: &World) -> bool {
 fn begin(world: &mut World, backfill: &mut Backfill, stored: Slot, wanted: Slot) -> bool {
     let next = backfill.next(stored);
     if next <= wanted {
-        if backfill.told.take().is_some() {
+        if backfill.handed.is_empty() && backfill.told.take().is_some() {
             tracing::info!(from = stored, "the blocks from before the anchor are complete");
         }
         return false;
