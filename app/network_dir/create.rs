@@ -156,7 +156,7 @@ impl NetworkPlan {
             Some(seed) => keccak256(format!("quintet node key {seed} {at}")).0,
             None => rand::random(),
         };
-        NodeKey::new(bytes).map_err(CreateError::Plan)
+        NodeKey::new(bytes).map_err(|error| CreateError::Plan(error.to_string()))
     }
 }
 
@@ -175,7 +175,10 @@ pub fn create(
     let nodes = plan.nodes()?;
     let records: Vec<_> = nodes
         .iter()
-        .map(|node| Ok(node.key.record(plan.ip, node.quic_port)?.to_string()))
+        .map(|node| {
+            let record = node.key.record(plan.ip, node.quic_port);
+            record.map(|record| record.to_string()).map_err(|error| error.to_string())
+        })
         .collect::<Result<_, String>>()
         .map_err(CreateError::Plan)?;
     let files = [CONFIG, VALIDATORS, ANNOTATED_VALIDATORS, VALIDATOR_CONFIG, NODES, KEYS];

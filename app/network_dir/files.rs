@@ -9,7 +9,7 @@ use quintet_components::{
 use serde::Deserialize;
 
 use super::{
-    node_key::{NodeKey, NodeRecord},
+    NodeKey, NodeRecord,
     yaml::{ByName, Flag, KeyText, List, NetworkFileError, Number, Text, read},
 };
 
@@ -241,7 +241,7 @@ impl ValidatorConfig {
         let form: ValidatorConfigForm = read(path)?;
         let shared = form.config.unwrap_or_default();
         let node = |(at, node): (usize, NodeForm)| {
-            let key = node.privkey.map(|Text(text)| NodeKey::from_hex(&text)).transpose();
+            let key = node.privkey.map(|Text(text)| text.parse::<NodeKey>()).transpose();
             let key = key.map_err(|reason| {
                 NetworkFileError::content(path, format!("validators[{at}].privkey: {reason}"))
             })?;

@@ -17,7 +17,6 @@
 mod annotated;
 mod create;
 mod files;
-mod node_key;
 mod write;
 mod yaml;
 
@@ -29,7 +28,7 @@ pub use files::{
     Bootnodes, GenesisFile, GenesisKeys, KeyManifest, ManifestEntry, ManifestHeader, NodeConfig,
     NodeValidators, ValidatorConfig,
 };
-pub use node_key::{NodeKey, NodeRecord};
+pub use quintet_plugins::network::{NodeKey, NodeRecord};
 pub use write::manifest;
 pub use yaml::{MAX_ENTRIES, MAX_FILE_BYTES, NetworkFileError};
 

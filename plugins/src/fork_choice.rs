@@ -22,7 +22,9 @@ use quintet_systems::{
         import::{ImportQueue, admit_blocks, commit_imports, start_imports},
         interval,
         limits::{PoolLimits, prune_blocks, shrink_pools, shrink_states},
-        resume, set_anchor,
+        resume,
+        seen::SeenVotes,
+        set_anchor,
     },
     verification::{Proofs, SignatureVerifier, Signatures, XmssVerifier},
 };
@@ -73,6 +75,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<ImportQueue>()
             .init_resource::<AttestationChecks>()
             .init_resource::<AggregateChecks>()
+            .init_resource::<SeenVotes>()
             .add_message::<BlockImported>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>();

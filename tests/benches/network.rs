@@ -68,6 +68,8 @@ use support::{
 };
 use tree_hash::TreeHash;
 
+/// Slots since genesis, for 64 votes each.
+const FLOOD_SLOTS: u64 = 5_000;
 /// Votes a second that the peer offers.
 const RATE: u64 = 10_000;
 /// What a check of one signature costs where it is not free: as in a batch of production's.
@@ -273,7 +275,6 @@ fn offer(address: &str) {
     let root: Root = text("QUINTET_FLOOD_ROOT").parse().expect("a root");
     let seconds: u64 = text("QUINTET_FLOOD_SECONDS").parse().expect("a number");
     let genesis = Checkpoint { root, slot: 0 };
-    let data = AttestationData { slot: 0, head: genesis, target: genesis, source: genesis };
     let mut random = vec![0_u8; SignaturePreset::Production.signature_bytes()];
     random.copy_from_slice(Signature::placeholder(SignaturePreset::Production).as_bytes());
     let peer = RawPeer::start(Some(raw::gossip(false)));
@@ -287,11 +288,12 @@ fn offer(address: &str) {
         let due = u64::try_from(begun.elapsed().as_millis()).expect("short") * RATE / 1000;
         let messages: Vec<Vec<u8>> = (sent + refused..due)
             .map(|number| {
-                let vote = SignedAttestation {
-                    validator_index: number % 64,
-                    data,
-                    signature: numbered(&random, number),
-                };
+                // Each validator votes once in each slot since genesis.
+                let (slot, validator_index) = (number / 64, number % 64);
+                let data =
+                    AttestationData { slot, head: genesis, target: genesis, source: genesis };
+                let signature = numbered(&random, number);
+                let vote = SignedAttestation { validator_index, data, signature };
                 snappy::compress(&vote.as_ssz_bytes())
             })
             .collect();
@@ -322,7 +324,7 @@ fn numbered(bytes: &[u8], number: u64) -> Signature {
 }
 
 fn flood(kind: &str, seconds: u64) {
-    let anchor = anchor(64, 4);
+    let anchor = anchor(64, 4 * FLOOD_SLOTS);
     let root = anchor.block.tree_hash_root();
     let node = Running::start(anchor, kind == "valid");
     thread::sleep(Duration::from_secs(2));

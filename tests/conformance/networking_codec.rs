@@ -174,7 +174,7 @@ fn run_record(codec: &Value, output: &Value) -> Result<(), Failed> {
         };
     }
     let record = parsed?;
-    same("text", &record.text(), &text)?;
+    same("text", &record.to_string(), &text)?;
     same("seq", &record.seq(), &field(output, "seq")?)?;
     same("scheme", &record.scheme(), &optional(output, "identityScheme")?)?;
     same("node id", &record.node_id().to_vec(), &bytes(output, "nodeId")?)?;

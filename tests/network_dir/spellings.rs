@@ -130,7 +130,7 @@ fn node_configurations_are_read_in_both_styles() {
     let read = ValidatorConfig::read(&path).expect("it is good");
     assert_eq!((read.active_epoch, read.attestation_committee_count), (Some(18), Some(2)));
     let zeam = read.node("zeam_0").expect("it is there");
-    assert_eq!(zeam.key, NodeKey::from_hex(&secret).ok());
+    assert_eq!(zeam.key, secret.parse().ok());
     assert_eq!(zeam.ip, "127.0.0.1".parse().ok());
     assert_eq!(
         (zeam.quic_port, zeam.metrics_port, zeam.api_port),

@@ -160,7 +160,7 @@ proptest! {
     ) {
         let Ok(key) = identity::keypair(secret) else { return Ok(()) };
         let record = NodeRecord::build(&secret, ip.into(), port).expect("a key");
-        let text = record.text();
+        let text = record.to_string();
         let node: Bootnode = text.parse().expect("a bootnode");
         prop_assert_eq!(node.peer, Some(key.public().to_peer_id()));
         prop_assert_eq!(node.address.to_string(), format!("/ip4/{ip}/udp/{port}/quic-v1"));

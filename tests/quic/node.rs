@@ -24,6 +24,7 @@ use quintet_components::{
 };
 use quintet_plugins::{
     InboundPlugin, NetworkConfig, NetworkPlugin, OrderPlugin,
+    network::NodeKey,
     network::{Counters, LocalNode, NetworkCounters, Redial},
 };
 
@@ -101,7 +102,7 @@ pub struct TestNode {
 
 /// A configuration for tests: on loopback, with an identity made of one byte.
 pub fn config(identity: u8) -> NetworkConfig {
-    let mut config = NetworkConfig::new([identity; 32]);
+    let mut config = NetworkConfig::new(NodeKey::new([identity; 32]).expect("a key"));
     config.listen = ([127, 0, 0, 1], 0).into();
     config.redial =
         Redial { first: Duration::from_millis(100), longest: Duration::from_millis(400) };

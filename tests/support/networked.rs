@@ -22,6 +22,7 @@ use quintet_components::{
 };
 use quintet_plugins::{
     Anchor, InboundLanes, NetworkConfig, NetworkPlugin, SyncPlugin,
+    network::NodeKey,
     network::{Counters, LocalNode, NetworkCounters, Redial},
     storage::{MemoryStoragePlugin, Retention, Store},
 };
@@ -232,7 +233,7 @@ impl Networked {
 
 /// A network on loopback with an identity made of one byte.
 pub fn config(identity: u8, others: &[String]) -> NetworkConfig {
-    let mut config = NetworkConfig::new([identity; 32]);
+    let mut config = NetworkConfig::new(NodeKey::new([identity; 32]).expect("a key"));
     config.listen = ([127, 0, 0, 1], 0).into();
     config.redial =
         Redial { first: Duration::from_millis(100), longest: Duration::from_millis(400) };

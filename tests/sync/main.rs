@@ -19,5 +19,6 @@ mod partitions;
 mod peers;
 mod range;
 mod serve;
+mod stale;
 mod votes;
 mod world;

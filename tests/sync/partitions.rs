@@ -113,3 +113,35 @@ fn four_nodes_that_began_alone_agree_once_they_meet() {
     mesh.run_slots(8);
     assert!(mesh.finalized().iter().all(|slot| *slot > 30), "{:?}", mesh.finalized());
 }
+
+/// How many slots after two of four nodes slept for eight slots finality goes on at every node.
+fn slots_to_recover(asleep: [usize; 2], start: u64) -> Option<u64> {
+    let mut mesh = Mesh::new(4);
+    mesh.group(&ALL);
+    mesh.run_slots(start);
+    for index in asleep {
+        mesh.sleep(index, true);
+    }
+    mesh.run_slots(8);
+    let stalled = mesh.finalized();
+    assert!(stalled.iter().all(|slot| *slot < start), "two cannot finalize: {stalled:?}");
+    for index in asleep {
+        mesh.sleep(index, false);
+    }
+    (1..=8).find(|_| {
+        mesh.run_slots(1);
+        mesh.finalized().iter().zip(&stalled).all(|(now, then)| now > then)
+    })
+}
+
+/// So far behind finality few slots may be justified, and a justification finalizes its source only
+/// when none of them lies between. Whether the first target that all vote for lies past one depends on
+/// whose blocks are missing, and where: three slots when it does not, and else four more.
+#[test]
+fn after_half_of_the_network_slept_for_eight_slots_finality_is_back_in_three_or_seven() {
+    for start in 8..12 {
+        let (first, last) = if start % 4 < 2 { (3, 7) } else { (7, 3) };
+        assert_eq!(slots_to_recover([0, 1], start), Some(first), "from slot {start}");
+        assert_eq!(slots_to_recover([2, 3], start), Some(last), "from slot {start}");
+    }
+}

@@ -6,7 +6,7 @@ use quintet::network_dir::{
     self, AnnotatedValidators, Bootnodes, GenesisFile, KeyManifest, NodeConfig, ValidatorConfig,
 };
 use quintet_components::preset::SignaturePreset;
-use quintet_plugins::{PeerNames, keys::KeyFiles, network::NodeKey};
+use quintet_plugins::{PeerNames, keys::KeyFiles};
 use quintet_systems::verification::scheme_of;
 
 use super::Failure;
@@ -79,7 +79,7 @@ impl Files {
 /// What the nodes are called whose identities the file has.
 fn peer_names(config: &ValidatorConfig) -> PeerNames {
     PeerNames::new(config.nodes.iter().filter_map(|node| {
-        let peer = NodeKey::from(*node.key.as_ref()?.bytes()).peer_id().ok()?;
+        let peer = node.key.as_ref()?.peer_id();
         Some((peer, node.name.clone()))
     }))
 }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use quintet::network_dir;
 use quintet_components::{aggregation::AggregationConfig, containers::ValidatorIndex};
 use quintet_plugins::{HttpConfig, NetworkConfig, http::AdminToken, network::NodeKey};
 
@@ -107,7 +106,7 @@ fn node_key(settings: &NodeArgs, files: &Files) -> Result<NodeKey, Failure> {
         return Ok(NodeKey::read(path)?);
     }
     if let Some(key) = files.node.as_ref().and_then(|node| node.key.as_ref()) {
-        return Ok(NodeKey::from(*key.bytes()));
+        return Ok(key.clone());
     }
     let file = |node: &String| Some(settings.network_dir.as_ref()?.join(format!("{node}.key")));
     if let Some(path) = settings.node_id.as_ref().and_then(file).filter(|path| path.exists()) {
@@ -116,8 +115,8 @@ fn node_key(settings: &NodeArgs, files: &Files) -> Result<NodeKey, Failure> {
     tracing::info!("no key for the node: a new identity");
     loop {
         // One draw in 2^127 is no key.
-        if let Ok(key) = network_dir::NodeKey::new(rand::random()) {
-            return Ok(NodeKey::from(*key.bytes()));
+        if let Ok(key) = NodeKey::new(rand::random()) {
+            return Ok(key);
         }
     }
 }

@@ -17,6 +17,7 @@ use libp2p::{
 
 use super::{
     NetworkConfig,
+    addresses::Addresses,
     codec::{MAX_PAYLOAD_BYTES, message_id, topic::Topic},
     scoring,
     substreams::Substreams,
@@ -51,6 +52,7 @@ pub(super) type Gossip = gossipsub::Behaviour<
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     pub(super) banned: allow_block_list::Behaviour<BlockedPeers>,
+    pub(super) addresses: Addresses,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
     pub(super) gossip: Gossip,
@@ -64,6 +66,7 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(connection_limits(config.max_peers)),
             banned: allow_block_list::Behaviour::default(),
+            addresses: Addresses::new(config.max_peers as usize / 2),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             gossip: gossip(config),

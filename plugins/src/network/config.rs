@@ -1,17 +1,15 @@
 //! How a node's network is set up.
 
 use std::{
-    fmt, fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
     time::Duration,
 };
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
-use quintet_components::network;
 
 use super::codec::{
-    identity::{self, KeyError},
+    identity::KeyError,
+    key::NodeKey,
     record::{NodeRecord, RecordError},
 };
 
@@ -21,50 +19,6 @@ pub const MAX_BOOTNODES: usize = 256;
 pub const DEFAULT_FORK_DIGEST: &str = "12345678";
 /// Attestation subnets of a network at most.
 pub const MAX_COMMITTEES: u64 = 64;
-
-/// A node's secp256k1 secret key, which its peer id is made of. Its text form says nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NodeKey([u8; 32]);
-
-impl From<[u8; 32]> for NodeKey {
-    fn from(secret: [u8; 32]) -> Self {
-        Self(secret)
-    }
-}
-
-impl fmt::Debug for NodeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NodeKey(…)")
-    }
-}
-
-impl NodeKey {
-    /// Reads a key from a file: 64 hex digits, with or without `0x`, and a newline.
-    ///
-    /// # Errors
-    /// [`NetworkError`], which names the file.
-    pub fn read(path: &Path) -> Result<Self, NetworkError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| NetworkError::KeyFile { path: path.into(), error })?;
-        let secret = identity::parse_secret(&text)
-            .map_err(|error| NetworkError::Key { path: path.into(), error })?;
-        Ok(Self(secret))
-    }
-
-    /// The id by which peers know the node.
-    ///
-    /// # Errors
-    /// [`NetworkError::Secret`] when the bytes are no key.
-    pub fn peer_id(&self) -> Result<network::PeerId, NetworkError> {
-        let key = identity::keypair(self.0)?;
-        Ok(super::peers::name(&key.public().to_peer_id()))
-    }
-
-    /// Its bytes.
-    pub(super) fn secret(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
 
 /// How a node's network is set up.
 #[derive(Clone, Debug)]
@@ -101,9 +55,9 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     /// A node with this identity on every IPv4 address, with the defaults of today's devnets.
-    pub fn new(key: impl Into<NodeKey>) -> Self {
+    pub fn new(key: NodeKey) -> Self {
         Self {
-            key: key.into(),
+            key,
             listen: (Ipv4Addr::UNSPECIFIED, 9000).into(),
             external_ip: None,
             fork_digest: DEFAULT_FORK_DIGEST.into(),
@@ -148,23 +102,7 @@ impl NetworkConfig {
 /// Why the network cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The key's file cannot be read.
-    #[error("cannot read the node key {path}: {error}")]
-    KeyFile {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The key's file holds no key.
-    #[error("the node key {path} holds no key: {error}")]
-    Key {
-        /// Which file.
-        path: PathBuf,
-        /// What it should hold.
-        error: KeyError,
-    },
-    /// The key in the configuration is none.
+    /// The library takes the key for none.
     #[error("the node key is none: {0}")]
     Secret(#[from] KeyError),
     /// The configuration contradicts itself.
@@ -306,7 +244,13 @@ impl Default for Rates {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
+
+    fn key(byte: u8) -> NodeKey {
+        NodeKey::new([byte; 32]).expect("a key")
+    }
 
     #[test]
     fn bootnodes_are_quic_addresses_or_records() {
@@ -321,33 +265,28 @@ mod tests {
             assert_eq!(wrong.parse::<Bootnode>(), Err(BootnodeError::Address(wrong.into())));
         }
         assert!(matches!("enr:-x".parse::<Bootnode>(), Err(BootnodeError::Record(_))));
-        let record = NodeRecord::build(&[1; 32], Ipv4Addr::LOCALHOST.into(), 9).expect("a key");
-        let node: Bootnode = record.text().parse().expect("a record");
-        assert_eq!(node.address.to_string(), "/ip4/127.0.0.1/udp/9/quic-v1");
+        for (ip, address) in [
+            (Ipv4Addr::LOCALHOST.into(), "/ip4/127.0.0.1/udp/9/quic-v1"),
+            (Ipv6Addr::LOCALHOST.into(), "/ip6/::1/udp/9/quic-v1"),
+        ] {
+            let record = key(1).record(ip, 9).expect("it is signed");
+            let node: Bootnode = record.to_string().parse().expect("a record");
+            assert_eq!(
+                (node.address.to_string().as_str(), node.peer),
+                (address, Some(record.peer_id()))
+            );
+        }
     }
 
     #[test]
     fn a_key_is_not_printed() {
-        assert!(format!("{:?}", NetworkConfig::new([7; 32])).contains("key: NodeKey(…),"));
-    }
-
-    #[test]
-    fn a_key_file_is_read_or_named_in_the_error() {
-        let path = std::env::temp_dir().join(format!("quintet-node-key-{}", std::process::id()));
-        let missing = NodeKey::read(&path).expect_err("not there");
-        assert!(missing.to_string().contains(&path.display().to_string()), "{missing}");
-        fs::write(&path, format!("0x{}\n", "0a".repeat(32))).expect("writes");
-        assert_eq!(NodeKey::read(&path).ok(), Some([10; 32].into()));
-        fs::write(&path, "0a").expect("writes");
-        let wrong = NodeKey::read(&path).expect_err("no key").to_string();
-        fs::remove_file(&path).expect("removes");
-        assert!(wrong.contains("64 hex digits"), "{wrong}");
+        assert!(format!("{:?}", NetworkConfig::new(key(7))).contains("key: NodeKey(…),"));
     }
 
     #[test]
     fn what_contradicts_itself_is_said() {
         let check = |change: fn(&mut NetworkConfig)| {
-            let mut config = NetworkConfig::new([1; 32]);
+            let mut config = NetworkConfig::new(key(1));
             change(&mut config);
             config.check().err().map(|error| error.to_string())
         };
@@ -362,7 +301,7 @@ mod tests {
             wrong("\"a/b\" is no fork digest")
         );
         let node: Bootnode = "/ip4/127.0.0.1/udp/9/quic-v1".parse().expect("an address");
-        let mut config = NetworkConfig::new([1; 32]);
+        let mut config = NetworkConfig::new(key(1));
         config.bootnodes = vec![node; MAX_BOOTNODES + 1];
         assert!(config.check().is_err());
     }

@@ -1,19 +1,13 @@
 //! What the operating system lets a node have.
 
-use std::fs;
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Bytes that a UDP socket's buffers should be allowed to have. The QUIC library sets no size of
-/// its own and does not hand out its sockets, so that the system's default is what counts.
-const UDP_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
 /// Files that a node wants to have open at once: storage's and the network's.
 const OPEN_FILES: u64 = 16_384;
 /// Below this, storage or the network may run out.
 const FEW_OPEN_FILES: u64 = 4_096;
 
-/// Raises the limit of open files as far as this process may, and warns of what an operator should
-/// change.
+/// Raises the limit of open files as far as this process may, and warns when that is not enough.
 pub(super) fn check() {
     let mut limit = getrlimit(Resource::Nofile);
     if let Some(raised) = raised(&limit, OPEN_FILES)
@@ -23,13 +17,6 @@ pub(super) fn check() {
     }
     if let Some(warning) = open_files_warning(limit.current) {
         tracing::warn!("{warning}");
-    }
-    for name in ["rmem_default", "wmem_default"] {
-        let value = fs::read_to_string(format!("/proc/sys/net/core/{name}"));
-        let value = value.ok().and_then(|text| text.trim().parse().ok());
-        if let Some(warning) = value.and_then(|value| udp_warning(name, value)) {
-            tracing::warn!("{warning}");
-        }
     }
 }
 
@@ -46,15 +33,6 @@ fn open_files_warning(current: Option<u64>) -> Option<String> {
         "only {current} files may be open at once; raise it before the node starts: \
          ulimit -n {OPEN_FILES}"
     ))
-}
-
-fn udp_warning(name: &str, value: u64) -> Option<String> {
-    (value < UDP_BUFFER_BYTES).then(|| {
-        format!(
-            "UDP buffers of {value} bytes lose packets under load; raise them: \
-             sysctl -w net.core.{name}={UDP_BUFFER_BYTES}"
-        )
-    })
 }
 
 #[cfg(test)]
@@ -75,14 +53,11 @@ mod tests {
     }
 
     #[test]
-    fn warnings_say_the_command_that_helps() {
+    fn a_warning_says_the_command_that_helps() {
         assert_eq!(open_files_warning(None), None);
         assert_eq!(open_files_warning(Some(FEW_OPEN_FILES)), None);
         assert!(
             open_files_warning(Some(1024)).is_some_and(|text| text.contains("ulimit -n 16384"))
         );
-        assert_eq!(udp_warning("rmem_default", UDP_BUFFER_BYTES), None);
-        let warning = udp_warning("rmem_default", 212_992).expect("too little");
-        assert!(warning.ends_with("sysctl -w net.core.rmem_default=2097152"), "{warning}");
     }
 }

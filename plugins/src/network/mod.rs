@@ -5,6 +5,7 @@
 //! there and offered to the world's lanes; what the world decides is sent back through one channel
 //! at the end of every update. Neither side ever waits for the other's whole work.
 
+mod addresses;
 mod behaviour;
 mod bootnodes;
 pub mod codec;
@@ -22,6 +23,7 @@ mod streams;
 mod substreams;
 mod tasks;
 mod thread;
+mod udp;
 
 use std::{
     net::SocketAddr,
@@ -40,9 +42,14 @@ use quintet_components::{
 };
 
 use crate::InboundLanes;
+pub use codec::{
+    identity::KeyError,
+    key::{KeyFileError, NodeKey},
+    record::{NodeRecord, RecordError},
+};
 pub use config::{
     Bootnode, BootnodeError, DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig,
-    NetworkError, NodeKey, Rate, Rates, Redial, Timeouts,
+    NetworkError, Rate, Rates, Redial, Timeouts,
 };
 pub use counters::{Counter, Counters, GossipCounters, NetworkCounters, RequestCounters};
 pub use substreams::RequestKind;

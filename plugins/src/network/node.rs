@@ -33,13 +33,14 @@ use super::{
     LocalNode, Measures, NetworkConfig, NetworkError,
     behaviour::{Behaviour, GOSSIP_HEARTBEAT},
     bootnodes::Bootnodes,
-    codec::{record::NodeRecord, topic::Topic},
+    codec::topic::Topic,
     counters::Counters,
     gossip::Verdicts,
     peers::{self, Peers},
     substreams::RequestKind,
     tasks::{Answers, MAX_REPORTS, Report, Tasks},
     thread::Outbound,
+    udp,
 };
 use crate::InboundLanes;
 
@@ -100,6 +101,7 @@ impl Node {
             }
         };
         let listen = SocketAddr::new(config.listen.ip(), port.unwrap_or(config.listen.port()));
+        udp::raise_and_warn(listen.port());
         let local = local_node(config, *swarm.local_peer_id(), listen);
         let (reporter, reports) = mpsc::channel(MAX_REPORTS);
         let now = Instant::now();
@@ -237,6 +239,10 @@ impl Node {
         });
         if let Some(state) = self.peers.get_mut(&peer) {
             state.closing.get_or_insert(reason);
+            if let Some(address) = &state.address {
+                let (time, now) = (self.config.ban_time, std::time::Instant::now());
+                self.swarm.behaviour_mut().addresses.ban(address, time, now);
+            }
         }
         // Closes the connections, too.
         self.swarm.behaviour_mut().banned.block_peer(peer);
@@ -299,9 +305,9 @@ fn udp_port(address: &Multiaddr) -> Option<u16> {
 fn local_node(config: &NetworkConfig, peer: PeerId, listen: SocketAddr) -> LocalNode {
     let ip: Option<IpAddr> =
         config.external_ip.or_else(|| Some(listen.ip()).filter(|ip| !ip.is_unspecified()));
-    let record = ip.map(|ip| NodeRecord::build(config.key.secret(), ip, listen.port()));
+    let record = ip.map(|ip| config.key.record(ip, listen.port()));
     let record = record.and_then(|record| {
         record.inspect_err(|error| tracing::warn!(%error, "no node record")).ok()
     });
-    LocalNode { peer: peers::name(&peer), listen, record: record.map(|record| record.text()) }
+    LocalNode { peer: peers::name(&peer), listen, record: record.map(|record| record.to_string()) }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use quintet_components::network::{self, DisconnectReason};
 use tokio::time::Instant;
 
@@ -72,6 +72,8 @@ impl Allowance {
 pub(super) struct PeerState {
     /// The name by which the world knows it.
     pub(super) name: network::PeerId,
+    /// Where it last was.
+    pub(super) address: Option<Multiaddr>,
     /// Why this node closes the connection, when it does.
     pub(super) closing: Option<DisconnectReason>,
     /// Whether the world was told that it is connected.
@@ -108,6 +110,7 @@ impl Peers {
     pub(super) fn connect(&mut self, peer: PeerId, now: Instant) -> &mut PeerState {
         let state = self.peers.entry(peer).or_insert_with(|| PeerState {
             name: name(&peer),
+            address: None,
             closing: None,
             reported: false,
             identified: false,

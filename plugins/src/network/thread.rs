@@ -89,7 +89,7 @@ pub(super) fn start(
 ) -> Result<(NetworkThread, LocalNode), NetworkError> {
     let counters = Arc::clone(&measures.counters);
     config.check()?;
-    let key = identity::keypair(*config.key.secret())?;
+    let key = identity::keypair(*config.key.bytes())?;
     limits::check();
     let (outbound, inbox) = mpsc::channel(MAX_OUTBOUND);
     let (started, starts) = std_mpsc::sync_channel(1);

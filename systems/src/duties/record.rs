@@ -9,7 +9,8 @@ use quintet_components::{
 
 /// Notes that a duty was done.
 pub fn note_done(world: &mut World, slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) {
-    record(world, slot, duty, &[validator], DutyOutcome::Done);
+    let late_ms = record(world, slot, duty, &[validator], DutyOutcome::Done);
+    tracing::debug!(slot, late_ms, validator, "done: {}", duty.name());
 }
 
 /// Notes that a validator's duty, or the node's, was missed. A missed proposal is an error in the

@@ -19,7 +19,7 @@ use quintet_components::{
 };
 use tree_hash::TreeHash;
 
-use super::{pool, validate_attestation};
+use super::{pool, seen::SeenVotes, validate_attestation};
 use crate::{
     aggregation::session::note_vote,
     verification::{Proofs, SignatureCheck, Signatures, verify_aggregate},
@@ -34,6 +34,9 @@ pub const MAX_PENDING_AGGREGATES: usize = 512;
 pub const ATTESTATION_BATCH: usize = 64;
 /// Tasks of each kind under way at once, so that a flood of votes leaves the pool to blocks.
 pub const MAX_TASKS_UNDER_WAY: usize = 2;
+
+/// A vote that the same validator has given before, with whatever signature.
+const KNOWN_VOTE: Verdict = Verdict::Ignored("known vote");
 
 /// What is on its way into a pool.
 #[derive(Clone)]
@@ -102,12 +105,16 @@ pub fn admit_attestations(
     mut checks: ResMut<AttestationChecks>,
     (mut judged, mut waiting): (MessageWriter<InputJudged>, Option<ResMut<WaitingVotes>>),
     (tree, registry): (Res<BlockTree>, Res<Registry>),
-    (preset, is_aggregator): (Res<SignaturePreset>, Res<IsAggregator>),
+    (preset, is_aggregator, seen): (Res<SignaturePreset>, Res<IsAggregator>, Res<SeenVotes>),
     (now, metrics): (Res<CurrentInterval>, Option<Res<Metrics>>),
 ) {
     let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
         let AttestationReceived { id, attestation } = message;
+        if seen.contains(attestation) {
+            judged.write(InputJudged { id: *id, verdict: KNOWN_VOTE });
+            continue;
+        }
         let began = Instant::now();
         let mut checked = check_attestation(attestation, &tree, &registry, *preset, now.count);
         let took = began.elapsed();
@@ -274,6 +281,7 @@ pub fn commit_attestations(world: &mut World) {
                 Some(false) => Verdict::Rejected(RejectionReason::InvalidSignature.because(
                     format!("validator {} at slot {}", vote.validator_index, vote.data.slot),
                 )),
+                Some(true) if !world.resource_mut::<SeenVotes>().insert(&vote) => KNOWN_VOTE,
                 Some(true) => {
                     if keep {
                         let signature = vote.signature.clone();

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod pool;
 pub mod resume;
 pub mod safe_target;
+pub mod seen;
 pub mod validation;
 
 pub use anchor::set_anchor;

@@ -2,6 +2,7 @@
 //! allocates.
 
 pub mod identity;
+pub mod key;
 pub mod message_id;
 pub mod record;
 pub mod snappy;

@@ -1,8 +1,13 @@
 //! Node records (ENR): where a node is and who it is, signed by itself.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
-use enr::{Enr, EnrPublicKey, k256::ecdsa::SigningKey};
+use alloy_primitives::keccak256;
+use alloy_rlp::{Decodable, Encodable, Header};
+use enr::{
+    Enr, EnrPublicKey,
+    k256::ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner},
+};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 use super::identity::{KeyType, peer_id};
@@ -18,7 +23,7 @@ const MAX_TEXT_CHARS: usize = 4 + (MAX_RECORD_BYTES * 4).div_ceil(3);
 pub struct RecordError(pub String);
 
 /// A node record with a valid signature.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRecord(Enr<SigningKey>);
 
 impl NodeRecord {
@@ -37,24 +42,43 @@ impl NodeRecord {
         text.parse().map(Self).map_err(RecordError)
     }
 
-    /// Makes a record for a node at this address.
+    /// Makes a record for a node that QUIC reaches at this address. The same key, address and port
+    /// give the same record, so that a network is written again byte for byte.
     ///
     /// # Errors
     /// [`RecordError`] when the secret is no key.
     pub fn build(secret: &[u8; 32], ip: IpAddr, quic_port: u16) -> Result<Self, RecordError> {
-        let key = SigningKey::from_slice(secret).map_err(|error| RecordError(error.to_string()))?;
-        let quic = if ip.is_ipv4() { "quic" } else { "quic6" };
-        Enr::builder()
-            .ip(ip)
-            .add_value(quic, &quic_port)
-            .build(&key)
-            .map(Self)
-            .map_err(|error| RecordError(error.to_string()))
-    }
-
-    /// Its text.
-    pub fn text(&self) -> String {
-        self.0.to_base64()
+        let wrong = |error: &dyn fmt::Display| RecordError(error.to_string());
+        let key = SigningKey::from_slice(secret).map_err(|error| wrong(&error))?;
+        let public = key.verifying_key().to_sec1_point(true);
+        let (ip_name, ip, quic_name) = match ip {
+            IpAddr::V4(ip) => ("ip", ip.octets().to_vec(), "quic"),
+            IpAddr::V6(ip) => ("ip6", ip.octets().to_vec(), "quic6"),
+        };
+        // What is signed, in the order of its names. The crate that reads records signs them with
+        // chance in it.
+        let items: [&dyn Encodable; 9] = [
+            &1_u64,
+            &"id",
+            &"v4",
+            &ip_name,
+            &ip.as_slice(),
+            &quic_name,
+            &quic_port,
+            &"secp256k1",
+            &public.as_bytes(),
+        ];
+        let mut content = Vec::new();
+        for item in items {
+            item.encode(&mut content);
+        }
+        let hash = keccak256(list(&content));
+        let signature: Signature =
+            key.sign_prehash(hash.as_slice()).map_err(|error| wrong(&error))?;
+        let mut signed = Vec::new();
+        signature.to_bytes().as_slice().encode(&mut signed);
+        signed.extend_from_slice(&content);
+        Enr::decode(&mut list(&signed).as_slice()).map(Self).map_err(|error| wrong(&error))
     }
 
     /// Its sequence number.
@@ -82,6 +106,22 @@ impl NodeRecord {
         self.0.ip4()
     }
 
+    /// Where the node is.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.0.ip4().map(IpAddr::V4).or_else(|| self.0.ip6().map(IpAddr::V6))
+    }
+
+    /// Where QUIC reaches the node: for an IPv4 address the `quic` port or else the `udp` port; for an
+    /// IPv6 address `quic6`, else `quic`, which some writers use for both, else `udp6`.
+    pub fn quic_port(&self) -> Option<u16> {
+        let port = |key: &str| self.0.get_decodable::<u16>(key).and_then(Result::ok);
+        if self.0.ip4().is_some() {
+            port("quic").or_else(|| self.0.udp4())
+        } else {
+            port("quic6").or_else(|| port("quic")).or_else(|| self.0.udp6())
+        }
+    }
+
     /// The UDP port of discovery.
     pub fn udp_port(&self) -> Option<u16> {
         self.0.udp4()
@@ -97,20 +137,35 @@ impl NodeRecord {
         peer_id(KeyType::Secp256k1, &self.public_key())
     }
 
-    /// Where QUIC reaches the node: its `quic` port, or else its `udp` port.
+    /// Where QUIC reaches the node.
     ///
     /// # Errors
     /// [`RecordError`] when the record says no address or no port.
     pub fn multiaddr(&self) -> Result<Multiaddr, RecordError> {
-        let port = |key: &str| self.0.get_decodable::<u16>(key).and_then(Result::ok);
-        let (ip, port): (Protocol<'_>, _) = if let Some(ip) = self.0.ip4() {
-            (ip.into(), port("quic").or_else(|| self.0.udp4()))
-        } else if let Some(ip) = self.0.ip6() {
-            (ip.into(), port("quic6").or_else(|| self.0.udp6()))
-        } else {
-            return Err(RecordError("no ip".into()));
-        };
-        let port = port.ok_or_else(|| RecordError("no quic port".into()))?;
-        Ok(Multiaddr::empty().with(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
+        let ip = self.ip().ok_or_else(|| RecordError("no ip".into()))?;
+        let port = self.quic_port().ok_or_else(|| RecordError("no quic port".into()))?;
+        Ok(Multiaddr::from(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
     }
+}
+
+impl fmt::Display for NodeRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_base64())
+    }
+}
+
+impl FromStr for NodeRecord {
+    type Err = RecordError;
+
+    fn from_str(text: &str) -> Result<Self, RecordError> {
+        Self::parse(text)
+    }
+}
+
+/// A list in RLP of items that are encoded already.
+fn list(items: &[u8]) -> Vec<u8> {
+    let mut list = Vec::new();
+    Header { list: true, payload_length: items.len() }.encode(&mut list);
+    list.extend_from_slice(items);
+    list
 }

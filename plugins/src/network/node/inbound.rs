@@ -97,6 +97,7 @@ impl Node {
         self.counters.connected.increment();
         let state = self.peers.connect(peer, Instant::now());
         state.begin();
+        state.address = Some(endpoint.get_remote_address().clone());
         let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
         tracing::debug!(%peer, ?direction, "connected");
         self.events.push_back(PeerEvent::Connected {

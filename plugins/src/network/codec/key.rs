@@ -1,0 +1,128 @@
+//! A node's secret key, and the record that it signs.
+
+use std::{
+    fmt, fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use enr::k256::ecdsa::SigningKey;
+use quintet_components::network;
+
+use super::{
+    identity::{self, KeyError},
+    record::{NodeRecord, RecordError},
+};
+
+/// The largest key file that is read: 64 digits and room around them.
+const MAX_FILE_BYTES: u64 = 1024;
+
+/// A node's secp256k1 secret key, which its peer id is made of. Its text form says nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeKey([u8; 32]);
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeKey(…)")
+    }
+}
+
+/// Why a file holds no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read.
+    #[error("cannot read the node key {}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is another file.
+    #[error("the node key {} holds no key: {error}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        error: KeyError,
+    },
+}
+
+impl NodeKey {
+    /// A key of these bytes.
+    ///
+    /// # Errors
+    /// [`KeyError`] for zero and for numbers beyond the curve's order.
+    pub fn new(bytes: [u8; 32]) -> Result<Self, KeyError> {
+        SigningKey::from_slice(&bytes).map_err(|_| KeyError)?;
+        Ok(Self(bytes))
+    }
+
+    /// Reads a key's file: 64 hex digits, with or without `0x`, and white space around them.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], which names the file.
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
+        let failed = |error| KeyFileError::Io { path: path.into(), error };
+        let mut text = String::new();
+        let file = fs::File::open(path).map_err(failed)?;
+        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES), &mut text)
+            .map_err(failed)?;
+        text.parse().map_err(|error| KeyFileError::Content { path: path.into(), error })
+    }
+
+    /// The id by which peers know the node.
+    pub fn peer_id(&self) -> network::PeerId {
+        let key = identity::keypair(self.0).expect("it was checked when it was made");
+        network::PeerId(key.public().to_peer_id().to_base58().into())
+    }
+
+    /// Its bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Its hex digits without `0x`, as its file has them.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The record of a node that QUIC reaches at this address; the same for the same address.
+    ///
+    /// # Errors
+    /// [`RecordError`] when it cannot be signed.
+    pub fn record(&self, ip: IpAddr, quic_port: u16) -> Result<NodeRecord, RecordError> {
+        NodeRecord::build(&self.0, ip, quic_port)
+    }
+}
+
+impl FromStr for NodeKey {
+    type Err = KeyError;
+
+    /// Reads a key's hex digits.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::new(identity::parse_secret(text)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_read_or_named_in_the_error() {
+        let path = std::env::temp_dir().join(format!("quintet-node-key-{}", std::process::id()));
+        let missing = NodeKey::read(&path).expect_err("not there");
+        assert!(missing.to_string().contains(&path.display().to_string()), "{missing}");
+        let key = NodeKey::new([10; 32]).expect("a key");
+        fs::write(&path, format!("0x{}\n", key.to_hex())).expect("writes");
+        assert_eq!(NodeKey::read(&path).ok(), Some(key));
+        for text in ["0a", &"00".repeat(32), &"ff".repeat(32)] {
+            fs::write(&path, text).expect("writes");
+            let wrong = NodeKey::read(&path).expect_err("no key").to_string();
+            assert!(wrong.contains("64 hex digits"), "{wrong}");
+        }
+        fs::remove_file(&path).expect("removes");
+    }
+}
