@@ -49,7 +49,7 @@ impl PoolShown<'_, '_> {
         let of_slot = self.votes.iter().filter(|(vote, ..)| vote.data.slot == slot);
         of_slot
             .filter_map(|(_, payloads, _)| payloads)
-            .flat_map(|payloads| payloads.iter())
+            .flat_map(RelationshipTarget::iter)
             .filter_map(|payload| self.payloads.get(payload).ok())
             .filter(|(_, phase)| **phase == Phase::New)
             .fold(AggregationBits::default(), |all, (payload, _)| {
@@ -62,7 +62,7 @@ impl PoolShown<'_, '_> {
         let of_slot = self.votes.iter().filter(|(vote, ..)| vote.data.slot == slot);
         let signers: Vec<_> = of_slot
             .filter_map(|(_, _, signatures)| signatures)
-            .flat_map(|signatures| signatures.iter())
+            .flat_map(RelationshipTarget::iter)
             .filter_map(|signature| self.signatures.get(signature).ok())
             .map(|signature| signature.validator_index)
             .collect();
