@@ -11,7 +11,7 @@ use quintet_components::{
     prover::{ProverJob, ProverKind, ProverLimits, ProverStatus, ProverTimes},
     votes::{Known, New, Own, Payload, PayloadOf, Phase, Signed, Vote},
 };
-use quintet_plugins::ReaggregationPlugin;
+use quintet_plugins::{MetricsPlugin, ReaggregationPlugin};
 use quintet_systems::{fork_choice::pool, production::produce_attestation_data};
 
 use crate::support::{
@@ -83,6 +83,7 @@ impl Aggregator {
         let prover = VirtualProver::default();
         let mut setup = Setup::new(chain::genesis(options.validators))
             .accepting_signatures()
+            .with(|app| _ = app.add_plugins(MetricsPlugin::default()))
             .tasks_on(prover.clone());
         setup.proofs = Arc::new(prover.proofs());
         setup.prover = ProverLimits {

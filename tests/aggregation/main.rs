@@ -12,6 +12,7 @@ mod early;
 mod flood;
 mod identity;
 mod model;
+mod outcomes;
 mod pools;
 mod scheduler;
 mod shutdown;

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use quintet_components::metrics::MetricsRegistry;
 
-use crate::{network::network, scrape::Scrape, shared_list};
+use crate::{
+    faults,
+    network::{network, run, turn},
+    quic, shared_list,
+    support::scrape::Scrape,
+};
 
 #[test]
 fn the_list_has_its_fifty_seven_metrics() {
@@ -103,4 +108,25 @@ fn every_own_metric_is_in_the_book_and_nothing_else() {
         "quintet_network_events_total",
     ]);
     assert_eq!(own, named);
+}
+
+/// A metric that is there and never told of anything is worse than none.
+#[test]
+fn every_shared_metric_moves_in_some_scenario() {
+    let mut nodes = network();
+    run(&mut nodes, 0, 11, |_| false);
+    let mut scrapes = Vec::new();
+    for count in 60..65 {
+        turn(&mut nodes, count, |_| false);
+        scrapes.extend(nodes.iter().map(Scrape::of));
+    }
+    scrapes.extend(faults::faults());
+    scrapes.extend(quic::meeting());
+    let still: Vec<String> = shared_list::read()
+        .into_iter()
+        .map(|listed| listed.name)
+        .filter(|name| scrapes.iter().all(|scrape| scrape.total(name) == 0.0))
+        .collect();
+    // Everybody votes on the first subnet here, whose number is zero.
+    assert_eq!(still, ["lean_attestation_committee_subnet"]);
 }

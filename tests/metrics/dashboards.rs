@@ -14,7 +14,7 @@ use quintet_plugins::PeerNames;
 use crate::{
     network::{network, run},
     quic,
-    scrape::Scrape,
+    support::scrape::Scrape,
 };
 
 fn assets() -> PathBuf {

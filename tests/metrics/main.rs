@@ -8,8 +8,8 @@ mod support;
 
 mod contract;
 mod dashboards;
+mod faults;
 mod network;
 mod quic;
-mod scrape;
 mod shared_list;
 mod warnings;

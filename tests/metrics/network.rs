@@ -25,7 +25,7 @@ use quintet_plugins::{
 };
 use quintet_systems::transition::{anchor_block, generate_genesis};
 
-use crate::scrape::Scrape;
+use crate::support::scrape::Scrape;
 
 const VALIDATORS: u64 = 4;
 
@@ -81,12 +81,17 @@ fn node(index: u64, pair: KeyPair, state: Arc<State>, hub: &LoopbackHub) -> App 
 /// between.
 pub fn run(nodes: &mut [App], from_slot: u64, to_slot: u64, asleep: impl Fn(usize) -> bool) {
     for count in from_slot * INTERVALS_PER_SLOT + 1..(to_slot + 1) * INTERVALS_PER_SLOT {
-        for _ in 0..4 {
-            for (_, node) in nodes.iter_mut().enumerate().filter(|(index, _)| !asleep(*index)) {
-                let now_ms = node.world().resource::<SlotClock>().interval_start_ms(count);
-                node.world_mut().resource_mut::<UnixTime>().now_ms = now_ms;
-                node.update();
-            }
+        turn(nodes, count, &asleep);
+    }
+}
+
+/// Turns every clock that is awake to an interval, with a few updates.
+pub fn turn(nodes: &mut [App], count: u64, asleep: impl Fn(usize) -> bool) {
+    for _ in 0..4 {
+        for (_, node) in nodes.iter_mut().enumerate().filter(|(index, _)| !asleep(*index)) {
+            let now_ms = node.world().resource::<SlotClock>().interval_start_ms(count);
+            node.world_mut().resource_mut::<UnixTime>().now_ms = now_ms;
+            node.update();
         }
     }
 }

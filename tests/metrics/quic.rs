@@ -1,15 +1,24 @@
 //! What two nodes over QUIC measure of each other.
 
-use quintet_components::network::{DisconnectReason, NetworkCommand};
-use quintet_plugins::{MetricsPlugin, PeerNames};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crate::{
+use quintet_components::{
+    containers::{AttestationData, Checkpoint},
+    duties::AttestationProduced,
+    messages::AggregateProduced,
+    network::{DisconnectReason, NetworkCommand},
+};
+use quintet_plugins::{MetricsPlugin, PeerNames};
+use tree_hash::TreeHash;
+
+use crate::support::{
+    chain,
+    networked::{Blockchain, Networked, PATIENCE, run_until},
+    node::Setup,
     scrape::Scrape,
-    support::{
-        chain,
-        networked::{Blockchain, Networked, run_until},
-        node::Setup,
-    },
 };
 
 /// A node that measures; it knows these peers by name.
@@ -26,6 +35,12 @@ fn scrape(node: &Networked) -> Scrape {
 
 #[test]
 fn peers_gossip_and_ends_of_connections_are_counted() {
+    meeting();
+}
+
+/// Two nodes meet, hand each other a block, a vote and an aggregate, and part. What both say while
+/// they are connected and after it.
+pub fn meeting() -> Vec<Scrape> {
     let chain = Blockchain::grow(4, 3, 0);
     let mut a = start(1, &[], PeerNames::default());
     let names = PeerNames::new([(a.local.peer.clone(), "ream_7".to_owned())]);
@@ -69,6 +84,13 @@ fn peers_gossip_and_ends_of_connections_are_counted() {
     };
     assert!(sent(&scrape(&b)) >= 1.0);
 
+    publish_vote_and_aggregate(&chain, &mut a, &mut b);
+    run_until([&mut a, &mut b], "the block is stored", |[a, _]| {
+        scrape(a).value("quintet_storage_blocks_total") == 1.0
+    });
+    assert!(scrape(&a).value("quintet_storage_batch_seconds") >= 1.0);
+    let mut scrapes = vec![scrape(&a), scrape(&b)];
+
     let (peer, reason) = (a.local.peer.clone(), DisconnectReason::WrongChain);
     let command = NetworkCommand::Disconnect { peer, reason, ban: true };
     b.node.world().write_message(command);
@@ -84,6 +106,37 @@ fn peers_gossip_and_ends_of_connections_are_counted() {
     run_until([&mut a, &mut b], "the mesh is empty", |[a, b]| {
         [a, b].iter().all(|node| client(node, "lean_gossip_mesh_peers").is_empty())
     });
+    scrapes.extend([scrape(&a), scrape(&b)]);
+    scrapes
+}
+
+/// A vote and an aggregate of the second node arrive at the first.
+fn publish_vote_and_aggregate(chain: &Blockchain, a: &mut Networked, b: &mut Networked) {
+    let source = Checkpoint { root: chain.anchor.block.tree_hash_root(), slot: 0 };
+    let head = Checkpoint { root: chain.at(1).0, slot: 1 };
+    let data = AttestationData { slot: 1, head, target: head, source };
+    let vote = Arc::new(chain::vote(data, 2));
+    let aggregate = Arc::new(chain::aggregate(data, &[1, 2]));
+    a.node.world().write_message(NetworkCommand::Subscribe(Arc::from([0])));
+    let came = |node: &Networked, kind: &str| {
+        scrape(node).value(&format!("lean_gossip_{kind}_size_bytes")) >= 1.0
+    };
+    for kind in ["attestation", "aggregation"] {
+        let deadline = Instant::now() + PATIENCE;
+        while !came(a, kind) {
+            assert!(Instant::now() < deadline, "no {kind} came");
+            // Again until the other has subscribed; a message that is known is not sent twice.
+            if kind == "attestation" {
+                b.node.world().write_message(AttestationProduced(Arc::clone(&vote)));
+            } else {
+                b.node.world().write_message(AggregateProduced(Arc::clone(&aggregate)));
+            }
+            for node in [&mut *a, &mut *b] {
+                node.update();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[test]

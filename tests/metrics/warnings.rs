@@ -19,13 +19,11 @@ use quintet_components::{
 use quintet_plugins::{MetricsPlugin, WarningsPlugin};
 use tree_hash::TreeHash;
 
-use crate::{
+use crate::support::{
+    chain,
+    networked::Blockchain,
+    node::{Setup, TestNode},
     scrape::Scrape,
-    support::{
-        chain,
-        networked::Blockchain,
-        node::{Setup, TestNode},
-    },
 };
 
 fn watched(setup: Setup) -> TestNode {

@@ -13,4 +13,5 @@ pub mod networked;
 pub mod node;
 pub mod prover;
 pub mod scrambled;
+pub mod scrape;
 pub mod temp_dir;
