@@ -1,22 +1,113 @@
 //! The devnet.
 
+use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
+
 use clap::Args;
-use quintet_components::preset::SignaturePreset;
+
+use super::keys::KeyArgs;
 
 /// How the devnet looks.
 #[derive(Debug, Args)]
 pub(crate) struct DevnetArgs {
-    /// How many nodes. The first one aggregates.
+    /// How many nodes. As many as there are committees aggregate, from the first on.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) nodes: u16,
     /// How many validators each node has.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) validators_per_node: u16,
+    /// Committees of attestations.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) committees: u64,
     /// Stop after this many slots, with exit code 0 only if every node finalized within 4 slots of
     /// the end. Without it the network runs until it is interrupted.
     #[arg(long)]
     pub(crate) slots: Option<u64>,
-    /// The signature preset: `short`, `production` or `test`.
-    #[arg(long, default_value_t = SignaturePreset::Short)]
-    pub(crate) xmss: SignaturePreset,
+    /// Freeze a node from the start of a slot, for so many slots: `1@20+6`. May be repeated.
+    #[arg(long, value_name = "NODE@SLOT+COUNT")]
+    pub(crate) pause: Vec<Pause>,
+    /// Where the network's folder, the nodes' data and their logs are; a devnet that ran there
+    /// before is replaced.
+    #[arg(long, env = "QUINTET_DEVNET_DIR", default_value = "quintet-devnet", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// The address of all nodes, in 127.0.0.0/8; one with free ports by default.
+    #[arg(long, value_parser = loopback)]
+    pub(crate) ip: Option<Ipv4Addr>,
+    /// Slot 0 is so many seconds after the keys are there; as many as the nodes need by default.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) genesis_delay: Option<u64>,
+    /// What the nodes log; `info` by default, and what a report needs.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) node_log_level: Option<String>,
+    /// Write what the run was like as a table of Markdown: finality, missed slots, sessions, memory,
+    /// processor time, blocks.
+    #[arg(long, value_name = "FILE", requires = "slots")]
+    pub(crate) report: Option<PathBuf>,
+    /// How keys are made; of seed 0 without another one, so that they are made once.
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+}
+
+fn loopback(text: &str) -> Result<Ipv4Addr, String> {
+    let ip: Ipv4Addr = text.parse().map_err(|_| "expected an IPv4 address".to_owned())?;
+    if ip.is_loopback() { Ok(ip) } else { Err("expected an address in 127.0.0.0/8".to_owned()) }
+}
+
+/// Slots in which a node's process is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// The node, counted from 0.
+    pub(crate) node: u16,
+    /// The first slot.
+    pub(crate) slot: u64,
+    /// How many slots.
+    pub(crate) count: u64,
+}
+
+impl Pause {
+    /// Whether the node is stopped in the slot.
+    pub(crate) fn covers(&self, node: u16, slot: u64) -> bool {
+        self.node == node && slot.checked_sub(self.slot).is_some_and(|since| since < self.count)
+    }
+}
+
+impl FromStr for Pause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (node, slots) = text.split_once('@')?;
+            let (slot, count) = slots.split_once('+')?;
+            let node = node.strip_prefix("quintet_").unwrap_or(node);
+            Some(Self {
+                node: node.parse().ok()?,
+                slot: slot.parse().ok()?,
+                count: count.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| "expected NODE@SLOT+COUNT, for example 1@20+6".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_a_node_a_slot_and_a_count() {
+        let pause = Pause { node: 1, slot: 20, count: 6 };
+        assert_eq!("1@20+6".parse(), Ok(pause));
+        assert_eq!("quintet_1@20+6".parse(), Ok(pause));
+        for bad in ["", "1@20", "1+6", "x@20+6", "1@-1+6", "1@20+6+7", "1@20+"] {
+            assert!(bad.parse::<Pause>().is_err_and(|error| error.contains("1@20+6")), "{bad}");
+        }
+        let paused: Vec<u64> = (0..40).filter(|slot| pause.covers(1, *slot)).collect();
+        assert_eq!(paused, [20, 21, 22, 23, 24, 25]);
+        assert!(!pause.covers(0, 20));
+    }
+
+    #[test]
+    fn nodes_stay_on_this_machine() {
+        assert!(loopback("127.1.2.3").is_ok());
+        assert!(loopback("10.0.0.1").is_err() && loopback("::1").is_err());
+    }
 }

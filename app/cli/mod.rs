@@ -7,7 +7,7 @@ mod node;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
-    devnet::DevnetArgs,
+    devnet::{DevnetArgs, Pause},
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a network of nodes in this process and watch it finalize.
+    /// Run a network of nodes on this machine and watch it finalize.
     Devnet(DevnetArgs),
     /// Write the folder of a new network: genesis, nodes and keys.
     Genesis(GenesisArgs),

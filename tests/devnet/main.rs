@@ -8,6 +8,7 @@
 
 mod clock;
 mod command;
+mod devnet;
 #[path = "../support/folder.rs"]
 mod folder;
 mod network;

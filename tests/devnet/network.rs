@@ -125,7 +125,7 @@ impl Network {
 }
 
 /// An address that no other network of this test run has.
-fn own_ip() -> Ipv4Addr {
+pub fn own_ip() -> Ipv4Addr {
     static CALLS: AtomicU8 = AtomicU8::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let [_, _, high, low] = std::process::id().to_be_bytes();

@@ -53,6 +53,9 @@ use self::{
     thread::{NetworkThread, Outbound},
 };
 
+/// The log's target for when blocks go out and come in.
+const BLOCKS_TARGET: &str = "quintet_blocks";
+
 /// Who this node is to others, and where.
 #[derive(Resource, Clone, Debug, PartialEq, Eq)]
 pub struct LocalNode {
@@ -163,6 +166,7 @@ fn publish(
     mut attestations: MessageReader<AttestationProduced>,
 ) {
     for BlockProduced(block) in blocks.read() {
+        tracing::debug!(target: BLOCKS_TARGET, slot = block.block.slot, "block published");
         thread.send(Outbound::Publish(Content::Block(Arc::clone(block))));
     }
     for AggregateProduced(aggregate) in aggregates.read() {

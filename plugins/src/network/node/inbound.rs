@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{MAX_WAITING_EVENTS, Node};
 use crate::network::{
+    BLOCKS_TARGET,
     behaviour::BehaviourEvent,
     codec::{topic::Topic, wire::cut},
     gossip::{Content, Waiting},
@@ -177,6 +178,10 @@ impl Node {
                 return;
             }
         };
+        if let Content::Block(block) = &content {
+            let slot = block.block.slot;
+            tracing::debug!(target: BLOCKS_TARGET, slot, peer = %source, "block received");
+        }
         let id = self.verdicts.wait(waiting, Instant::now());
         if !self.offer(id, content)
             && let Some(waiting) = self.verdicts.take(id)

@@ -1,0 +1,50 @@
+//! A network of node processes on this machine.
+//!
+//! `folder` makes the network's folder on ports that `ports` found; `process` is a node;
+//! `pauses` stops and continues them; `status` asks them how they are; `table` and `lines` show
+//! it; `log` and `usage` are what a `report` is made of; `run` holds it together.
+
+mod folder;
+mod lines;
+mod log;
+mod ports;
+mod process;
+mod report;
+mod run;
+mod status;
+mod table;
+mod usage;
+
+use std::{error::Error, process::ExitCode, sync::Arc};
+
+use self::run::{Outcome, Signals};
+use crate::cli::DevnetArgs;
+
+type Failure = Box<dyn Error>;
+
+/// Runs the network until it has ended or is asked to stop.
+pub(crate) fn run(arguments: &DevnetArgs) -> ExitCode {
+    match begin(arguments) {
+        Ok(Outcome::Stopped | Outcome::Finalized) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(Outcome::Behind(reason)) => {
+            eprintln!("the devnet failed: {reason}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("the devnet failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(arguments: &DevnetArgs) -> Result<Outcome, Failure> {
+    if let Some(pause) = arguments.pause.iter().find(|pause| pause.node >= arguments.nodes) {
+        return Err(format!("--pause: there is no node {}", pause.node).into());
+    }
+    let signals = Arc::new(Signals::default());
+    let handler = Arc::clone(&signals);
+    ctrlc::set_handler(move || handler.receive())?;
+    let devnet = folder::make(arguments, &signals)?;
+    run::run(&devnet, arguments, &signals)
+}
