@@ -11,10 +11,11 @@ export PATH := $(QUINTET_TOOLS)/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/b
 
 ARGS ?=
 KILLS ?= 200
+SOAK_DIR ?= $(or $(CARGO_TARGET_DIR),target)/soak
 # In CI the committed Cargo.lock has to be the one that is built.
 LOCKED := $(if $(CI),--locked)
 
-.PHONY: help setup lint-tools devnet test test-crash lint bench
+.PHONY: help setup lint-tools devnet soak test test-crash lint bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,12 @@ lint-tools: setup ## install the pinned lint tools
 
 devnet: setup ## run a local devnet
 	cargo run --release $(LOCKED) -- devnet $(ARGS)
+
+# QUINTET names a binary that is built already.
+# The pauses of the run that ours is compared with: the aggregator, a follower, half of the network.
+soak: setup ## run a devnet for 200 slots with three pauses, and print what it was like
+	$(or $(QUINTET),cargo run --release $(LOCKED) --) devnet --slots 200 --pause 0@50+6 --pause 3@90+6 \
+	    --pause 2@130+8 --pause 3@130+8 --data-dir $(SOAK_DIR) --report $(SOAK_DIR)/report.md $(ARGS)
 
 test: ## run every test, doc tests included
 	@bash .ci/setup test

@@ -121,6 +121,9 @@ pub trait Signer: Send + Sync + 'static {
 #[derive(Resource, Clone)]
 pub struct Signing(pub Arc<dyn Signer>);
 
+/// The log's target for when blocks are built, go out and come in: at level debug.
+pub const BLOCKS_LOG: &str = "quintet_blocks";
+
 /// This node proposed a block.
 #[derive(Message, Clone, Debug)]
 pub struct BlockProduced(pub Arc<SignedBlock>);

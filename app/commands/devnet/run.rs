@@ -317,7 +317,7 @@ fn until_next_ask(genesis_ms: u64, now_ms: u64) -> Duration {
 struct Screen {
     title: String,
     table: Option<LiveTable>,
-    foot: String,
+    foot: [String; 2],
     /// The slot that has been printed last, where there is no table.
     printed: Option<Slot>,
 }
@@ -330,9 +330,9 @@ impl Screen {
             devnet.nodes.iter().map(|node| node.validators.len()).sum::<usize>(),
             devnet.preset
         );
-        let place = format!(
-            "logs in {}, API of quintet_0 at http://{}:{}",
-            devnet.logs().display(),
+        let logs = format!("logs in {}", devnet.logs().display());
+        let api = format!(
+            "API of quintet_0 at http://{}:{}",
             devnet.ip,
             devnet.nodes.first().map_or(0, |node| node.api_port)
         );
@@ -341,16 +341,14 @@ impl Screen {
             .is_terminal()
             .then(|| LiveTable::new(devnet.nodes.len()))
             .and_then(Result::ok);
-        let foot = match arguments.slots {
+        if table.is_none() {
+            println!("{title}\n{logs}\n{api}\n{}", lines::head());
+        }
+        let end = match arguments.slots {
             Some(slots) => format!("ends after slot {slots}; Ctrl-C stops it now"),
             None => "Ctrl-C stops it".to_owned(),
         };
-        if table.is_none() {
-            println!("{title}\n{place}\n{}", lines::head());
-        } else {
-            return Self { title, table, foot: format!("{foot}; {place}"), printed: None };
-        }
-        Self { title, table, foot, printed: None }
+        Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None }
     }
 
     fn show(&mut self, now_ms: u64, clock: &SlotClock, views: &[NodeView]) {

@@ -13,8 +13,8 @@ use ratatui::{
 
 use super::status::{Condition, NodeView};
 
-/// Lines beside the nodes': title, clock, head of the table, warning, foot.
-const OTHER_LINES: u16 = 5;
+/// Lines beside the nodes': title, clock, head of the table, warning, two of the foot.
+const OTHER_LINES: u16 = 6;
 /// Nodes that are drawn at most.
 const MAX_ROWS: usize = 32;
 
@@ -25,8 +25,8 @@ pub(super) struct Picture<'a> {
     /// Slot and interval, or how long until there is one.
     pub(super) clock: &'a str,
     pub(super) nodes: &'a [NodeView],
-    /// What the user may do.
-    pub(super) foot: &'a str,
+    /// Where things are, and what the user may do.
+    pub(super) foot: [&'a str; 2],
 }
 
 /// A table in the terminal below what is there.
@@ -66,7 +66,7 @@ fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
         Constraint::Length(1),
         Constraint::Length(rows + 1),
         Constraint::Length(1),
-        Constraint::Length(1),
+        Constraint::Length(2),
     ])
     .areas(frame.area());
     frame.render_widget(Paragraph::new(picture.title).bold(), title);
@@ -75,7 +75,7 @@ fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     if let Some(line) = warning_line(picture.nodes) {
         frame.render_widget(Paragraph::new(line), warning);
     }
-    frame.render_widget(Paragraph::new(picture.foot).dim(), foot);
+    frame.render_widget(Paragraph::new(picture.foot.map(Line::from).to_vec()).dim(), foot);
 }
 
 fn nodes(nodes: &[NodeView]) -> Table<'_> {
@@ -175,7 +175,8 @@ mod tests {
     fn lines(width: u16, nodes: &[NodeView]) -> Vec<String> {
         let height = u16::try_from(nodes.len()).expect("few") + OTHER_LINES;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it is memory");
-        let picture = Picture { title: "title", clock: "slot 12, interval 3", nodes, foot: "foot" };
+        let picture =
+            Picture { title: "title", clock: "slot 12, interval 3", nodes, foot: ["logs", "foot"] };
         terminal.draw(|frame| draw(frame, &picture)).expect("it is memory");
         let buffer = terminal.backend().buffer();
         let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
@@ -218,7 +219,7 @@ mod tests {
                 ["quintet_1", "paused", "7990.3", "7990", "7989", "7988", "0", "12", "21"]
             );
             assert_eq!(lines[5], "quintet_1 warns: no aggregator");
-            assert_eq!(lines[6], "foot");
+            assert_eq!(lines[6..], ["logs", "foot"]);
         }
     }
 

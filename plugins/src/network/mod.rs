@@ -31,7 +31,7 @@ use std::{
 use bevy_app::{App, AppExit, Plugin, PostUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced},
+    duties::{AttestationProduced, BLOCKS_LOG, BlockProduced},
     messages::{AggregateProduced, InputJudged},
     metrics::{Metrics, MetricsRegistry},
     network::{MeshPeers, NetworkCommand, PeerId, RequestEvent, RequestFailure},
@@ -52,9 +52,6 @@ use self::{
     metrics::NetworkCollector,
     thread::{NetworkThread, Outbound},
 };
-
-/// The log's target for when blocks go out and come in.
-const BLOCKS_TARGET: &str = "quintet_blocks";
 
 /// Who this node is to others, and where.
 #[derive(Resource, Clone, Debug, PartialEq, Eq)]
@@ -166,7 +163,7 @@ fn publish(
     mut attestations: MessageReader<AttestationProduced>,
 ) {
     for BlockProduced(block) in blocks.read() {
-        tracing::debug!(target: BLOCKS_TARGET, slot = block.block.slot, "block published");
+        tracing::debug!(target: BLOCKS_LOG, slot = block.block.slot, "block published");
         thread.send(Outbound::Publish(Content::Block(Arc::clone(block))));
     }
     for AggregateProduced(aggregate) in aggregates.read() {

@@ -1,9 +1,11 @@
 //! The work of a proposal, off the loop: a block is built, then signed and proved.
 
+use std::time::Instant;
+
 use quintet_components::{
     chain::Registry,
     containers::{MultiMessageAggregate, SignedBlock},
-    duties::{MissReason, Role, Signing},
+    duties::{BLOCKS_LOG, MissReason, Role, Signing},
     prover::ProverStatus,
     task::TaskPanic,
 };
@@ -52,10 +54,14 @@ pub(super) type Signed = Result<SignedBlock, Failure>;
 
 /// Builds the block: everything but what needs the proposer's signature.
 pub(super) fn build(inputs: &BlockInputs, proofs: &dyn ProofSystem, cancel: &CancelToken) -> Built {
-    build_block(inputs, proofs, cancel).map_err(|error| match error {
+    let begin = Instant::now();
+    let built = build_block(inputs, proofs, cancel).map_err(|error| match error {
         BuildError::Rejected(rejection) => Failure::new(MissReason::NotAllowed, rejection),
         BuildError::Prove(error) => error.into(),
-    })
+    });
+    let built_ms = begin.elapsed().as_secs_f64() * 1000.0;
+    tracing::debug!(target: BLOCKS_LOG, slot = inputs.slot, built_ms, "block built");
+    built
 }
 
 /// Signs a block, proves the signature, and merges it with the proofs of the block's votes.

@@ -8,6 +8,7 @@ use libp2p::{
     swarm::{ConnectionError, SwarmEvent},
 };
 use quintet_components::{
+    duties::BLOCKS_LOG,
     messages::{AggregateReceived, AttestationReceived, BlockReceived, InputId, Verdict},
     metrics::ConnectionResult,
     network::{Direction, DisconnectReason, InboundRequestId, PeerEvent, RequestFailure},
@@ -16,7 +17,6 @@ use tokio::time::Instant;
 
 use super::{MAX_WAITING_EVENTS, Node};
 use crate::network::{
-    BLOCKS_TARGET,
     behaviour::BehaviourEvent,
     codec::{topic::Topic, wire::cut},
     gossip::{Content, Waiting},
@@ -180,7 +180,7 @@ impl Node {
         };
         if let Content::Block(block) = &content {
             let slot = block.block.slot;
-            tracing::debug!(target: BLOCKS_TARGET, slot, peer = %source, "block received");
+            tracing::debug!(target: BLOCKS_LOG, slot, peer = %source, "block received");
         }
         let id = self.verdicts.wait(waiting, Instant::now());
         if !self.offer(id, content)
