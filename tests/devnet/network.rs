@@ -61,6 +61,10 @@ impl Network {
         Self { folder, ip, genesis_time }
     }
 
+    pub fn ip(&self) -> Ipv4Addr {
+        self.ip
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -36,3 +36,20 @@ fn a_node_without_validators_follows_the_chain_from_genesis() {
         event["message"].as_str().is_some_and(|message| message.contains("the node observes"))
     }));
 }
+
+#[test]
+fn a_late_observer_begins_at_a_checkpoint_and_follows() {
+    let network = Network::make("checkpoint", Plan::default());
+    let mut all = network.start_all(4);
+    network.wait_for(9);
+    let mut command = network.command(None);
+    command.args(["--checkpoint-sync-url", &format!("http://{}:5051", network.ip())]);
+    all.push(network.run("observer", command));
+    network.wait_for_end(15);
+    assert_finalized_within(&all, 15, LAG_SLOTS);
+    assert_safe(&all.iter().collect::<Vec<_>>());
+    let observer = all.last().expect("it was added");
+    // What it tells of its first slot was finalized before it was there.
+    let first = observer.slots().into_iter().next().expect("it tells of slots");
+    assert!(first.slot >= 8 && first.finalized >= 4, "{first:?}\n{}", observer.tail());
+}
