@@ -368,7 +368,8 @@ impl Screen {
             Some(until) if until > 0 => format!("slot 0 in {} s", until.div_ceil(1000)),
             _ => format!("slot {slot}, interval {}", count % INTERVALS_PER_SLOT),
         };
-        let picture = Picture { title: &self.title, clock: &clock, nodes: views, foot: &self.foot };
+        let foot = self.foot.each_ref().map(String::as_str);
+        let picture = Picture { title: &self.title, clock: &clock, nodes: views, foot };
         if table.draw(&picture).is_err() {
             // The terminal is gone; the network is not.
             self.table = None;
