@@ -1,7 +1,7 @@
 //! A client that keeps its chain in memory instead of on a disk: for a test network, or a node whose
 //! state nobody needs tomorrow.
 //!
-//! The store is behind the same resources as RocksDB's, so that sync and HTTP serve from it, and a
+//! The store is behind the same resources as `RocksDB`'s, so that sync and HTTP serve from it, and a
 //! second node in the process goes on where the first one ended. The clock is turned by hand.
 //!
 //! ```console
