@@ -111,7 +111,7 @@ pub fn admit_attestations(
     let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
         let AttestationReceived { id, attestation } = message;
-        if seen.contains(attestation) {
+        if seen.contains(attestation, is_aggregator.0) {
             judged.write(InputJudged { id: *id, verdict: KNOWN_VOTE });
             continue;
         }
@@ -281,7 +281,7 @@ pub fn commit_attestations(world: &mut World) {
                 Some(false) => Verdict::Rejected(RejectionReason::InvalidSignature.because(
                     format!("validator {} at slot {}", vote.validator_index, vote.data.slot),
                 )),
-                Some(true) if !world.resource_mut::<SeenVotes>().insert(&vote) => KNOWN_VOTE,
+                Some(true) if !world.resource_mut::<SeenVotes>().insert(&vote, keep) => KNOWN_VOTE,
                 Some(true) => {
                     if keep {
                         let signature = vote.signature.clone();
