@@ -159,6 +159,6 @@ fn duties(slot: u64) -> Vec<Value> {
             "reason": missed.then_some("the slot was over"), "late_ms": 1.0})
     };
     let mut all = vec![duty("attest", slot % 16 == 6), duty("aggregate", false)];
-    all.extend((slot % 4 == 0).then(|| duty("propose", false)));
+    all.extend((slot.is_multiple_of(4)).then(|| duty("propose", false)));
     all
 }

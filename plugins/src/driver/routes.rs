@@ -121,15 +121,17 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         }
         let too_large = || {
             let text = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-            Err(failure(StatusCode::PAYLOAD_TOO_LARGE, &text))
+            failure(StatusCode::PAYLOAD_TOO_LARGE, &text)
         };
         // What says that it will be too large need not come.
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-            return too_large();
+            return Err(too_large());
         }
         match Bytes::from_request(request, state).await {
             Ok(body) => Ok(Self(body.into())),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(too_large())
+            }
             Err(_) => Err(failure(StatusCode::BAD_REQUEST, "the body ended early")),
         }
     }
