@@ -246,7 +246,7 @@ fn proofs_of_blocks_are_checked() {
     for (change, reason) in [
         (
             &(|case: &mut Value| {
-                case["signedBlock"]["proof"]["proof"] = json!({"data": "0x00010203"})
+                case["signedBlock"]["proof"]["proof"] = json!({"data": "0x00010203"});
             }) as &dyn Fn(&mut Value),
             "INVALID_BLOCK_PROOF: ",
         ),
