@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through chromedriver by the WebDriver protocol.
+//! A headless Chromium, driven through chromedriver by the `WebDriver` protocol.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

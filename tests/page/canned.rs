@@ -165,7 +165,7 @@ fn the_tree_is_walked_with_the_keyboard() {
     let picked =
         |what: &str| browser.get(&format!("document.querySelector('.item.picked').{what}"));
     browser.press(&[END]);
-    assert_eq!(picked("dataset.slot"), Value::from(browser.get("String(view.overview.head.slot)")));
+    assert_eq!(picked("dataset.slot"), browser.get("String(view.overview.head.slot)"));
     let head = picked("dataset.key");
     browser.press(&[LEFT]);
     assert_ne!(picked("dataset.key"), head);
