@@ -124,15 +124,6 @@ fn slots_outside_the_lifetime_are_refused_and_not_recorded() {
 }
 
 #[test]
-fn a_lifetime_that_ends_soon_is_told() {
-    let place = Place::new("ending");
-    let manager = manager(&place, 0, 128, 0);
-    let expected = [(0, Role::Attester, 28), (0, Role::Proposer, 28)];
-    assert_eq!(manager.ending_soon(100), expected);
-    assert_eq!(manager.validators(), [0]);
-}
-
-#[test]
 fn a_signer_says_how_far_its_keys_reach_and_what_it_was_asked() {
     let place = Place::new("key-status");
     let manager = manager(&place, 0, 128, 0);
@@ -141,6 +132,7 @@ fn a_signer_says_how_far_its_keys_reach_and_what_it_was_asked() {
     let other = SignRequest { message: message(2), ..request(1) };
     assert!(manager.sign_all(&[other]).remove(0).is_err());
     let status = manager.key_status().expect("it has keys");
+    assert_eq!(manager.validators(), [0]);
     assert_eq!((status.keys, status.prepared_until, status.window_slots), (2, 32, 32));
     assert_eq!((status.lifetime_until, status.lifetime_slots), (128, 128));
     assert_eq!((status.signed, status.repeated, status.conflicting), (1, 1, 1));

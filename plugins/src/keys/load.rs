@@ -61,7 +61,6 @@ pub struct LoadProgress {
 /// Keys that were checked against the registry.
 pub struct LoadedKeys {
     pub(super) keys: Vec<WindowedKey>,
-    pub(super) slot: Slot,
 }
 
 /// Why a key was not loaded; each message says what to do.
@@ -242,7 +241,7 @@ pub fn load_keys(
     }
     if errors.is_empty() {
         keys.sort_by_key(|key| (key.index, key.role));
-        Ok(LoadedKeys { keys, slot: options.slot })
+        Ok(LoadedKeys { keys })
     } else {
         errors.sort_by_cached_key(ToString::to_string);
         Err(KeyLoadErrors(errors))

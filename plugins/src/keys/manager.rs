@@ -17,7 +17,7 @@ use quintet_components::{
 use super::{
     guard::{SigningCounts, SigningGuard},
     load::LoadedKeys,
-    window::{WindowWorker, WindowedKey, warn_of_end},
+    window::{WindowWorker, WindowedKey},
 };
 
 /// What the keys are doing.
@@ -54,7 +54,6 @@ impl KeyManager {
     /// Signs with these keys behind this guard.
     pub fn new(loaded: LoadedKeys, guard: SigningGuard) -> Self {
         let keys: Arc<[_]> = loaded.keys.into();
-        keys.iter().for_each(|key| warn_of_end(key, loaded.slot));
         let places = keys.iter().enumerate().map(|(at, key)| ((key.index, key.role), at)).collect();
         let advanced = Arc::new(AtomicU64::new(0));
         let worker = WindowWorker::start(Arc::clone(&keys), Arc::clone(&advanced));
@@ -77,12 +76,6 @@ impl KeyManager {
             waited: self.waited.load(Ordering::Relaxed),
             signing: self.guard.counts(),
         }
-    }
-
-    /// The keys whose lifetime ends within a week of this slot, and the slots that they have left.
-    pub fn ending_soon(&self, slot: Slot) -> Vec<(ValidatorIndex, Role, u64)> {
-        let ending = |key: &WindowedKey| Some((key.index, key.role, key.ending_in(slot)?));
-        self.keys.iter().filter_map(ending).collect()
     }
 
     /// The key of a request, if the slot is in its lifetime.

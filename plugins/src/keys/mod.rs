@@ -23,4 +23,3 @@ pub use make::{
 };
 pub use manager::{KeyManager, KeyStatus};
 pub use memory::{KeyPair, MemoryKeys};
-pub use window::LIFETIME_WARNING_SLOTS;

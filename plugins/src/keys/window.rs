@@ -23,10 +23,6 @@ use quintet_components::{
 /// The part of a bottom tree's slots after which the tree before it is dropped: duties for its
 /// last slots may be late.
 const MARGIN_DIVISOR: u64 = 8;
-/// A key says that its lifetime ends from so many slots before on: a week.
-pub const LIFETIME_WARNING_SLOTS: u64 = 7 * 24 * 900;
-/// Slots between two warnings about the same key: an hour.
-const WARNING_INTERVAL_SLOTS: u64 = 900;
 
 /// A secret key and its window.
 pub(super) struct WindowedKey {
@@ -151,12 +147,6 @@ impl WindowedKey {
             .map_err(|error| SignError::Key(error.to_string()))?;
         Signature::new(bytes).map_err(|error| SignError::Key(error.to_string()))
     }
-
-    /// Slots that are left, when they are few.
-    pub(super) fn ending_in(&self, slot: Slot) -> Option<u64> {
-        let left = self.activation().end.saturating_sub(slot);
-        (left <= LIFETIME_WARNING_SLOTS).then_some(left)
-    }
 }
 
 /// A role as the file names call it.
@@ -243,21 +233,6 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
                     }
                 }
             }
-            if slot.is_multiple_of(WARNING_INTERVAL_SLOTS) {
-                warn_of_end(key, slot);
-            }
         }
-    }
-}
-
-/// Tells the operator when a key's lifetime ends soon.
-pub(super) fn warn_of_end(key: &WindowedKey, slot: Slot) {
-    if let Some(slots) = key.ending_in(slot) {
-        tracing::warn!(
-            index = key.index,
-            role = role_name(key.role),
-            slots,
-            "the key's lifetime ends soon: the validator needs a new key in a new registry"
-        );
     }
 }
