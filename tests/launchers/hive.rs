@@ -114,7 +114,7 @@ fn what_is_not_set_comes_from_the_files() {
         404,
         "no driver"
     );
-    node.wait(ports.metrics(), "/metrics");
+    assert_eq!(node.wait(ports.metrics(), "/metrics").status, 200);
 }
 
 #[test]

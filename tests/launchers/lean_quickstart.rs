@@ -48,7 +48,7 @@ fn check(mut node: Process, ports: &Ports, data: &Path) {
     assert_eq!(told["committee_count"], 2);
     assert_eq!(told["subnets"], json!([0, 1]));
     assert_eq!(told["validators"], json!([0]));
-    node.wait(ports.metrics(), "/metrics");
+    assert_eq!(node.wait(ports.metrics(), "/metrics").status, 200);
     assert!(data.join("chain").is_dir(), "its chain is in {}", data.display());
 }
 

@@ -45,6 +45,9 @@ fn a_network_is_seen_to_finalize_and_to_stall() {
     browser.wait("document.querySelectorAll('#peers tbody td[title]').length === 1");
     browser.wait("view.overview.finalized.slot > 0");
     assert!(browser.number("document.querySelectorAll('.item').length") > 1.0);
+    browser.wait("document.querySelectorAll('#heat i[data-level]').length >= 10");
+    browser.wait("document.querySelectorAll('#sessions rect.job').length > 0");
+    browser.wait("document.getElementById('duties').textContent.includes('done')");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.picture("node-live");
     // Progress without a question from here: events alone bring it.
