@@ -23,6 +23,8 @@ use super::{
 };
 use crate::cli::{DevnetArgs, Pause};
 
+/// Slots after a pause that are measured apart: in them finality has to recover.
+const RECOVERY_SLOTS: u64 = 6;
 /// Between two looks at memory.
 const SAMPLE: Duration = Duration::from_secs(4);
 
@@ -110,7 +112,7 @@ impl Run<'_> {
         row("pauses", self.pauses());
         let (last, calm) = self.lags();
         row("finality lag at the end, in slots", last.to_string());
-        row("finality lag outside pauses, in slots", spread(calm, ""));
+        row("finality lag in calm slots", spread(calm, ""));
         let (inside, outside) = self.missed_slots();
         row("slots without a block, in pauses", inside.to_string());
         row("slots without a block, outside", outside.to_string());
@@ -120,7 +122,7 @@ impl Run<'_> {
         row("warnings and errors logged", list(self.logs.iter().map(|log| log.warnings)));
         row("block built", spread(self.built(), " ms"));
         row("block published after its slot began", spread(self.published(), " ms"));
-        row("block seen by another node after that", spread(self.gossip(), " ms"));
+        row("block seen by another node after that, in calm slots", spread(self.gossip(), " ms"));
         row("resident at the end", self.memory(|used| Some(used.last?.1.resident_bytes)));
         row("resident at most", self.memory(|used| Some(used.most_bytes)));
         row("key files of a node", self.key_files());
@@ -146,16 +148,18 @@ impl Run<'_> {
         self.arguments.pause.iter().any(|pause| pause.covers(pause.node, slot))
     }
 
-    /// The largest lag of any node at the end, and every node's in each slot in which, and in the
-    /// six before which, no node was stopped.
+    /// Whether no node is stopped in the slot or the six before it, in which the network recovers.
+    fn is_calm(&self, slot: Slot) -> bool {
+        (slot.saturating_sub(RECOVERY_SLOTS)..=slot).all(|slot| !self.is_paused(slot))
+    }
+
+    /// The largest lag of any node at the end, and every node's in each calm slot.
     fn lags(&self) -> (u64, Vec<f64>) {
         let lag =
             |slot: Slot, log: &NodeLog| Some(slot - log.slots.get(&slot)?.finalized.min(slot));
         let last = self.logs.iter().map(|log| lag(self.end, log).unwrap_or(self.end)).max();
-        let is_calm =
-            |slot: Slot| (slot.saturating_sub(6)..=slot).all(|slot| !self.is_paused(slot));
         let calm = (4..=self.end)
-            .filter(|slot| is_calm(*slot))
+            .filter(|slot| self.is_calm(*slot))
             .flat_map(|slot| self.logs.iter().filter_map(move |log| lag(slot, log)));
         (last.unwrap_or(self.end), calm.map(|lag| lag as f64).collect())
     }
@@ -196,11 +200,11 @@ impl Run<'_> {
         self.logs.iter().flat_map(|log| log.published_ms.iter().map(after)).collect()
     }
 
-    /// For each block and other node that was not stopped, how long after it was published.
+    /// For each block of a calm slot and each other node, how long after it was published.
     fn gossip(&self) -> Vec<f64> {
         let published = self.logs.iter().flat_map(|log| &log.published_ms);
         published
-            .filter(|(slot, _)| !self.is_paused(**slot))
+            .filter(|(slot, _)| self.is_calm(**slot))
             .flat_map(|(slot, at)| {
                 self.logs.iter().filter_map(move |log| Some(log.received_ms.get(slot)? - at))
             })
