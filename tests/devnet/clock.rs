@@ -30,13 +30,14 @@ fn a_clock_that_steps_back_two_seconds_and_forward_ten_harms_nothing() {
     network.wait_for_end(13);
     assert_finalized_within(&nodes[..3], 13, 2 * LAG_SLOTS);
     set_offset(&offset, 0);
-    network.wait_for_end(22);
-    assert_finalized_within(&nodes, 22, LAG_SLOTS);
+    // How soon finality is back depends on which slots may be justified.
+    network.wait_for_end(26);
+    assert_finalized_within(&nodes, 26, 2 * LAG_SLOTS);
     assert_safe(&nodes.iter().collect::<Vec<_>>());
 
     // Every slot was walked, none twice.
     let slots: Vec<_> = nodes[3].slots().iter().map(|line| line.slot).collect();
-    assert_eq!(slots, (0..=22).collect::<Vec<_>>());
+    assert_eq!(slots, (0..=26).collect::<Vec<_>>());
     for node in &mut nodes {
         assert!(node.runs_still(), "{}", node.tail());
     }

@@ -16,8 +16,9 @@ fn the_only_aggregator_comes_back_after_six_slots() {
     nodes[0].resume();
     // Nobody aggregated meanwhile: what was justified last is as old as the pause, or older.
     assert!(others.iter().all(|line| line.justified < 7), "{others:?}");
-    network.wait_for_end(18);
-    assert_finalized_within(&nodes, 18, LAG_SLOTS);
+    // So far behind finality, only some slots may be justified: it takes until one comes.
+    network.wait_for_end(24);
+    assert_finalized_within(&nodes, 24, 2 * LAG_SLOTS);
     assert_safe(&nodes.iter().collect::<Vec<_>>());
 }
 

@@ -219,8 +219,8 @@ fn a_block_carries_no_more_than_its_proof_has_room_for() {
     proposer.at(3, 100);
     assert_eq!(
         voters(&proposer.proposed[0].1.block),
-        [vec![0, 1, 2]],
-        "with this the other does not fit"
+        [vec![0, 1]],
+        "it is the first in the pool, and with it the other does not fit"
     );
 }
 

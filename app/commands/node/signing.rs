@@ -1,6 +1,7 @@
 //! The validators' keys, and the record of what they signed.
 
 use std::{
+    io::IsTerminal,
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -36,12 +37,15 @@ pub(super) fn signing(
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let line = ProgressLine::new();
+    // Elsewhere it would be lines between those of the log.
+    let line = std::io::stderr().is_terminal().then(ProgressLine::new);
     let progress = |LoadProgress { done, total }| {
         // Reading a file is one step.
         let of = |count| u64::try_from(count).unwrap_or(u64::MAX);
         let (keys_done, keys) = (of(done), of(total));
-        line.show(MakeProgress { keys_done, keys, cached: 0, slots_done: 0, slots: 1 });
+        if let Some(line) = &line {
+            line.show(MakeProgress { keys_done, keys, cached: 0, slots_done: 0, slots: 1 });
+        }
     };
     let options = LoadOptions {
         scheme: scheme_of(files.preset),

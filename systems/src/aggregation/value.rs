@@ -38,11 +38,6 @@ impl<'a> Valuation<'a> {
         Self { head, view: view.ok() }
     }
 
-    /// Votes as this view of the head's chain sees them.
-    pub const fn through(head: &'a State, view: ChainView) -> Self {
-        Self { head, view: Some(view) }
-    }
-
     /// What the vote is worth with these voters, those that the head's state counts already
     /// included.
     pub fn of(&self, data: &AttestationData, voters: &Coverage) -> ConsensusValue {

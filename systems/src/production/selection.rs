@@ -1,7 +1,6 @@
 //! Which votes a block carries.
 
 use std::{
-    cmp::Reverse,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -19,9 +18,12 @@ use quintet_prover::ProofSystem;
 
 use super::ChainView;
 use crate::{
-    aggregation::{ConsensusValue, Coverage, Valuation, select_proofs_for_coverage},
+    aggregation::{Coverage, select_proofs_for_coverage},
     transition::{pending_votes, process_block},
 };
+
+/// Votes that add no voter and yet have their place in the order: all of a block's but one.
+const MAX_IDLE: usize = MAX_ATTESTATIONS_DATA - 1;
 
 /// A vote with the payloads that a block could carry for it.
 #[derive(Clone, Debug)]
@@ -37,10 +39,10 @@ pub struct Candidate {
 /// parent's post-state at the block's slot; candidates are in pool order, and the node knows their
 /// heads.
 ///
-/// The body is in the order of the targets' slots, then of the pool. When not everything has room,
-/// in number or in the block's proof, what finalizes goes before what justifies before what builds
-/// towards it, then what adds more voters to those that the chain counts for its target: in the order
-/// of targets alone, old votes that add nothing would fill every block while finality stalls.
+/// The body is in the order of the targets' slots, then of the pool, and so is who has room, in number
+/// and in the block's proof. But of votes that add no voter to those that the chain counts for their
+/// target, only the first [`MAX_IDLE`] go before others: they would fill every block while finality
+/// stalls.
 ///
 /// # Errors
 /// What the transition of a trial block says.
@@ -59,6 +61,7 @@ pub fn select_attestations(
     let mut selected: Vec<Candidate> = Vec::new();
     let mut seen: HashSet<usize> = HashSet::new();
     let mut budget = Budget::new(proofs);
+    let mut idle = 0;
     loop {
         let mut round = Round::default();
         for (place, candidate) in ordered.iter().enumerate() {
@@ -66,10 +69,9 @@ pub fn select_attestations(
                 round.enter(parent, place, candidate);
             }
         }
-        round.value(&Valuation::through(parent, view.clone()));
         let mut picked = Vec::new();
         while selected.len() + picked.len() < MAX_ATTESTATIONS_DATA {
-            let Some(Entry { place, candidate, .. }) = round.pick() else { break };
+            let Some(Entry { place, candidate, .. }) = round.pick(&mut idle) else { break };
             seen.insert(place);
             let (payloads, _) = select_proofs_for_coverage(&candidate.payloads, &[]);
             let data = candidate.data;
@@ -99,8 +101,8 @@ pub fn select_attestations(
 #[derive(Default)]
 struct Round<'a> {
     entries: Vec<Entry<'a>>,
-    /// For each target: who is counted so far, and who would be with every vote that there is.
-    targets: HashMap<Root, (Coverage, Coverage)>,
+    /// For each target: who is counted so far.
+    targets: HashMap<Root, Coverage>,
 }
 
 struct Entry<'a> {
@@ -108,7 +110,6 @@ struct Entry<'a> {
     place: usize,
     candidate: &'a Candidate,
     voters: Coverage,
-    value: ConsensusValue,
 }
 
 impl<'a> Round<'a> {
@@ -118,39 +119,32 @@ impl<'a> Round<'a> {
             voters.add(&Coverage::of(&payload.participants));
         }
         let target = candidate.data.target.root;
-        let (_, all) = self.targets.entry(target).or_insert_with(|| {
+        self.targets.entry(target).or_insert_with(|| {
             let mut counted = Coverage::default();
             counted.add_words(&pending_votes(parent, &target));
-            (counted.clone(), counted)
+            counted
         });
-        all.add(&voters);
-        self.entries.push(Entry { place, candidate, voters, value: ConsensusValue::Weight });
+        self.entries.push(Entry { place, candidate, voters });
     }
 
-    /// Says of each vote what all votes for its target bring about together.
-    fn value(&mut self, valuation: &Valuation<'_>) {
-        for entry in &mut self.entries {
-            let data = &entry.candidate.data;
-            entry.value = valuation.of(data, &self.targets[&data.target.root].1);
-        }
-    }
-
-    /// Takes out the vote that is worth most: by what its target's votes bring about together, then
-    /// by the voters that it adds, then in the body's order; of those that add none, the newest.
-    fn pick(&mut self) -> Option<Entry<'a>> {
+    /// Takes out the first vote in the body's order. Once so many were `idle` as may be, those that
+    /// are go last.
+    fn pick(&mut self, idle: &mut usize) -> Option<Entry<'a>> {
+        let adds_none = |entry: &Entry<'_>| {
+            entry.voters.count_beyond(&self.targets[&entry.candidate.data.target.root]) == 0
+        };
         let rank = |entry: &Entry<'_>| {
-            let data = &entry.candidate.data;
-            let gain = entry.voters.count_beyond(&self.targets[&data.target.root].0);
-            let age = if gain == 0 { Reverse(data.slot) } else { Reverse(0) };
-            (Reverse(entry.value), Reverse(gain), age, entry.place)
+            let waits = *idle >= MAX_IDLE && adds_none(entry);
+            (waits, entry.place)
         };
         let best = (0..self.entries.len()).min_by_key(|index| rank(&self.entries[*index]))?;
+        *idle += usize::from(adds_none(&self.entries[best]));
         Some(self.entries.swap_remove(best))
     }
 
     /// Counts the voters of a vote that was chosen.
     fn count(&mut self, data: &AttestationData, payloads: &[Arc<SingleMessageAggregate>]) {
-        if let Some((counted, _)) = self.targets.get_mut(&data.target.root) {
+        if let Some(counted) = self.targets.get_mut(&data.target.root) {
             for payload in payloads {
                 counted.add(&Coverage::of(&payload.participants));
             }
