@@ -78,6 +78,10 @@ mod tests {
             prover-memory-mib = 64
             log-level = "debug"
             log-format = "json"
+            archive = true
+            signing-mark-dir = "marks"
+            admin-token-file = "token"
+            cors-origins = ["*"]
         "#;
         let read = parse(text).expect("it is good");
         assert_eq!(read.bootnodes, Some(vec!["a".to_owned(), "b".to_owned()]));

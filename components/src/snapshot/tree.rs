@@ -124,7 +124,7 @@ mod tests {
     };
 
     fn root(number: u64) -> Root {
-        Root::left_padding_from(&(number + 1).to_be_bytes())
+        Root::left_padding_from(&number.wrapping_add(1).to_be_bytes())
     }
 
     fn add(world: &mut World, number: u64, parent: u64) -> Entity {
