@@ -1,15 +1,15 @@
 //! What the examples share: keys made for one run, a genesis, and nodes whose clock is turned by
 //! hand instead of by their runner.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
-use bevy_app::App;
-use bevy_ecs::message::Messages;
+use bevy_app::{App, Last};
+use bevy_ecs::prelude::*;
 use leansig::{KeyGenError, KeyGenOptions, scheme::SecretKey};
 use quintet::{
     components::{
         clock::{SlotClock, UnixTime},
-        containers::{PublicKey, State, Validator, Validators},
+        containers::{PublicKey, SignedBlock, State, Validator, Validators},
         duties::BlockProduced,
         messages::{BlockReceived, InputId},
         preset::SignaturePreset,
@@ -44,10 +44,21 @@ pub(crate) fn genesis(keys: &[KeyPair]) -> Result<State, Box<dyn Error>> {
     Ok(generate_genesis(1_700_000_000, validators))
 }
 
+/// Blocks that a node has produced and that were not passed on yet.
+#[derive(Resource, Default)]
+struct Produced(Vec<Arc<SignedBlock>>);
+
 /// Makes a node ready to be driven without its runner; tasks run at once.
 pub(crate) fn by_hand(mut app: App) -> App {
     let waker = app.world().resource::<NodeWaker>().clone();
     app.insert_resource(Tasks::new(InlineSpawner, waker));
+    // A message is gone after two updates.
+    app.add_message::<BlockProduced>().init_resource::<Produced>().add_systems(
+        Last,
+        |mut blocks: MessageReader<BlockProduced>, mut produced: ResMut<Produced>| {
+            produced.0.extend(blocks.read().map(|BlockProduced(block)| Arc::clone(block)));
+        },
+    );
     app.finish();
     app.cleanup();
     app
@@ -66,7 +77,7 @@ pub(crate) fn turn_to(app: &mut App, interval: u64) {
 /// Offers the blocks that one node has produced to the other.
 pub(crate) fn pass_blocks(from: &mut App, to: &App) {
     let blocks = &to.world().resource::<InboundLanes>().blocks;
-    for BlockProduced(block) in from.world_mut().resource_mut::<Messages<BlockProduced>>().drain() {
+    for block in from.world_mut().resource_mut::<Produced>().0.drain(..) {
         // A sender chooses the number by which it is told the verdict.
         blocks.offer(BlockReceived::new(InputId(block.block.slot), block));
     }

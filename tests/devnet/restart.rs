@@ -49,7 +49,7 @@ fn a_late_observer_begins_at_a_checkpoint_and_follows() {
     assert_finalized_within(&all, 15, LAG_SLOTS);
     assert_safe(&all.iter().collect::<Vec<_>>());
     let observer = all.last().expect("it was added");
-    // What it tells of its first slot was finalized before it was there.
+    // Its chain begins at what the others had finalized.
     let first = observer.slots().into_iter().next().expect("it tells of slots");
     assert!(first.slot >= 4 && first.finalized >= 4, "{first:?}\n{}", observer.tail());
 }

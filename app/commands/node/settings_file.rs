@@ -76,6 +76,10 @@ mod tests {
             xmss = "short"
             prover-permits = 1
             prover-memory-mib = 64
+            archive = true
+            signing-mark-dir = "marks"
+            admin-token-file = "token"
+            cors-origins = "*"
             log-level = "debug"
             log-format = "json"
             archive = true

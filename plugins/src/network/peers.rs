@@ -90,6 +90,8 @@ pub(super) struct PeerState {
     score: f64,
     /// The score that the world was told last.
     told: f64,
+    /// When its oldest connection began.
+    pub(super) since: Instant,
     left: Option<Instant>,
 }
 
@@ -119,8 +121,10 @@ impl Peers {
             votes: Bucket { rate: self.rates.votes, level: self.rates.votes.burst, filled: now },
             score: 0.0,
             told: 0.0,
+            since: now,
             left: None,
         });
+        state.since = now;
         state.left = None;
         state
     }

@@ -1,5 +1,7 @@
 //! What the swarm and the tasks say.
 
+use std::time::Duration;
+
 use libp2p::{
     PeerId,
     core::ConnectedPoint,
@@ -36,6 +38,9 @@ const MAX_REASON_BYTES: usize = 256;
 /// How the names of gossip's protocols begin.
 const GOSSIP_PROTOCOLS: &str = "/meshsub/";
 
+/// A peer that calls again so long after it connected has lost the connection.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
 impl Node {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
@@ -60,6 +65,8 @@ impl Node {
                 self.bootnodes.reached(connection_id, peer_id);
                 if num_established.get() == 1 {
                     self.on_connected(peer_id, &endpoint);
+                } else {
+                    self.on_connected_again(&peer_id, &endpoint);
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
@@ -106,6 +113,19 @@ impl Node {
             direction,
             address: endpoint.get_remote_address().to_string(),
         });
+    }
+
+    /// A peer that has been connected for a while calls again: it has lost the connection that this
+    /// node still takes for good, as a process that was stopped does. Gossip tells its topics once,
+    /// on a peer's first connection, so that the peer would hear of none and publish to nobody. All
+    /// its connections are closed; it calls once more, and both begin anew. Two nodes that call each
+    /// other at the same time are not meant.
+    fn on_connected_again(&mut self, peer: &PeerId, endpoint: &ConnectedPoint) {
+        let since = self.peers.get_mut(peer).map(|state| state.since);
+        if endpoint.is_listener() && since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
+            tracing::debug!(%peer, "a peer begins anew");
+            let _ = self.swarm.disconnect_peer_id(*peer);
+        }
     }
 
     fn on_disconnected(&mut self, peer: &PeerId, cause: Option<&ConnectionError>) {
