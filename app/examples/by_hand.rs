@@ -64,12 +64,12 @@ pub(crate) fn by_hand(mut app: App) -> App {
     app
 }
 
-/// Walks to an interval, counted from genesis. What the first update starts, the second one
-/// collects; what both produce is there after them.
+/// Walks to an interval, counted from genesis. What the first update starts, the next ones
+/// collect.
 pub(crate) fn turn_to(app: &mut App, interval: u64) {
     let now_ms = app.world().resource::<SlotClock>().interval_start_ms(interval);
     app.world_mut().resource_mut::<UnixTime>().now_ms = now_ms;
-    for _ in 0..2 {
+    for _ in 0..3 {
         app.update();
     }
 }
