@@ -41,7 +41,7 @@ pub struct Candidate {
 ///
 /// The body is in the order of the targets' slots, then of the pool, and so is who has room, in number
 /// and in the block's proof. But of votes that add no voter to those that the chain counts for their
-/// target, only the first [`MAX_IDLE`] go before others: they would fill every block while finality
+/// target, only the first seven go before others: they would fill every block while finality
 /// stalls.
 ///
 /// # Errors
