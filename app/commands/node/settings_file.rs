@@ -82,10 +82,6 @@ mod tests {
             cors-origins = "*"
             log-level = "debug"
             log-format = "json"
-            archive = true
-            signing-mark-dir = "marks"
-            admin-token-file = "token"
-            cors-origins = ["*"]
         "#;
         let read = parse(text).expect("it is good");
         assert_eq!(read.bootnodes, Some(vec!["a".to_owned(), "b".to_owned()]));
