@@ -37,13 +37,6 @@ pub struct SessionEnded {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CurrentSession(pub Option<Entity>);
 
-/// The runner wakes by this time at the latest.
-#[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline {
-    /// Unix milliseconds.
-    pub at_ms: u64,
-}
-
 /// How an aggregator works.
 #[derive(Resource, Clone, Debug, PartialEq, Eq)]
 pub struct AggregationConfig {

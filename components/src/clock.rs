@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bevy_ecs::prelude::Resource;
+use bevy_ecs::prelude::{Component, Resource};
 
 use crate::{
     constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
@@ -21,6 +21,13 @@ pub struct UnixTime {
 /// How long the last update took. The runner writes it after each.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastUpdate(pub Duration);
+
+/// The runner wakes by this time at the latest.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
 
 /// The slot grid: pure conversions from Unix milliseconds. Before genesis everything is zero.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]

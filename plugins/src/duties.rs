@@ -1,6 +1,6 @@
 //! The duties of the node's own validators.
 
-use bevy_app::{App, Plugin, PreUpdate};
+use bevy_app::{App, Plugin, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::{AttestationProduced, BlockProduced, DutyCounts, RecentDuties, Signing},
@@ -9,16 +9,16 @@ use quintet_components::{
 use quintet_systems::{
     aggregation::commit::collect_sessions,
     duties::{
-        AttestationTask, Proposals, announce_proposal, collect_attestations, collect_proposals,
-        duties_are_due, expire_proposals, prepare_proposal, skip_attestations, skip_proposal,
-        start_attestations, start_proposal,
+        AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
+        collect_proposals, duties_are_due, expire_proposals, give_up_held_proposal, hold_proposal,
+        prepare_proposal, skip_attestations, start_attestations, start_proposal,
     },
 };
 
 /// Proposes at interval 0, with the block built at interval 4 before it, and votes at interval 1,
 /// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
-/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. Without
-/// `SyncPlugin` there is no gate.
+/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. A proposal
+/// waits for the gate until votes are due. Without `SyncPlugin` there is no gate.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -44,6 +44,7 @@ impl Plugin for DutiesPlugin {
                     .before(collect_sessions)
                     .in_set(NodeSystems::Collect),
             );
+        app.add_systems(Update, begin_held_proposal.after(NodeSystems::Sync));
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),
@@ -58,7 +59,7 @@ impl Plugin for DutiesPlugin {
             OnInterval(Interval::Propose),
             (
                 expire_proposals,
-                skip_proposal.run_if(not(duties_are_due)),
+                hold_proposal.run_if(not(duties_are_due)),
                 start_proposal.run_if(duties_are_due),
             )
                 .chain()
@@ -67,6 +68,7 @@ impl Plugin for DutiesPlugin {
         .add_systems(
             OnInterval(Interval::Attest),
             (
+                give_up_held_proposal,
                 skip_attestations.run_if(not(duties_are_due)),
                 start_attestations.run_if(duties_are_due),
             )

@@ -41,7 +41,7 @@ pub struct NodeConfig {
     pub network: Option<NetworkConfig>,
     /// Where the node is asked over HTTP; nowhere without.
     pub http: Option<HttpConfig>,
-    /// What it then says of itself.
+    /// What the node says of itself, in metrics and over HTTP.
     pub identity: NodeIdentity,
     /// Where time comes from.
     pub clock: WallClock,
@@ -78,6 +78,7 @@ impl NodeConfig {
 /// | --- | --- | --- |
 /// | [`RunnerPlugin`] | sleeps until the next interval or a wake | |
 /// | [`StopPlugin`] | ends the node when it is asked to | |
+/// | [`IdentityPlugin`] | who the node is | |
 /// | [`MetricsPlugin`] | what the node measures | |
 /// | [`OrderPlugin`] | schedules, sets and their order | |
 /// | [`TasksPlugin`] | runs tasks on `AsyncComputeTaskPool` | |
@@ -113,6 +114,7 @@ impl PluginGroup for NodePlugins {
         let mut group = PluginGroupBuilder::start::<Self>()
             .add(RunnerPlugin { clock: config.clock, ..RunnerPlugin::default() })
             .add(StopPlugin)
+            .add(IdentityPlugin { identity: config.identity })
             .add(MetricsPlugin { peer_names: config.peer_names })
             .add(OrderPlugin)
             .add(TasksPlugin::default())
@@ -143,9 +145,27 @@ impl PluginGroup for NodePlugins {
             group = group.add(DutiesPlugin { signing });
         }
         if let Some(http) = config.http {
-            group = group.add(HttpPlugin { config: http, node: config.identity });
+            group = group.add(HttpPlugin { config: http });
         }
         group.add(WarningsPlugin).add(SlotLogPlugin)
+    }
+}
+
+/// Says who the node is. Whoever learns more before the app runs, such as its addresses, changes the
+/// resource.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`NodeIdentity`] | | |
+#[derive(Clone, Debug)]
+pub struct IdentityPlugin {
+    /// Who.
+    pub identity: NodeIdentity,
+}
+
+impl Plugin for IdentityPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(self.identity.clone());
     }
 }
 

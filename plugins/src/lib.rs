@@ -30,7 +30,7 @@ pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
 pub use clock::ClockPlugin;
 pub use duties::DutiesPlugin;
 pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
-pub use group::{NodeConfig, NodePlugins, RolePlugin};
+pub use group::{IdentityPlugin, NodeConfig, NodePlugins, RolePlugin};
 pub use http::{HttpConfig, HttpPlugin};
 pub use inbound::{InboundLanes, InboundPlugin};
 pub use loopback::{LoopbackHub, LoopbackPlugin};

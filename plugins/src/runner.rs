@@ -9,8 +9,7 @@ use std::{
 use bevy_app::{App, AppExit, Plugin, PluginsState};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::Deadline,
-    clock::{CurrentInterval, LastUpdate, SlotClock, UnixTime},
+    clock::{CurrentInterval, Deadline, LastUpdate, SlotClock, UnixTime},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
     metrics::Metrics,

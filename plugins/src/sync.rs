@@ -12,9 +12,9 @@ use quintet_components::{
     },
 };
 use quintet_systems::sync::{
-    Alone, Backfill, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests,
+    Alone, Awake, Backfill, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests,
     ask_statuses, backfill, check_chains, collect_answers, fetch_missing, follow_imports,
-    sync_range, track_peers, update_sync_state,
+    notice_waking, sync_range, track_peers, update_sync_state,
 };
 
 /// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
@@ -50,10 +50,12 @@ impl Plugin for SyncPlugin {
             .init_resource::<RangeSync>()
             .init_resource::<Fetches>()
             .init_resource::<Alone>()
+            .init_resource::<Awake>()
             .init_resource::<Backfill>()
             .add_systems(
                 Update,
                 (
+                    notice_waking,
                     track_peers,
                     collect_answers,
                     answer_requests,

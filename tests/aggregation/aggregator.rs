@@ -169,7 +169,7 @@ impl Aggregator {
     fn earliest_deadline_ms(&mut self) -> Option<u64> {
         let now = self.node.world().resource::<UnixTime>().now_ms;
         let world = self.node.world();
-        let mut deadlines = world.query::<&quintet_components::aggregation::Deadline>();
+        let mut deadlines = world.query::<&quintet_components::clock::Deadline>();
         deadlines.iter(world).map(|deadline| deadline.at_ms).filter(|at| *at > now).min()
     }
 

@@ -143,7 +143,7 @@ impl Running {
             )));
             let free = || Some(([127, 0, 0, 1], 0).into());
             let config = HttpConfig { api: free(), metrics: free(), ..HttpConfig::default() };
-            node.add_plugins(HttpPlugin { config, ..HttpPlugin::default() })
+            node.add_plugins(HttpPlugin { config })
                 .insert_resource(measured.0)
                 .insert_resource(measured.1)
                 // Without a network and a store, HTTP is all that flushes.

@@ -137,12 +137,16 @@ fn who_sends_too_slowly_is_told_or_cut_off_and_others_are_served() {
         config.limits.headers = Duration::from_millis(300);
         config.limits.answer = Duration::from_millis(300);
     });
-    // Headers that never end: there is no request to answer.
+    // Headers that never end.
     let mut stream = connect(served.address);
     stream.write_all(b"GET /lean/v0/health HTTP/1.1\r\nhost: loc").expect("it is open");
     assert_eq!(served.get("/lean/v0/health").status, 200);
+    let answer = read_answer(&mut stream);
+    assert_eq!((answer.status, answer.error().contains("headers")), (408, true));
+    // Nothing at all: there is no request to answer.
     let mut rest = Vec::new();
-    let _ = stream.read_to_end(&mut rest);
+    let _ = connect(served.address).read_to_end(&mut rest);
+    assert!(rest.is_empty());
     // A body that never ends.
     let mut stream = connect(served.address);
     let head = format!(
@@ -156,31 +160,31 @@ fn who_sends_too_slowly_is_told_or_cut_off_and_others_are_served() {
 }
 
 #[test]
-fn what_is_no_http_ends_the_connection_and_nothing_else() {
+fn what_is_no_http_is_told_so_and_ends_the_connection_and_nothing_else() {
     let served = served();
     let long_header = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
     let many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
-    let long_path =
-        format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "y".repeat(60 << 10));
-    let requests: [&[u8]; 9] = [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"nonsense\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
-        b"GET  HTTP/1.1\r\n\r\n",
-        b"POST /lean/v0/admin/aggregator HTTP/1.1\r\ncontent-length: x\r\n\r\n",
-        long_header.as_bytes(),
-        many_headers.as_bytes(),
-        long_path.as_bytes(),
+    let long_path = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "y".repeat(60 << 10));
+    let requests: [(&[u8], u16); 9] = [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (b"GET  HTTP/1.1\r\n\r\n", 400),
+        (b"POST /lean/v0/admin/aggregator HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
+        (long_header.as_bytes(), 431),
+        (many_headers.as_bytes(), 431),
+        (long_path.as_bytes(), 431),
     ];
-    for request in requests {
-        let mut stream = connect(served.address);
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let text = String::from_utf8_lossy(&answer).into_owned();
+    for (request, status) in requests {
         let start = String::from_utf8_lossy(&request[..request.len().min(40)]).into_owned();
-        assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{start:?}: {text}");
+        let answer = exchange(served.address, request);
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (status, Some("close")),
+            "{start:?}"
+        );
+        answer.error();
     }
     assert_eq!(served.get("/lean/v0/health").status, 200);
 }

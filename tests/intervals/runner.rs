@@ -18,6 +18,7 @@ use quintet_components::{
     messages::{BlockReceived, InputId, InputJudged},
     preset::SignaturePreset,
     waker::NodeWaker,
+    warnings::{WarningCode, Warnings},
 };
 use quintet_plugins::{Anchor, InboundLanes, NodeConfig, NodePlugins, RunnerPlugin, SyncPlugin};
 use quintet_systems::transition::{anchor_block, generate_genesis};
@@ -43,12 +44,26 @@ struct Running {
 struct Update {
     interval: u64,
     judged: Vec<InputId>,
+    /// Whether an update was found to take too long.
+    is_slow: bool,
 }
 
 #[derive(Resource)]
 struct Exits(std::sync::Mutex<Receiver<AppExit>>);
 
+/// Work in the next update that takes this long.
+#[derive(Resource)]
+struct Work(Duration);
+
 fn start(genesis_time: u64, max_idle: Duration) -> Running {
+    start_with(genesis_time, max_idle, |_| ())
+}
+
+fn start_with(
+    genesis_time: u64,
+    max_idle: Duration,
+    more: impl FnOnce(&mut App) + Send + 'static,
+) -> Running {
     let (send_update, updates) = channel();
     let (send_ends, ends) = channel();
     let (exit, exits) = channel();
@@ -73,8 +88,10 @@ fn start(genesis_time: u64, max_idle: Duration) -> Running {
             let mut judged = world.resource_mut::<Messages<InputJudged>>();
             let judged = judged.drain().map(|judged| judged.id).collect();
             let interval = world.resource::<CurrentInterval>().count;
-            let _ = send_update.send(Update { interval, judged });
+            let is_slow = world.resource::<Warnings>().get(WarningCode::SlowUpdate).is_some();
+            let _ = send_update.send(Update { interval, judged, is_slow });
         });
+        more(&mut app);
         let world = app.world();
         let ends =
             (world.resource::<NodeWaker>().clone(), world.resource::<InboundLanes>().clone());
@@ -108,11 +125,11 @@ fn unix_now() -> u64 {
 #[test]
 fn the_runner_sleeps_until_it_is_woken_and_exits_when_asked() {
     let node = start(unix_now() + 86_400, FOR_EVER);
-    assert_eq!(node.update(), Update { interval: 0, judged: vec![] });
+    assert_eq!(node.update(), Update { interval: 0, judged: vec![], is_slow: false });
     for _ in 0..5 {
         thread::sleep(Duration::from_millis(5));
         node.waker.wake();
-        assert_eq!(node.update(), Update { interval: 0, judged: vec![] });
+        assert_eq!(node.update(), Update { interval: 0, judged: vec![], is_slow: false });
     }
     thread::sleep(Duration::from_millis(5));
     let (exit, unseen) = node.end(AppExit::Success);
@@ -152,4 +169,25 @@ fn the_runner_wakes_by_itself_for_the_next_interval() {
     assert!(first >= 75, "{first}");
     assert!(node.update().interval > first, "nothing but the next interval ends the sleep");
     node.end(AppExit::Success);
+}
+
+/// In slot 2: at the start a node may take its time.
+#[test]
+fn an_update_that_the_runner_saw_take_too_long_is_warned_of() {
+    let node = start_with(unix_now() - 9, FOR_EVER, |app| {
+        app.insert_resource(Work(Duration::from_millis(60))).add_systems(
+            First,
+            |work: Option<Res<Work>>, mut commands: Commands| {
+                if let Some(work) = work {
+                    thread::sleep(work.0);
+                    commands.remove_resource::<Work>();
+                }
+            },
+        );
+    });
+    assert!(!node.update().is_slow, "it is measured when it is over");
+    node.waker.wake();
+    assert!(node.update().is_slow);
+    let (exit, _) = node.end(AppExit::Success);
+    assert_eq!(exit, AppExit::Success);
 }

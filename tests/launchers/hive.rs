@@ -118,6 +118,33 @@ fn what_is_not_set_comes_from_the_files() {
 }
 
 #[test]
+fn a_checkpoint_is_asked_of_the_node_that_the_simulator_names() {
+    let (folder, [first, second]) =
+        (Folder::new("hive-checkpoint"), [(); 2].map(|()| Ports::free()));
+    runtime(&folder);
+    let mut source = Process::start(
+        script(&folder, &first).env("HIVE_NODE_ID", "quintet_0"),
+        folder.join("log-0"),
+    );
+    assert_eq!(source.wait(first.api(), "/v0/health").status, 200);
+    let mut node = Process::start(
+        script(&folder, &second)
+            .env("HIVE_NODE_ID", "quintet_1")
+            .env("QUINTET_DATA_DIR", folder.join("data-1"))
+            .env("HIVE_CHECKPOINT_SYNC_URL", format!("http://{}", first.api())),
+        folder.join("log-1"),
+    );
+    assert_eq!(node.wait(second.api(), "/v0/health").status, 200);
+    let log = node.log();
+    let address = first.api().to_string();
+    assert!(
+        log.lines().any(|line| line.contains("asking for") && line.contains(&address)),
+        "{log}"
+    );
+    assert!(log.contains("the network has finalized nothing yet"), "it was answered: {log}");
+}
+
+#[test]
 fn a_start_that_cannot_work_says_why() {
     let folder = Folder::new("hive-wrong");
     let said = fails(&folder, |_| {});

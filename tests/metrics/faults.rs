@@ -153,7 +153,7 @@ fn a_block_without_a_signature_is_counted_as_not_built() {
 fn a_node_that_is_not_synced_skips_its_slots() {
     let (mut node, _) = node();
     node.set_aggregator(true);
-    let gate = DutyGate { closed: Some(MissReason::Syncing), at_slot: 2 };
+    let gate = DutyGate { closed: Some(MissReason::Syncing), at_slot: 2, behind: 0 };
     node.world().insert_resource(gate);
     node.tick_to(13, false);
     let skipped = [("reason", "not_synced")];

@@ -141,7 +141,7 @@ impl Served {
         };
         change(&mut config);
         let mut node = TestNode::new(setup.with(move |app| {
-            app.add_plugins(HttpPlugin { config, ..HttpPlugin::default() });
+            app.add_plugins(HttpPlugin { config });
         }));
         node.update();
         let LocalHttp { api, metrics } = *node.world().resource::<LocalHttp>();

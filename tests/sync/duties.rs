@@ -6,7 +6,9 @@ use quintet_components::{
     constants::SLOT_DURATION_MS,
     containers::{Checkpoint, Root, Status},
     duties::{Duty, DutyCounts, MissReason},
+    network::DisconnectReason,
     sync::{SyncState, limits},
+    tree::BlockTree,
 };
 
 use crate::{
@@ -101,12 +103,52 @@ fn no_duty_is_done_while_the_node_is_behind() {
 }
 
 #[test]
+fn who_wakes_in_its_own_slot_syncs_first_and_then_proposes_in_it() {
+    let chain = Arc::new(Chain::voted(40));
+    let mut world = SyncWorld::with_duties(&chain, 15, signing(0..VALIDATORS));
+    world.connect("a", &Arc::new(chain.up_to(15)), Behaviour::Honest);
+    world.connect("b", &Arc::new(chain.up_to(15)), Behaviour::Honest);
+    assert!(world.run_until(1, |world| world.head().slot >= 15));
+    world.sleep_slots(20);
+    assert!(world.gate().closed.is_some());
+    // Its connections were lost meanwhile. The first that is there again has slept, too.
+    let tip = Arc::new(chain.up_to(34));
+    let before = done(&mut world).proposed;
+    for (name, chain) in [("a", Arc::new(chain.up_to(15))), ("b", Arc::clone(&tip))] {
+        world.disconnect(name, DisconnectReason::ConnectionLost("idle".into()));
+        world.connect(name, &chain, Behaviour::Honest);
+    }
+    world.run_ms(700);
+    assert_eq!(done(&mut world).proposed, before + 1);
+    let head = world.head();
+    assert_eq!(head.slot, 35);
+    let tree = world.node.world().resource::<BlockTree>();
+    let block = &tree[tree.find(&head.root).expect("the head is in the tree")];
+    assert_eq!(block.parent_root, tip.tip().root);
+}
+
+#[test]
+fn who_wakes_does_not_wait_for_peers_that_stay_silent() {
+    let chain = Arc::new(Chain::voted(20));
+    let mut world = SyncWorld::with_duties(&chain, 20, signing(0..VALIDATORS));
+    world.connect("a", &chain, Behaviour::Honest);
+    assert!(world.run_until(1, |world| world.head().slot >= 20));
+    world.connect("mute", &chain, Behaviour::Mute);
+    world.sleep_slots(3);
+    world.run_ms(limits::ASK_WAIT_MS - 1);
+    assert_eq!(world.gate().closed, Some(MissReason::Unsure));
+    world.run_ms(1);
+    assert_eq!(world.gate().closed, None);
+}
+
+#[test]
 fn when_the_whole_network_stands_still_duties_are_done() {
     let chain = Arc::new(Chain::voted(20));
     let mut world = SyncWorld::with_duties(&chain, 100, signing(0..VALIDATORS));
     world.connect("a", &chain, Behaviour::Honest);
     world.connect("b", &chain, Behaviour::Honest);
-    assert!(world.run_until(5, |world| world.head() == chain.tip()));
+    // It may build on the tip as soon as it is there.
+    assert!(world.run_until(5, |world| world.head().slot >= chain.tip().slot));
     world.run_slots(3);
     assert_eq!((world.state(), world.gate().closed), (SyncState::Synced, None));
     assert!(world.head().slot >= 101, "it proposes on the old head: {:?}", world.head());

@@ -1,8 +1,8 @@
 //! A network of node processes on this machine.
 //!
-//! `folder` makes the network's folder on ports that `ports` found; `process` is a node;
-//! `pauses` stops and continues them; `status` asks them how they are; `table` and `lines` show
-//! it; `log` and `usage` are what a `report` is made of; `run` holds it together.
+//! `folder` makes the network's folder on ports that `ports` found; `process` is a node; `watch`
+//! asks all of them for their `status`; `screen` shows it as a `table` or as `lines`; `log` and
+//! `usage` are what a `report` is made of; `run` holds it together.
 
 mod folder;
 mod lines;
@@ -11,9 +11,11 @@ mod ports;
 mod process;
 mod report;
 mod run;
+mod screen;
 mod status;
 mod table;
 mod usage;
+mod watch;
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 

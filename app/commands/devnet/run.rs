@@ -1,13 +1,10 @@
 //! The devnet's course: start, watch, pause, stop.
 
 use std::{
-    io::IsTerminal,
-    net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,11 +17,12 @@ use quintet_components::{
 use super::{
     Failure,
     folder::Devnet,
-    lines, log,
+    log,
     process::NodeProcess,
     report::{self, Meter},
-    status::{self, Condition, NodeView},
-    table::{LiveTable, Picture},
+    screen::Screen,
+    status::NodeView,
+    watch::Watch,
 };
 use crate::cli::DevnetArgs;
 
@@ -32,8 +30,6 @@ use crate::cli::DevnetArgs;
 const FINALITY_LAG_SLOTS: u64 = 4;
 /// Between two looks at processes, signals and the clock.
 const TICK: Duration = Duration::from_millis(100);
-/// Nodes are asked so long after the start of each interval.
-const ASK_AFTER_MS: u64 = 400;
 /// Processes are stopped so long before the slot, so that they do nothing of it.
 const PAUSE_AHEAD_MS: u64 = 150;
 /// How long nodes may take to stop; they promise three seconds.
@@ -242,147 +238,7 @@ impl Processes {
     }
 }
 
-/// Asks the nodes in a thread of its own: one that does not answer holds up nothing.
-struct Watch {
-    shared: Arc<Watched>,
-    thread: JoinHandle<()>,
-}
-
-struct Watched {
-    views: Mutex<Vec<NodeView>>,
-    ended: AtomicBool,
-}
-
-impl Watched {
-    fn with<T>(&self, look: impl FnOnce(&mut Vec<NodeView>) -> T) -> T {
-        look(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Watch {
-    fn start(devnet: &Devnet) -> Self {
-        let names = devnet.nodes.iter().map(|node| NodeView::new(&node.name));
-        let shared =
-            Arc::new(Watched { views: Mutex::new(names.collect()), ended: AtomicBool::new(false) });
-        let addresses: Vec<SocketAddr> =
-            devnet.nodes.iter().map(|node| (devnet.ip, node.api_port).into()).collect();
-        let (watched, genesis_ms) = (Arc::clone(&shared), devnet.genesis_time * 1000);
-        let thread = std::thread::spawn(move || {
-            while !watched.ended.load(Ordering::Acquire) {
-                std::thread::park_timeout(until_next_ask(genesis_ms, unix_now_ms()));
-                for (at, address) in addresses.iter().enumerate() {
-                    if watched.with(|views| views[at].condition) == Condition::Paused {
-                        continue;
-                    }
-                    let answer = status::ask(*address);
-                    watched.with(|views| {
-                        // Stopped meanwhile, it could not answer.
-                        if views[at].condition != Condition::Paused {
-                            views[at].take(answer);
-                        }
-                    });
-                }
-            }
-        });
-        Self { shared, thread }
-    }
-
-    fn views(&self) -> Vec<NodeView> {
-        self.shared.with(|views| views.clone())
-    }
-
-    fn set_paused(&self, node: usize, paused: bool) {
-        let condition = if paused { Condition::Paused } else { Condition::Running };
-        self.shared.with(|views| views[node].condition = condition);
-    }
-
-    /// Asks once more and ends.
-    fn end(self) -> Vec<NodeView> {
-        self.shared.ended.store(true, Ordering::Release);
-        self.thread.thread().unpark();
-        // A panic there is one in a test's mock.
-        let _ = self.thread.join();
-        self.shared.with(std::mem::take)
-    }
-}
-
-/// Until shortly after the next interval's start.
-fn until_next_ask(genesis_ms: u64, now_ms: u64) -> Duration {
-    let offset = (genesis_ms + ASK_AFTER_MS) % INTERVAL_DURATION_MS;
-    let since = (now_ms + INTERVAL_DURATION_MS - offset) % INTERVAL_DURATION_MS;
-    Duration::from_millis(INTERVAL_DURATION_MS - since)
-}
-
-/// Where the network is shown.
-struct Screen {
-    title: String,
-    table: Option<LiveTable>,
-    foot: [String; 2],
-    /// The slot that has been printed last, where there is no table.
-    printed: Option<Slot>,
-}
-
-impl Screen {
-    fn new(devnet: &Devnet, arguments: &DevnetArgs) -> Self {
-        let title = format!(
-            "quintet devnet: {} nodes, {} validators, preset {}",
-            devnet.nodes.len(),
-            devnet.nodes.iter().map(|node| node.validators.len()).sum::<usize>(),
-            devnet.preset
-        );
-        let logs = format!("logs in {}", devnet.logs().display());
-        let api = format!(
-            "API of quintet_0 at http://{}:{}",
-            devnet.ip,
-            devnet.nodes.first().map_or(0, |node| node.api_port)
-        );
-        // Without a terminal's answers there is no table.
-        let table = std::io::stdout()
-            .is_terminal()
-            .then(|| LiveTable::new(devnet.nodes.len()))
-            .and_then(Result::ok);
-        if table.is_none() {
-            println!("{title}\n{logs}\n{api}\n{}", lines::head());
-        }
-        let end = match arguments.slots {
-            Some(slots) => format!("ends after slot {slots}; Ctrl-C stops it now"),
-            None => "Ctrl-C stops it".to_owned(),
-        };
-        Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None }
-    }
-
-    fn show(&mut self, now_ms: u64, clock: &SlotClock, views: &[NodeView]) {
-        let genesis_ms = clock.interval_start_ms(0);
-        let count = clock.total_intervals(now_ms);
-        let slot = count / INTERVALS_PER_SLOT;
-        let Some(table) = &mut self.table else {
-            if now_ms >= genesis_ms && slot > 0 && self.printed.is_none_or(|last| last + 1 < slot) {
-                self.printed = Some(slot - 1);
-                for view in views {
-                    println!("{}", lines::line(slot - 1, view));
-                }
-            }
-            return;
-        };
-        let clock = match genesis_ms.checked_sub(now_ms) {
-            Some(until) if until > 0 => format!("slot 0 in {} s", until.div_ceil(1000)),
-            _ => format!("slot {slot}, interval {}", count % INTERVALS_PER_SLOT),
-        };
-        let foot = self.foot.each_ref().map(String::as_str);
-        let picture = Picture { title: &self.title, clock: &clock, nodes: views, foot };
-        if table.draw(&picture).is_err() {
-            // The terminal is gone; the network is not.
-            self.table = None;
-        }
-    }
-
-    /// Leaves the terminal as it was.
-    fn end(&mut self) {
-        self.table = None;
-    }
-}
-
-fn unix_now_ms() -> u64 {
+pub(super) fn unix_now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -405,14 +261,5 @@ mod tests {
             panic!("b is behind");
         };
         assert!(reason.contains("b finalized slot 15") && !reason.contains("a finalized"));
-    }
-
-    #[test]
-    fn nodes_are_asked_in_the_middle_of_an_interval() {
-        let genesis_ms = 1_000_500;
-        for (now_ms, wait) in [(999_000, 300), (1_000_500, 400), (1_000_900, 800), (1_001_000, 700)]
-        {
-            assert_eq!(until_next_ask(genesis_ms, now_ms), Duration::from_millis(wait), "{now_ms}");
-        }
     }
 }

@@ -44,7 +44,7 @@ pub enum MissReason {
     /// Not begun: the head is behind the clock, and for less than the stated time there is no peer
     /// to ask.
     Alone,
-    /// Not begun: the node was asleep and has not looked at its peers since.
+    /// Not begun: the node has begun or was asleep, and has not heard its peers since.
     Unsure,
     /// Not begun: the slot was over when the duty's interval was walked.
     Late,

@@ -107,7 +107,6 @@ impl ForkChoiceMetrics {
     pub fn note_head(&self, reorg_depth: u64) {
         if reorg_depth > 0 {
             self.reorgs.inc();
-            #[allow(clippy::cast_precision_loss, reason = "a depth is below 2^52")]
             self.reorg_depth.observe(reorg_depth as f64);
         }
     }

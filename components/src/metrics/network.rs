@@ -233,7 +233,6 @@ impl Named {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a message is below 2^52 bytes")]
 fn size(bytes: usize) -> f64 {
     bytes as f64
 }

@@ -58,7 +58,6 @@ impl ProductionMetrics {
 
     /// The aggregates of a block were chosen and joined.
     pub fn note_payloads(&self, payloads: usize, took: Duration) {
-        #[allow(clippy::cast_precision_loss, reason = "a block carries few")]
         self.payloads.observe(payloads as f64);
         self.payload_seconds.observe(took.as_secs_f64());
     }

@@ -125,7 +125,6 @@ impl SignatureMetrics {
 
 /// A share of a batch's time, in seconds.
 fn share(took: Duration, count: usize) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "a batch has few items")]
     let count = count.max(1) as f64;
     took.as_secs_f64() / count
 }

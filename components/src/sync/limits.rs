@@ -89,6 +89,10 @@ pub const SYNCED_BEHIND_SLOTS: u64 = 1;
 /// Slots without a peer that says what its chain is, after which duties are done nevertheless.
 pub const ALONE_SLOTS: u64 = 4;
 
+/// How long a node that has begun or woken waits for its peers to say what their chain is, in
+/// milliseconds. It is over before votes are due in a slot whose beginning the node was there for.
+pub const ASK_WAIT_MS: u64 = 500;
+
 /// The operator is told again after this many slots that nobody serves what the node needs.
 pub const WARNING_PERIOD_SLOTS: u64 = 60;
 

@@ -9,6 +9,10 @@ use axum::{
 };
 use futures::stream;
 use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
 
 use super::error::ApiError;
 
@@ -16,6 +20,18 @@ use super::error::ApiError;
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 /// The media type of SSZ answers.
 pub(super) const SSZ: &str = "application/octet-stream";
+/// SSZ in the API's description: bytes.
+pub(super) enum SszBody {}
+
+impl PartialSchema for SszBody {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for SszBody {}
+
 /// Bytes that a large answer hands to its connection at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// Entries of an `Accept` header that are looked at.

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::json;
+use super::answer::{JSON, json};
 
 /// A request that was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +50,30 @@ impl ApiError {
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node failed to answer; its log says why")
     }
+
+    fn body(&self) -> ErrorBody {
+        ErrorBody { code: self.status.as_u16(), error: self.message.clone() }
+    }
+
+    /// The bytes of an answer that closes the connection, for where no server writes one.
+    pub(super) fn whole_answer(&self) -> String {
+        let body = serde_json::to_string(&self.body()).expect("an error is JSON");
+        let retry = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => "retry-after: 1\r\n",
+            _ => "",
+        };
+        format!(
+            "HTTP/1.1 {}\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n{retry}connection: \
+             close\r\n\r\n{body}",
+            self.status,
+            body.len()
+        )
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { code: self.status.as_u16(), error: self.message };
-        let mut response = (self.status, json(&body)).into_response();
+        let mut response = (self.status, json(&self.body())).into_response();
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -5,7 +5,7 @@ use quintet_components::{
     snapshot::Snapshot,
 };
 
-use super::error::ApiError;
+use super::{error::ApiError, state::Api};
 
 /// A block as paths name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +53,15 @@ impl BlockId {
     /// The block's root.
     ///
     /// # Errors
-    /// 404 when the slot has no canonical block.
-    pub(super) fn root(self, snapshot: &Snapshot) -> Result<Root, ApiError> {
-        let of_slot = |slot| {
-            snapshot.canonical_root(slot).ok_or_else(|| {
-                ApiError::not_found(if slot > snapshot.facts.head.slot {
-                    "the slot is after the head"
-                } else {
-                    "the slot has no canonical block"
-                })
-            })
-        };
+    /// 404 when the slot has no canonical block, 500 when the store cannot say.
+    pub(super) async fn root(self, api: &Api, snapshot: &Snapshot) -> Result<Root, ApiError> {
         match self {
             Self::Head => Ok(snapshot.facts.head.root),
             Self::Justified => Ok(snapshot.facts.justified.root),
             Self::Finalized => Ok(snapshot.facts.finalized.root),
-            Self::Genesis => of_slot(0),
+            Self::Genesis => api.canonical_root(snapshot, 0).await,
             Self::Root(root) => Ok(root),
-            Self::Slot(slot) => of_slot(slot),
+            Self::Slot(slot) => api.canonical_root(snapshot, slot).await,
         }
     }
 }

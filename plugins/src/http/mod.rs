@@ -19,6 +19,7 @@ mod id;
 mod page;
 mod pages;
 mod publish;
+mod quiet;
 mod server;
 mod stall;
 mod state;
@@ -47,7 +48,7 @@ use quintet_components::{
     metrics::MetricsRegistry,
     schedule::NodeSystems,
     snapshot::{NodeIdentity, SnapshotCell},
-    storage::{Blocks, StoredStates},
+    storage::{Blocks, StoredChain, StoredStates},
     waker::NodeWaker,
 };
 use tokio::sync::Semaphore;
@@ -72,14 +73,11 @@ use self::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], [`NodeIdentity`], a [`Lane`] of admin requests | the chain, peers, duties, [`Blocks`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
+/// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], a [`Lane`] of admin requests | the chain, peers, duties, [`NodeIdentity`], [`Blocks`], [`StoredChain`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
 #[derive(Debug, Default)]
 pub struct HttpPlugin {
     /// How the servers are set up.
     pub config: HttpConfig,
-    /// What the node says of itself. Whoever learns more after this plugin was added changes the
-    /// resource.
-    pub node: NodeIdentity,
 }
 
 /// Where the servers listen; the ports are those that were taken.
@@ -149,7 +147,7 @@ impl Plugin for HttpPlugin {
             .insert_resource(announcer)
             .init_resource::<HttpRoutes>()
             .init_resource::<SnapshotCell>()
-            .insert_resource(self.node.clone())
+            .init_resource::<NodeIdentity>()
             .init_resource::<IsAggregator>()
             .init_resource::<Carried>()
             .init_resource::<Sessions>()
@@ -193,6 +191,7 @@ impl Plugin for HttpPlugin {
             snapshots: world.resource::<SnapshotCell>().clone(),
             blocks: world.get_resource::<Blocks>().cloned(),
             states: world.get_resource::<StoredStates>().cloned(),
+            chain: world.get_resource::<StoredChain>().cloned(),
             admin,
             events,
             metrics: world.get_resource::<MetricsRegistry>().cloned(),

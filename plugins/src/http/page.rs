@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    aggregation::{AggregationConfig, AggregationSession, Deadline, SessionEnded},
-    clock::{CurrentInterval, IntervalLog, SlotClock, first_interval},
+    aggregation::{AggregationConfig, AggregationSession, SessionEnded},
+    clock::{CurrentInterval, Deadline, IntervalLog, SlotClock, first_interval},
     containers::Slot,
     duties::RecentDuties,
     prover::{ProverJob, ProverKind, ProverStatus, ProverTimes},

@@ -1,32 +1,31 @@
 //! Listeners, connections and their limits.
 
-use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::StatusCode};
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
 };
 
-use super::{config::HttpLimits, stall::Impatient};
+use super::{config::HttpLimits, error::ApiError, quiet::Quiet, stall::Impatient};
 
 /// Bytes of a request's line and headers at most.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 /// After an error of the listener itself, such as too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For the answer to a connection for which there is no place.
+/// For the answer to who sent no request, or has no place.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// What a connection is told for which there is no place.
-const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/json; charset=utf-8\r\n\
-    content-length: 45\r\nretry-after: 1\r\nconnection: close\r\n\r\n\
-    {\"code\":503,\"error\":\"too many connections\"}\r\n";
 
 /// Serves a listener for ever.
 pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLimits) {
@@ -55,7 +54,10 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
                     drop(place);
                 });
             }
-            Err(_) => refuse(stream),
+            Err(_) => {
+                // Without waiting for it: who floods must not hold up others.
+                tokio::spawn(refuse(stream, ApiError::unavailable("too many connections")));
+            }
         }
     }
 }
@@ -63,24 +65,48 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
 async fn connection(stream: TcpStream, router: Router, limits: HttpLimits) {
     // Small answers are not to wait for more.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Impatient::new(stream, limits.stall));
-    let served = http1::Builder::new()
+    let io = TokioIo::new(Quiet(Impatient::new(stream, limits.stall)));
+    let router = TowerToHyperService::new(router);
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(io, TowerToHyperService::new(router))
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
+        .serve_connection(io, service_fn(move |request| Box::pin(router.call(request))));
+    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let rest = connection.into_parts();
+    let mut stream = rest.io.into_inner().0.into_inner();
+    let Err(error) = served else {
+        let _ = stream.shutdown().await;
+        return;
+    };
+    tracing::debug!(%error, "a connection ended early");
+    // An idle connection is closed without a word; one that has begun a request is told.
+    let has_begun = !rest.read_buf.is_empty();
+    if let Some(error) = why_unread(&error, has_begun) {
+        refuse(stream, error).await;
     }
 }
 
-/// Says that there is no place. Without waiting for it: who floods must not hold up others.
-fn refuse(stream: TcpStream) {
-    tokio::spawn(timeout(REFUSAL_TIME, async move {
-        stream.writable().await?;
-        stream.try_write(REFUSAL.as_bytes())?;
-        rustix::net::shutdown(&stream, rustix::net::Shutdown::Write)?;
+/// What is wrong with a request that never got to a handler.
+fn why_unread(error: &hyper::Error, has_begun: bool) -> Option<ApiError> {
+    let (status, why) = if error.is_parse_too_large() {
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too long, or too many")
+    } else if error.is_parse() {
+        (StatusCode::BAD_REQUEST, "this is no request of HTTP/1.1")
+    } else if error.is_timeout() && has_begun {
+        (StatusCode::REQUEST_TIMEOUT, "the headers were not complete in time")
+    } else {
+        return None;
+    };
+    Some(ApiError::new(status, why))
+}
+
+/// Answers who sent no request that can be read, or has no place, and closes.
+async fn refuse(mut stream: TcpStream, error: ApiError) {
+    let answer = error.whole_answer();
+    let _ = timeout(REFUSAL_TIME, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
         // Closed with something unread, the connection would be reset, and the answer lost.
         let mut unread = [0; 1024];
         loop {
@@ -92,16 +118,6 @@ fn refuse(stream: TcpStream) {
                 Err(error) => return Err(error),
             }
         }
-    }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_refusal_is_as_long_as_it_says() {
-        let (_, body) = REFUSAL.split_once("\r\n\r\n").expect("headers end");
-        assert!(REFUSAL.contains(&format!("content-length: {}\r\n", body.len())));
-    }
+    })
+    .await;
 }

@@ -27,6 +27,10 @@ impl<S> Impatient<S> {
         Self { stream, patience, limit: Box::pin(sleep(patience)), is_waiting: false }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// What a write says, or that it has waited for too long.
     fn watch<T>(
         &mut self,

@@ -7,11 +7,11 @@ use std::{
 
 use axum::body::Bytes;
 use quintet_components::{
-    containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, State},
+    containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, Slot, State},
     lane::LaneSender,
     metrics::MetricsRegistry,
     snapshot::{NodeIdentity, Snapshot, SnapshotCell},
-    storage::{Blocks, StorageError, StoredStates},
+    storage::{Blocks, StorageError, StoredChain, StoredStates},
 };
 use tokio::sync::Semaphore;
 use tree_hash::TreeHash;
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub(super) snapshots: SnapshotCell,
     pub(super) blocks: Option<Blocks>,
     pub(super) states: Option<StoredStates>,
+    pub(super) chain: Option<StoredChain>,
     pub(super) admin: LaneSender<SetAggregator>,
     pub(super) events: EventHub,
     /// What the node measures, if it does.
@@ -88,6 +89,28 @@ impl Api {
         })
     }
 
+    /// The root of the canonical block of a slot: by the head's post-state, and by the store where
+    /// the world no longer has that.
+    ///
+    /// # Errors
+    /// 404 when there is none, 500 when the store cannot say.
+    pub(super) async fn canonical_root(
+        &self,
+        snapshot: &Snapshot,
+        slot: Slot,
+    ) -> Result<Root, ApiError> {
+        if slot > snapshot.facts.head.slot {
+            return Err(ApiError::not_found("the slot is after the head"));
+        }
+        let root = match (snapshot.canonical_root(slot), self.chain.clone()) {
+            (None, Some(StoredChain(chain))) if snapshot.states.head.is_none() => {
+                self.read(move || chain.canonical_root(slot).map_err(failed)).await?
+            }
+            (root, _) => root,
+        };
+        root.ok_or_else(|| ApiError::not_found("the slot has no canonical block"))
+    }
+
     /// The post-state of a block.
     ///
     /// # Errors
@@ -121,6 +144,12 @@ impl Api {
                 return Ok(block);
             }
         }
+        if let Some(StoredChain(chain)) = self.chain.clone() {
+            let stored = self.read(move || chain.block(&root).map_err(failed)).await?;
+            if let Some(block) = stored {
+                return Ok(Arc::new(without_proof(block)));
+            }
+        }
         let unknown = || ApiError::not_found("no block with this root is kept");
         let state = self
             .state(snapshot, root)
@@ -150,5 +179,9 @@ fn begun_from(state: &State, root: Root) -> Option<SignedBlock> {
         body,
     };
     let is_whole = block.tree_hash_root() == root;
-    is_whole.then(|| SignedBlock { block, proof: MultiMessageAggregate::default() })
+    is_whole.then(|| without_proof(block))
+}
+
+fn without_proof(block: Block) -> SignedBlock {
+    SignedBlock { block, proof: MultiMessageAggregate::default() }
 }

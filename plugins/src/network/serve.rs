@@ -238,7 +238,6 @@ fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
 }
 
 /// How much of its allowance a request takes.
-#[allow(clippy::cast_precision_loss, reason = "at most 1024")]
 fn cost(request: &Request) -> f64 {
     match request {
         Request::Status(_) => 1.0,

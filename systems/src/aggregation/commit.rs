@@ -6,11 +6,11 @@ use std::{mem, sync::Arc};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{
-        AggregationCounts, AggregationHistory, AggregationSession, CurrentSession, Deadline,
-        SessionOutcome, SkipReason,
+        AggregationCounts, AggregationHistory, AggregationSession, CurrentSession, SessionOutcome,
+        SkipReason,
     },
     chain::IsAggregator,
-    clock::{CurrentInterval, UnixTime, first_interval},
+    clock::{CurrentInterval, Deadline, UnixTime, first_interval},
     containers::{SignedAggregatedAttestation, SingleMessageAggregate, Slot},
     duties::Duty,
     messages::AggregateProduced,

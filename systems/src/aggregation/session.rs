@@ -10,10 +10,10 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{
         AggregationConfig, AggregationCounts, AggregationHistory, AggregationSession,
-        CurrentSession, CycleSkip, Deadline, SessionEnded, SessionOutcome, SkipReason,
+        CurrentSession, CycleSkip, SessionEnded, SessionOutcome, SkipReason,
     },
     chain::{Finalized, Head, IsAggregator, Registry, States},
-    clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
+    clock::{CurrentInterval, Deadline, SlotClock, UnixTime, first_interval},
     containers::{SingleMessageAggregate, Slot, ValidatorIndex},
     duties::{Duty, MissReason},
     metrics::Metrics,

@@ -12,7 +12,7 @@ use quintet_components::{
 };
 
 use super::{
-    propose::{discard_proposal, own_proposer},
+    propose::{discard_proposal, hold, own_proposer},
     record::note_missed,
 };
 use crate::aggregation::session::close;
@@ -39,12 +39,24 @@ fn why_not(world: &World) -> Option<MissReason> {
     why_skipped(world.get_resource::<DutyGate>(), *world.resource::<CurrentInterval>())
 }
 
-/// Counts the proposal of this slot as missed, when it is an own validator's.
-pub fn skip_proposal(world: &mut World) {
+/// Why a proposal that waits for sync has to go on waiting.
+pub(super) fn why_held(world: &World) -> Option<MissReason> {
+    let is_behind = world.get_resource::<DutyGate>().is_some_and(|gate| gate.behind > 0);
+    why_not(world).or(is_behind.then_some(MissReason::Syncing))
+}
+
+/// Has the proposal of this slot wait for sync, when it is an own validator's. One whose slot is over
+/// is missed.
+pub fn hold_proposal(world: &mut World) {
     let slot = world.resource::<CurrentInterval>().slot();
     discard_proposal(world, slot);
-    if let (Some(proposer), Some(reason)) = (own_proposer(world, slot), why_not(world)) {
+    let (Some(proposer), Some(reason)) = (own_proposer(world, slot), why_not(world)) else {
+        return;
+    };
+    if reason == MissReason::Late {
         note_missed(world, slot, Duty::Propose, &[Some(proposer)], reason, "");
+    } else {
+        hold(world, slot, proposer, reason);
     }
 }
 
@@ -81,7 +93,10 @@ mod tests {
     use super::*;
 
     fn why(closed: Option<MissReason>, count: u64, late_ms: u64) -> Option<MissReason> {
-        why_skipped(Some(&DutyGate { closed, at_slot: 10 }), CurrentInterval { count, late_ms })
+        why_skipped(
+            Some(&DutyGate { closed, at_slot: 10, behind: 0 }),
+            CurrentInterval { count, late_ms },
+        )
     }
 
     #[test]

@@ -23,6 +23,7 @@ use quintet_components::{
 use quintet_prover::CancelToken;
 
 use super::{
+    gate::why_held,
     proposal::{Built, Failure, Signed, build, sign, summarize_built, summarize_signed},
     record::{note_done, note_missed},
 };
@@ -51,8 +52,16 @@ pub(super) struct Proposal {
     stage: Stage,
 }
 
+impl Proposal {
+    const fn is_held(&self) -> bool {
+        matches!(self.stage, Stage::Held(_))
+    }
+}
+
 #[derive(Debug)]
 enum Stage {
+    /// Sync holds it up, and why.
+    Held(MissReason),
     /// There is no block, and why.
     Failed(Failure),
     Building(Work<Built>),
@@ -106,6 +115,34 @@ pub fn start_proposal(world: &mut World) {
     world.resource_mut::<Proposals>().0.extend(proposal);
 }
 
+/// Has a proposal wait until sync lets it begin.
+pub(super) fn hold(world: &mut World, slot: Slot, proposer: ValidatorIndex, reason: MissReason) {
+    let (parent_root, stage) = (Root::ZERO, Stage::Held(reason));
+    let (is_due, is_rebuilt) = (true, false);
+    let proposal = Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage };
+    world.resource_mut::<Proposals>().0.push(proposal);
+}
+
+/// After sync: begins the proposal that it held up.
+pub fn begin_held_proposal(world: &mut World) {
+    let mut proposals = world.resource_mut::<Proposals>();
+    let place = proposals.0.iter().position(Proposal::is_held);
+    let Some(proposal) = place.map(|place| proposals.0.remove(place)) else { return };
+    let proposal = step(world, proposal);
+    world.resource_mut::<Proposals>().0.extend(proposal);
+}
+
+/// Interval 1: votes are due, and a proposal that sync still holds up is missed.
+pub fn give_up_held_proposal(world: &mut World) {
+    let mut proposals = world.resource_mut::<Proposals>();
+    let held: Vec<Proposal> = proposals.0.extract_if(.., |each| each.is_held()).collect();
+    for Proposal { slot, proposer, stage, .. } in held {
+        if let Stage::Held(reason) = stage {
+            note_missed(world, slot, Duty::Propose, &[Some(proposer)], reason, "");
+        }
+    }
+}
+
 /// Goes on with what was built or signed meanwhile.
 pub fn collect_proposals(world: &mut World) {
     let proposals = mem::take(&mut world.resource_mut::<Proposals>().0);
@@ -148,6 +185,7 @@ fn step(world: &mut World, mut proposal: Proposal) -> Option<Proposal> {
         let is_outdated = proposal.parent_root != world.resource::<Head>().0.root;
         let may_rebuild = is_due && !is_rebuilt;
         proposal.stage = match proposal.stage {
+            Stage::Held(_) if why_held(world).is_none() => return rebuild(world, proposal, None),
             Stage::Failed(_) if may_rebuild => return rebuild(world, proposal, None),
             Stage::Failed(failure) if is_due => {
                 miss(world, slot, proposer, &failure);
@@ -185,7 +223,7 @@ fn step(world: &mut World, mut proposal: Proposal) -> Option<Proposal> {
                     return None;
                 }
             },
-            waiting @ (Stage::Failed(_) | Stage::Built(_)) => {
+            waiting @ (Stage::Held(_) | Stage::Failed(_) | Stage::Built(_)) => {
                 return Some(Proposal { stage: waiting, ..proposal });
             }
         };

@@ -5,6 +5,7 @@
 //!
 //! | system | what it does |
 //! | --- | --- |
+//! | [`notice_waking`] | slots that passed without an update are noticed |
 //! | [`track_peers`] | connections become entities and cease to be |
 //! | [`collect_answers`] | answers reach the requests that they are for; late requests are given up |
 //! | [`answer_requests`] | peers are answered |
@@ -41,6 +42,6 @@ pub use imports::{RequestedBlocks, follow_imports};
 pub use peers::{RequestNumbers, track_peers};
 pub use range::{RangeSync, sync_range};
 pub use serve::{ServedHistory, answer_requests, range_of};
-pub use state::{Alone, Standing, judge_standing, update_sync_state};
+pub use state::{Alone, Awake, Standing, judge_standing, notice_waking, update_sync_state};
 pub use status::{ask_statuses, own_status};
 pub use target::{Followed, PeerView, choose_target};

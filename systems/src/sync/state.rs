@@ -2,6 +2,7 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    clock::Deadline,
     constants::SLOT_DURATION_MS,
     containers::Slot,
     duties::MissReason,
@@ -12,12 +13,53 @@ use quintet_components::{
 use super::{
     peers::{peer_views, time_of},
     status::own_status,
-    target::{choose_target, is_plausible, lead},
+    target::{PeerView, choose_target, is_plausible, lead},
 };
 
 /// Since when there has been nobody to ask, in Unix milliseconds.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alone(pub Option<u64>);
+
+/// Since when the node has been awake: what peers said before tells nothing of now.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Awake {
+    since_ms: Option<u64>,
+    /// By when the peers have had their time to answer.
+    deadline: Option<Entity>,
+}
+
+impl Awake {
+    /// Since when, in Unix milliseconds.
+    pub(super) fn since_ms(&self) -> u64 {
+        self.since_ms.unwrap_or(0)
+    }
+
+    /// Whether it is too early to know what the peers' chain is.
+    fn is_asking(&self, views: &[PeerView], now_ms: u64) -> bool {
+        let awake_ms = now_ms.saturating_sub(self.since_ms());
+        let is_heard = |view: &PeerView| view.status_age_ms <= awake_ms;
+        awake_ms < limits::ASK_WAIT_MS && (views.is_empty() || !views.iter().all(is_heard))
+    }
+}
+
+/// Notices that the node has begun, or that slots have passed since the last update: peers are asked
+/// anew, and duties wait for their answers for [`limits::ASK_WAIT_MS`].
+pub fn notice_waking(world: &mut World) {
+    let (now_ms, now_slot) = time_of(world);
+    let seen_slot = world.resource::<DutyGate>().at_slot;
+    let Awake { since_ms, deadline } = *world.resource::<Awake>();
+    if since_ms.is_none() || seen_slot.saturating_add(1) < now_slot {
+        let deadline = deadline.unwrap_or_else(|| world.spawn_empty().id());
+        let at_ms = now_ms.saturating_add(limits::ASK_WAIT_MS);
+        world.entity_mut(deadline).insert(Deadline { at_ms });
+        world.insert_resource(Awake { since_ms: Some(now_ms), deadline: Some(deadline) });
+    } else if let Some(entity) = deadline
+        && world.get::<Deadline>(entity).is_none_or(|deadline| deadline.at_ms <= now_ms)
+    {
+        world.despawn(entity);
+        world.insert_resource(Awake { since_ms, deadline: None });
+    }
+}
 
 /// What decides the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +121,12 @@ pub fn update_sync_state(world: &mut World) {
     }
     let alone_ms = alone.0.map_or(0, |since| now_ms.saturating_sub(since));
     let state = *world.resource::<SyncState>();
+    let behind = followed.map_or(0, |followed| lead(&followed.status, &own));
     let (next, closed) = judge_standing(Standing {
         state,
         now_slot,
         head_slot: head.slot,
-        behind: followed.map_or(0, |followed| lead(&followed.status, &own)),
+        behind,
         has_fresh_status,
         alone_ms,
     });
@@ -91,7 +134,9 @@ pub fn update_sync_state(world: &mut World) {
         tracing::info!(from = ?state, to = ?next, head = head.slot, now_slot, "sync");
         world.insert_resource(next);
     }
-    let gate = DutyGate { closed, at_slot: now_slot };
+    let is_asking = world.resource::<Awake>().is_asking(&views, now_ms);
+    let closed = closed.or(is_asking.then_some(MissReason::Unsure));
+    let gate = DutyGate { closed, at_slot: now_slot, behind };
     if *world.resource::<DutyGate>() != gate {
         world.insert_resource(gate);
     }

@@ -1,5 +1,5 @@
-//! The exchange of statuses: on connecting, every eight slots, and every two while the head is
-//! behind the clock.
+//! The exchange of statuses: on connecting, on waking, every eight slots, and every two while the
+//! head is behind the clock.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -10,7 +10,10 @@ use quintet_components::{
     sync::{Asked, PeerSync, StatusRequest, SyncCounts, limits},
 };
 
-use super::peers::{ask, time_of};
+use super::{
+    peers::{ask, time_of},
+    state::Awake,
+};
 
 /// What this node says of its chain.
 pub fn own_status(world: &World) -> Status {
@@ -26,6 +29,8 @@ pub fn ask_statuses(world: &mut World) {
         if is_behind { limits::STATUS_PERIOD_BEHIND_SLOTS } else { limits::STATUS_PERIOD_SLOTS };
     let period_ms = period_slots * SLOT_DURATION_MS;
 
+    let awake_ms = world.resource::<Awake>().since_ms();
+
     let asked: Vec<PeerId> = world
         .query_filtered::<&Asked, With<StatusRequest>>()
         .iter(world)
@@ -36,6 +41,7 @@ pub fn ask_statuses(world: &mut World) {
         .query::<(Entity, &Peer, &PeerSync, Option<&LastStatus>)>()
         .iter(world)
         .filter(|(_, _, sync, last)| {
+            let is_old = |at_ms: u64| is_old(at_ms) || at_ms < awake_ms;
             sync.status_asked_ms.is_none_or(is_old) && last.is_none_or(|last| is_old(last.at_ms))
                 || sync.status_asked_ms.is_none()
         })

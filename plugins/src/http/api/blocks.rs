@@ -12,7 +12,7 @@ use serde::Serialize;
 use ssz::Encode;
 
 use super::super::{
-    answer::{self, Form, JSON, SSZ, json},
+    answer::{self, Form, JSON, SSZ, SszBody, json},
     error::{ApiError, ErrorBody},
     id::BlockId,
     state::Api,
@@ -20,7 +20,7 @@ use super::super::{
 
 async fn find(api: &Api, id: BlockId) -> Result<(Root, Arc<SignedBlock>), ApiError> {
     let snapshot = api.snapshot()?;
-    let root = id.root(&snapshot)?;
+    let root = id.root(api, &snapshot).await?;
     Ok((root, api.block(&snapshot, root).await?))
 }
 
@@ -32,7 +32,7 @@ async fn find(api: &Api, id: BlockId) -> Result<(Root, Arc<SignedBlock>), ApiErr
 #[utoipa::path(get, path = "/lean/v0/blocks/{id}", tag = "chain",
     params(("id" = String, Path, example = "finalized")),
     responses(
-        (status = OK, content((serde_json::Value = JSON), (Vec<u8> = SSZ))),
+        (status = OK, content((serde_json::Value = JSON), (SszBody = SSZ))),
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 406, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn block(
@@ -74,7 +74,7 @@ async fn answer_header(api: &Api, id: &str, headers: &HeaderMap) -> Result<Respo
 #[utoipa::path(get, path = "/lean/v0/blocks/{id}/header", tag = "chain",
     params(("id" = String, Path, example = "head")),
     responses(
-        (status = OK, content((serde_json::Value = JSON), (Vec<u8> = SSZ))),
+        (status = OK, content((serde_json::Value = JSON), (SszBody = SSZ))),
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 406, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn block_header(
@@ -89,7 +89,7 @@ pub(super) async fn block_header(
 #[utoipa::path(get, path = "/lean/v0/headers/{id}", tag = "chain",
     params(("id" = String, Path, example = "head")),
     responses(
-        (status = OK, content((serde_json::Value = JSON), (Vec<u8> = SSZ))),
+        (status = OK, content((serde_json::Value = JSON), (SszBody = SSZ))),
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 406, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn header(

@@ -12,7 +12,7 @@ use quintet_components::containers::{Root, State};
 use ssz::Encode;
 
 use super::super::{
-    answer::{self, Form, JSON, SSZ},
+    answer::{self, Form, JSON, SSZ, SszBody},
     error::{ApiError, ErrorBody},
     id::BlockId,
     state::Api,
@@ -26,7 +26,7 @@ use super::super::{
 #[utoipa::path(get, path = "/lean/v0/states/{id}", tag = "chain",
     params(("id" = String, Path, example = "finalized")),
     responses(
-        (status = OK, content((Vec<u8> = SSZ), (serde_json::Value = JSON))),
+        (status = OK, content((SszBody = SSZ), (serde_json::Value = JSON))),
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 406, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn state(
@@ -37,7 +37,7 @@ pub(super) async fn state(
     let id: BlockId = id.parse()?;
     let form = Form::wanted(&headers, Form::Ssz)?;
     let snapshot = api.snapshot()?;
-    let root = id.root(&snapshot)?;
+    let root = id.root(&api, &snapshot).await?;
     let state = api.state(&snapshot, root).await?;
     let place = Arc::clone(&api.state_answers).try_acquire_owned();
     let place = place.map_err(|_| ApiError::unavailable("too many states are being sent"))?;

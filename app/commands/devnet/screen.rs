@@ -1,0 +1,82 @@
+//! Where the network is shown: a live table in a terminal, lines elsewhere.
+
+use std::io::IsTerminal;
+
+use quintet_components::{clock::SlotClock, constants::INTERVALS_PER_SLOT, containers::Slot};
+
+use super::{
+    folder::Devnet,
+    lines,
+    status::NodeView,
+    table::{LiveTable, Picture},
+};
+use crate::cli::DevnetArgs;
+
+/// Where the network is shown.
+pub(super) struct Screen {
+    title: String,
+    table: Option<LiveTable>,
+    foot: [String; 2],
+    /// The slot that has been printed last, where there is no table.
+    printed: Option<Slot>,
+}
+
+impl Screen {
+    pub(super) fn new(devnet: &Devnet, arguments: &DevnetArgs) -> Self {
+        let title = format!(
+            "quintet devnet: {} nodes, {} validators, preset {}",
+            devnet.nodes.len(),
+            devnet.nodes.iter().map(|node| node.validators.len()).sum::<usize>(),
+            devnet.preset
+        );
+        let logs = format!("logs in {}", devnet.logs().display());
+        let api = format!(
+            "API of quintet_0 at http://{}:{}",
+            devnet.ip,
+            devnet.nodes.first().map_or(0, |node| node.api_port)
+        );
+        // Without a terminal's answers there is no table.
+        let table = std::io::stdout()
+            .is_terminal()
+            .then(|| LiveTable::new(devnet.nodes.len()))
+            .and_then(Result::ok);
+        if table.is_none() {
+            println!("{title}\n{logs}\n{api}\n{}", lines::head());
+        }
+        let end = match arguments.slots {
+            Some(slots) => format!("ends after slot {slots}; Ctrl-C stops it now"),
+            None => "Ctrl-C stops it".to_owned(),
+        };
+        Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None }
+    }
+
+    pub(super) fn show(&mut self, now_ms: u64, clock: &SlotClock, views: &[NodeView]) {
+        let genesis_ms = clock.interval_start_ms(0);
+        let count = clock.total_intervals(now_ms);
+        let slot = count / INTERVALS_PER_SLOT;
+        let Some(table) = &mut self.table else {
+            if now_ms >= genesis_ms && slot > 0 && self.printed.is_none_or(|last| last + 1 < slot) {
+                self.printed = Some(slot - 1);
+                for view in views {
+                    println!("{}", lines::line(slot - 1, view));
+                }
+            }
+            return;
+        };
+        let clock = match genesis_ms.checked_sub(now_ms) {
+            Some(until) if until > 0 => format!("slot 0 in {} s", until.div_ceil(1000)),
+            _ => format!("slot {slot}, interval {}", count % INTERVALS_PER_SLOT),
+        };
+        let foot = self.foot.each_ref().map(String::as_str);
+        let picture = Picture { title: &self.title, clock: &clock, nodes: views, foot };
+        if table.draw(&picture).is_err() {
+            // The terminal is gone; the network is not.
+            self.table = None;
+        }
+    }
+
+    /// Leaves the terminal as it was.
+    pub(super) fn end(&mut self) {
+        self.table = None;
+    }
+}
