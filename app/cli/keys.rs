@@ -56,8 +56,8 @@ pub(crate) struct KeyArgs {
     /// The signature preset: `short`, `production` or `test`.
     #[arg(long, default_value_t = SignaturePreset::Short)]
     pub(crate) xmss: SignaturePreset,
-    /// Keys are for 2 to the power of this many slots: 13 for `short`, 17 for `production` and 8
-    /// for `test` by default.
+    /// Keys are for 2 to the power of this many slots, after which their validators cannot sign any
+    /// more: 13 for `short` (nine hours), 17 for `production` (six days) and 8 for `test` by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_ACTIVE_SLOTS_LOG)))]
     pub(crate) active_epoch: Option<u32>,
     /// Make all keys from this number: the same again next time, and known to whoever knows it.
@@ -133,9 +133,9 @@ pub(crate) enum KeysCommand {
         /// Check the keys of this node only; of all validators without it.
         #[arg(long)]
         node: Option<String>,
-        /// The network's signature preset.
-        #[arg(long, default_value_t = SignaturePreset::Short)]
-        xmss: SignaturePreset,
+        /// The network's signature preset; the keys' manifest names it, or else it is `production`.
+        #[arg(long)]
+        xmss: Option<SignaturePreset>,
         /// Threads that read keys.
         #[arg(long, default_value_t = 2)]
         threads: usize,

@@ -16,7 +16,7 @@ use quintet_plugins::keys::{
 };
 use quintet_systems::verification::scheme_of;
 
-use super::{history, progress::ProgressLine};
+use super::{history, node::preset, progress::ProgressLine};
 use crate::cli::{GenerateArgs, KeysCommand};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -121,10 +121,16 @@ fn print(file: &Path, content: &KeyContent) {
     }
 }
 
-fn verify(folder: &Path, node: Option<&str>, preset: SignaturePreset, threads: usize) -> Outcome {
+fn verify(
+    folder: &Path,
+    node: Option<&str>,
+    asked: Option<SignaturePreset>,
+    threads: usize,
+) -> Outcome {
     let genesis = GenesisFile::read(&folder.join(network_dir::CONFIG))?;
     let registry = genesis.registry()?;
     let keys = folder.join(network_dir::KEYS);
+    let preset = preset(asked, Some(&keys))?;
     let files = match node {
         Some(node) => AnnotatedValidators::read(&folder.join(network_dir::ANNOTATED_VALIDATORS))?
             .key_files(node, &genesis)?,

@@ -2,7 +2,8 @@
 //! what is finalized.
 //!
 //! Its blocks come from a validator in the same process, whose clock is turned by hand with its
-//! own; an observer of a real network adds `NetworkPlugin` instead and calls `App::run`.
+//! own; an observer of a real network sets `NodeConfig::network`, keeps `SyncPlugin` and calls
+//! `App::run`.
 //!
 //! ```console
 //! $ cargo run --release --example observer

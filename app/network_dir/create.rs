@@ -9,7 +9,10 @@ use std::{
 
 use alloy_primitives::keccak256;
 use quintet_components::{containers::ValidatorIndex, preset::SignaturePreset};
-use quintet_plugins::keys::{MakeKeysError, MakeOptions, MakeProgress, make_keys};
+use quintet_plugins::{
+    keys::{MakeKeysError, MakeOptions, MakeProgress, make_keys},
+    network::MAX_COMMITTEES,
+};
 use quintet_systems::verification::scheme_of;
 
 use super::{
@@ -129,6 +132,12 @@ impl NetworkPlan {
             return wrong(format!(
                 "{} committees need as many aggregators, and there are {} nodes",
                 self.committees, self.nodes
+            ));
+        }
+        if self.committees > MAX_COMMITTEES {
+            return wrong(format!(
+                "{} committees: a network has at most {MAX_COMMITTEES}",
+                self.committees
             ));
         }
         (0..self.nodes).map(|at| self.node(at)).collect()

@@ -5,7 +5,7 @@
 #   HIVE_BOOTNODES                    records and multiaddrs with commas between, or none;
 #                                     if it is not set, the network's nodes.yaml
 #   HIVE_CHECKPOINT_SYNC_URL          where to get the finalized state from
-#   HIVE_IS_AGGREGATOR                1 to aggregate, 0 or nothing not to
+#   HIVE_IS_AGGREGATOR                1 to aggregate, 0 not to; if it is not set, as the files say
 #   HIVE_AGGREGATE_SUBNET_IDS         the subnets to aggregate, with commas between
 #   HIVE_ATTESTATION_COMMITTEE_COUNT  committees of attestations
 #   HIVE_CLIENT_PRIVATE_KEY           the node's secp256k1 key in hex, instead of node.key
@@ -33,7 +33,7 @@ label=${HIVE_LEAN_DEVNET_LABEL:-devnet5}
 flags=(
     --node-id "$node"
     --genesis "$files/config.yaml"
-    --data-dir "$data"
+    --data-dir "$data/node"
     --signing-mark-dir "$data/signing"
     --gossipsub-port "${QUINTET_GOSSIPSUB_PORT:-9000}"
     --listen-address "${QUINTET_LISTEN_ADDRESS:-0.0.0.0}"
@@ -87,7 +87,8 @@ fi
 
 case ${HIVE_IS_AGGREGATOR:-} in
     1 | true) flags+=(--is-aggregator) ;;
-    0 | false | '') ;;
+    0 | false) flags+=(--is-aggregator=false) ;;
+    '') ;;
     *) stop "HIVE_IS_AGGREGATOR is $HIVE_IS_AGGREGATOR, and neither 1 nor 0" ;;
 esac
 if [[ -n ${HIVE_AGGREGATE_SUBNET_IDS:-} ]]; then

@@ -62,7 +62,7 @@ node_docker="ghcr.io/quintet-lean/quintet:devnet5 node \
       --bootnodes /config/nodes.yaml \
       --validator-config /config/validator-config.yaml \
       --hash-sig-keys-dir /config/hash-sig-keys \
-      --data-dir /data \
+      --data-dir /data/node \
       --signing-mark-dir /data/signing \
       --gossipsub-port $quicPort \
       --http-address $quintet_http_address \

@@ -23,7 +23,7 @@ mod state_transition;
 mod sync;
 mod vectors;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -50,6 +50,23 @@ const DRIVEN: [(&str, Run); 3] = [
     ("verify_signatures", driver::verify_signatures),
 ];
 
+/// Folders that another suite runs: leansig's.
+const ELSEWHERE: [&str; 1] = ["poseidon_permutation"];
+
+/// Every folder of vectors is somebody's.
+fn every_category_is_run(folder: &Path) -> Result<(), Failed> {
+    let own = CATEGORIES.iter().chain(&DRIVEN).map(|(category, _)| *category);
+    let known: Vec<_> = own.chain(ELSEWHERE).collect();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.path().is_dir() && !known.iter().any(|known| name == **known) {
+            return Err(format!("no suite runs the category {}", name.display()).into());
+        }
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let folder = vectors::folder();
@@ -62,6 +79,10 @@ fn main() -> ExitCode {
         eprintln!("{message}; skipped");
     }
     let mut trials = Vec::new();
+    if folder.is_dir() {
+        let folder = folder.clone();
+        trials.push(Trial::test("every_category_is_run", move || every_category_is_run(&folder)));
+    }
     for (prefix, categories) in [("", &CATEGORIES[..]), ("driver::", &DRIVEN[..])] {
         for &(category, run) in categories {
             for file in vectors::files(&folder.join(category)) {

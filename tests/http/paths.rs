@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use quintet_components::{
-    chain::{Finalized, Head},
+    chain::{Finalized, Head, States},
     containers::{AttestationData, Block, BlockHeader, Checkpoint, Root, SignedBlock, State},
     storage::BlockSource,
 };
@@ -198,6 +198,22 @@ fn blocks_and_states_are_found_by_every_id_and_in_both_forms() {
     }
     let empty = served.get("/lean/v0/blocks/2");
     assert_eq!((empty.status, empty.error().as_str()), (404, "the slot has no canonical block"));
+}
+
+#[test]
+fn a_slot_is_found_by_the_store_when_the_world_no_longer_has_the_heads_state() {
+    let (mut served, blocks) = grown_with_store();
+    *served.node.world().resource_mut::<States>() = States::new(8);
+    served.node.tick_to(21, false);
+    let found = served.get_as("/lean/v0/blocks/1", "application/octet-stream");
+    assert_eq!(SignedBlock::from_ssz_bytes(&found.body).expect("a block").block, blocks[1]);
+    let genesis = served.get_as("/lean/v0/blocks/genesis", "application/octet-stream");
+    assert_eq!(SignedBlock::from_ssz_bytes(&genesis.body).expect("a block").block, blocks[0]);
+    let empty = served.get("/lean/v0/blocks/2");
+    assert_eq!((empty.status, empty.error().as_str()), (404, "the slot has no canonical block"));
+    let state = served.get("/lean/v0/states/1");
+    let state = State::from_ssz_bytes(&state.body).expect("a state");
+    assert_eq!(state.tree_hash_root(), blocks[1].state_root);
 }
 
 /// A node with a store, whose head is at slot 3 over an empty slot 2.

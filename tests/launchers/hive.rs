@@ -123,10 +123,12 @@ fn a_checkpoint_is_asked_of_the_node_that_the_simulator_names() {
         (Folder::new("hive-checkpoint"), [(); 2].map(|()| Ports::free()));
     runtime(&folder);
     let mut source = Process::start(
-        script(&folder, &first).env("HIVE_NODE_ID", "quintet_0"),
+        script(&folder, &first).env("HIVE_NODE_ID", "quintet_0").env("HIVE_IS_AGGREGATOR", "0"),
         folder.join("log-0"),
     );
     assert_eq!(source.wait(first.api(), "/v0/health").status, 200);
+    let overview = source.wait(first.api(), "/quintet/v0/overview").json();
+    assert_eq!(overview["node"]["is_aggregator"], false, "whatever validator-config.yaml says");
     let mut node = Process::start(
         script(&folder, &second)
             .env("HIVE_NODE_ID", "quintet_1")

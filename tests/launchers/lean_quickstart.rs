@@ -70,7 +70,7 @@ fn the_docker_command_starts_the_same_node() {
         for word; do shift; word=${word/#\\/config/$configDir}; word=${word/#\\/data/$dataDir}; set -- \"$@\" \"$word\"; done; \
         exec \"$QUINTET_BIN\" \"$@\"";
     let node = Process::start(&mut sourced(&folder, &ports, run), folder.join("log"));
-    check(node, &ports, &folder.join("data"));
+    check(node, &ports, &folder.join("data/node"));
 }
 
 #[test]

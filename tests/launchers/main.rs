@@ -1,5 +1,5 @@
 //! The scripts by which others start a node, with the real binary and the variables that the
-//! launchers set.
+//! launchers set; and the settings that reach HTTP.
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(dead_code, reason = "the support is shared")]
@@ -10,6 +10,7 @@ mod folder;
 mod support;
 
 mod hive;
+mod http_settings;
 mod lean_quickstart;
 mod process;
 

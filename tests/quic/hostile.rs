@@ -4,7 +4,10 @@ use quintet_components::{
     messages::Verdict,
     network::{DisconnectReason, PeerEvent},
 };
-use quintet_plugins::network::codec::{MAX_PAYLOAD_BYTES, snappy, topic::Topic, varint};
+use quintet_plugins::network::{
+    Rate, Rates,
+    codec::{MAX_PAYLOAD_BYTES, snappy, topic::Topic, varint},
+};
 use ssz::Encode;
 
 use crate::{
@@ -17,7 +20,12 @@ const DIGEST: &str = "12345678";
 
 /// A node, and a raw peer that it listens to.
 fn node_and_peer(script: Script) -> (TestNode, RawPeer) {
+    node_with_rates(Rates::default(), script)
+}
+
+fn node_with_rates(rates: Rates, script: Script) -> (TestNode, RawPeer) {
     let mut set_up = config(1);
+    set_up.rates = rates;
     set_up.subnets = vec![0];
     let node = TestNode::scripted(set_up, script);
     let peer = RawPeer::start(Some(gossip(false)));
@@ -88,8 +96,24 @@ fn bombs_and_oversized_payloads_are_refused_by_what_they_claim() {
 }
 
 #[test]
+fn blocks_beyond_a_peers_rate_are_not_read_and_not_blamed() {
+    let gossip_blocks = Rate { burst: 20.0, per_second: 0.0 };
+    let rates = Rates { gossip_blocks, ..Rates::default() };
+    let (node, peer) = node_with_rates(rates, Script::default());
+    for slot in 1..=50 {
+        publish(&peer, Topic::Block, snappy::compress(&block(slot).as_ssz_bytes()));
+    }
+    let counters = &node.counters;
+    node.wait("all", |log| counters.blocks.received.get() == 50 && log.items.len() == 20);
+    node.wait("dropped", |_| counters.blocks.dropped.get() == 30);
+    assert_eq!((counters.blocks.rejected.get(), counters.banned.get()), (0, 0));
+}
+
+#[test]
 fn more_than_the_world_takes_is_dropped_counted_and_not_blamed() {
-    let (node, peer) = node_and_peer(Script::default());
+    let gossip_blocks = Rate { burst: 1000.0, per_second: 1.0 };
+    let rates = Rates { gossip_blocks, ..Rates::default() };
+    let (node, peer) = node_with_rates(rates, Script::default());
     let (wake, asleep) = std::sync::mpsc::channel::<()>();
     node.act(move |_| _ = asleep.recv_timeout(crate::raw::PATIENCE));
     // The lane holds 256.

@@ -142,6 +142,68 @@ fn who_wakes_does_not_wait_for_peers_that_stay_silent() {
 }
 
 #[test]
+fn a_liar_among_honest_peers_holds_nothing_up() {
+    let chain = Arc::new(Chain::voted(40));
+    let early = Arc::new(chain.up_to(30));
+    let mut world = SyncWorld::with_duties(&chain, 30, signing(0..VALIDATORS));
+    // While it syncs, a head two ahead keeps it syncing.
+    let claim = Status {
+        head: Checkpoint { root: Root::repeat_byte(9), slot: 30 },
+        finalized: Checkpoint { root: Root::repeat_byte(8), slot: 29 },
+    };
+    world.connect_with("liar", &chain, Behaviour::Silent, claim);
+    world.connect("a", &early, Behaviour::Honest);
+    world.connect("b", &early, Behaviour::Honest);
+    assert!(world.run_until(2, |world| world.head().slot >= 30));
+    world.run_ms(limits::ASK_WAIT_MS);
+    assert_eq!((world.state(), world.gate().closed), (SyncState::Synced, None));
+    assert_eq!(world.gate().behind, 0);
+}
+
+#[test]
+fn a_claim_that_nothing_comes_of_holds_duties_up_for_eight_slots() {
+    let chain = Arc::new(Chain::voted(20));
+    let mut world = SyncWorld::with_duties(&chain, 20, signing(0..VALIDATORS));
+    world.connect("a", &Arc::new(chain.up_to(20)), Behaviour::Honest);
+    assert!(world.run_until(1, |world| world.head().slot >= 20));
+    world.disconnect("a", DisconnectReason::ClosedByPeer);
+    // It claims more finality on a fork below the head, for which no round is begun, and renews it.
+    let mut closed_ms = 0;
+    world.connect("liar", &chain, Behaviour::Refuses);
+    for byte in 0..80 {
+        let (head, finalized) = (world.head(), world.finalized());
+        let status = Status {
+            head: Checkpoint { root: Root::repeat_byte(100 + byte), slot: head.slot },
+            finalized: Checkpoint {
+                root: Root::repeat_byte(200),
+                slot: (finalized.slot + 6).min(head.slot),
+            },
+        };
+        world.ask("liar", quintet_components::network::Request::Status(status));
+        let is_closed = world.gate().closed == Some(MissReason::Syncing);
+        closed_ms += if is_closed { 800 } else { 0 };
+        world.run_ms(800);
+    }
+    let most_ms = (limits::CLAIM_SLOTS + 1) * SLOT_DURATION_MS;
+    assert!((1..=most_ms).contains(&closed_ms), "{closed_ms}");
+}
+
+#[test]
+fn a_clock_that_is_turned_back_asks_its_peers_once() {
+    let chain = Arc::new(Chain::voted(20));
+    let mut world = SyncWorld::with_duties(&chain, 20, signing(0..VALIDATORS));
+    world.connect("a", &chain, Behaviour::Honest);
+    assert!(world.run_until(1, |world| world.head().slot >= 20));
+    world.sleep_slots(5);
+    world.run_ms(100);
+    let asked = world.counts().statuses_asked;
+    world.now_ms -= 3 * SLOT_DURATION_MS;
+    world.run_ms(SLOT_DURATION_MS);
+    assert!(world.counts().statuses_asked <= asked + 2, "{:?}", world.counts());
+    assert_eq!(world.gate().closed, None);
+}
+
+#[test]
 fn when_the_whole_network_stands_still_duties_are_done() {
     let chain = Arc::new(Chain::voted(20));
     let mut world = SyncWorld::with_duties(&chain, 100, signing(0..VALIDATORS));

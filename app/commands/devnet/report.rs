@@ -121,7 +121,11 @@ impl Run<'_> {
         row("sessions", self.sessions());
         row("warnings and errors logged", list(self.logs.iter().map(|log| log.warnings)));
         row("block built", spread(self.built(), " ms"));
-        row("block published after its slot began", spread(self.published(), " ms"));
+        row(
+            "block published after its slot began, in calm slots",
+            spread(self.published(true), " ms"),
+        );
+        row("the same in pauses and the six slots after", spread(self.published(false), " ms"));
         row("block seen by another node after that, in calm slots", spread(self.gossip(), " ms"));
         row("resident at the end", self.memory(|used| Some(used.last?.1.resident_bytes)));
         row("resident at most", self.memory(|used| Some(used.most_bytes)));
@@ -193,11 +197,12 @@ impl Run<'_> {
         self.logs.iter().flat_map(|log| log.built_ms.values().copied()).collect()
     }
 
-    fn published(&self) -> Vec<f64> {
+    fn published(&self, is_calm: bool) -> Vec<f64> {
         let clock = SlotClock::new(self.devnet.genesis_time);
         let after =
             |(slot, at): (&Slot, &f64)| at - clock.interval_start_ms(first_interval(*slot)) as f64;
-        self.logs.iter().flat_map(|log| log.published_ms.iter().map(after)).collect()
+        let published = self.logs.iter().flat_map(|log| &log.published_ms);
+        published.filter(|(slot, _)| self.is_calm(**slot) == is_calm).map(after).collect()
     }
 
     /// For each block of a calm slot and each other node, how long after it was published.

@@ -85,7 +85,7 @@ fn peer_names(config: &ValidatorConfig) -> PeerNames {
 }
 
 /// The preset that is asked for, or the one whose lifetime the keys' manifest names.
-fn preset(
+pub(crate) fn preset(
     asked: Option<SignaturePreset>,
     keys_dir: Option<&Path>,
 ) -> Result<SignaturePreset, Failure> {

@@ -16,7 +16,7 @@ use std::{error::Error, process::ExitCode};
 use bevy_app::AppExit;
 
 pub(crate) use self::{
-    files::Files,
+    files::{Files, preset},
     settings_file::add_settings_file,
     signing::guard_options,
     start::{data_dir, open_store},

@@ -89,6 +89,13 @@ pub const SYNCED_BEHIND_SLOTS: u64 = 1;
 /// Slots without a peer that says what its chain is, after which duties are done nevertheless.
 pub const ALONE_SLOTS: u64 = 4;
 
+/// After waking no request is given up for so long, in milliseconds.
+pub const WAKING_GRACE_MS: u64 = 2_000;
+/// Slots for which a peer's claim to be ahead holds duties up, unless a block of it is imported.
+pub const CLAIM_SLOTS: u64 = 8;
+/// Between two requests for a peer's status at least, in milliseconds.
+pub const STATUS_GAP_MS: u64 = 1_000;
+
 /// How long a node that has begun or woken waits for its peers to say what their chain is, in
 /// milliseconds. It is over before votes are due in a slot whose beginning the node was there for.
 pub const ASK_WAIT_MS: u64 = 500;

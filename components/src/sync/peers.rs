@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use bevy_ecs::prelude::*;
 
-use super::limits::{MAX_DISCONNECTS, MAX_PEER_BACKOFF_MS, PEER_BACKOFF_MS};
+use super::limits::{CLAIM_SLOTS, MAX_DISCONNECTS, MAX_PEER_BACKOFF_MS, PEER_BACKOFF_MS};
 use crate::{
+    constants::SLOT_DURATION_MS,
     containers::Slot,
     network::{Agent, Direction, DisconnectReason, PeerId},
 };
@@ -24,6 +25,9 @@ pub struct PeerSync {
     pub status_asked_ms: Option<u64>,
     /// It has said that it does not serve blocks before this slot.
     pub serves_from: Slot,
+    /// Since when it has claimed to be ahead without a block of it being imported, in Unix
+    /// milliseconds.
+    pub claims_since_ms: Option<u64>,
 }
 
 impl PeerSync {
@@ -40,9 +44,25 @@ impl PeerSync {
         self.backoff_until_ms = 0;
     }
 
-    /// Whether it is left alone.
+    /// Whether it is left alone; for no longer than it can have been meant, wherever the clock goes.
     pub const fn is_backed_off(&self, now_ms: u64) -> bool {
-        now_ms < self.backoff_until_ms
+        let left_ms = self.backoff_until_ms.saturating_sub(now_ms);
+        0 < left_ms && left_ms <= MAX_PEER_BACKOFF_MS
+    }
+
+    /// Notes whether it claims to be ahead.
+    pub fn note_claim(&mut self, is_ahead: bool, now_ms: u64) {
+        if !is_ahead {
+            self.claims_since_ms = None;
+        } else if self.claims_since_ms.is_none_or(|since_ms| since_ms > now_ms) {
+            self.claims_since_ms = Some(now_ms);
+        }
+    }
+
+    /// Whether nothing has come of its claim for so long that duties do not wait for it any more.
+    pub fn is_doubted(&self, now_ms: u64) -> bool {
+        self.claims_since_ms
+            .is_some_and(|since_ms| now_ms >= since_ms + CLAIM_SLOTS * SLOT_DURATION_MS)
     }
 }
 

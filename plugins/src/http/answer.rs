@@ -1,6 +1,9 @@
 //! Answers: JSON, SSZ, and which of them a request accepts.
 
-use std::convert::Infallible;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -34,6 +37,8 @@ impl ToSchema for SszBody {}
 
 /// Bytes that a large answer hands to its connection at once.
 const PIECE_BYTES: usize = 256 << 10;
+/// How long a large answer may take at most: 20 MiB at half a megabit a second.
+const MAX_SENDING: Duration = Duration::from_secs(330);
 /// Entries of an `Accept` header that are looked at.
 const MAX_ACCEPT_ENTRIES: usize = 32;
 
@@ -71,16 +76,20 @@ pub(super) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
     response
 }
 
-/// Bytes of a media type that go out piece by piece; `held` is let go of at the end.
+/// Bytes of a media type that go out piece by piece; `held` is let go of at the end, which comes
+/// after [`MAX_SENDING`] also when the client takes them one by one.
 pub(super) fn pieces<H: Send + 'static>(
     media_type: &'static str,
     bytes: Bytes,
     held: H,
 ) -> Response {
     let length = bytes.len();
-    let rest = stream::unfold((bytes, held), |(mut rest, held)| async move {
+    let end = Instant::now() + MAX_SENDING;
+    let rest = stream::unfold((bytes, held), move |(mut rest, held)| async move {
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
-        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, held)))
+        let piece = if Instant::now() < end { Ok(piece) } else { Err(io::ErrorKind::TimedOut) };
+        let is_over = piece.as_ref().is_ok_and(Bytes::is_empty);
+        (!is_over).then_some((piece.map_err(io::Error::from), (rest, held)))
     });
     let mut response = Response::new(Body::from_stream(rest));
     let headers = response.headers_mut();

@@ -12,7 +12,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
@@ -26,6 +26,10 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the answer to who sent no request, or has no place.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// Bytes that are taken from who is refused, so that the answer arrives.
+const MAX_UNREAD_BYTES: usize = 256 << 10;
+/// Connections without a place that are told so at a time.
+const MAX_REFUSALS: usize = 64;
 
 /// Serves a listener for ever.
 pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLimits) {
@@ -37,6 +41,7 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
         }
     };
     let places = Arc::new(Semaphore::new(limits.connections));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -54,9 +59,14 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
                     drop(place);
                 });
             }
+            // Without waiting for it: who floods must not hold up others. Beyond that nobody is told.
             Err(_) => {
-                // Without waiting for it: who floods must not hold up others.
-                tokio::spawn(refuse(stream, ApiError::unavailable("too many connections")));
+                if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        refuse(stream, ApiError::unavailable("too many connections")).await;
+                        drop(place);
+                    });
+                }
             }
         }
     }
@@ -109,15 +119,14 @@ async fn refuse(mut stream: TcpStream, error: ApiError) {
         stream.shutdown().await?;
         // Closed with something unread, the connection would be reset, and the answer lost.
         let mut unread = [0; 1024];
-        loop {
-            stream.readable().await?;
-            match stream.try_read(&mut unread) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+        let mut read = 0;
+        while read < MAX_UNREAD_BYTES {
+            match stream.read(&mut unread).await? {
+                0 => break,
+                bytes => read += bytes,
             }
         }
+        Ok::<_, io::Error>(())
     })
     .await;
 }

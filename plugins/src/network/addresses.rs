@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -111,14 +111,18 @@ impl Addresses {
     }
 }
 
-/// The address that counts: none for loopback, on which whole devnets run.
+/// The address that counts: of IPv6 the first half, since one host has the rest to itself. None for
+/// loopback, on which whole devnets run.
 fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     let ip = address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(ip.to_canonical()),
         _ => None,
     })?;
-    (!ip.is_loopback()).then_some(ip)
+    (!ip.is_loopback()).then(|| match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+    })
 }
 
 impl NetworkBehaviour for Addresses {
@@ -215,6 +219,14 @@ mod tests {
             addresses.closed(ConnectionId::new_unchecked(id));
         }
         assert!(addresses.counts.is_empty() && addresses.open.is_empty());
+    }
+
+    #[test]
+    fn of_an_ipv6_address_the_first_half_counts() {
+        let mut addresses = Addresses::new(1);
+        assert!(connect(&mut addresses, 1, "/ip6/2001:db8:0:1::1/udp/1/quic-v1"));
+        assert!(!connect(&mut addresses, 2, "/ip6/2001:db8:0:1:ffff::2/udp/1/quic-v1"));
+        assert!(connect(&mut addresses, 3, "/ip6/2001:db8:0:2::1/udp/1/quic-v1"));
     }
 
     #[test]

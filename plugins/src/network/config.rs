@@ -226,7 +226,12 @@ pub struct Rates {
     pub blocks_by_root: Rate,
     /// Blocks by range.
     pub blocks_by_range: Rate,
-    /// Single votes that it hands on over gossip; those beyond are ignored before they are read.
+    /// Blocks that it hands on over gossip; those beyond are ignored before they are read, as are
+    /// aggregates and votes.
+    pub gossip_blocks: Rate,
+    /// Aggregates.
+    pub aggregates: Rate,
+    /// Single votes.
     pub votes: Rate,
 }
 
@@ -236,6 +241,10 @@ impl Default for Rates {
             status: Rate { burst: 16.0, per_second: 2.0 },
             blocks_by_root: Rate { burst: 2048.0, per_second: 256.0 },
             blocks_by_range: Rate { burst: 8192.0, per_second: 1024.0 },
+            // There is one block a slot, and forks have more.
+            gossip_blocks: Rate { burst: 128.0, per_second: 8.0 },
+            // Of 64 subnets sixteen each, every slot.
+            aggregates: Rate { burst: 2048.0, per_second: 256.0 },
             // A full registry votes 4096 times in a slot: twice that, and at once.
             votes: Rate { burst: 8192.0, per_second: 2048.0 },
         }

@@ -39,7 +39,7 @@ pub struct GossipCounters {
     pub received_bytes: Counter,
     /// Messages that did not decode.
     pub malformed: Counter,
-    /// Messages for which there was no room, and votes beyond their sender's rate.
+    /// Messages for which there was no room, and those beyond their sender's rate.
     pub dropped: Counter,
     /// Messages that the world accepted, and that went on to others.
     pub accepted: Counter,

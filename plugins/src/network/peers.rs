@@ -11,6 +11,7 @@ use quintet_components::network::{self, DisconnectReason};
 use tokio::time::Instant;
 
 use super::{
+    codec::topic::Topic,
     config::{Rate, Rates},
     scoring::{BAN_POINTS, decay},
     substreams::RequestKind,
@@ -35,6 +36,10 @@ struct Bucket {
 }
 
 impl Bucket {
+    const fn full(rate: Rate, now: Instant) -> Self {
+        Self { rate, level: rate.burst, filled: now }
+    }
+
     fn take(&mut self, cost: f64, now: Instant) -> bool {
         let gained = (now - self.filled).as_secs_f64() * self.rate.per_second;
         self.level = (self.level + gained).min(self.rate.burst);
@@ -56,7 +61,7 @@ pub(super) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
 impl Allowance {
     fn new(rates: &Rates, now: Instant) -> Self {
         let buckets = [rates.status, rates.blocks_by_root, rates.blocks_by_range]
-            .map(|rate| Bucket { rate, level: rate.burst, filled: now });
+            .map(|rate| Bucket::full(rate, now));
         Self(Arc::new(Mutex::new(buckets)))
     }
 
@@ -84,8 +89,8 @@ pub(super) struct PeerState {
     pub(super) serving: usize,
     /// How much it may still ask for.
     pub(super) allowance: Allowance,
-    /// How many votes it may still hand on.
-    votes: Bucket,
+    /// How many blocks, aggregates and votes it may still hand on.
+    gossip: [Bucket; 3],
     /// This node's own score of it: 0, or missing points.
     score: f64,
     /// The score that the world was told last.
@@ -118,7 +123,8 @@ impl Peers {
             identified: false,
             serving: 0,
             allowance: Allowance::new(&self.rates, now),
-            votes: Bucket { rate: self.rates.votes, level: self.rates.votes.burst, filled: now },
+            gossip: [self.rates.gossip_blocks, self.rates.aggregates, self.rates.votes]
+                .map(|rate| Bucket::full(rate, now)),
             score: 0.0,
             told: 0.0,
             since: now,
@@ -140,9 +146,14 @@ impl Peers {
         self.peers.get_mut(peer)
     }
 
-    /// Whether a peer may hand on one more vote.
-    pub(super) fn take_vote(&mut self, peer: &PeerId, now: Instant) -> bool {
-        self.peers.get_mut(peer).is_none_or(|state| state.votes.take(1.0, now))
+    /// Whether a peer may hand on one more message of a topic.
+    pub(super) fn take_message(&mut self, peer: &PeerId, topic: Topic, now: Instant) -> bool {
+        let place = match topic {
+            Topic::Block => 0,
+            Topic::Aggregation => 1,
+            Topic::Attestation(_) => 2,
+        };
+        self.peers.get_mut(peer).is_none_or(|state| state.gossip[place].take(1.0, now))
     }
 
     /// Takes points off; `true` when the peer is to be banned, which gives them back.

@@ -11,7 +11,7 @@ use std::{mem, sync::Arc, time::Instant};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Head, LandedProposal, Registry},
-    clock::CurrentInterval,
+    clock::{CurrentInterval, SlotClock, UnixTime},
     containers::{
         AttestationData, Root, SignedBlock, SingleMessageAggregate, Slot, ValidatorIndex,
     },
@@ -178,8 +178,16 @@ fn miss(world: &mut World, slot: Slot, proposer: ValidatorIndex, failure: &Failu
     note_missed(world, slot, Duty::Propose, &[Some(proposer)], failure.reason, &failure.why);
 }
 
-/// Goes as far with a proposal as its work has ended. `None` once it is proposed or missed.
+/// Goes as far with a proposal as its work has ended. `None` once it is proposed or missed. By the
+/// clock: a node that wakes collects what was under way before it walks the intervals it slept over.
 fn step(world: &mut World, mut proposal: Proposal) -> Option<Proposal> {
+    let now_ms = world.resource::<UnixTime>().now_ms;
+    let now_slot = world.resource::<SlotClock>().current_slot(now_ms);
+    if proposal.is_due && proposal.slot < now_slot {
+        let Proposal { slot, proposer, .. } = proposal;
+        miss(world, slot, proposer, &too_late());
+        return None;
+    }
     loop {
         let Proposal { slot, proposer, is_due, is_rebuilt, .. } = proposal;
         let is_outdated = proposal.parent_root != world.resource::<Head>().0.root;
@@ -318,13 +326,9 @@ fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Sign
     submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
 }
 
-/// Imports and hands out the block, unless its slot is over.
+/// Imports and hands out the block.
 fn finish(world: &mut World, built: &BuiltBlock, signed: SignedBlock) {
     let (slot, proposer) = (built.block.slot, built.block.proposer_index);
-    if slot != world.resource::<CurrentInterval>().slot() {
-        miss(world, slot, proposer, &too_late());
-        return;
-    }
     let signed = Arc::new(signed);
     commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
     note_done(world, slot, Duty::Propose, Some(proposer));

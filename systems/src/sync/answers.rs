@@ -20,6 +20,7 @@ use super::{
     imports::hand_in,
     peers::{Fault, blame, praise, time_of},
     range,
+    state::Awake,
     status::note_status,
 };
 
@@ -178,6 +179,10 @@ pub(super) fn end_requests_of(world: &mut World, peer: &PeerId) {
 
 fn give_up_late(world: &mut World) {
     let (now_ms, _) = time_of(world);
+    // What came while the node slept is still on its way through the lanes: nobody is to blame.
+    if now_ms < world.resource::<Awake>().since_ms().saturating_add(limits::WAKING_GRACE_MS) {
+        return;
+    }
     for (_, request) in requests_where(world, |asked| asked.deadline_ms <= now_ms) {
         end(world, request, Some(Fault::Timeout));
     }

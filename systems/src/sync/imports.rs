@@ -17,7 +17,7 @@ use quintet_components::{
 };
 
 use super::{
-    peers::{Fault, blame, praise, time_of},
+    peers::{Fault, blame, credit, time_of},
     range,
 };
 
@@ -96,7 +96,7 @@ pub fn follow_imports(
 fn follow_verdict(world: &mut World, source: &Source, verdict: &Verdict) {
     match verdict {
         Verdict::Accepted => {
-            praise(world, &source.peer);
+            credit(world, &source.peer);
             range::note_progress(world, source.round);
         }
         Verdict::Ignored("known block") => {}

@@ -82,6 +82,16 @@ pub(super) fn praise(world: &mut World, peer: &PeerId) {
     }
 }
 
+/// Notes that a block which a peer sent was imported.
+pub(super) fn credit(world: &mut World, peer: &PeerId) {
+    praise(world, peer);
+    if let Some(entity) = world.resource::<PeersById>().get(peer)
+        && let Some(mut sync) = world.get_mut::<PeerSync>(entity)
+    {
+        sync.claims_since_ms = None;
+    }
+}
+
 /// Sends a request and spawns its entity with `purpose`.
 pub(super) fn ask(
     world: &mut World,
@@ -127,6 +137,7 @@ pub(super) fn peer_views(world: &mut World) -> Vec<PeerView> {
                 - in_flight.partition_point(|each| *each < peer.id),
             sync: *sync,
             is_backed_off: sync.is_backed_off(now_ms),
+            is_doubted: sync.is_doubted(now_ms),
         })
         .collect();
     views.sort_unstable_by(|a, b| a.id.cmp(&b.id));

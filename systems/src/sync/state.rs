@@ -4,9 +4,10 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::Deadline,
     constants::SLOT_DURATION_MS,
-    containers::Slot,
+    containers::{Slot, Status},
     duties::MissReason,
-    sync::{DutyGate, SyncState, limits},
+    network::PeersById,
+    sync::{DutyGate, PeerSync, SyncState, limits},
     tree::BlockTree,
 };
 
@@ -42,13 +43,14 @@ impl Awake {
     }
 }
 
-/// Notices that the node has begun, or that slots have passed since the last update: peers are asked
+/// Notices that the node has begun, that its clock was turned back, or that slots have passed since the last update: peers are asked
 /// anew, and duties wait for their answers for [`limits::ASK_WAIT_MS`].
 pub fn notice_waking(world: &mut World) {
     let (now_ms, now_slot) = time_of(world);
     let seen_slot = world.resource::<DutyGate>().at_slot;
     let Awake { since_ms, deadline } = *world.resource::<Awake>();
-    if since_ms.is_none() || seen_slot.saturating_add(1) < now_slot {
+    let is_turned_back = since_ms.is_none_or(|since_ms| since_ms > now_ms);
+    if is_turned_back || seen_slot.saturating_add(1) < now_slot {
         let deadline = deadline.unwrap_or_else(|| world.spawn_empty().id());
         let at_ms = now_ms.saturating_add(limits::ASK_WAIT_MS);
         world.entity_mut(deadline).insert(Deadline { at_ms });
@@ -100,13 +102,60 @@ pub fn judge_standing(standing: Standing) -> (SyncState, Option<MissReason>) {
     }
 }
 
+/// Notes which peers claim to be ahead.
+fn note_claims(
+    world: &mut World,
+    views: &[PeerView],
+    own: &Status,
+    (now_ms, now_slot): (u64, Slot),
+) {
+    for view in views {
+        let is_ahead = view.status.is_some_and(|status| {
+            is_plausible(&status, now_slot)
+                && lead(&status, own) > 0
+                && !world.resource::<BlockTree>().contains(&status.head.root)
+        });
+        if let Some(entity) = world.resource::<PeersById>().get(&view.id)
+            && let Some(mut sync) = world.get_mut::<PeerSync>(entity)
+        {
+            sync.note_claim(is_ahead, now_ms);
+        }
+    }
+}
+
+/// The peers whose word holds duties up, of those heard since the node woke.
+///
+/// While somebody agrees with the own head, who has failed does not count, nor whose claim nothing
+/// came of. While nobody does, the own head is likely to be the old one, whatever became of requests:
+/// then only a lone peer is doubted.
+fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerView> {
+    let is_heard = |view: &&PeerView| view.status_age_ms <= awake_ms;
+    let mut heard: Vec<PeerView> = views.iter().filter(is_heard).cloned().collect();
+    let agrees = |view: &PeerView| {
+        !view.is_backed_off && view.status.is_some_and(|status| tree.contains(&status.head.root))
+    };
+    let is_agreed = heard.iter().any(agrees);
+    let claims = heard.iter().filter(|view| view.sync.claims_since_ms.is_some()).count();
+    if is_agreed || claims == 1 {
+        heard.retain(|view| !view.is_doubted);
+    }
+    if !is_agreed {
+        heard.iter_mut().for_each(|view| view.is_backed_off = false);
+    }
+    heard
+}
+
 /// Updates the state of sync and the duties' gate.
 pub fn update_sync_state(world: &mut World) {
     let (now_ms, now_slot) = time_of(world);
     let views = peer_views(world);
     let own = own_status(world);
+    note_claims(world, &views, &own, (now_ms, now_slot));
+    let awake = *world.resource::<Awake>();
     let tree = world.resource::<BlockTree>();
-    let followed = choose_target(&views, tree, now_slot, |status| lead(status, &own) > 0);
+    let witnesses = witnesses(&views, tree, now_ms.saturating_sub(awake.since_ms()));
+    let followed = choose_target(&witnesses, tree, now_slot, |status| lead(status, &own) > 0)
+        .filter(|followed| !followed.is_outvoted);
     let head = own.head;
     let fresh_ms = limits::STATUS_FRESH_SLOTS * SLOT_DURATION_MS;
     let has_fresh_status = views.iter().any(|view| {
@@ -134,7 +183,8 @@ pub fn update_sync_state(world: &mut World) {
         tracing::info!(from = ?state, to = ?next, head = head.slot, now_slot, "sync");
         world.insert_resource(next);
     }
-    let is_asking = world.resource::<Awake>().is_asking(&views, now_ms);
+    // At the clock nobody can be ahead.
+    let is_asking = head.slot < now_slot && awake.is_asking(&views, now_ms);
     let closed = closed.or(is_asking.then_some(MissReason::Unsure));
     let gate = DutyGate { closed, at_slot: now_slot, behind };
     if *world.resource::<DutyGate>() != gate {

@@ -36,14 +36,16 @@ pub fn ask_statuses(world: &mut World) {
         .iter(world)
         .map(|asked| asked.peer.clone())
         .collect();
-    let is_old = |at_ms: u64| now_ms.abs_diff(at_ms) >= period_ms;
     let mut due: Vec<(PeerId, Entity)> = world
         .query::<(Entity, &Peer, &PeerSync, Option<&LastStatus>)>()
         .iter(world)
         .filter(|(_, _, sync, last)| {
-            let is_old = |at_ms: u64| is_old(at_ms) || at_ms < awake_ms;
-            sync.status_asked_ms.is_none_or(is_old) && last.is_none_or(|last| is_old(last.at_ms))
-                || sync.status_asked_ms.is_none()
+            let is_old = |at_ms: u64| now_ms.abs_diff(at_ms) >= period_ms || at_ms < awake_ms;
+            sync.status_asked_ms.is_none_or(|asked_ms| {
+                now_ms.abs_diff(asked_ms) >= limits::STATUS_GAP_MS
+                    && is_old(asked_ms)
+                    && last.is_none_or(|last| is_old(last.at_ms))
+            })
         })
         .map(|(entity, peer, ..)| (peer.id.clone(), entity))
         .filter(|(peer, _)| !asked.contains(peer))

@@ -22,6 +22,8 @@ pub struct PeerView {
     pub sync: PeerSync,
     /// Whether it is left alone.
     pub is_backed_off: bool,
+    /// Whether nothing has come of its claim to be ahead.
+    pub is_doubted: bool,
 }
 
 /// The chain to follow.
@@ -64,8 +66,8 @@ fn is_compatible(one: &Status, other: &Status) -> bool {
 
 /// Chooses among the plausible heads that are ahead and not known, of peers that are not left
 /// alone: the largest group that can be of one chain, of equals the one that has finalized most,
-/// and the slot that most of the group have reached. So a lone peer far ahead of others sets no target, and a peer that
-/// failed does not count. `is_ahead` says which heads are ahead.
+/// and the slot that most of the group have reached. So a lone peer far ahead of others sets no
+/// target, and a peer that failed does not count. `is_ahead` says which heads are ahead.
 ///
 /// `None` when nobody is ahead.
 pub fn choose_target(
@@ -123,6 +125,7 @@ mod tests {
             in_flight: 0,
             sync: PeerSync::default(),
             is_backed_off: false,
+            is_doubted: false,
         }
     }
 

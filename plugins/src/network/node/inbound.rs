@@ -182,8 +182,7 @@ impl Node {
             Topic::Attestation(_) => self.metrics.network.note_vote(message.data.len()),
         }
         let waiting = Waiting { topic, message: id, source };
-        let is_vote = matches!(topic, Topic::Attestation(_));
-        if is_vote && !self.peers.take_vote(&source, Instant::now()) {
+        if !self.peers.take_message(&source, topic, Instant::now()) {
             counters.dropped.increment();
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             let ignore = MessageAcceptance::Ignore;
