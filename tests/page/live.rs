@@ -50,6 +50,14 @@ fn a_network_is_seen_to_finalize_and_to_stall() {
     browser.wait("document.getElementById('duties').textContent.includes('done')");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.picture("node-live");
+    // The description of the API, drawn, and a path of it asked from there.
+    browser.open(&format!("http://{}/docs", ports[0].api()));
+    browser.wait("document.querySelectorAll('#paths details').length > 20");
+    browser.wait("document.getElementById('paths').textContent.includes('/lean/v0/blocks/{id}')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    browser.picture("node-api");
+    browser.open(&format!("http://{}/", ports[0].api()));
+    browser.wait_state(FINALIZING, "Finalizing");
     // Progress without a question from here: events alone bring it.
     let slot = browser.number("view.overview.head.slot");
     browser.wait(&format!("view.overview.head.slot > {slot}"));

@@ -1,5 +1,7 @@
 //! The driver's HTTP face.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
@@ -11,12 +13,15 @@ use axum::{
 use bevy_app::{App, Plugin};
 use quintet_components::preset::SignaturePreset;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::worker::{Answer, Driver, DriverError, Request};
 use crate::http::HttpRoutes;
 
 /// Bytes of a body at most. A state of 4096 validators is 2 MiB of JSON.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(30);
 const PREFIX: &str = "/lean/v0/test_driver";
 
 /// Serves the test driver beside the node's API. Added before `HttpPlugin` is finished; without
@@ -127,7 +132,11 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(too_large());
         }
-        match Bytes::from_request(request, state).await {
+        let Ok(read) = timeout(BODY_TIME, Bytes::from_request(request, state)).await else {
+            let text = "the body was not complete in time";
+            return Err(failure(StatusCode::REQUEST_TIMEOUT, text));
+        };
+        match read {
             Ok(body) => Ok(Self(body.into())),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(too_large())

@@ -6,12 +6,15 @@
 //! hundred more, and it never takes less than nothing. So the median over the newest valid blocks
 //! and votes, each author counted once a slot, says how far the clock is off: well below zero it
 //! is behind, well above a second it is ahead, or everything comes late.
+//!
+//! A clock that was ahead and is set back says so by itself: intervals that were walked are not walked
+//! again, so that the node does nothing until the clock has come to where it was.
 
 use std::collections::{HashMap, VecDeque};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    clock::{SlotClock, UnixTime, first_interval},
+    clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
     containers::{Slot, ValidatorIndex},
     messages::{AttestationReceived, BlockReceived, InputId, InputJudged, Verdict},
     warnings::{WarningCode, Warnings},
@@ -138,7 +141,7 @@ fn judge(median_ms: Option<i64>) -> Finding {
 
 pub(super) fn watch_clock(
     mut warnings: ResMut<Warnings>,
-    (clock, time): (Option<Res<SlotClock>>, Res<UnixTime>),
+    (clock, time, walked): (Option<Res<SlotClock>>, Res<UnixTime>, Option<Res<CurrentInterval>>),
     mut blocks: MessageReader<BlockReceived>,
     mut votes: MessageReader<AttestationReceived>,
     mut judged: MessageReader<InputJudged>,
@@ -165,6 +168,11 @@ pub(super) fn watch_clock(
     for InputJudged { id, verdict } in judged.read() {
         arrivals.judged(*id, verdict);
     }
-    let finding = judge(arrivals.median_ms(slot));
+    let finding = match walked.map(|walked| walked.slot()) {
+        Some(walked) if walked > slot + 1 => Finding::Raise(format!(
+            "the clock was ahead and has been set back: nothing is done before slot {walked}"
+        )),
+        _ => judge(arrivals.median_ms(slot)),
+    };
     apply(&mut warnings, WarningCode::ClockSkew, slot, finding);
 }
