@@ -205,6 +205,7 @@ fn plans_that_cannot_be_are_refused_before_anything_is_written() {
         (NetworkPlan { validators: 4097, ..base() }, "at most 4096"),
         (NetworkPlan { committees: 4, ..base() }, "aggregators"),
         (NetworkPlan { committees: 0, ..base() }, "aggregators"),
+        (NetworkPlan { nodes: 70, committees: 65, ..base() }, "at most 64"),
         (NetworkPlan { active_epoch: 9, ..base() }, "at most 2^8 slots"),
         (NetworkPlan { quic_base_port: 65_534, ..base() }, "no port for node 2"),
     ];

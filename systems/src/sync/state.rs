@@ -43,8 +43,9 @@ impl Awake {
     }
 }
 
-/// Notices that the node has begun, that its clock was turned back, or that slots have passed since the last update: peers are asked
-/// anew, and duties wait for their answers for [`limits::ASK_WAIT_MS`].
+/// Notices that the node has begun, that its clock was turned back, or that slots have passed since
+/// the last update: peers are asked anew, and duties wait for their answers for
+/// [`limits::ASK_WAIT_MS`].
 pub fn notice_waking(world: &mut World) {
     let (now_ms, now_slot) = time_of(world);
     let seen_slot = world.resource::<DutyGate>().at_slot;
