@@ -13,6 +13,8 @@
 //! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch, asked for again later |
 //! | blocks handed to the import queue | until it holds 128 | none: handed on later |
 //! | blocks from before the anchor | 1 request of 64 slots in flight, 2 batches on their way to the store | none: asked for later |
+//! | a peer's claim to be ahead | 8 slots without a block of it | duties do not wait for it |
+//! | the wait for peers after beginning or waking | 0.5 s | none: duties are done |
 //! | disconnects kept for inspection | 128 | the oldest |
 //! | bans | 1024 | the one that ends first |
 

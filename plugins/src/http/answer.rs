@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::stream;
+use futures::{Stream, stream};
 use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -84,18 +84,28 @@ pub(super) fn pieces<H: Send + 'static>(
     held: H,
 ) -> Response {
     let length = bytes.len();
-    let end = Instant::now() + MAX_SENDING;
-    let rest = stream::unfold((bytes, held), move |(mut rest, held)| async move {
-        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
-        let piece = if Instant::now() < end { Ok(piece) } else { Err(io::ErrorKind::TimedOut) };
-        let is_over = piece.as_ref().is_ok_and(Bytes::is_empty);
-        (!is_over).then_some((piece.map_err(io::Error::from), (rest, held)))
-    });
-    let mut response = Response::new(Body::from_stream(rest));
+    let body = Body::from_stream(split(bytes, held, Instant::now() + MAX_SENDING));
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CONTENT_LENGTH, length.into());
     response
+}
+
+fn split<H: Send + 'static>(
+    bytes: Bytes,
+    held: H,
+    end: Instant,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold((bytes, held), move |(mut rest, held)| async move {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        if piece.is_empty() {
+            return None;
+        }
+        let is_late = Instant::now() >= end;
+        let piece = if is_late { Err(io::ErrorKind::TimedOut.into()) } else { Ok(piece) };
+        Some((piece, (rest, held)))
+    })
 }
 
 /// The two forms of blocks and states.
@@ -178,6 +188,8 @@ fn thousandths(text: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt;
+
     use super::*;
 
     fn wanted(accept: &[&str], default: Form) -> Option<Form> {
@@ -186,6 +198,17 @@ mod tests {
             headers.append(header::ACCEPT, HeaderValue::from_str(value).expect("a value"));
         }
         Form::wanted(&headers, default).ok()
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_comes_whole_or_ends_with_an_error() {
+        let bytes = Bytes::from(vec![7; 2 * PIECE_BYTES + 1]);
+        let late = Instant::now();
+        let pieces: Vec<_> = split(bytes.clone(), (), late + MAX_SENDING).collect().await;
+        let pieces: Vec<Bytes> = pieces.into_iter().map(|piece| piece.expect("in time")).collect();
+        assert_eq!((pieces.len(), pieces.concat()), (3, bytes.to_vec()));
+        let first = std::pin::pin!(split(bytes, (), late)).next().await.expect("an end");
+        assert_eq!(first.expect_err("its time is over").kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
