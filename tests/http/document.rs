@@ -2,11 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use bevy_app::App;
+use quintet_components::{
+    containers::{AttestationData, Checkpoint, Status},
+    network::{Agent, Direction, LastStatus, Peer, PeerScore, PeersById},
+};
 use serde_json::Value;
+use tree_hash::TreeHash;
 
 use crate::support::{
     chain,
-    http::{Served, exchange, get, request},
+    http::{Served, exchange, get_as, request},
     node::Setup,
 };
 
@@ -78,9 +84,80 @@ fn what_is_served_is_described_and_the_other_way_round() {
     }
 }
 
+/// Panics unless a value has the form that a schema describes, to its leaves.
+fn assert_described(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().expect("a name");
+        return assert_described(document, &document["components"]["schemas"][name], value, at);
+    }
+    if let Some(options) = schema["oneOf"].as_array() {
+        // Null, or something.
+        let option = options.iter().find(|each| (each["type"] == "null") == value.is_null());
+        return assert_described(document, option.unwrap_or_else(|| panic!("{at}")), value, at);
+    }
+    assert!(schema.is_object(), "{at}: nothing describes it");
+    if schema.get("type").is_none() {
+        // Any value.
+        return;
+    }
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => Vec::from_iter(kind.as_str()),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) if kinds.contains(&"number") => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(values) => {
+            for (place, value) in values.iter().enumerate() {
+                assert_described(document, &schema["items"], value, &format!("{at}[{place}]"));
+            }
+            "array"
+        }
+        Value::Object(fields) => {
+            let properties = schema["properties"].as_object();
+            let properties = properties.unwrap_or_else(|| panic!("{at}: {schema}"));
+            let names = |object: &serde_json::Map<_, _>| object.keys().cloned().collect();
+            let (told, described): (BTreeSet<String>, BTreeSet<String>) =
+                (names(fields), names(properties));
+            assert_eq!(told, described, "{at}");
+            for (name, value) in fields {
+                assert_described(document, &properties[name], value, &format!("{at}.{name}"));
+            }
+            "object"
+        }
+    };
+    assert!(kinds.contains(&kind), "{at}: {value} is no {kinds:?}");
+}
+
+/// A node with something in its lists: a block, a session, a peer.
+fn busy() -> Served {
+    let anchor = chain::genesis(4);
+    let plugins = |app: &mut App| _ = app.init_resource::<PeersById>();
+    let mut served = Served::start(Setup::new(anchor.clone()).accepting_signatures().with(plugins));
+    served.node.set_aggregator(true);
+    served.node.tick_to(6, false);
+    let (block, _) = chain::build_on(&anchor.state, 1, Vec::new()).expect("a valid block");
+    served.node.block(chain::signed(block));
+    let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
+    let data = AttestationData { slot: 1, head: genesis, target: genesis, source: genesis };
+    served.node.attestation(chain::vote(data, 0));
+    let world = served.node.world();
+    world.spawn((
+        Peer { id: "16Uiu2HAm".into(), address: "/ip4/127.0.0.9/udp/9000/quic-v1".into() },
+        (Direction::Outbound, Agent("quintet".into()), PeerScore(-0.5)),
+        LastStatus { status: Status { finalized: genesis, head: genesis }, at_ms: 0 },
+    ));
+    served.node.tick_to(12, false);
+    served
+}
+
 #[test]
 fn every_answer_is_described_as_it_comes() {
-    let served = Served::start(Setup::new(chain::genesis(4)));
+    let served = busy();
     let document = served.get("/openapi.json").json();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let Some(content) = item["get"]["responses"]["200"]["content"].as_object() else {
@@ -89,22 +166,23 @@ fn every_answer_is_described_as_it_comes() {
         if path.starts_with("/debug") || path == "/metrics" || path.ends_with("/events") {
             continue;
         }
-        let answer = get(served.address, &path.replace("{id}", "head"));
-        assert_eq!(answer.status, 200, "{path}");
-        let essence = |kind: &str| kind.split(';').next().map(str::to_owned);
-        let actual = answer.header("content-type").and_then(essence);
-        let kinds: Vec<_> = content.keys().map(|kind| essence(kind)).collect();
-        assert!(kinds.contains(&actual), "{path}: {actual:?} of {kinds:?}");
-        let schema = &content.values().next().expect("a schema")["schema"];
-        let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) else {
-            continue;
-        };
-        let properties = document["components"]["schemas"][name]["properties"].as_object();
-        let properties: BTreeSet<_> = properties.expect("an object").keys().cloned().collect();
-        let body = answer.json();
-        let fields: BTreeSet<_> = body.as_object().expect("an object").keys().cloned().collect();
-        assert_eq!(fields, properties, "{path}");
+        let path = path.replace("{id}", "head");
+        for (kind, body) in content {
+            let answer = get_as(served.address, &path, kind);
+            assert_eq!(answer.status, 200, "{path}");
+            let essence = |kind: &str| kind.split(';').next().map(str::to_owned);
+            let actual = answer.header("content-type").and_then(essence);
+            assert_eq!(actual, essence(kind), "{path}");
+            if kind.starts_with("application/json") && path != "/openapi.json" {
+                assert_described(&document, &body["schema"], &answer.json(), &path);
+            }
+        }
     }
+    // The lists were not empty.
+    let overview = served.get("/quintet/v0/overview").json();
+    assert_eq!(overview["peers"], served.get("/lean/v0/node/peers").json()["peers"]);
+    assert_eq!(overview["peers"][0]["direction"], "outbound");
+    assert!(overview["sessions"].to_string().contains("aggregation"), "{overview}");
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub(super) async fn syncing(State(api): State<Api>) -> Result<Response, ApiError
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeerBody {
     peer_id: String,
+    /// What `validator-config.yaml` calls it.
+    name: Option<String>,
     /// Where, as a multiaddr.
     address: String,
     /// Always `connected`.
@@ -111,21 +113,17 @@ pub(super) struct PeersBody {
     peers: Vec<PeerBody>,
 }
 
-/// A direction as answers spell it.
-pub(super) const fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
-    }
-}
-
 impl From<&PeerView> for PeerBody {
     fn from(peer: &PeerView) -> Self {
         Self {
             peer_id: peer.id.to_string(),
+            name: peer.name.clone(),
             address: peer.address.clone(),
             state: "connected",
-            direction: direction(peer.direction),
+            direction: match peer.direction {
+                Direction::Inbound => "inbound",
+                Direction::Outbound => "outbound",
+            },
             agent: peer.agent.clone(),
             score: peer.score,
             head_slot: peer.status.map(|(head, _)| head.slot),

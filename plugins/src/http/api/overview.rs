@@ -8,7 +8,7 @@ use quintet_components::{
     duties::{DutyCounts, DutyOutcome, DutyRecord},
     prover::{ProverKind, ProverStatus},
     schedule::Interval,
-    snapshot::{JobView, PeerView, SessionEnd, SessionView, Snapshot},
+    snapshot::{JobView, SessionEnd, SessionView, Snapshot},
     sync::SyncState,
     warnings::Warning,
 };
@@ -22,7 +22,7 @@ use super::{
         state::Api,
     },
     chain::CheckpointBody,
-    node::direction,
+    node::PeerBody,
 };
 
 /// The node at a glance. Times are Unix milliseconds.
@@ -105,21 +105,6 @@ struct SyncBody {
     target_slot: Slot,
 }
 
-/// A connected peer.
-#[derive(Serialize, ToSchema)]
-struct PeerBody {
-    peer_id: String,
-    /// What `validator-config.yaml` calls it.
-    name: Option<String>,
-    /// `inbound` or `outbound`.
-    direction: &'static str,
-    agent: Option<String>,
-    score: f64,
-    head_slot: Option<Slot>,
-    finalized_slot: Option<Slot>,
-    connected_ms: u64,
-}
-
 /// Duties since the node began.
 #[derive(Serialize, ToSchema)]
 struct DutiesBody {
@@ -198,21 +183,6 @@ struct JobBody {
     children: u32,
     /// The attestation subnet of the votes, when they are of one.
     subnet: Option<u64>,
-}
-
-impl From<&PeerView> for PeerBody {
-    fn from(peer: &PeerView) -> Self {
-        Self {
-            peer_id: peer.id.to_string(),
-            name: peer.name.clone(),
-            direction: direction(peer.direction),
-            agent: peer.agent.clone(),
-            score: peer.score,
-            head_slot: peer.status.map(|(head, _)| head.slot),
-            finalized_slot: peer.status.map(|(_, finalized)| finalized.slot),
-            connected_ms: peer.connected_ms,
-        }
-    }
 }
 
 impl From<&Snapshot> for DutiesBody {
