@@ -1,6 +1,7 @@
 //! What sync consists of: its state, requests as entities, blocks without a parent, votes that
 //! wait for a block, and every limit.
 
+mod backoff;
 pub mod limits;
 mod orphans;
 mod peers;
@@ -9,6 +10,7 @@ mod waiting;
 
 use bevy_ecs::prelude::Resource;
 
+pub use backoff::Backoff;
 pub use orphans::{MissingParent, OrphanWindow, Orphans};
 pub use peers::{Disconnect, PeerSync, RecentDisconnects};
 pub use requests::{

@@ -10,7 +10,7 @@ use quintet_components::{
 
 use crate::{
     ledger::{Chain, VALIDATORS},
-    peers::Behaviour,
+    peers::{Behaviour, unproven},
     world::SyncWorld,
 };
 
@@ -69,6 +69,21 @@ fn a_peer_that_leaves_out_the_ends_of_ranges_is_found_out_by_two_others() {
     assert!(world.run_until(30, |world| world.head() == chain.tip()), "{:?}", world.counts());
     assert!(world.points_of("a") > 0.0, "{:?}", world.counts());
     assert_eq!((world.points_of("b"), world.points_of("c")), (0.0, 0.0));
+}
+
+#[test]
+fn a_forged_block_in_a_slot_that_is_empty_costs_only_who_sent_it() {
+    let chain = Arc::new(Chain::genesis().grow((1..=60).chain(66..=128), VALIDATORS));
+    // It stands on the last block before the gap, and nobody has signed it.
+    let mut forged = chain.up_to(60).grow([62], 0);
+    let last = forged.links.last_mut().expect("a block");
+    last.block = unproven(&last.block);
+    let mut world = SyncWorld::at_slot(&chain, 128);
+    world.connect("a", &chain, Behaviour::Honest);
+    world.connect_with("b", &Arc::new(forged), Behaviour::Honest, chain.status());
+    assert!(world.run_until(30, |world| world.head() == chain.tip()), "{:?}", world.counts());
+    assert!(world.points_of("b") >= 50.0, "the forged block came");
+    assert_eq!(world.points_of("a"), 0.0);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use bevy_ecs::prelude::*;
 
-use super::limits::{CLAIM_SLOTS, MAX_DISCONNECTS, MAX_PEER_BACKOFF_MS, PEER_BACKOFF_MS};
+use super::{
+    Backoff,
+    limits::{CLAIM_SLOTS, MAX_DISCONNECTS, MAX_PEER_BACKOFF_MS, PEER_BACKOFF_MS},
+};
 use crate::{
     constants::SLOT_DURATION_MS,
     containers::Slot,
@@ -14,10 +17,8 @@ use crate::{
 /// How a peer has done as a source of blocks.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerSync {
-    /// Failures since its last good answer.
-    pub failures: u32,
-    /// It is left alone until then, in Unix milliseconds.
-    pub backoff_until_ms: u64,
+    /// Failures since its last good answer, and for how long it is left alone.
+    pub backoff: Backoff,
     /// The number of the newest request sent to it; the peer that was asked least recently is
     /// asked first.
     pub last_asked: u64,
@@ -33,21 +34,7 @@ pub struct PeerSync {
 impl PeerSync {
     /// Notes a failure: the peer is left alone, each time for twice as long.
     pub fn fail(&mut self, now_ms: u64) {
-        let pause_ms = (PEER_BACKOFF_MS << self.failures.min(16)).min(MAX_PEER_BACKOFF_MS);
-        self.failures = self.failures.saturating_add(1);
-        self.backoff_until_ms = now_ms.saturating_add(pause_ms);
-    }
-
-    /// Notes a good answer.
-    pub const fn succeed(&mut self) {
-        self.failures = 0;
-        self.backoff_until_ms = 0;
-    }
-
-    /// Whether it is left alone; for no longer than it can have been meant, wherever the clock goes.
-    pub const fn is_backed_off(&self, now_ms: u64) -> bool {
-        let left_ms = self.backoff_until_ms.saturating_sub(now_ms);
-        0 < left_ms && left_ms <= MAX_PEER_BACKOFF_MS
+        self.backoff.fail(now_ms, PEER_BACKOFF_MS, MAX_PEER_BACKOFF_MS);
     }
 
     /// Notes whether it claims to be ahead.
@@ -113,22 +100,6 @@ impl RecentDisconnects {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_backoff_doubles_up_to_its_limit_and_a_good_answer_ends_it() {
-        let mut peer = PeerSync::default();
-        assert!(!peer.is_backed_off(0));
-        let mut pauses = Vec::new();
-        for _ in 0..40 {
-            peer.fail(1_000);
-            pauses.push(peer.backoff_until_ms - 1_000);
-        }
-        assert_eq!(pauses[..4], [4_000, 8_000, 16_000, 32_000]);
-        assert_eq!(pauses[39], MAX_PEER_BACKOFF_MS);
-        assert!(peer.is_backed_off(1_000) && !peer.is_backed_off(1_000 + MAX_PEER_BACKOFF_MS));
-        peer.succeed();
-        assert!(!peer.is_backed_off(1_000));
-    }
 
     #[test]
     fn the_oldest_disconnect_goes_first() {

@@ -17,7 +17,7 @@ use super::{
     backfill,
     chain_check::count_implausible,
     fetch,
-    imports::hand_in,
+    imports::{Source, hand_in},
     peers::{Fault, blame, praise, time_of},
     range,
     state::Awake,
@@ -92,8 +92,9 @@ fn take_block(world: &mut World, request: Entity, root: Root, block: Arc<SignedB
     if let Some(RootRequest(wanted)) = world.get::<RootRequest>(request).copied() {
         if root == wanted {
             fetch::note_found(world, &root);
-            hand_in(world, &peer, root, block, None);
             praise(world, &peer);
+            let source = Source { root, peer, round: None, omitted_by: Vec::new() };
+            hand_in(world, source, block);
         } else {
             end(world, request, Some(Fault::InvalidAnswer));
         }

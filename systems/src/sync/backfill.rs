@@ -20,7 +20,7 @@ use quintet_components::{
     },
     network::{PeerId, Request, RequestId},
     storage::{HistoryBatch, StoredHistory},
-    sync::{HistoryRequest, SyncCounts, SyncState, limits},
+    sync::{Backoff, HistoryRequest, SyncCounts, SyncState, limits},
     task::{Tasks, Work},
 };
 
@@ -36,10 +36,8 @@ pub struct Backfill {
     batch: Option<Batch>,
     /// Where each batch begins that was handed to the writer and is not stored yet.
     handed: Vec<Slot>,
-    /// Times in a row that no peer had what was asked for.
-    failures: u32,
-    /// Nothing is asked before, in Unix milliseconds.
-    next_at_ms: u64,
+    /// Times in a row that no peer had what was asked for, and for how long nothing is asked.
+    backoff: Backoff,
     /// When the operator was last told that nobody has what is needed, as a slot.
     warned_slot: Option<Slot>,
     /// The first slot wanted when the operator was told that it goes on.
@@ -170,7 +168,7 @@ fn hand_to_writer(world: &mut World, backfill: &mut Backfill, batch: Batch) {
     let blocks: Vec<_> = got.into_iter().map(|(slot, (block, _))| (wanted[&slot], block)).collect();
     world.resource_mut::<SyncCounts>().backfilled += blocks.len() as u64;
     backfill.handed.push(from);
-    backfill.failures = 0;
+    backfill.backoff.reset();
     world.write_message(HistoryBatch { blocks, from });
 }
 
@@ -201,7 +199,7 @@ fn ask_for_batch(world: &mut World, backfill: &mut Backfill) {
     let (now_ms, now_slot) = time_of(world);
     let Some(batch) = backfill.batch.as_mut() else { return };
     let is_waiting = matches!(batch.state, BatchState::Waiting);
-    if !is_waiting || now_ms < backfill.next_at_ms || is_busy(world) {
+    if !is_waiting || backfill.backoff.is_on(now_ms) || is_busy(world) {
         return;
     }
     let views = peer_views(world);
@@ -221,10 +219,9 @@ fn ask_for_batch(world: &mut World, backfill: &mut Backfill) {
         candidates.iter().filter(|view| !batch.tried.contains(&view.id)).copied().peekable();
     if untried.peek().is_none() {
         batch.tried.clear();
-        let pause_ms = limits::BACKFILL_BACKOFF_MS << backfill.failures.min(16);
-        backfill.next_at_ms = now_ms + pause_ms.min(limits::MAX_BACKFILL_BACKOFF_MS);
-        backfill.failures += 1;
-        let (from, first) = (batch.from, backfill.failures == 1);
+        let (first_ms, longest_ms) = (limits::BACKFILL_BACKOFF_MS, limits::MAX_BACKFILL_BACKOFF_MS);
+        backfill.backoff.fail(now_ms, first_ms, longest_ms);
+        let (from, first) = (batch.from, backfill.backoff.failures() == 1);
         warn_missing(&mut backfill.warned_slot, from, now_slot, first);
         return;
     }

@@ -8,7 +8,7 @@ use quintet_components::{
     chain::Head,
     containers::{BlocksByRootRequest, RequestedRoots, Root},
     network::{PeerId, Request},
-    sync::{MissingParent, Orphans, RequestsByRoot, RootRequest, SyncCounts, limits},
+    sync::{Backoff, MissingParent, Orphans, RequestsByRoot, RootRequest, SyncCounts, limits},
     tree::BlockTree,
 };
 
@@ -23,17 +23,13 @@ pub struct Fetches(BTreeMap<Root, Fetch>);
 struct Fetch {
     /// Who was asked since the last pause.
     tried: Vec<PeerId>,
-    /// How often it was paused.
-    rounds: u32,
-    /// It is left alone until then, in Unix milliseconds.
-    next_at_ms: u64,
+    /// How often it was left alone, and for how long it is.
+    backoff: Backoff,
 }
 
 impl Fetch {
     fn pause(&mut self, now_ms: u64) {
-        let pause_ms = limits::FETCH_BACKOFF_MS << self.rounds.min(16);
-        self.next_at_ms = now_ms.saturating_add(pause_ms.min(limits::MAX_FETCH_BACKOFF_MS));
-        self.rounds += 1;
+        self.backoff.fail(now_ms, limits::FETCH_BACKOFF_MS, limits::MAX_FETCH_BACKOFF_MS);
         self.tried.clear();
     }
 }
@@ -99,11 +95,11 @@ fn fetch(world: &mut World, fetches: &mut Fetches) {
             continue;
         }
         let entry = fetches.0.entry(root).or_default();
-        if now_ms < entry.next_at_ms {
+        if entry.backoff.is_on(now_ms) {
             continue;
         }
-        if entry.rounds >= limits::FETCH_ROUNDS {
-            entry.next_at_ms = now_ms.saturating_add(limits::MAX_FETCH_BACKOFF_MS);
+        if entry.backoff.failures() >= limits::FETCH_ROUNDS {
+            entry.backoff.hold(now_ms, limits::MAX_FETCH_BACKOFF_MS);
             give_up(world, &root);
             continue;
         }
@@ -142,9 +138,9 @@ fn give_up(world: &mut World, root: &Root) {
 fn forget_old(fetches: &mut Fetches, missing: &[MissingParent], now_ms: u64) {
     let is_missing =
         |root: &Root| missing.binary_search_by_key(root, |missing| missing.root).is_ok();
-    fetches.0.retain(|root, fetch| now_ms < fetch.next_at_ms || is_missing(root));
+    fetches.0.retain(|root, fetch| fetch.backoff.is_on(now_ms) || is_missing(root));
     while fetches.0.len() > limits::MAX_FETCH_ENTRIES {
-        let first = fetches.0.iter().min_by_key(|(root, fetch)| (fetch.next_at_ms, **root));
+        let first = fetches.0.iter().min_by_key(|(root, fetch)| (fetch.backoff.until_ms(), **root));
         let Some(root) = first.map(|(root, _)| *root) else { return };
         fetches.0.remove(&root);
     }

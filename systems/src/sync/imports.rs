@@ -28,11 +28,15 @@ pub struct RequestedBlocks {
     sources: BTreeMap<InputId, Source>,
 }
 
+/// Where a block came from that the node asked for.
 #[derive(Clone, Debug)]
-struct Source {
-    peer: PeerId,
+pub(super) struct Source {
+    pub(super) root: Root,
+    pub(super) peer: PeerId,
     /// The round of range sync, for its blocks.
-    round: Option<u64>,
+    pub(super) round: Option<u64>,
+    /// Who said that there is no such block. They are blamed for that if it is valid.
+    pub(super) omitted_by: Vec<PeerId>,
 }
 
 impl RequestedBlocks {
@@ -54,17 +58,12 @@ impl RequestedBlocks {
 
 /// Hands a block that was asked for to the import. It is admitted in the next update, which is
 /// asked for.
-pub(super) fn hand_in(
-    world: &mut World,
-    peer: &PeerId,
-    root: Root,
-    block: Arc<SignedBlock>,
-    round: Option<u64>,
-) {
+pub(super) fn hand_in(world: &mut World, source: Source, block: Arc<SignedBlock>) {
+    let root = source.root;
     let mut requested = world.resource_mut::<RequestedBlocks>();
     let id = InputId::requested(requested.handed_in);
     requested.handed_in += 1;
-    requested.sources.insert(id, Source { peer: peer.clone(), round });
+    requested.sources.insert(id, source);
     world.write_message(BlockReceived { id, root, block });
     world.resource::<NodeWaker>().wake();
 }
@@ -82,7 +81,7 @@ pub fn follow_imports(
         .collect();
     for InputJudged { id, verdict } in verdicts {
         if let Some(source) = world.resource_mut::<RequestedBlocks>().sources.remove(&id) {
-            follow_verdict(world, &source, &verdict);
+            follow_verdict(world, source, &verdict);
         }
     }
     let imported: Vec<Root> = imported
@@ -93,7 +92,16 @@ pub fn follow_imports(
     drop_hopeless(world);
 }
 
-fn follow_verdict(world: &mut World, source: &Source, verdict: &Verdict) {
+fn follow_verdict(world: &mut World, source: Source, verdict: &Verdict) {
+    let is_valid = match verdict {
+        Verdict::Accepted => true,
+        // In the queue it may have another proof, which nobody has checked.
+        Verdict::Ignored("known block") => world.resource::<BlockTree>().contains(&source.root),
+        _ => false,
+    };
+    if is_valid {
+        blame_omission(world, source.omitted_by);
+    }
     match verdict {
         Verdict::Accepted => {
             credit(world, &source.peer);
@@ -108,6 +116,13 @@ fn follow_verdict(world: &mut World, source: &Source, verdict: &Verdict) {
             }
             range::note_lost(world, source.round);
         }
+    }
+}
+
+/// These said that a block does not exist which is valid.
+pub(super) fn blame_omission(world: &mut World, peers: Vec<PeerId>) {
+    for peer in peers {
+        blame(world, &peer, Fault::Omitted);
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn praise(world: &mut World, peer: &PeerId) {
     if let Some(entity) = world.resource::<PeersById>().get(peer)
         && let Some(mut sync) = world.get_mut::<PeerSync>(entity)
     {
-        sync.succeed();
+        sync.backoff.reset();
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) fn peer_views(world: &mut World) -> Vec<PeerView> {
             in_flight: in_flight.partition_point(|each| *each <= peer.id)
                 - in_flight.partition_point(|each| *each < peer.id),
             sync: *sync,
-            is_backed_off: sync.is_backed_off(now_ms),
+            is_backed_off: sync.backoff.is_on(now_ms),
             is_doubted: sync.is_doubted(now_ms),
         })
         .collect();
@@ -154,7 +154,9 @@ pub(super) fn requests_in_flight(views: &[PeerView]) -> usize {
 pub(super) fn least_busy<'a>(views: impl Iterator<Item = &'a PeerView>) -> Option<PeerId> {
     views
         .filter(|view| view.in_flight < limits::MAX_REQUESTS_PER_PEER && !view.is_backed_off)
-        .min_by_key(|view| (view.sync.failures, view.in_flight, view.sync.last_asked, &view.id))
+        .min_by_key(|view| {
+            (view.sync.backoff.failures(), view.in_flight, view.sync.last_asked, &view.id)
+        })
         .map(|view| view.id.clone())
 }
 

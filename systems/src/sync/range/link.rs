@@ -13,7 +13,10 @@ use super::{
     RangeSync, drop_batches, give_up as give_up_request, hand_on_block, room,
     round::{BatchState, Retreat, Round, Tip, bytes_of},
 };
-use crate::sync::peers::{Fault, blame};
+use crate::sync::{
+    imports::Source,
+    peers::{Fault, blame},
+};
 
 /// How the first block of the next batch stands to what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,13 +131,15 @@ fn hand_on_front(world: &mut World, round: &mut Round, peer: &PeerId, mut room: 
         let Some((root, block)) = blocks.pop_front() else { break };
         *bytes = bytes.saturating_sub(bytes_of(&block));
         round.tip = Some(Tip { root, slot: block.block.slot, peer: peer.clone(), last_slot });
-        hand_on_block(world, peer, number, root, block);
+        let omitted_by = std::mem::take(&mut round.omitted_by);
+        let source = Source { root, peer: peer.clone(), round: Some(number), omitted_by };
+        hand_on_block(world, source, block);
         room -= 1;
     }
     room
 }
 
-/// The first batch links: who said otherwise was wrong.
+/// The first batch links: who said otherwise was wrong, if its first block is valid.
 fn note_linked(world: &mut World, round: &mut Round, parent: Root, slot: Slot) {
     let Some(batch) = round.batches.front_mut() else { return };
     if let BatchState::Received { is_linked, .. } = &mut batch.state {
@@ -143,15 +148,15 @@ fn note_linked(world: &mut World, round: &mut Round, parent: Root, slot: Slot) {
     let (empty, unlinked) = (std::mem::take(&mut batch.empty), std::mem::take(&mut batch.unlinked));
     round.retreat = Retreat::None;
     round.believed.clear();
+    round.omitted_by = empty;
     let suspects = std::mem::take(&mut round.suspects);
     if round.tip.as_ref().is_some_and(|tip| tip.root == parent) {
-        for (peer, _) in suspects.into_iter().filter(|(_, last_slot)| slot <= *last_slot) {
-            blame(world, &peer, Fault::Omitted);
-        }
+        let omitted = suspects.into_iter().filter(|(_, last_slot)| slot <= *last_slot);
+        round.omitted_by.extend(omitted.map(|(peer, _)| peer));
     }
-    for peer in empty {
-        blame(world, &peer, Fault::Omitted);
-    }
+    // Who said it twice left it out once.
+    round.omitted_by.sort_unstable();
+    round.omitted_by.dedup();
     for (peer, _) in unlinked {
         blame(world, &peer, Fault::NoAnswer);
     }

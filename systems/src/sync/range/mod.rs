@@ -17,14 +17,14 @@ use quintet_components::{
     chain::{Finalized, Head},
     containers::{BlocksByRangeRequest, Checkpoint, Root, SignedBlock, Slot},
     network::{LastStatus, PeerId, PeersById, Request, RequestId},
-    sync::{BatchRequest, Orphans, PeerSync, RequestsById, SyncCounts, limits},
+    sync::{Backoff, BatchRequest, Orphans, PeerSync, RequestsById, SyncCounts, limits},
     tree::BlockTree,
 };
 
-use self::round::{Batch, BatchState, Round, pause_ms};
+use self::round::{Batch, BatchState, Round, pause};
 use super::{
     fetch::is_deep,
-    imports::{RequestedBlocks, hand_in},
+    imports::{RequestedBlocks, Source, blame_omission, hand_in},
     peers::{Fault, ask, blame, least_busy, peer_views, requests_in_flight, time_of},
     status::own_status,
     target::{Followed, PeerView, choose_target, lead},
@@ -36,10 +36,8 @@ use crate::fork_choice::import::ImportQueue;
 pub struct RangeSync {
     round: Option<Round>,
     rounds: u64,
-    /// Rounds in a row that brought nothing.
-    failures: u32,
-    /// No round is begun before, in Unix milliseconds.
-    next_round_ms: u64,
+    /// Rounds in a row that brought nothing, and for how long none is begun.
+    backoff: Backoff,
     /// When the operator was last told that nobody serves what is needed, as a slot.
     warned_slot: Option<Slot>,
 }
@@ -85,7 +83,7 @@ pub fn sync_range(world: &mut World) {
 /// Begins a round, moves its target on, or ends it when nobody is followed any more.
 fn choose_round(world: &mut World, range: &mut RangeSync, views: &[PeerView]) {
     let (now_ms, now_slot) = time_of(world);
-    if range.round.is_none() && now_ms < range.next_round_ms {
+    if range.round.is_none() && range.backoff.is_on(now_ms) {
         return;
     }
     let own = own_status(world);
@@ -289,7 +287,7 @@ fn finish(world: &mut World, range: &mut RangeSync) {
     let mut round = range.round.take().expect("just looked at");
     drop_batches(world, &mut round);
     if round.has_progress {
-        range.failures = 0;
+        range.backoff.reset();
     }
     let reached = world.resource::<BlockTree>().contains(&round.target.root);
     if reached || (round.has_progress && !is_lost) {
@@ -297,8 +295,7 @@ fn finish(world: &mut World, range: &mut RangeSync) {
     }
     if !round.has_progress {
         let (now_ms, _) = time_of(world);
-        range.next_round_ms = now_ms.saturating_add(pause_ms(range.failures));
-        range.failures += 1;
+        pause(&mut range.backoff, now_ms);
     }
     world.resource_mut::<SyncCounts>().rounds_failed += 1;
     if is_over && !is_lost {
@@ -364,15 +361,11 @@ pub(super) fn note_lost(world: &mut World, number: Option<u64>) {
 }
 
 /// Hands a block of a round to the import, unless the tree has it.
-fn hand_on_block(
-    world: &mut World,
-    peer: &PeerId,
-    number: u64,
-    root: Root,
-    block: Arc<SignedBlock>,
-) {
-    if !world.resource::<BlockTree>().contains(&root) {
-        hand_in(world, peer, root, block, Some(number));
+fn hand_on_block(world: &mut World, source: Source, block: Arc<SignedBlock>) {
+    if world.resource::<BlockTree>().contains(&source.root) {
+        blame_omission(world, source.omitted_by);
+    } else {
+        hand_in(world, source, block);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use quintet_components::{
     containers::{Checkpoint, Root, SignedBlock, Slot},
     network::{PeerId, RequestId},
-    sync::limits,
+    sync::{Backoff, limits},
 };
 use ssz::Encode;
 
@@ -33,10 +33,10 @@ pub(super) struct Batch {
     pub(super) state: BatchState,
     /// Who need not be asked again for now.
     pub(super) tried: Vec<PeerId>,
-    /// When all who have failed at it are asked once more, in Unix milliseconds.
-    pub(super) retry_at_ms: Option<u64>,
-    /// How often that was put off.
-    pub(super) pauses: u32,
+    /// Whether it is left alone because all have failed at it.
+    is_pausing: bool,
+    /// How often that was so, and for how long it is.
+    backoff: Backoff,
     /// Who says that it is empty.
     pub(super) empty: Vec<PeerId>,
     /// Whose blocks did not link, and what they would have linked to.
@@ -50,8 +50,8 @@ impl Batch {
             count,
             state: BatchState::Waiting,
             tried: Vec::new(),
-            retry_at_ms: None,
-            pauses: 0,
+            is_pausing: false,
+            backoff: Backoff::default(),
             empty: Vec::new(),
             unlinked: Vec::new(),
         }
@@ -59,16 +59,12 @@ impl Batch {
 
     /// Nobody is left to ask: all are asked again, each time later.
     pub(super) fn retry_later(&mut self, now_ms: u64) {
-        match self.retry_at_ms {
-            None => {
-                self.retry_at_ms = Some(now_ms.saturating_add(pause_ms(self.pauses)));
-                self.pauses += 1;
-            }
-            Some(at_ms) if now_ms >= at_ms => {
-                self.retry_at_ms = None;
-                self.tried.clear();
-            }
-            Some(_) => {}
+        if !self.is_pausing {
+            self.is_pausing = true;
+            pause(&mut self.backoff, now_ms);
+        } else if !self.backoff.is_on(now_ms) {
+            self.is_pausing = false;
+            self.tried.clear();
         }
     }
 
@@ -115,6 +111,8 @@ pub(super) struct Round {
     /// Who answered for the slots after the tip, up to which: if blocks of these slots come now and
     /// stand on the tip, they were left out.
     pub(super) suspects: Vec<(PeerId, Slot)>,
+    /// Who left out the block that is handed on next, if it is valid.
+    pub(super) omitted_by: Vec<PeerId>,
     pub(super) retreat: Retreat,
     pub(super) retreats: u32,
     pub(super) from_finalized: bool,
@@ -134,6 +132,7 @@ impl Round {
             tip: None,
             believed: Vec::new(),
             suspects: Vec::new(),
+            omitted_by: Vec::new(),
             retreat: Retreat::None,
             retreats: 0,
             from_finalized: false,
@@ -205,9 +204,9 @@ impl Round {
     }
 }
 
-/// How long to leave something alone that has failed so often.
-pub(super) fn pause_ms(failures: u32) -> u64 {
-    (limits::FETCH_BACKOFF_MS << failures.min(16)).min(limits::MAX_FETCH_BACKOFF_MS)
+/// Leaves a batch, or all of range sync, alone for a while.
+pub(super) fn pause(backoff: &mut Backoff, now_ms: u64) {
+    backoff.fail(now_ms, limits::FETCH_BACKOFF_MS, limits::MAX_FETCH_BACKOFF_MS);
 }
 
 /// Bytes of a block.
