@@ -117,6 +117,7 @@ pub fn start_proposal(world: &mut World) {
 
 /// Has a proposal wait until sync lets it begin.
 pub(super) fn hold(world: &mut World, slot: Slot, proposer: ValidatorIndex, reason: MissReason) {
+    tracing::debug!(slot, proposer, reason = reason.name(), "the proposal waits for sync");
     let (parent_root, stage) = (Root::ZERO, Stage::Held(reason));
     let (is_due, is_rebuilt) = (true, false);
     let proposal = Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage };
