@@ -7,13 +7,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::{io::Write as _, time::Duration};
+
 use quintet_components::{containers::Root, preset::SignaturePreset};
-use quintet_plugins::driver::{MAX_BODY_BYTES, MAX_INTERVALS_A_STEP, TestDriverPlugin};
+use quintet_plugins::driver::{
+    MAX_BODY_BYTES, MAX_INTERVALS_A_STEP, MAX_REQUESTS, TestDriverPlugin,
+};
 use quintet_systems::transition::anchor_block;
 use serde_json::{Value, json};
 use support::{
     chain,
-    http::{Answer, Served, exchange, request},
+    http::{Answer, Served, connect, exchange, request},
     node::Setup,
 };
 
@@ -230,6 +234,28 @@ fn requests_that_are_none_are_answered_with_the_right_status() {
     );
     let head = head.replace("/reset", "/fork_choice/init");
     refused(&exchange(served.address, head.as_bytes()), 413, "the body is larger than");
+}
+
+#[test]
+fn as_many_bodies_are_awaited_as_there_is_room_for() {
+    let served = served();
+    let head = format!(
+        "POST {PREFIX}/fork_choice/init HTTP/1.1\r\nhost: localhost\r\n{JSON}\r\ncontent-length: 9\r\n\r\n"
+    );
+    let until = |status| {
+        (0..2_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            snapshot(&served).status == status
+        })
+    };
+    let senders: Vec<_> = (0..MAX_REQUESTS).map(|_| connect(served.address)).collect();
+    for mut sender in &senders {
+        sender.write_all(head.as_bytes()).expect("it is open");
+    }
+    assert!(until(503), "every place is taken");
+    refused(&snapshot(&served), 503, "too many requests at once");
+    drop(senders);
+    assert!(until(409), "there is room, and no scenario");
 }
 
 #[test]

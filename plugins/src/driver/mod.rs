@@ -29,7 +29,7 @@ mod worker;
 pub use authored::{PayloadPoolEntry, payload_pool};
 pub use node::DrivenNode;
 pub use read::{ReadError, field, optional};
-pub use routes::{MAX_BODY_BYTES, TestDriverPlugin, routes};
+pub use routes::{MAX_BODY_BYTES, MAX_REQUESTS, TestDriverPlugin, routes};
 pub use scenario::{
     BlockStep, InitError, MAX_BLOCKS, MAX_INTERVALS_A_STEP, MAX_SLOT, Scenario, Step, Summary, Time,
 };

@@ -1,25 +1,28 @@
 //! The driver's HTTP face.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest, State},
     http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bevy_app::{App, Plugin};
 use quintet_components::preset::SignaturePreset;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::worker::{Answer, Driver, DriverError, Request};
 use crate::http::HttpRoutes;
 
 /// Bytes of a body at most. A state of 4096 validators is 2 MiB of JSON.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
+/// Requests worked on at once at most, so that their bodies fit into memory; another one is 503.
+pub const MAX_REQUESTS: usize = 16;
 /// How long a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(30);
 const PREFIX: &str = "/lean/v0/test_driver";
@@ -57,7 +60,15 @@ pub fn routes(driver: Driver) -> Router {
     Router::new()
         .nest(PREFIX, paths)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_REQUESTS)), limit))
         .with_state(driver)
+}
+
+async fn limit(State(places): State<Arc<Semaphore>>, request: HttpRequest, next: Next) -> Response {
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => failure(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
+    }
 }
 
 async fn init(State(driver): State<Driver>, Json(body): Json) -> Response {
