@@ -114,6 +114,8 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         tracing::warn!("{TEST_DRIVER}=1: the test driver is served beside the API");
         app.add_plugins(TestDriverPlugin { preset: files.preset });
     }
+    // Who reads that it listens may stop it.
+    stop_on_signals(app.world().resource::<StopHandle>().clone())?;
     if let Some(local) = app.world().get_resource::<LocalNode>().cloned() {
         tracing::info!(
             address = local.address(),
@@ -132,7 +134,6 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         let address = |address: &Option<SocketAddr>| address.map(|address| address.to_string());
         tracing::info!(api = address(api), metrics = address(metrics), "HTTP");
     }
-    stop_on_signals(app.world().resource::<StopHandle>().clone())?;
     Ok(app)
 }
 
