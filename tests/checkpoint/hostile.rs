@@ -69,8 +69,8 @@ fn a_source_that_is_too_slow_is_given_up() {
     let error = failure(server.url(), &silent);
     assert!(matches!(&error, SourceError::Slow { what, .. } if what.contains("0.3 s")), "{error}");
 
-    let slow = FetchOptions { total_timeout: Duration::from_millis(400), ..options() };
-    let server = harmed(&link(), BLOCK, |all| all.sent(Manner::Trickles(20)));
+    let slow = FetchOptions { total_timeout: Duration::from_secs(3), ..options() };
+    let server = harmed(&link(), BLOCK, |all| all.sent(Manner::Trickles(200)));
     let error = failure(server.url(), &slow);
     assert!(matches!(&error, SourceError::Slow { url, .. } if url.contains(BLOCK)), "{error}");
 }

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{folder::Folder, network::own_ip, node::quintet};
+use crate::{folder::Folder, node::quintet, own_ip::own_ip};
 
 /// For what takes a few slots.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -53,7 +53,9 @@ fn it_ends_well_when_every_node_has_finalized() {
             .unwrap_or_else(|| panic!("no slot {slot} of {node}: {said}"))
     };
     assert_eq!(line("3", "quintet_3")[2], "paused");
-    assert_eq!(line("10", "quintet_0")[2..4], ["aggregates", "10"]);
+    // A busy node may be silent when it is asked, and is listed all the same.
+    let [role, head] = line("10", "quintet_0")[2..4] else { panic!("{said}") };
+    assert!(matches!(role, "aggregates" | "silent") && head == "10", "{said}");
     assert_eq!(line("10", "quintet_1")[6], "3", "three peers: {said}");
     let finalized: u64 = line("10", "quintet_3")[5].parse().expect("a slot");
     assert!(finalized >= 6, "{said}");
@@ -66,8 +68,8 @@ fn it_ends_well_when_every_node_has_finalized() {
     assert_eq!(value("nodes, validators, slots"), "4, 4 (test), 11");
     assert_eq!(value("pauses"), "quintet_3 in 3..5");
     assert_eq!(value("slots without a block, outside"), "0");
-    // Nobody proposes for quintet_3 in slot 3.
-    assert_eq!(value("slots without a block, in pauses"), "1");
+    // Nobody proposes for quintet_3 in slot 3, unless it is stopped a moment too late.
+    assert!(matches!(&*value("slots without a block, in pauses"), "0" | "1"), "{report}");
     for measured in [
         "block published after its slot began, in calm slots",
         "the same in pauses and the six slots after",

@@ -13,6 +13,8 @@ mod devnet;
 mod folder;
 mod network;
 mod node;
+#[path = "../support/own_ip.rs"]
+mod own_ip;
 mod pauses;
 mod restart;
 mod steady;

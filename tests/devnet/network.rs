@@ -5,13 +5,13 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU8, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
     folder::Folder,
     node::{Node, SlotLine, quintet},
+    own_ip::own_ip,
 };
 
 /// Seconds in a slot.
@@ -126,14 +126,6 @@ impl Network {
         self.wait_for(slot + 1);
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-/// An address that no other network of this test run has.
-pub fn own_ip() -> Ipv4Addr {
-    static CALLS: AtomicU8 = AtomicU8::new(0);
-    let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    let [_, _, high, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 64 + call % 128, high, low.clamp(1, 254))
 }
 
 /// No two nodes, and no node at two times, finalized different blocks of one slot; nor did a node

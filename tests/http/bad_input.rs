@@ -134,8 +134,8 @@ fn oversized_bodies_are_413_whether_or_not_they_say_so() {
 #[test]
 fn who_sends_too_slowly_is_told_or_cut_off_and_others_are_served() {
     let served = Served::with(Setup::new(chain::genesis(4)), |config| {
-        config.limits.headers = Duration::from_millis(300);
-        config.limits.answer = Duration::from_millis(300);
+        config.limits.headers = Duration::from_millis(1500);
+        config.limits.answer = Duration::from_millis(1500);
     });
     // Headers that never end.
     let mut stream = connect(served.address);

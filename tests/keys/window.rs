@@ -64,6 +64,11 @@ fn a_key_signs_through_its_whole_lifetime_without_waiting() {
         }
         sign(&manager, slot).expect("prepared");
     }
+    // It is counted after it shows.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while manager.status().advanced < 2 * 6 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
     let status = manager.status();
     assert_eq!((status.waited, status.signing.signed), (0, 128));
     assert_eq!(status.advanced, 2 * 6, "two keys, each over all trees but the first two");

@@ -10,23 +10,23 @@ use serde_json::json;
 
 use crate::{
     folder::Folder,
-    process::{self, Ports, Process},
+    process::{self, Place, Process},
     support::http::{exchange, get, request},
 };
 
 /// The script with the files of a network where the simulator puts them.
-fn script(folder: &Folder, ports: &Ports) -> Command {
+fn script(folder: &Folder, place: &Place) -> Command {
     let mut command = Command::new("bash");
     command
         .arg(process::asset("hive/quintet.sh"))
         .env("QUINTET_BIN", process::QUINTET)
         .env("LEAN_RUNTIME_ASSET_ROOT", folder.join("runtime"))
         .env("QUINTET_DATA_DIR", folder.join("data"))
-        .env("QUINTET_LISTEN_ADDRESS", "127.0.0.1")
-        .env("QUINTET_HTTP_ADDRESS", "127.0.0.1")
-        .env("QUINTET_GOSSIPSUB_PORT", ports.quic.to_string())
-        .env("QUINTET_API_PORT", ports.api.to_string())
-        .env("QUINTET_METRICS_PORT", ports.metrics.to_string())
+        .env("QUINTET_LISTEN_ADDRESS", place.ip.to_string())
+        .env("QUINTET_HTTP_ADDRESS", place.ip.to_string())
+        .env("QUINTET_GOSSIPSUB_PORT", place.quic.to_string())
+        .env("QUINTET_API_PORT", place.api.to_string())
+        .env("QUINTET_METRICS_PORT", place.metrics.to_string())
         .env("HIVE_LEAN_DEVNET_LABEL", "devnet5")
         .env("HIVE_CHECK_LIVE_PORT", "5052");
     command
@@ -35,15 +35,16 @@ fn script(folder: &Folder, ports: &Ports) -> Command {
 /// The simulator's files: an address that is left open, and the key as `node.key`.
 fn runtime(folder: &Folder) {
     let files = folder.join("runtime");
-    process::network(&files);
+    let ip = process::network(&files);
     fs::copy(files.join("quintet_0.key"), files.join("node.key")).expect("the node has a key");
     let path = files.join("validator-config.yaml");
     let config = fs::read_to_string(&path).expect("it was made");
-    fs::write(&path, config.replace("127.0.0.1", "__HIVE_LOCAL_IP__")).expect("it can be written");
+    fs::write(&path, config.replace(&ip.to_string(), "__HIVE_LOCAL_IP__"))
+        .expect("it can be written");
 }
 
 fn fails(folder: &Folder, change: impl FnOnce(&mut Command)) -> String {
-    let mut command = script(folder, &Ports { quic: 0, api: 0, metrics: 0 });
+    let mut command = script(folder, &Place::new());
     change(&mut command);
     let Output { status, stderr, .. } = command.output().expect("bash runs");
     assert_eq!(status.code(), Some(1));
@@ -52,11 +53,11 @@ fn fails(folder: &Folder, change: impl FnOnce(&mut Command)) -> String {
 
 #[test]
 fn the_simulators_variables_reach_the_node() {
-    let (folder, ports) = (Folder::new("hive"), Ports::free());
+    let (folder, place) = (Folder::new("hive"), Place::new());
     runtime(&folder);
     let key = "1111111111111111111111111111111111111111111111111111111111111111";
     let mut node = Process::start(
-        script(&folder, &ports)
+        script(&folder, &place)
             .env("HIVE_NODE_ID", "quintet_0")
             .env("HIVE_BOOTNODES", "none")
             .env("HIVE_IS_AGGREGATOR", "1")
@@ -67,10 +68,10 @@ fn the_simulators_variables_reach_the_node() {
             .env("HIVE_LEAN_TEST_DRIVER", "1"),
         folder.join("log"),
     );
-    let health = node.wait(ports.api(), "/lean/v0/health");
+    let health = node.wait(place.api(), "/lean/v0/health");
     assert_eq!(health.json(), json!({"status": "healthy", "service": "lean-rpc-api"}));
 
-    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
+    let overview = node.wait(place.api(), "/quintet/v0/overview").json();
     let told = &overview["node"];
     assert_eq!(told["name"], "quintet_0");
     assert_eq!(told["validators"], json!([0]));
@@ -82,9 +83,9 @@ fn the_simulators_variables_reach_the_node() {
 
     // The driver is there, and knows bad input from good.
     let driver = "/lean/v0/test_driver/fork_choice";
-    let step = exchange(ports.api(), &request("POST", &format!("{driver}/step"), &[], b"{}"));
+    let step = exchange(place.api(), &request("POST", &format!("{driver}/step"), &[], b"{}"));
     assert_eq!(step.status, 400, "{}", step.error());
-    assert_eq!(get(ports.api(), &format!("{driver}/snapshot")).status, 409);
+    assert_eq!(get(place.api(), &format!("{driver}/snapshot")).status, 409);
 }
 
 /// The peer id of the secp256k1 secret whose every byte is 0x11.
@@ -97,30 +98,30 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn what_is_not_set_comes_from_the_files() {
-    let (folder, ports) = (Folder::new("hive-files"), Ports::free());
+    let (folder, place) = (Folder::new("hive-files"), Place::new());
     runtime(&folder);
     let mut node = Process::start(
-        script(&folder, &ports)
+        script(&folder, &place)
             .env("HIVE_NODE_ID", "quintet_1")
             .env_remove("HIVE_LEAN_DEVNET_LABEL"),
         folder.join("log"),
     );
-    assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
-    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
+    assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
+    let overview = node.wait(place.api(), "/quintet/v0/overview").json();
     assert_eq!(overview["node"]["validators"], json!([1]));
     assert_eq!(overview["node"]["committee_count"], 1);
     assert_eq!(
-        get(ports.api(), "/lean/v0/test_driver/fork_choice/snapshot").status,
+        get(place.api(), "/lean/v0/test_driver/fork_choice/snapshot").status,
         404,
         "no driver"
     );
-    assert_eq!(node.wait(ports.metrics(), "/metrics").status, 200);
+    assert_eq!(node.wait(place.metrics(), "/metrics").status, 200);
 }
 
 #[test]
 fn a_checkpoint_is_asked_of_the_node_that_the_simulator_names() {
     let (folder, [first, second]) =
-        (Folder::new("hive-checkpoint"), [(); 2].map(|()| Ports::free()));
+        (Folder::new("hive-checkpoint"), [(); 2].map(|()| Place::new()));
     runtime(&folder);
     let mut source = Process::start(
         script(&folder, &first).env("HIVE_NODE_ID", "quintet_0").env("HIVE_IS_AGGREGATOR", "0"),

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::{
     folder::Folder,
-    process::{self, Ports, Process, QUINTET},
+    process::{self, Place, Process, QUINTET},
     support::http::{exchange, request},
 };
 
 const ADMIN: &str = "/lean/v0/admin/aggregator";
 
-fn node(folder: &Folder, ports: &Ports) -> Command {
+fn node(folder: &Folder, place: &Place) -> Command {
     let mut command = Command::new(QUINTET);
     command
         .args(["--log-format", "json", "node", "--node-id", "quintet_1"])
@@ -20,10 +20,10 @@ fn node(folder: &Folder, ports: &Ports) -> Command {
         .arg(folder.join("network"))
         .arg("--data-dir")
         .arg(folder.join("data"))
-        .args(["--http-address", "127.0.0.1", "--listen-address", "127.0.0.1"])
-        .args(["--gossipsub-port", &ports.quic.to_string()])
-        .args(["--api-port", &ports.api.to_string()])
-        .args(["--metrics-port", &ports.metrics.to_string()]);
+        .args(["--http-address", &place.ip.to_string(), "--listen-address", &place.ip.to_string()])
+        .args(["--gossipsub-port", &place.quic.to_string()])
+        .args(["--api-port", &place.api.to_string()])
+        .args(["--metrics-port", &place.metrics.to_string()]);
     command
 }
 
@@ -33,22 +33,22 @@ fn enable(header: &str) -> Vec<u8> {
 
 #[test]
 fn a_token_from_a_file_or_the_environment_guards_the_role_and_its_change_is_logged() {
-    let (folder, ports) = (Folder::new("admin-token"), Ports::free());
+    let (folder, place) = (Folder::new("admin-token"), Place::new());
     process::network(&folder.join("network"));
     let file = folder.join("token");
     fs::write(&file, "from-the-file-0123\n").expect("the folder can be written");
     for (token, is_file) in [("from-the-file-0123", true), ("from-the-variable-0123", false)] {
-        let mut command = node(&folder, &ports);
+        let mut command = node(&folder, &place);
         if is_file {
             command.arg("--admin-token-file").arg(&file);
         } else {
             command.env("QUINTET_ADMIN_TOKEN", token);
         }
         let mut node = Process::start(&mut command, folder.join("log"));
-        assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
-        assert_eq!(exchange(ports.api(), &enable("x: y")).status, 401);
+        assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
+        assert_eq!(exchange(place.api(), &enable("x: y")).status, 401);
         let header = format!("authorization: Bearer {token}");
-        let answer = exchange(ports.api(), &enable(&header));
+        let answer = exchange(place.api(), &enable(&header));
         assert_eq!(answer.json(), json!({ "is_aggregator": true, "previous": false }));
         let log = node.log();
         let told = |line: &&str| line.contains("aggregator role") && line.contains("true");
@@ -59,15 +59,15 @@ fn a_token_from_a_file_or_the_environment_guards_the_role_and_its_change_is_logg
 
 #[test]
 fn pages_of_the_named_origins_may_read_the_answers() {
-    let (folder, ports) = (Folder::new("cors"), Ports::free());
+    let (folder, place) = (Folder::new("cors"), Place::new());
     process::network(&folder.join("network"));
-    let mut command = node(&folder, &ports);
+    let mut command = node(&folder, &place);
     command.args(["--cors-origins", "http://page.example,https://other.example"]);
     let mut node = Process::start(&mut command, folder.join("log"));
-    assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
+    assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
     let allowed = |origin: &str| {
         let header = format!("origin: {origin}");
-        let answer = exchange(ports.api(), &request("GET", "/v0/health", &[&header], b""));
+        let answer = exchange(place.api(), &request("GET", "/v0/health", &[&header], b""));
         answer.header("access-control-allow-origin").map(str::to_owned)
     };
     for origin in ["http://page.example", "https://other.example"] {

@@ -6,24 +6,24 @@ use serde_json::json;
 
 use crate::{
     folder::Folder,
-    process::{self, Ports, Process},
+    process::{self, Place, Process},
 };
 
 /// Sources the script with spin-node's variables, and runs what follows.
-fn sourced(folder: &Folder, ports: &Ports, then: &str) -> Command {
+fn sourced(folder: &Folder, place: &Place, then: &str) -> Command {
     let script = process::asset("lean-quickstart/quintet-cmd.sh");
     let mut command = Command::new("bash");
     command
         .args(["-c", &format!("source '{}'\n{then}", script.display())])
         .env("scriptDir", folder.path())
         .env("QUINTET_BIN", process::QUINTET)
-        .env("QUINTET_HTTP_ADDRESS", "127.0.0.1")
+        .env("QUINTET_HTTP_ADDRESS", place.ip.to_string())
         .env("item", "quintet_0")
         .env("configDir", folder.join("genesis"))
         .env("dataDir", folder.join("data"))
-        .env("quicPort", ports.quic.to_string())
-        .env("metricsPort", ports.metrics.to_string())
-        .env("apiPort", ports.api.to_string())
+        .env("quicPort", place.quic.to_string())
+        .env("metricsPort", place.metrics.to_string())
+        .env("apiPort", place.api.to_string())
         .env("privKeyPath", "quintet_0.key")
         .env("validatorConfig", "genesis_bootnode")
         .env("isAggregator", "true")
@@ -39,46 +39,46 @@ fn text(command: &mut Command) -> String {
 }
 
 /// The node that a command line starts is the one that the variables describe.
-fn check(mut node: Process, ports: &Ports, data: &Path) {
-    assert_eq!(node.wait(ports.api(), "/v0/health").status, 200);
-    let overview = node.wait(ports.api(), "/quintet/v0/overview").json();
+fn check(mut node: Process, place: &Place, data: &Path) {
+    assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
+    let overview = node.wait(place.api(), "/quintet/v0/overview").json();
     let told = &overview["node"];
     assert_eq!(told["name"], "quintet_0");
     assert_eq!(told["is_aggregator"], true);
     assert_eq!(told["committee_count"], 2);
     assert_eq!(told["subnets"], json!([0, 1]));
     assert_eq!(told["validators"], json!([0]));
-    assert_eq!(node.wait(ports.metrics(), "/metrics").status, 200);
+    assert_eq!(node.wait(place.metrics(), "/metrics").status, 200);
     assert!(data.join("chain").is_dir(), "its chain is in {}", data.display());
 }
 
 #[test]
 fn the_binary_command_starts_the_node() {
-    let (folder, ports) = (Folder::new("quickstart"), Ports::free());
+    let (folder, place) = (Folder::new("quickstart"), Place::new());
     process::network(&folder.join("genesis"));
-    let mut command = sourced(&folder, &ports, "eval \"exec $node_binary\"");
+    let mut command = sourced(&folder, &place, "eval \"exec $node_binary\"");
     let node = Process::start(&mut command, folder.join("log"));
-    check(node, &ports, &folder.join("data/quintet_0"));
+    check(node, &place, &folder.join("data/quintet_0"));
 }
 
 #[test]
 fn the_docker_command_starts_the_same_node() {
-    let (folder, ports) = (Folder::new("quickstart-docker"), Ports::free());
+    let (folder, place) = (Folder::new("quickstart-docker"), Place::new());
     process::network(&folder.join("genesis"));
     // What docker run would do: the entrypoint is the binary, the folders are mounted.
     let run = "set -- $node_docker; shift; \
         for word; do shift; word=${word/#\\/config/$configDir}; word=${word/#\\/data/$dataDir}; set -- \"$@\" \"$word\"; done; \
         exec \"$QUINTET_BIN\" \"$@\"";
-    let node = Process::start(&mut sourced(&folder, &ports, run), folder.join("log"));
-    check(node, &ports, &folder.join("data/node"));
+    let node = Process::start(&mut sourced(&folder, &place, run), folder.join("log"));
+    check(node, &place, &folder.join("data/node"));
 }
 
 #[test]
 fn the_variables_that_may_be_missing_are_left_out() {
-    let (folder, ports) = (Folder::new("quickstart-bare"), Ports { quic: 1, api: 2, metrics: 3 });
+    let (folder, place) = (Folder::new("quickstart-bare"), Place::new());
     let both = "printf '%s\\n' \"$node_setup\" \"$node_binary\" \"$node_docker\"";
     let full =
-        text(sourced(&folder, &ports, both).env("checkpoint_sync_url", "http://127.0.0.1:1"));
+        text(sourced(&folder, &place, both).env("checkpoint_sync_url", "http://127.0.0.1:1"));
     assert!(full.starts_with("docker\n"), "{full}");
     let flags = [
         "--is-aggregator",
@@ -89,7 +89,7 @@ fn the_variables_that_may_be_missing_are_left_out() {
     for flag in flags {
         assert_eq!(full.matches(flag).count(), 2, "{flag} in {full}");
     }
-    let mut bare = sourced(&folder, &ports, both);
+    let mut bare = sourced(&folder, &place, both);
     for name in [
         "isAggregator",
         "aggregateSubnetIds",

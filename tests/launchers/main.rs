@@ -6,6 +6,8 @@
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/own_ip.rs"]
+mod own_ip;
 #[path = "../support/mod.rs"]
 mod support;
 

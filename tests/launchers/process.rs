@@ -1,14 +1,17 @@
-//! A network's files, free ports, and a process that serves HTTP.
+//! A network's files, a place to listen, and a process that serves HTTP.
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::support::http::{self, Answer};
+use crate::{
+    own_ip::own_ip,
+    support::http::{self, Answer},
+};
 
 /// For a node to start and answer.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -21,56 +24,39 @@ pub fn asset(path: &str) -> PathBuf {
 /// The binary under test.
 pub const QUINTET: &str = env!("CARGO_BIN_EXE_quintet");
 
-/// Two free UDP ports on loopback, one after the other.
-fn free_pair() -> u16 {
-    for _ in 0..64 {
-        let first = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
-        let port = first.local_addr().expect("it is bound").port();
-        let next = port.checked_add(1).map(|next| UdpSocket::bind(("127.0.0.1", next)));
-        if matches!(next, Some(Ok(_))) {
-            return port;
-        }
-    }
-    panic!("no two free ports in a row");
-}
-
-/// Makes a network of two nodes with a validator each.
-pub fn network(folder: &Path) {
+/// Makes a network of two nodes with a validator each, and says which address they have.
+pub fn network(folder: &Path) -> Ipv4Addr {
+    let ip = own_ip();
     let made = Command::new(QUINTET)
         .args(["genesis", "--nodes", "2", "--xmss", "test", "--genesis-delay", "1", "--out"])
         .arg(folder)
-        .args(["--base-port", &free_pair().to_string()])
+        .args(["--ip", &ip.to_string()])
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    ip
 }
 
-/// Ports that were free a moment ago.
-pub struct Ports {
+/// An address of its own, with ports for a node.
+pub struct Place {
+    pub ip: Ipv4Addr,
     pub quic: u16,
     pub api: u16,
     pub metrics: u16,
 }
 
-impl Ports {
-    pub fn free() -> Self {
-        let quic = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
-        let [api, metrics] =
-            [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has ports"));
-        Self {
-            quic: quic.local_addr().expect("it is bound").port(),
-            api: api.local_addr().expect("it is bound").port(),
-            metrics: metrics.local_addr().expect("it is bound").port(),
-        }
+impl Place {
+    pub fn new() -> Self {
+        Self { ip: own_ip(), quic: 9100, api: 5100, metrics: 8100 }
     }
 
     pub fn api(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.api).into()
+        (self.ip, self.api).into()
     }
 
     pub fn metrics(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.metrics).into()
+        (self.ip, self.metrics).into()
     }
 }
 

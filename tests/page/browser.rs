@@ -173,9 +173,8 @@ impl Browser {
         while self.get(expression) != Value::Bool(true) {
             assert!(
                 begin.elapsed() < patience,
-                "never: {expression}\nthe page says {:?}, {:?}\n{:?}",
-                self.text("state-text"),
-                self.text("state-detail"),
+                "never: {expression}\nthe page says {}\n{:?}",
+                self.get("document.body.innerText.slice(0, 1000)"),
                 self.complaints()
             );
             std::thread::sleep(Duration::from_millis(50));

@@ -5,7 +5,7 @@ use std::{fs, process::Command, time::Duration};
 use crate::{
     browser::{self, Browser},
     folder::Folder,
-    process::{self, Ports, Process},
+    process::{self, Place, Process},
 };
 
 /// For two nodes to begin and to finalize.
@@ -13,14 +13,15 @@ const FINALIZING: Duration = Duration::from_secs(120);
 /// For finality to be twelve slots behind.
 const STALLING: Duration = Duration::from_secs(150);
 
-fn node(folder: &Folder, index: usize, ports: &Ports) -> Process {
+fn node(folder: &Folder, index: usize, place: &Place) -> Process {
     let mut command = Command::new(process::QUINTET);
     command
         .args(["node", "--network-dir"])
         .arg(folder.join("network"))
         .args(["--node-id", &format!("quintet_{index}"), "--data-dir"])
         .arg(folder.join(format!("data-{index}")))
-        .args(["--api-port", &ports.api.to_string(), "--metrics-port", &ports.metrics.to_string()]);
+        .args(["--http-address", &place.ip.to_string(), "--api-port", &place.api.to_string()])
+        .args(["--metrics-port", &place.metrics.to_string()]);
     Process::start(&mut command, folder.join(format!("log-{index}")))
 }
 
@@ -31,14 +32,14 @@ fn a_network_is_seen_to_finalize_and_to_stall() {
     }
     let folder = Folder::new("page-live");
     process::network(&folder.join("network"));
-    let ports = [Ports::free(), Ports::free()];
-    let mut one = node(&folder, 0, &ports[0]);
-    let other = node(&folder, 1, &ports[1]);
-    one.wait(ports[0].api(), "/v0/health");
+    let places = [Place::new(), Place::new()];
+    let mut one = node(&folder, 0, &places[0]);
+    let other = node(&folder, 1, &places[1]);
+    one.wait(places[0].api(), "/v0/health");
 
     let browser = Browser::start("node");
     browser.look(1600, 1000, "light");
-    browser.open(&format!("http://{}/", ports[0].api()));
+    browser.open(&format!("http://{}/", places[0].api()));
     browser.wait_state(FINALIZING, "Finalizing");
     browser.wait("document.getElementById('link-text').textContent === 'live'");
     assert_eq!(browser.text("name"), "quintet_0");
@@ -51,12 +52,12 @@ fn a_network_is_seen_to_finalize_and_to_stall() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.picture("node-live");
     // The description of the API, drawn, and a path of it asked from there.
-    browser.open(&format!("http://{}/docs", ports[0].api()));
+    browser.open(&format!("http://{}/docs", places[0].api()));
     browser.wait("document.querySelectorAll('#paths details').length > 20");
     browser.wait("document.getElementById('paths').textContent.includes('/lean/v0/blocks/{id}')");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.picture("node-api");
-    browser.open(&format!("http://{}/", ports[0].api()));
+    browser.open(&format!("http://{}/", places[0].api()));
     browser.wait_state(FINALIZING, "Finalizing");
     // Progress without a question from here: events alone bring it.
     let slot = browser.number("view.overview.head.slot");
@@ -96,12 +97,12 @@ fn a_node_alone_in_an_old_network_says_that_it_is_stalled() {
     assert_ne!(moved.join("\n"), config.trim_end());
     fs::write(&path, moved.join("\n")).expect("it can be written");
 
-    let ports = Ports::free();
-    let mut alone = node(&folder, 0, &ports);
-    alone.wait(ports.api(), "/v0/health");
+    let place = Place::new();
+    let mut alone = node(&folder, 0, &place);
+    alone.wait(place.api(), "/v0/health");
     let browser = Browser::start("alone");
     browser.look(360, 800, "dark");
-    browser.open(&format!("http://{}/lean/v0/fork_choice/ui", ports.api()));
+    browser.open(&format!("http://{}/lean/v0/fork_choice/ui", place.api()));
     browser.wait_state(FINALIZING, "Finality has stalled");
     assert!(browser.text("state-detail").starts_with("Finalized slot 0 is "));
     browser.wait("document.getElementById('peers').textContent.includes('No peers')");

@@ -7,6 +7,8 @@
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/own_ip.rs"]
+mod own_ip;
 #[path = "../launchers/process.rs"]
 mod process;
 #[path = "../support/mod.rs"]

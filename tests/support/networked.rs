@@ -183,8 +183,8 @@ impl Networked {
 
     /// Imports blocks as if somebody else had brought them.
     pub fn import(&mut self, blocks: &[(Root, Arc<SignedBlock>)]) {
-        let deadline = Instant::now() + PATIENCE;
         for chunk in blocks.chunks(CHUNK) {
+            let deadline = Instant::now() + PATIENCE;
             while !chunk.iter().all(|(root, _)| self.knows(root)) {
                 assert!(Instant::now() < deadline, "imports {} blocks", blocks.len());
                 self.offer(chunk);

@@ -15,6 +15,8 @@ impl TempDir {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("quintet-test-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
+        // Left over from a process of the same id.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("the folder for temporary files is writable");
         Self(path)
     }
