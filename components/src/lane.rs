@@ -81,6 +81,11 @@ impl<T: Send + 'static> Lane<T> {
         self.lane.len()
     }
 
+    /// How many items may wait.
+    pub fn capacity(&self) -> usize {
+        self.lane.capacity().expect("a lane is bounded")
+    }
+
     /// How many items were dropped because the lane was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -96,7 +101,7 @@ mod tests {
         let (waker, wakes) = NodeWaker::new();
         let (sender, lane) = Lane::new(8, 3, waker);
         let taken = (0..20).filter(|item| sender.offer(*item)).count();
-        assert_eq!((taken, lane.dropped(), lane.depth()), (8, 12, 8));
+        assert_eq!((taken, lane.dropped(), lane.depth(), lane.capacity()), (8, 12, 8, 8));
         assert!(wakes.try_wait() && !wakes.try_wait(), "wakes coalesce");
         assert_eq!(lane.drain().collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(lane.depth(), 5);

@@ -94,6 +94,7 @@ impl NodeConfig {
 /// | [`RocksDbPlugin`] | keeps the chain | `store` |
 /// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
 /// | [`DutiesPlugin`] | proposes and votes | `signing` |
+/// | `InspectorPlugin` | entities, queues, schedules in a browser | the feature `inspector`, and `http` |
 /// | [`HttpPlugin`] | the API, metrics, pages | `http` |
 /// | [`WarningsPlugin`] | what an operator should look at | |
 /// | [`SlotLogPlugin`] | a line in the log for each slot | |
@@ -143,6 +144,10 @@ impl PluginGroup for NodePlugins {
         }
         if let Some(signing) = config.signing {
             group = group.add(DutiesPlugin { signing });
+        }
+        #[cfg(feature = "inspector")]
+        if config.http.is_some() {
+            group = group.add(crate::InspectorPlugin);
         }
         if let Some(http) = config.http {
             group = group.add(HttpPlugin { config: http });

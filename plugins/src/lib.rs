@@ -12,6 +12,8 @@ mod fork_choice;
 mod group;
 pub mod http;
 mod inbound;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 pub mod keys;
 mod loopback;
 mod metrics;
@@ -33,6 +35,8 @@ pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::{IdentityPlugin, NodeConfig, NodePlugins, RolePlugin};
 pub use http::{HttpConfig, HttpPlugin};
 pub use inbound::{InboundLanes, InboundPlugin};
+#[cfg(feature = "inspector")]
+pub use inspector::InspectorPlugin;
 pub use loopback::{LoopbackHub, LoopbackPlugin};
 pub use metrics::MetricsPlugin;
 pub use network::{NetworkConfig, NetworkPlugin};

@@ -65,7 +65,7 @@ pub(super) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
 }
 
 /// An answer that is JSON already.
-pub(super) fn json_text(text: impl Into<Bytes>) -> Response {
+pub(crate) fn json_text(text: impl Into<Bytes>) -> Response {
     bytes(JSON, text.into())
 }
 

@@ -17,7 +17,7 @@ mod heap;
 mod hub;
 mod id;
 mod page;
-mod pages;
+pub(crate) mod pages;
 mod publish;
 mod quiet;
 mod server;
@@ -58,7 +58,11 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
+#[cfg(feature = "inspector")]
+pub(crate) use answer::json_text;
 pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
+#[cfg(feature = "inspector")]
+pub(crate) use error::ApiError;
 
 use self::{
     admin::{Carried, SetAggregator},
@@ -90,14 +94,31 @@ pub struct LocalHttp {
 }
 
 /// Routes of other plugins, which the servers serve beside their own: add them in a plugin's
-/// `build`. They bring their own limits of size and time.
+/// `build`.
 #[derive(Resource, Debug, Default)]
-pub struct HttpRoutes(Router);
+pub struct HttpRoutes {
+    open: Router,
+    guarded: Router,
+}
 
 impl HttpRoutes {
-    /// Adds routes beside the API's.
+    /// Adds routes beside the API's. They bring their own limits of size and time.
     pub fn add(&mut self, routes: Router) {
-        self.0 = std::mem::take(&mut self.0).merge(routes);
+        self.open = std::mem::take(&mut self.open).merge(routes);
+    }
+
+    /// Adds routes that are guarded as the admin surface is, and have the API's limits.
+    pub fn add_guarded(&mut self, routes: Router) {
+        self.guarded = std::mem::take(&mut self.guarded).merge(routes);
+    }
+
+    fn finished(self, api: &Api) -> Router {
+        if !self.guarded.has_routes() {
+            return self.open;
+        }
+        let guard = middleware::from_fn_with_state(api.clone(), admin::guard);
+        let limit = middleware::from_fn_with_state(api.clone(), guards::limit);
+        self.open.merge(self.guarded.route_layer(guard).route_layer(limit))
     }
 }
 
@@ -203,7 +224,7 @@ impl Plugin for HttpPlugin {
         });
         let shares = listeners.metrics.is_none();
         let metrics = metrics_routes(&api);
-        let mut own = own_routes(&api).merge(routes.0);
+        let mut own = own_routes(&api).merge(routes.finished(&api));
         if shares && self.config.metrics.is_some() {
             own = own.merge(metrics.clone());
         }

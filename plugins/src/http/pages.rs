@@ -36,7 +36,7 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
     frame-ancestors 'none'";
 
 /// A page with its styles and scripts in it.
-fn assembled(page: &str, styles: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
+pub(crate) fn assembled(page: &str, styles: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
     let mut page = page.to_owned();
     for (name, text) in styles {
         let link = format!("<link rel=\"stylesheet\" href=\"{name}\">");
@@ -59,7 +59,8 @@ pub(super) fn api() -> Response {
     page(API.clone())
 }
 
-fn page(text: Bytes) -> Response {
+/// A page as an answer.
+pub(crate) fn page(text: Bytes) -> Response {
     let mut response = answer::bytes("text/html; charset=utf-8", text);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

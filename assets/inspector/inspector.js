@@ -1,0 +1,260 @@
+"use strict";
+// Asks the world once a second for what the open tab shows, and draws it.
+
+const BASE = "/quintet/v0/inspector";
+const ASK_EVERY_MS = 1000;
+const ANSWER_TIMEOUT_MS = 6000;
+// How far back the prover's timeline goes.
+const TIMELINE_MS = 32000;
+
+const $ = (id) => document.getElementById(id);
+
+// Text goes in as text: nothing that the node or a peer says can become markup.
+function make(space, name, attributes, children) {
+  const made = space ? document.createElementNS(space, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes ?? {})) {
+    if (value == null) continue;
+    if (key.startsWith("on")) made[key] = value; else made.setAttribute(key, value);
+  }
+  made.append(...children.flat().filter((child) => child != null));
+  return made;
+}
+const h = (name, attributes, ...children) => make(null, name, attributes, children);
+const s = (name, attributes, ...children) => make("http://www.w3.org/2000/svg", name, attributes, children);
+
+let token = "";
+let isHeld = false;
+let asked = 0;
+let isBusy = false;
+// The newest answers, so that a tab is drawn again when only what is open in it has changed.
+let last = null;
+
+async function ask(path) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), ANSWER_TIMEOUT_MS);
+  try {
+    const headers = { accept: "application/json", ...(token && { authorization: `Bearer ${token}` }) };
+    const answer = await fetch(path, { headers, signal: abort.signal, cache: "no-store" });
+    const body = await answer.json();
+    if (answer.ok) return body;
+    const error = new Error(body.error || `${path} answers ${answer.status}`);
+    error.status = answer.status;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const table = (columns, rows, empty) => h("div", { class: "scroll" }, h("table", {},
+  h("thead", {}, h("tr", {}, ...columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
+  h("tbody", {}, ...(rows.length ? rows : [h("tr", {}, h("td", { colspan: columns.length, class: "soft" }, empty))]))));
+
+const leftOut = (count) => count ? h("p", { class: "soft" }, `${count} more are not shown.`) : null;
+
+// A value that is not shown has a size.
+const value = (component) => component.value ?? h("span", { class: "soft" }, component.bytes ? `${component.bytes} bytes, not shown` : "");
+
+// Entities.
+
+const link = (hash, text) => h("a", { href: hash }, text);
+const entitiesOf = (path) => `#entities/${encodeURIComponent(path)}`;
+
+function drawKinds({ entities, kinds, left_out }) {
+  return [
+    h("p", { class: "soft" }, `${entities} entities of ${kinds.length + left_out} kinds. A component's name leads to the entities that have it.`),
+    table([["Entities", "num"], ["Components"]], kinds.map((kind) => h("tr", {},
+      h("td", { class: "num" }, String(kind.count)),
+      h("td", {}, h("span", { class: "chips value" }, ...kind.components.map((each) => h("a", { href: entitiesOf(each.path), title: each.path }, each.name)))))), "No entities."),
+    leftOut(left_out),
+  ];
+}
+
+function drawEntities({ count, entities, next }, [path, from]) {
+  const first = from && h("a", { href: entitiesOf(path) }, "First");
+  const more = next && h("a", { href: `${entitiesOf(path)}/${next}` }, "Next");
+  return [
+    h("div", { class: "tools" }, link("#entities", "All kinds"), h("span", {}, `${count} with `, h("code", {}, path)), first, more),
+    table([["Entity"], ["Components"]], entities.map((entity) => h("tr", {},
+      h("td", {}, link(`#entity/${entity.id}`, entity.name)),
+      h("td", { class: "value" }, ...entity.components.map((each) => h("div", { title: each.path }, each.value ?? each.name))))), "None now."),
+  ];
+}
+
+function drawEntity({ name, components }) {
+  return [
+    h("div", { class: "tools" }, link("#entities", "All kinds"), h("strong", {}, `Entity ${name}`)),
+    ...components.map((each) => h("section", {},
+      h("h2", {}, h("a", { href: entitiesOf(each.path) }, each.name), " ", h("span", { class: "soft" }, each.path)),
+      h("pre", { tabindex: 0 }, value(each)))),
+  ];
+}
+
+// Resources, queues, schedules.
+
+function drawResources({ resources, left_out }) {
+  return [
+    table([["Resource"], ["Value"]], resources.map((each) => h("tr", {},
+      h("td", { title: each.path }, link(`#entity/${each.id}`, each.name)),
+      h("td", { class: "value" }, value(each)))), "No resources."),
+    leftOut(left_out),
+  ];
+}
+
+function drawQueues({ queues }) {
+  const share = (each) => each.limit ? Math.min(1, each.depth / each.limit) : 0;
+  return [table([["Queue"], ["Waiting", "num"], ["Limit", "num"], ["Full"], ["Dropped", "num"]], queues.map((each) => h("tr", {},
+    h("td", {}, each.name),
+    h("td", { class: "num" }, String(each.depth)),
+    h("td", { class: "num" }, each.limit == null ? "–" : String(each.limit)),
+    h("td", {}, each.limit == null ? null : h("span", { class: "fill", role: "img", "aria-label": `${Math.round(share(each) * 100)} %` }, h("i", { style: `width:${share(each) * 100}%` }))),
+    h("td", { class: `num ${each.dropped ? "warn" : ""}` }, each.dropped == null ? "–" : String(each.dropped)))), "No queues.")];
+}
+
+function drawSchedules({ schedules }) {
+  return [
+    h("p", { class: "soft" }, "Systems in the order in which they run. Numbered schedules run in every update, in that order; the others when they are called, or at the start."),
+    h("div", { class: "columns" }, ...schedules.map((schedule) => h("section", { class: "card" },
+      h("h2", {}, schedule.place == null ? "" : `${schedule.place}. `, schedule.name),
+      h("ol", {}, ...schedule.systems.map((system) => h("li", { title: system.path }, system.name, system.is_exclusive ? h("span", { class: "soft" }, " exclusive") : null))),
+      leftOut(schedule.left_out)))),
+  ];
+}
+
+// The prover.
+
+function drawProver(overview) {
+  const now = Math.max(overview.clock.time_ms, ...overview.sessions.flatMap((session) => session.jobs.flatMap((job) => [job.asked_ms, job.ended_ms ?? 0])));
+  const from = now - TIMELINE_MS;
+  const jobs = overview.sessions.flatMap((session) => session.jobs.map((job) => ({ ...job, slot: session.slot })))
+    .filter((job) => (job.ended_ms ?? now) >= from).sort((a, b) => a.asked_ms - b.asked_ms);
+  const [left, width, row] = [200, 1000, 16];
+  const x = (at) => left + ((Math.max(from, Math.min(now, at)) - from) / TIMELINE_MS) * (width - left - 60);
+  const height = 26 + jobs.length * row;
+  const ticks = Array.from({ length: 9 }, (_, at) => now - at * 4000);
+  const tone = (job) => ({ failed: "bad", late: "warn", given_up: "warn" })[job.status] ?? job.kind;
+  const took = (job) => job.started_ms && job.ended_ms ? `${job.ended_ms - job.started_ms} ms` : job.status;
+  const text = (job) => `slot ${job.slot}: ${job.kind} of ${job.signatures} signatures and ${job.children} proofs, ${job.status}, ${took(job)}`;
+  return [
+    h("p", { class: "soft" }, "What the prover was asked for in the last 32 s: waiting is dotted, proving is a bar. Seconds before now."),
+    jobs.length ? h("div", { class: "card" }, s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": jobs.map(text).join("; ") },
+      ...ticks.map((at) => s("g", {}, s("line", { class: "hair", x1: x(at), x2: x(at), y1: 18, y2: height }), s("text", { x: x(at), y: 12, "text-anchor": "middle" }, at === now ? "now" : `−${(now - at) / 1000}`))),
+      ...jobs.map((job, at) => {
+        const y = 26 + at * row;
+        const begin = job.started_ms ?? job.ended_ms ?? now;
+        return s("g", {}, s("title", {}, text(job)),
+          s("text", { x: 0, y: y + 9 }, `${job.slot} ${job.kind}`),
+          s("line", { class: "wait", x1: x(job.asked_ms), x2: x(begin), y1: y + 5, y2: y + 5 }),
+          job.started_ms ? s("rect", { class: tone(job), x: x(job.started_ms), y, width: Math.max(2, x(job.ended_ms ?? now) - x(job.started_ms)), height: 10, rx: 2 }) : null,
+          s("text", { x: x(job.ended_ms ?? now) + 5, y: y + 9 }, took(job)));
+      }))) : h("p", {}, "Nothing. Only a node that aggregates or proposes asks the prover."),
+  ];
+}
+
+const TABS = [
+  ["entities", "Entities", () => `${BASE}/kinds`, drawKinds],
+  ["resources", "Resources", () => `${BASE}/resources`, drawResources],
+  ["queues", "Queues", () => `${BASE}/queues`, drawQueues],
+  ["schedules", "Schedules", () => `${BASE}/schedules`, drawSchedules],
+  ["prover", "Prover", () => "/quintet/v0/overview", drawProver],
+];
+
+// A part of the address; one that is malformed is as it is.
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
+// What the address says is open.
+function open() {
+  const [name, ...rest] = location.hash.slice(1).split("/").map(decoded);
+  if (name === "entity") return { tab: "entities", path: `${BASE}/entities/${encodeURIComponent(rest[0] ?? "")}`, draw: drawEntity, rest };
+  if (name === "entities" && rest[0]) {
+    const query = new URLSearchParams({ with: rest[0], ...(rest[1] && { from: rest[1] }) });
+    return { tab: "entities", path: `${BASE}/entities?${query}`, draw: drawEntities, rest };
+  }
+  const [tab, , path, draw] = TABS.find((each) => each[0] === name) ?? TABS[0];
+  return { tab, path: path(), draw, rest };
+}
+
+async function refresh() {
+  const number = ++asked;
+  const what = open();
+  isBusy = true;
+  mark(what.tab);
+  try {
+    const answer = await ask(what.path);
+    // Another tab was opened meanwhile.
+    if (number !== asked) return;
+    $("token-form").hidden = true;
+    draw(what, answer);
+    say(isHeld ? "held" : "live");
+  } catch (error) {
+    if (number !== asked) return;
+    // What was open before is not what the address says.
+    if (!last?.startsWith(`${what.path}{`)) { last = null; $("view").replaceChildren(); }
+    const needsToken = error.status === 401;
+    if (needsToken || error.status === 403) hold(true);
+    if (needsToken && $("token-form").hidden) { $("token-form").hidden = false; $("token").focus(); }
+    say(error.name === "AbortError" ? "the node does not answer" : error.message, "bad");
+  } finally {
+    if (number === asked) isBusy = false;
+  }
+}
+
+function draw(what, answer) {
+  // Drawing anew would take the reader's place and the keyboard's away for nothing.
+  const shown = what.path + JSON.stringify(answer);
+  if (shown === last) return;
+  const isSame = last?.startsWith(`${what.path}{`);
+  last = shown;
+  const view = $("view");
+  const focused = view.contains(document.activeElement) ? document.activeElement : null;
+  // What has the keyboard keeps it: found again by where it leads, or by its place.
+  const place = focused ? [...view.querySelectorAll("a, pre")].indexOf(focused) : -1;
+  const href = focused?.getAttribute("href");
+  const scrolled = focused?.scrollTop;
+  view.replaceChildren(...what.draw(answer, what.rest).filter((child) => child != null));
+  if (!focused) return;
+  if (!isSame) {
+    view.focus({ preventScroll: true });
+    scrollTo(0, 0);
+    return;
+  }
+  const stops = [...view.querySelectorAll("a, pre")];
+  const again = (href && stops.find((each) => each.getAttribute("href") === href)) || stops[place] || view;
+  again.focus({ preventScroll: true });
+  if (scrolled) again.scrollTop = scrolled;
+}
+
+function mark(open) {
+  for (const tab of $("tabs").children) {
+    if (tab.dataset.tab === open) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
+  }
+}
+
+function say(text, tone) {
+  const state = $("state");
+  if (state.textContent !== text) state.textContent = text;
+  state.className = tone ?? "";
+}
+
+function hold(isOn) {
+  isHeld = isOn;
+  $("hold").setAttribute("aria-pressed", String(isOn));
+}
+
+function setUp() {
+  $("tabs").append(...TABS.map(([tab, name]) => h("button", { type: "button", "data-tab": tab, onclick: () => { location.hash = tab; } }, name)));
+  $("hold").onclick = () => { hold(!isHeld); refresh(); };
+  $("token-form").onsubmit = (event) => {
+    event.preventDefault();
+    token = $("token").value;
+    hold(false);
+    refresh();
+  };
+  addEventListener("hashchange", refresh);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && !isHeld) refresh(); });
+  setInterval(() => { if (!document.hidden && !isHeld && !isBusy) refresh(); }, ASK_EVERY_MS);
+  refresh();
+}
+
+setUp();

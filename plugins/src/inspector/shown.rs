@@ -1,0 +1,172 @@
+//! Which components are shown with their values, and how.
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Debug, Write},
+};
+
+use bevy_app::App;
+use bevy_ecs::{component::ComponentId, prelude::*, world::EntityRef};
+use quintet_components::{
+    aggregation::{AggregationConfig, AggregationSession, CurrentSession},
+    chain::{
+        Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, SafeTarget, States,
+    },
+    clock::{CurrentInterval, Deadline, IntervalLog, LastUpdate, SlotClock, UnixTime},
+    duties::{DutyCounts, RecentDuties},
+    network::{Agent, BannedPeers, Direction, LastStatus, Peer, PeerNames, PeerScore, PeersById},
+    preset::SignaturePreset,
+    prover::{ProverJob, ProverLimits, ProverStatus, ProverTimes},
+    snapshot::NodeIdentity,
+    sync::{
+        Asked, BatchRequest, DutyGate, Ended, HistoryRequest, Orphans, PeerSync, RecentDisconnects,
+        RequestsById, RequestsByRoot, RootRequest, StatusRequest, SyncCounts, SyncState,
+        WaitingVotes,
+    },
+    tree::{BlockNode, BlockTree},
+    votes::{
+        Known, LatestVotes, Member, New, Own, Payload, PayloadOf, Payloads, Phase, SignatureOf,
+        Signed, Vote, VoteSignature, VoteSignatures, VotesByData,
+    },
+    warnings::Warnings,
+};
+
+/// Writes the component of an entity, if it has it.
+type Show = fn(EntityRef<'_>, Form) -> Option<String>;
+
+/// How long a value may be, and whether it is spread over lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In a list.
+    Line,
+    /// Alone.
+    Whole,
+}
+
+impl Form {
+    /// Bytes at most.
+    const fn limit(self) -> usize {
+        match self {
+            Self::Line => 200,
+            Self::Whole => 64 << 10,
+        }
+    }
+}
+
+/// How the components are written whose values are shown.
+#[derive(Resource, Debug, Default)]
+pub struct ShownComponents(HashMap<ComponentId, Show>);
+
+impl ShownComponents {
+    /// The value of a component of an entity; `None` when it is not to be shown.
+    pub(super) fn value(
+        &self,
+        entity: EntityRef<'_>,
+        id: ComponentId,
+        form: Form,
+    ) -> Option<String> {
+        self.0.get(&id).and_then(|show| show(entity, form))
+    }
+}
+
+/// Says which values the inspector shows.
+pub trait InspectorAppExt {
+    /// Shows the values of a component, or of a resource, as `Debug` writes them. Not for what has a
+    /// secret in it.
+    fn show_component<C: Component + Debug>(&mut self) -> &mut Self;
+}
+
+impl InspectorAppExt for App {
+    fn show_component<C: Component + Debug>(&mut self) -> &mut Self {
+        let id = self.world_mut().register_component::<C>();
+        self.world_mut().get_resource_or_init::<ShownComponents>().0.insert(id, show::<C>);
+        self
+    }
+}
+
+fn show<C: Component + Debug>(entity: EntityRef<'_>, form: Form) -> Option<String> {
+    entity.get::<C>().map(|value| written(value, form))
+}
+
+/// A value as far as there is room for it.
+fn written(value: &impl Debug, form: Form) -> String {
+    let mut text = Bounded { text: String::new(), limit: form.limit() };
+    let result = match form {
+        Form::Line => write!(text, "{value:?}"),
+        Form::Whole => write!(text, "{value:#?}"),
+    };
+    if result.is_err() {
+        text.text.push('…');
+    }
+    text.text
+}
+
+/// Text that refuses to grow beyond its limit, which also ends the work of writing it.
+struct Bounded {
+    text: String,
+    limit: usize,
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.limit - self.text.len();
+        let end = more.floor_char_boundary(room);
+        self.text.push_str(&more[..end]);
+        if end < more.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Shows what a node consists of.
+macro_rules! show_all {
+    ($app:ident: $($component:ty),+ $(,)?) => {
+        $($app.show_component::<$component>();)+
+    };
+}
+
+pub(super) fn show_known(app: &mut App) {
+    app.init_resource::<ShownComponents>();
+    // Votes.
+    show_all!(app: Vote, VoteSignature, SignatureOf, VoteSignatures, Payload, PayloadOf, Payloads,
+        Phase, Own, Member<Signed>, Member<New>, Member<Known>, VotesByData, LatestVotes);
+    // Aggregation and the prover.
+    show_all!(app: AggregationSession, CurrentSession, AggregationConfig, ProverJob, ProverTimes,
+        ProverStatus, ProverLimits, Deadline);
+    // The chain and the clock.
+    show_all!(app: BlockNode, BlockTree, Head, SafeTarget, Justified, Finalized, Genesis,
+        LandedProposal, States, UnixTime, LastUpdate, SlotClock, CurrentInterval, IntervalLog,
+        SignaturePreset);
+    // Peers and sync.
+    show_all!(app: Peer, Direction, Agent, PeerScore, LastStatus, PeerSync, PeersById, PeerNames,
+        BannedPeers, RecentDisconnects, Asked, Ended, StatusRequest, RootRequest, BatchRequest,
+        HistoryRequest, RequestsById, RequestsByRoot, Orphans, WaitingVotes, SyncState, SyncCounts,
+        DutyGate);
+    // Duties and the node.
+    show_all!(app: DutyCounts, RecentDuties, IsAggregator, NodeIdentity, Warnings);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_written_as_far_as_there_is_room() {
+        assert_eq!(written(&Some(1), Form::Line), "Some(1)");
+        assert_eq!(written(&Some(1), Form::Whole), "Some(\n    1,\n)");
+        let long = written(&"ä".repeat(500), Form::Line);
+        assert!(long.ends_with('…') && long.len() <= 200 + '…'.len_utf8(), "{long}");
+        assert_eq!(long.matches('ä').count(), 99, "a quote, and no half character");
+    }
+
+    #[test]
+    fn who_has_no_such_component_shows_none() {
+        let mut app = App::new();
+        app.show_component::<Peer>().show_component::<PeerScore>();
+        let id = app.world_mut().register_component::<PeerScore>();
+        let other = app.world_mut().register_component::<Own>();
+        let entity = app.world_mut().spawn((PeerScore(-1.5), Own)).id();
+        let (world, nobody) = (app.world(), app.world().resource::<ShownComponents>());
+        let entity = world.entity(entity);
+        assert_eq!(nobody.value(entity, id, Form::Line).as_deref(), Some("PeerScore(-1.5)"));
+        assert_eq!(nobody.value(entity, other, Form::Line), None, "it was not registered");
+    }
+}

@@ -1,0 +1,116 @@
+//! The inspector's page in a browser.
+
+use crate::{
+    HOSTILE, VALIDATORS,
+    browser::{self, Browser},
+    busy,
+    support::http::Served,
+};
+
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+
+/// Opens the page, and goes through it while the node goes on.
+fn look(name: &str, served: &mut Served, steps: impl FnOnce(&Browser) + Send) {
+    if !browser::is_there() {
+        return;
+    }
+    let url = format!("http://{}/inspector", served.address);
+    served.while_updating(|| {
+        let browser = Browser::start(name);
+        browser.look(1280, 900, "light");
+        browser.open(&url);
+        browser.wait("document.getElementById('state').textContent === 'live'");
+        steps(&browser);
+        let [page, window] =
+            ["document.documentElement.scrollWidth", "innerWidth"].map(|each| browser.number(each));
+        assert!(page <= window, "{page} pixels wide in a window of {window}");
+        assert_eq!(browser.complaints(), Vec::<String>::new());
+    });
+}
+
+/// Waits until the view has this text.
+fn wait_for(browser: &Browser, text: &str) {
+    browser.wait(&format!("document.getElementById('view').textContent.includes({text:?})"));
+}
+
+fn tab(browser: &Browser, name: &str) {
+    browser.run(&format!("document.querySelector('[data-tab={name}]').click()"));
+    browser.wait(&format!(
+        "document.querySelector('[data-tab={name}]').getAttribute('aria-current') === 'page'"
+    ));
+}
+
+#[test]
+fn every_tab_shows_the_world() {
+    let mut served = busy();
+    look("inspector-tabs", &mut served, |browser| {
+        wait_for(browser, "VoteSignature");
+        browser.picture("inspector-entities");
+        tab(browser, "resources");
+        wait_for(browser, "CurrentInterval");
+        browser.picture("inspector-resources");
+        tab(browser, "queues");
+        wait_for(browser, "proofs in line");
+        browser.picture("inspector-queues");
+        tab(browser, "schedules");
+        wait_for(browser, "OnInterval(Aggregate)");
+        wait_for(browser, "drain_lane<BlockReceived>");
+        browser.picture("inspector-schedules");
+        browser.look(1280, 900, "dark");
+        browser.picture("inspector-schedules-dark");
+        browser.look(390, 800, "light");
+        browser.picture("inspector-schedules-narrow");
+    });
+}
+
+#[test]
+fn the_provers_timeline_has_the_sessions_proofs() {
+    let mut served = busy();
+    served.node.tick_to(9, false);
+    look("inspector-prover", &mut served, |browser| {
+        tab(browser, "prover");
+        wait_for(browser, "1 aggregation");
+        assert!(
+            browser.number("document.querySelectorAll('#view rect.aggregation').length") >= 1.0
+        );
+        browser.picture("inspector-prover");
+    });
+}
+
+#[test]
+fn a_component_leads_to_its_entities_and_an_entity_to_its_values() {
+    let mut served = busy();
+    look("inspector-entities", &mut served, |browser| {
+        browser.run("location.hash = 'entities/quintet_components::votes::VoteSignature'");
+        wait_for(browser, &format!("{VALIDATORS} with"));
+        assert_eq!(browser.number("document.querySelectorAll('#view tbody tr').length"), 64.0);
+        browser.run("[...document.querySelectorAll('#view a')].find((a) => a.textContent === 'Next').click()");
+        browser.wait("document.querySelectorAll('#view tbody tr').length === 16");
+        browser.run("location.hash = 'entities/quintet_components::network::peer::Peer'");
+        wait_for(browser, "1 with");
+        browser.run("document.querySelector('#view tbody a').click()");
+        browser.wait("document.querySelectorAll('#view pre').length > 0");
+        wait_for(browser, "PeerScore");
+        // What a peer says of itself is text.
+        wait_for(browser, "<b id=");
+        assert!(browser.get("document.getElementById('hostile')").is_null(), "{HOSTILE}");
+        browser.picture("inspector-entity");
+    });
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let mut served = busy();
+    look("inspector-keyboard", &mut served, |browser| {
+        browser.wait("document.querySelectorAll('#tabs button').length === 5");
+        // The first stop is the first tab, the second one is for the resources.
+        browser.press(&[TAB, TAB, ENTER]);
+        wait_for(browser, "CurrentInterval");
+        assert_eq!(browser.get("location.hash"), "#resources");
+        // Beyond the other three tabs it can be held, and then it stands still.
+        browser.press(&[TAB, TAB, TAB, TAB, ENTER]);
+        browser.wait("document.getElementById('state').textContent === 'held'");
+        assert_eq!(browser.get("document.getElementById('hold').ariaPressed"), "true");
+    });
+}
