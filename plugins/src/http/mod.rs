@@ -2,8 +2,8 @@
 //!
 //! Requests are answered from the [`Snapshot`](quintet_components::snapshot::Snapshot) that the
 //! world replaces at the end of an update, and from the store. Only the admin surface reaches the
-//! world, through a lane of 16 requests. What is allowed at once, and for how long, is in
-//! [`HttpLimits`]; `docs/http.md` names every path.
+//! world, through a lane of 16 requests, and routes that other plugins add as guarded ones may. What
+//! is allowed at once, and for how long, is in [`HttpLimits`]; `docs/http.md` names every path.
 
 mod admin;
 mod announce;
