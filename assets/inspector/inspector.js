@@ -7,26 +7,11 @@ const ANSWER_TIMEOUT_MS = 6000;
 // How far back the prover's timeline goes.
 const TIMELINE_MS = 32000;
 
-const $ = (id) => document.getElementById(id);
-
-// Text goes in as text: nothing that the node or a peer says can become markup.
-function make(space, name, attributes, children) {
-  const made = space ? document.createElementNS(space, name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes ?? {})) {
-    if (value == null) continue;
-    if (key.startsWith("on")) made[key] = value; else made.setAttribute(key, value);
-  }
-  made.append(...children.flat().filter((child) => child != null));
-  return made;
-}
-const h = (name, attributes, ...children) => make(null, name, attributes, children);
-const s = (name, attributes, ...children) => make("http://www.w3.org/2000/svg", name, attributes, children);
-
 let token = "";
 let isHeld = false;
 let asked = 0;
 let isBusy = false;
-// The newest answers, so that a tab is drawn again when only what is open in it has changed.
+// The newest answer and where it is from: what has not changed is not drawn again.
 let last = null;
 
 async function ask(path) {
@@ -186,7 +171,7 @@ async function refresh() {
     if (number !== asked) return;
     $("token-form").hidden = true;
     draw(what, answer);
-    say(isHeld ? "held" : "live");
+    tell(isHeld ? "held" : "live");
   } catch (error) {
     if (number !== asked) return;
     // What was open before is not what the address says.
@@ -194,7 +179,7 @@ async function refresh() {
     const needsToken = error.status === 401;
     if (needsToken || error.status === 403) hold(true);
     if (needsToken && $("token-form").hidden) { $("token-form").hidden = false; $("token").focus(); }
-    say(error.name === "AbortError" ? "the node does not answer" : error.message, "bad");
+    tell(error.name === "AbortError" ? "the node does not answer" : error.message, "bad");
   } finally {
     if (number === asked) isBusy = false;
   }
@@ -231,10 +216,9 @@ function mark(open) {
   }
 }
 
-function say(text, tone) {
-  const state = $("state");
-  if (state.textContent !== text) state.textContent = text;
-  state.className = tone ?? "";
+function tell(text, tone) {
+  say($("state"), text);
+  $("state").className = tone ?? "";
 }
 
 function hold(isOn) {
@@ -243,7 +227,11 @@ function hold(isOn) {
 }
 
 function setUp() {
-  $("tabs").append(...TABS.map(([tab, name]) => h("button", { type: "button", "data-tab": tab, onclick: () => { location.hash = tab; } }, name)));
+  $("tabs").append(...TABS.map(([tab, name]) => {
+    const button = h("button", { type: "button", "data-tab": tab }, name);
+    button.onclick = () => { location.hash = tab; };
+    return button;
+  }));
   $("hold").onclick = () => { hold(!isHeld); refresh(); };
   $("token-form").onsubmit = (event) => {
     event.preventDefault();

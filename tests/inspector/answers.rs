@@ -33,6 +33,12 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
 
+/// The row of this name.
+fn named<'a>(rows: &'a Value, name: &str) -> &'a Value {
+    let found = list(rows).iter().find(|row| row["name"] == name);
+    found.unwrap_or_else(|| panic!("{name} in {rows}"))
+}
+
 #[test]
 fn kinds_of_entities_are_counted_without_resources() {
     let mut served = busy();
@@ -98,10 +104,7 @@ fn an_entity_is_shown_whole_until_it_is_gone() {
 fn resources_show_their_values_only_when_somebody_said_so() {
     let mut served = busy();
     let resources = told(&mut served, "/resources");
-    let value = |name: &str| {
-        let found = list(&resources["resources"]).iter().find(|each| each["name"] == name);
-        found.unwrap_or_else(|| panic!("{name} in {resources}"))["value"].clone()
-    };
+    let value = |name: &str| named(&resources["resources"], name)["value"].clone();
     let head = *served.node.world().resource::<Head>();
     assert_eq!(value("Head"), format!("{head:?}"));
     let interval = *served.node.world().resource::<CurrentInterval>();
@@ -117,10 +120,7 @@ fn resources_show_their_values_only_when_somebody_said_so() {
 fn queues_have_a_depth_a_limit_and_what_was_dropped() {
     let mut served = busy();
     let queues = told(&mut served, "/queues");
-    let queue = |name: &str| {
-        let found = list(&queues["queues"]).iter().find(|each| each["name"] == name);
-        found.unwrap_or_else(|| panic!("{name} in {queues}")).clone()
-    };
+    let queue = |name: &str| named(&queues["queues"], name);
     let blocks = queue("blocks");
     assert_eq!(
         (&blocks["depth"], &blocks["limit"], &blocks["dropped"]),
@@ -145,9 +145,7 @@ fn schedules_list_their_systems_in_order() {
     assert!(place("RunIntervals") < place("Update"), "{names:?}");
     assert!(place("Update") < place("PostUpdate") && place("PreUpdate").is_some(), "{names:?}");
     let systems = |name: &str| {
-        let found = list(&schedules["schedules"]).iter().find(|each| each["name"] == name);
-        let systems = list(&found.unwrap_or_else(|| panic!("{name} in {names:?}"))["systems"]);
-        systems
+        list(&named(&schedules["schedules"], name)["systems"])
             .iter()
             .filter_map(|each| each["name"].as_str())
             .map(str::to_owned)

@@ -36,7 +36,7 @@ fn document() -> String {
     let link = "<link rel=\"stylesheet\" href=\"page.css\">";
     let mut page =
         read("index.html").replace(link, &format!("<style>{}</style>", read("page.css")));
-    for name in ["model.js", "layout.js", "tree.js", "panels.js", "main.js"] {
+    for name in ["elements.js", "model.js", "layout.js", "tree.js", "panels.js", "main.js"] {
         let link = format!("<script src=\"{name}\"></script>");
         page = page.replace(&link, &format!("<script>{}</script>", read(name)));
     }

@@ -74,6 +74,7 @@ fn a_bootnode_that_comes_up_later_and_goes_away_is_called_again() {
     meet(&early, &late);
     late.stop();
     early.wait("disconnected", |log| !disconnected(log).is_empty());
+    early.look(|log| assert_eq!(disconnected(log), [DisconnectReason::ClosedByPeer]));
     let late = start();
     early.wait("connected again", |log| connected(log) == 2);
     late.wait_connected(early.peer());

@@ -10,12 +10,16 @@ use axum::{
 
 use super::answer;
 
+/// How pages make elements.
+pub(crate) const ELEMENTS: &str = include_str!("../../../assets/page/elements.js");
+
 /// The node's own page.
 static NODE: LazyLock<Bytes> = LazyLock::new(|| {
     assembled(
         include_str!("../../../assets/page/index.html"),
         &[("page.css", include_str!("../../../assets/page/page.css"))],
         &[
+            ("elements.js", ELEMENTS),
             ("model.js", include_str!("../../../assets/page/model.js")),
             ("layout.js", include_str!("../../../assets/page/layout.js")),
             ("tree.js", include_str!("../../../assets/page/tree.js")),

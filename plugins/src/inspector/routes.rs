@@ -51,8 +51,8 @@ pub(super) fn page() -> Router {
     const PAGE: &str = include_str!("../../../assets/inspector/index.html");
     const STYLE: &str = include_str!("../../../assets/inspector/inspector.css");
     const SCRIPT: &str = include_str!("../../../assets/inspector/inspector.js");
-    let text: Bytes =
-        pages::assembled(PAGE, &[("inspector.css", STYLE)], &[("inspector.js", SCRIPT)]).into();
+    let scripts = [("elements.js", pages::ELEMENTS), ("inspector.js", SCRIPT)];
+    let text: Bytes = pages::assembled(PAGE, &[("inspector.css", STYLE)], &scripts).into();
     Router::new().route("/inspector", get(|| async { pages::page(text) }))
 }
 
