@@ -40,7 +40,7 @@ test: ## run every test, doc tests included
 	@bash .ci/test $(ARGS)
 
 test-crash: setup ## kill a node KILLS times while it imports, prunes and signs
-	KILLS=$(KILLS) cargo test $(LOCKED) -p quintet --test crash -- --nocapture
+	KILLS=$(KILLS) cargo test $(LOCKED) -p quintet --test process -- crash:: --nocapture
 
 lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
 	cargo fmt --all --check

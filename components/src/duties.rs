@@ -124,6 +124,22 @@ pub struct Signing(pub Arc<dyn Signer>);
 /// The log's target for when blocks are built, go out and come in: at level debug.
 pub const BLOCKS_LOG: &str = "quintet_blocks";
 
+/// What became of a duty of one validator, or of the node as an aggregator. One system records it:
+/// whoever did the duty, or could not, writes this once.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct DutyEnded {
+    /// The slot that it was for.
+    pub slot: Slot,
+    /// Which duty.
+    pub duty: Duty,
+    /// Whose; `None` is the node's own, as aggregating is.
+    pub validators: Vec<Option<ValidatorIndex>>,
+    /// Done, or missed and for which reason.
+    pub outcome: DutyOutcome,
+    /// A sentence for the log; empty when the reason says it all.
+    pub why: String,
+}
+
 /// This node proposed a block.
 #[derive(Message, Clone, Debug)]
 pub struct BlockProduced(pub Arc<SignedBlock>);

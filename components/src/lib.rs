@@ -5,6 +5,7 @@
 //! in `quintet-systems`, how it is wired in `quintet-plugins`.
 
 pub mod aggregation;
+pub mod attestations;
 pub mod chain;
 pub mod clock;
 pub mod constants;
@@ -24,6 +25,5 @@ pub mod storage;
 pub mod sync;
 pub mod task;
 pub mod tree;
-pub mod votes;
 pub mod waker;
 pub mod warnings;

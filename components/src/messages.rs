@@ -1,13 +1,14 @@
 //! What arrives, and what became of it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bevy_ecs::prelude::Message;
 use tree_hash::TreeHash;
 
 use crate::{
     containers::{
-        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, State,
+        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot, State,
+        ValidatorIndex,
     },
     rejection::Rejection,
 };
@@ -73,9 +74,78 @@ pub enum Verdict {
     /// It is valid and was applied.
     Accepted,
     /// It is known already, or there was no room for it; it says nothing against its sender.
-    Ignored(&'static str),
+    Ignored(IgnoreReason),
     /// It was refused and changed nothing.
     Rejected(Rejection),
+}
+
+/// Why an inbound item was left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IgnoreReason {
+    /// The block is in the tree or on its way there.
+    KnownBlock,
+    /// The validator gave the same attestation before, with whatever signature.
+    KnownAttestation,
+    /// Every participant of the aggregate is known to support its attestation.
+    AddsNoVoter,
+    /// The validator has two different attestations of this slot already.
+    Equivocation,
+    /// A bounded place for what waits had no room for it.
+    NoRoom,
+    /// Its sender has as much waiting as one sender may have.
+    SenderFull,
+    /// Its parent is unknown, and its slot is too far from the head to wait for it.
+    FarFromHead,
+    /// Its parent cannot be had.
+    ParentUnavailable,
+    /// What it waited for did not come in time.
+    Expired,
+    /// It starts too far ahead of this node's clock, and there was no room to keep it until then.
+    Early,
+    /// The storage's writer is behind.
+    StorageBehind,
+    /// The storage could not be read.
+    StorageError,
+    /// This node failed while it checked it.
+    InternalError,
+}
+
+impl IgnoreReason {
+    /// The reason in words, for logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KnownBlock => "known block",
+            Self::KnownAttestation => "known attestation",
+            Self::AddsNoVoter => "adds no voter",
+            Self::Equivocation => "validator equivocates",
+            Self::NoRoom => "no room",
+            Self::SenderFull => "sender has too much waiting",
+            Self::FarFromHead => "too far from the head",
+            Self::ParentUnavailable => "its parent cannot be had",
+            Self::Expired => "expired",
+            Self::Early => "too early",
+            Self::StorageBehind => "storage is behind",
+            Self::StorageError => "storage error",
+            Self::InternalError => "internal error",
+        }
+    }
+}
+
+impl fmt::Display for IgnoreReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An attestation passed every check.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttestationAccepted {
+    /// The slot attested in.
+    pub slot: Slot,
+    /// Who attested.
+    pub validator: ValidatorIndex,
+    /// True if its signature joined the pool, which an aggregator's does.
+    pub pooled: bool,
 }
 
 /// An inbound item has its verdict.

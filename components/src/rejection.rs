@@ -65,6 +65,16 @@ pub enum RejectionReason {
     InvalidBlockProof,
     /// The anchor block does not commit to the anchor state.
     AnchorStateRootMismatch,
+    /// The block is more than 2^18 slots after its parent.
+    BlockSlotGapTooLarge,
+    /// The block's slot is more than one after the current slot.
+    BlockTooFarInFuture,
+    /// The head attested to does not descend from the latest finalized block.
+    HeadNotDescendantOfFinalized,
+    /// The state's pending tallies are not one bit for each root and validator.
+    JustificationVotesLengthMismatch,
+    /// The state tallies attestations for the zero root.
+    ZeroHashJustificationRoot,
     /// The bytes do not decode.
     DecodeError,
     /// The block would push the state's history past its limit. leanSpec fails in its list type
@@ -77,7 +87,7 @@ pub enum RejectionReason {
 
 impl RejectionReason {
     /// Every reason.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 38] = [
         Self::BlockSlotNotInFuture,
         Self::BlockOlderThanLatestHeader,
         Self::BlockSlotMismatch,
@@ -108,6 +118,11 @@ impl RejectionReason {
         Self::InvalidSignature,
         Self::InvalidBlockProof,
         Self::AnchorStateRootMismatch,
+        Self::BlockSlotGapTooLarge,
+        Self::BlockTooFarInFuture,
+        Self::HeadNotDescendantOfFinalized,
+        Self::JustificationVotesLengthMismatch,
+        Self::ZeroHashJustificationRoot,
         Self::DecodeError,
         Self::HistoryLimitExceeded,
         Self::MalformedState,
@@ -146,6 +161,11 @@ impl RejectionReason {
             Self::InvalidSignature => "INVALID_SIGNATURE",
             Self::InvalidBlockProof => "INVALID_BLOCK_PROOF",
             Self::AnchorStateRootMismatch => "ANCHOR_STATE_ROOT_MISMATCH",
+            Self::BlockSlotGapTooLarge => "BLOCK_SLOT_GAP_TOO_LARGE",
+            Self::BlockTooFarInFuture => "BLOCK_TOO_FAR_IN_FUTURE",
+            Self::HeadNotDescendantOfFinalized => "HEAD_NOT_DESCENDANT_OF_FINALIZED",
+            Self::JustificationVotesLengthMismatch => "JUSTIFICATION_VOTES_LENGTH_MISMATCH",
+            Self::ZeroHashJustificationRoot => "ZERO_HASH_JUSTIFICATION_ROOT",
             Self::DecodeError => "DECODE_ERROR",
             Self::HistoryLimitExceeded => "HISTORY_LIMIT_EXCEEDED",
             Self::MalformedState => "MALFORMED_STATE",

@@ -17,7 +17,7 @@ pub use requests::{
     Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RequestsByRoot, RootRequest,
     StatusRequest,
 };
-pub use waiting::{Released, WaitingVotes};
+pub use waiting::{Released, WaitingAttestations};
 
 use crate::{containers::Slot, duties::MissReason};
 

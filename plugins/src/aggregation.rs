@@ -13,11 +13,11 @@ use quintet_systems::{
     aggregation::{
         commit::collect_sessions,
         reaggregation::{Splits, collect_splits, split_imported},
-        session::{EarlyVotes, aggregate_slot},
+        session::{EarlyAttestations, aggregate_slot},
         subnets::follow_role,
     },
     duties::{duties_are_due, skip_aggregation},
-    fork_choice::{gossip::commit_aggregates, import::commit_imports},
+    {admission::gossip::commit_aggregates, fork_choice::import::commit_imports},
 };
 
 /// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the expected votes are in, when the node
@@ -26,7 +26,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`EarlyVotes`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`SessionEnded`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`EarlyAttestations`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`SessionEnded`], [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -36,7 +36,7 @@ pub struct AggregationPlugin {
 impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.config.clone())
-            .init_resource::<EarlyVotes>()
+            .init_resource::<EarlyAttestations>()
             .init_resource::<DutyCounts>()
             .init_resource::<RecentDuties>()
             .add_message::<AggregateProduced>()

@@ -13,18 +13,19 @@ use quintet_components::{
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
+    admission::gossip::{
+        AggregateChecks, AttestationChecks, admit_aggregates, admit_attestations,
+        commit_aggregates, commit_attestations, start_aggregate_checks, start_attestation_checks,
+    },
     fork_choice::{
-        gossip::{
-            AggregateChecks, AttestationChecks, admit_aggregates, admit_attestations,
-            commit_aggregates, commit_attestations, start_aggregate_checks,
-            start_attestation_checks,
-        },
         import::{ImportQueue, admit_blocks, commit_imports, start_imports},
         interval,
-        limits::{PoolLimits, prune_blocks, shrink_pools, shrink_states},
-        resume,
-        seen::SeenVotes,
-        set_anchor,
+        prune::{prune_blocks, shrink_states},
+        resume, set_anchor,
+    },
+    pool::{
+        limits::{PoolLimits, shrink_pools},
+        seen::SeenAttestations,
     },
     verification::{Proofs, SignatureVerifier, Signatures, XmssVerifier},
 };
@@ -75,7 +76,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<ImportQueue>()
             .init_resource::<AttestationChecks>()
             .init_resource::<AggregateChecks>()
-            .init_resource::<SeenVotes>()
+            .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>();

@@ -8,9 +8,9 @@ use quintet_components::{
     schedule::{NodeSystems, Shutdown},
 };
 use quintet_systems::{
-    fork_choice::limits::shrink_states,
-    scheduler::{ProverScheduler, prune_timeline, run_prover},
-    shutdown::{JoinTimeout, join_prover},
+    aggregation::shutdown::{JoinTimeout, join_prover},
+    fork_choice::prune::shrink_states,
+    proving::{ProverScheduler, prune_timeline, run_prover},
 };
 
 /// One line for everything that the prover is asked for: proposals, then aggregation, then

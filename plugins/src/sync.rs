@@ -8,7 +8,7 @@ use quintet_components::{
     storage::HistoryBatch,
     sync::{
         DutyGate, Orphans, RecentDisconnects, RequestsById, RequestsByRoot, SyncCounts, SyncState,
-        WaitingVotes,
+        WaitingAttestations,
     },
 };
 use quintet_systems::sync::{
@@ -24,7 +24,7 @@ use quintet_systems::sync::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingVotes`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`HistoryBatch`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`HistoryBatch`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
 #[derive(Debug)]
 pub struct SyncPlugin;
 
@@ -39,7 +39,7 @@ impl Plugin for SyncPlugin {
             .init_resource::<DutyGate>()
             .init_resource::<SyncCounts>()
             .init_resource::<Orphans>()
-            .init_resource::<WaitingVotes>()
+            .init_resource::<WaitingAttestations>()
             .init_resource::<PeersById>()
             .init_resource::<BannedPeers>()
             .init_resource::<RecentDisconnects>()

@@ -13,7 +13,8 @@ use quintet_components::{
 };
 use quintet_systems::{
     aggregation::plan::{plan_on_head, snapshot},
-    fork_choice::{pool, set_anchor},
+    fork_choice::set_anchor,
+    pool,
     transition::{anchor_block, generate_genesis},
 };
 

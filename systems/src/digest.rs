@@ -3,15 +3,15 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{Known, New, Phase, Pool, PooledAttestation, Signed},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::CurrentInterval,
     containers::{Checkpoint, Root},
     tree::BlockTree,
-    votes::{Known, New, Phase, Pool, Signed, Vote},
 };
 use ssz::Encode;
 
-use crate::fork_choice::{block_weights, pool};
+use crate::{fork_choice::block_weights, pool};
 
 /// The hash of time, checkpoints, blocks with weights, and pools in their order.
 pub fn world_digest(world: &mut World) -> Root {
@@ -63,7 +63,7 @@ fn append_pool<P: Pool>(
     let votes = pool::members::<P>(world);
     section(bytes, votes.len());
     for vote in votes {
-        bytes.extend(world.get::<Vote>(vote).expect("a pool holds votes").root.0);
+        bytes.extend(world.get::<PooledAttestation>(vote).expect("a pool holds votes").root.0);
         content(world, vote, bytes);
     }
 }

@@ -5,7 +5,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
-#[path = "../quic/raw.rs"]
+#[path = "../io/quic/raw.rs"]
 mod raw;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,7 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../quic/raw.rs"]
+#[path = "../io/quic/raw.rs"]
 mod raw;
 
 mod api_endpoint;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const BASE: &str = "/quintet/v0/inspector";
-const SIGNATURE: &str = "quintet_components::votes::VoteSignature";
+const SIGNATURE: &str = "quintet_components::attestations::AttestationSignature";
 
 fn ask(served: &mut Served, path: &str) -> Answer {
     served.ask(&request("GET", &format!("{BASE}{path}"), &[], b""))
@@ -50,7 +50,7 @@ fn kinds_of_entities_are_counted_without_resources() {
         let counts = list(&kinds["kinds"]).iter().filter(has).map(|kind| kind["count"].as_u64());
         counts.map(|count| count.expect("a number")).sum::<u64>()
     };
-    assert_eq!((of("VoteSignature"), of("Vote"), of("Peer")), (VALIDATORS, 1, 1), "{kinds}");
+    assert_eq!((of("AttestationSignature"), of("Vote"), of("Peer")), (VALIDATORS, 1, 1), "{kinds}");
     assert_eq!((of("BlockNode"), of("Head"), of("IsResource")), (1, 0, 0), "{kinds}");
     let all: u64 = list(&kinds["kinds"]).iter().filter_map(|kind| kind["count"].as_u64()).sum();
     assert_eq!((kinds["entities"].as_u64(), kinds["left_out"].as_u64()), (Some(all), Some(0)));
@@ -67,9 +67,9 @@ fn entities_come_page_by_page_with_short_values() {
         for entity in list(&page["entities"]) {
             assert!(ids.insert(entity["id"].as_str().expect("an id").to_owned()), "{entity}");
             let components = list(&entity["components"]);
-            let signature = components.iter().find(|each| each["name"] == "VoteSignature");
+            let signature = components.iter().find(|each| each["name"] == "AttestationSignature");
             let value = signature.and_then(|each| each["value"].as_str()).expect("it is shown");
-            assert!(value.starts_with("VoteSignature {") && value.len() < 210, "{value}");
+            assert!(value.starts_with("AttestationSignature {") && value.len() < 210, "{value}");
         }
         match page["next"].as_str() {
             Some(next) => from = format!("&from={next}"),

@@ -3,12 +3,11 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(dead_code, reason = "the support is shared")]
 
-#[path = "../page/browser.rs"]
+#[path = "../process/page/browser.rs"]
 mod browser;
-#[path = "../support/folder.rs"]
-mod folder;
 #[path = "../support/mod.rs"]
 mod support;
+use support::folder;
 
 mod answers;
 mod page;

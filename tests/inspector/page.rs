@@ -45,7 +45,7 @@ fn tab(browser: &Browser, name: &str) {
 fn every_tab_shows_the_world() {
     let mut served = busy();
     look("inspector-tabs", &mut served, |browser| {
-        wait_for(browser, "VoteSignature");
+        wait_for(browser, "AttestationSignature");
         browser.picture("inspector-entities");
         tab(browser, "resources");
         wait_for(browser, "CurrentInterval");
@@ -82,7 +82,9 @@ fn the_provers_timeline_has_the_sessions_proofs() {
 fn a_component_leads_to_its_entities_and_an_entity_to_its_values() {
     let mut served = busy();
     look("inspector-entities", &mut served, |browser| {
-        browser.run("location.hash = 'entities/quintet_components::votes::VoteSignature'");
+        browser.run(
+            "location.hash = 'entities/quintet_components::attestations::AttestationSignature'",
+        );
         wait_for(browser, &format!("{VALIDATORS} with"));
         assert_eq!(browser.number("document.querySelectorAll('#view tbody tr').length"), 64.0);
         browser.run("[...document.querySelectorAll('#view a')].find((a) => a.textContent === 'Next').click()");

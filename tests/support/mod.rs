@@ -5,12 +5,15 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 pub mod chain;
+pub mod child;
+pub mod folder;
 pub mod heavy;
 pub mod http;
 pub mod http_server;
 pub mod mocked;
 pub mod networked;
 pub mod node;
+pub mod own_ip;
 pub mod prover;
 pub mod scrambled;
 pub mod scrape;

@@ -53,7 +53,7 @@ impl AggregationMetrics {
                 JOBS.map(|name| [("what", name)]),
             ),
             votes_skipped: r.counters(
-                "quintet_aggregation_votes_skipped_total",
+                "quintet_aggregation_attestations_skipped_total",
                 "Votes that got no proof or payload",
                 SkipReason::ALL.map(|reason| [("reason", reason.name())]),
             ),

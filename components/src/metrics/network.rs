@@ -195,7 +195,7 @@ impl NetworkMetrics {
     }
 
     /// A vote of so many bytes came over gossip.
-    pub fn note_vote(&self, bytes: usize) {
+    pub fn note_attestation(&self, bytes: usize) {
         self.vote_bytes.observe(size(bytes));
     }
 

@@ -74,7 +74,7 @@ impl ProductionMetrics {
     }
 
     /// A slot's votes were made.
-    pub fn note_votes(&self, took: Duration) {
+    pub fn note_attestations(&self, took: Duration) {
         self.vote_seconds.observe(took.as_secs_f64());
     }
 

@@ -14,7 +14,7 @@ pub struct SyncMetrics {
     /// Blocks held for want of a parent.
     pub orphans: Gauge,
     /// Votes and aggregates held for want of a block.
-    pub waiting_votes: Gauge,
+    pub waiting_attestations: Gauge,
     /// Requests under way.
     pub requests_under_way: Gauge,
 }
@@ -59,7 +59,8 @@ impl SyncMetrics {
                 EVENTS.map(|event| [("event", event)]),
             ),
             orphans: r.gauge("quintet_sync_orphans", "Blocks held for want of a parent"),
-            waiting_votes: r.gauge("quintet_sync_waiting_votes", "Votes held for want of a block"),
+            waiting_attestations: r
+                .gauge("quintet_sync_waiting_attestations", "Votes held for want of a block"),
             requests_under_way: r.gauge("quintet_sync_requests_under_way", "Requests under way"),
         }
     }

@@ -8,7 +8,7 @@ use ssz::Encode;
 use super::limits::{MAX_ORPHAN_BYTES, MAX_ORPHANS, MAX_REFUSED_ROOTS};
 use crate::{
     containers::{Root, Slot},
-    messages::{BlockReceived, InputId, InputJudged, Verdict},
+    messages::{BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
     rejection::{Rejection, RejectionReason},
 };
 
@@ -85,11 +85,11 @@ impl Orphans {
             return vec![InputJudged { id, verdict: Verdict::Rejected(refused_parent(parent)) }];
         }
         if self.held.contains_key(&root) {
-            return vec![ignored(id, "known block")];
+            return vec![ignored(id, IgnoreReason::KnownBlock)];
         }
         if !self.window.covers(slot) {
             self.dropped += 1;
-            return vec![ignored(id, "its parent is unknown and it is too far from the head")];
+            return vec![ignored(id, IgnoreReason::FarFromHead)];
         }
         self.held_ever += 1;
         let bytes = received.block.ssz_bytes_len();
@@ -109,7 +109,7 @@ impl Orphans {
         let mut judged = Vec::new();
         let passed = |(slot, _): &(Slot, Root)| *slot <= window.finalized_slot;
         while let Some((_, root)) = self.by_slot.first().copied().filter(passed) {
-            judged.extend(self.drop_one(&root, "finality has passed it"));
+            judged.extend(self.drop_one(&root, IgnoreReason::FarFromHead));
         }
         judged
     }
@@ -120,12 +120,12 @@ impl Orphans {
             let ends = [self.by_slot.first(), self.by_slot.last()].into_iter().flatten();
             let farthest = ends.max_by_key(|(slot, _)| self.window.distance(*slot)).copied();
             let Some((_, root)) = farthest else { break };
-            judged.extend(self.drop_one(&root, "too many blocks wait for their parents"));
+            judged.extend(self.drop_one(&root, IgnoreReason::NoRoom));
         }
         judged
     }
 
-    fn drop_one(&mut self, root: &Root, why: &'static str) -> Option<InputJudged> {
+    fn drop_one(&mut self, root: &Root, why: IgnoreReason) -> Option<InputJudged> {
         let received = self.take(root)?;
         self.dropped += 1;
         Some(ignored(received.id, why))
@@ -155,7 +155,7 @@ impl Orphans {
     pub fn give_up(&mut self, root: &Root) -> Vec<InputJudged> {
         let gone = self.release_descendants(root);
         self.dropped += gone.len() as u64;
-        gone.into_iter().map(|each| ignored(each.id, "its parent cannot be had")).collect()
+        gone.into_iter().map(|each| ignored(each.id, IgnoreReason::ParentUnavailable)).collect()
     }
 
     fn release_descendants(&mut self, root: &Root) -> Vec<BlockReceived> {
@@ -245,7 +245,7 @@ impl Orphans {
     }
 }
 
-const fn ignored(id: InputId, why: &'static str) -> InputJudged {
+const fn ignored(id: InputId, why: IgnoreReason) -> InputJudged {
     InputJudged { id, verdict: Verdict::Ignored(why) }
 }
 

@@ -23,7 +23,7 @@ struct Waiting<T> {
 /// Votes and aggregates held until the blocks that they name are imported, in order of arrival.
 /// While it is in the world, admission puts here what it would refuse for an unknown block.
 #[derive(Resource, Debug, Default)]
-pub struct WaitingVotes {
+pub struct WaitingAttestations {
     votes: VecDeque<Waiting<AttestationReceived>>,
     aggregates: VecDeque<Waiting<AggregateReceived>>,
     held: u64,
@@ -38,12 +38,12 @@ pub struct Released {
     pub aggregates: Vec<AggregateReceived>,
 }
 
-impl WaitingVotes {
+impl WaitingAttestations {
     /// Holds a vote that arrived in this interval.
     ///
     /// # Errors
     /// The rejection, when there is no room.
-    pub fn hold_vote(
+    pub fn hold_attestation(
         &mut self,
         item: AttestationReceived,
         rejection: Rejection,

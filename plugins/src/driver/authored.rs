@@ -10,15 +10,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{Known, Phase, Pool, PooledAttestation},
     chain::Registry,
     containers::{
         AggregationBits, AttestationData, Block, Checkpoint, ProofBytes, Root,
         SingleMessageAggregate,
     },
     tree::BlockTree,
-    votes::{Known, Phase, Pool, Vote},
 };
-use quintet_systems::fork_choice::pool;
+use quintet_systems::pool;
 use serde::Deserialize;
 use tree_hash::TreeHash;
 
@@ -38,7 +38,7 @@ pub struct PayloadPoolEntry {
 pub fn payload_pool<P: Pool>(world: &World, phase: Phase) -> Vec<PayloadPoolEntry> {
     let mut entries: Vec<_> = pool::members::<P>(world)
         .into_iter()
-        .filter_map(|vote| Some((vote, world.get::<Vote>(vote)?.root)))
+        .filter_map(|vote| Some((vote, world.get::<PooledAttestation>(vote)?.root)))
         .map(|(vote, data_root)| {
             let mut participant_sets: Vec<Vec<u64>> = pool::payloads(world, vote, phase)
                 .map(|(_, payload)| payload.participants.indices().collect())
@@ -111,7 +111,7 @@ struct Sources {
 
 impl Sources {
     fn new(world: &mut World, block: &Block) -> Self {
-        let mut votes = world.query::<&Vote>();
+        let mut votes = world.query::<&PooledAttestation>();
         let pooled = votes.iter(world).map(|vote| (vote.root, vote.data));
         let body = block.body.attestations.iter();
         let body = body.map(|each| (each.data.tree_hash_root(), each.data));

@@ -14,11 +14,9 @@ use quintet_components::{
     },
 };
 use quintet_systems::{
-    fork_choice::{
-        gossip::{AggregateChecks, AttestationChecks},
-        import::ImportQueue,
-    },
-    scheduler::ProverScheduler,
+    admission::gossip::{AggregateChecks, AttestationChecks},
+    fork_choice::import::ImportQueue,
+    proving::ProverScheduler,
 };
 
 use crate::InboundLanes;

@@ -154,7 +154,7 @@ impl Desk {
                 let step = Step::read(&parse(&body)?)?;
                 let scenario = self.scenario.as_mut().ok_or(DriverError::NoScenario)?;
                 let error = match scenario.run(step)? {
-                    Verdict::Accepted | Verdict::Ignored("known block") => None,
+                    Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownBlock) => None,
                     Verdict::Ignored(why) => Some(format!("ignored: {why}")),
                     Verdict::Rejected(rejection) => Some(rejection.to_string()),
                 };

@@ -125,7 +125,7 @@ impl Unjudged {
 
 /// What was received and made of votes.
 #[derive(SystemParam)]
-pub(super) struct VoteNews<'w, 's> {
+pub(super) struct AttestationNews<'w, 's> {
     votes: MessageReader<'w, 's, AttestationReceived>,
     aggregates: MessageReader<'w, 's, AggregateReceived>,
     judged: MessageReader<'w, 's, InputJudged>,
@@ -135,7 +135,7 @@ pub(super) struct VoteNews<'w, 's> {
 
 /// Tells of votes and aggregates that were accepted, and of own ones.
 pub(super) fn announce_votes(
-    mut news: VoteNews,
+    mut news: AttestationNews,
     announcer: Res<Announcer>,
     mut unjudged: Local<Unjudged>,
 ) {
@@ -143,7 +143,7 @@ pub(super) fn announce_votes(
     let aggregates = announcer.is_wanted(Topic::Aggregate);
     if !votes && !aggregates {
         unjudged.clear();
-        let VoteNews { votes, aggregates, judged, own_votes, own_aggregates } = &mut news;
+        let AttestationNews { votes, aggregates, judged, own_votes, own_aggregates } = &mut news;
         votes.clear();
         aggregates.clear();
         judged.clear();

@@ -7,7 +7,7 @@ use quintet_components::{
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
     network::{PeerEvent, RequestEvent, RequestReceived},
     prover::ProverStatus,
-    sync::{Orphans, RequestsById, WaitingVotes, limits},
+    sync::{Orphans, RequestsById, WaitingAttestations, limits},
 };
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ pub(super) fn show_queues(app: &mut App) {
         .add(|world| lane::<RequestReceived>(world, "requests of peers"))
         .add(|world| lane::<Asked>(world, "questions of the inspector"))
         .add(orphans)
-        .add(waiting_votes)
+        .add(waiting_attestations)
         .add(requests)
         .add(prover);
 }
@@ -75,8 +75,8 @@ fn orphans(world: &World) -> Option<QueueBody> {
     Some(QueueBody { name, depth: orphans.len(), limit, dropped: Some(dropped) })
 }
 
-fn waiting_votes(world: &World) -> Option<QueueBody> {
-    let depth = world.get_resource::<WaitingVotes>()?.len();
+fn waiting_attestations(world: &World) -> Option<QueueBody> {
+    let depth = world.get_resource::<WaitingAttestations>()?.len();
     let limit = Some(limits::MAX_WAITING_VOTES + limits::MAX_WAITING_AGGREGATES);
     Some(QueueBody { name: "votes that wait for a block", depth, limit, dropped: None })
 }

@@ -9,6 +9,11 @@ use bevy_app::App;
 use bevy_ecs::{component::ComponentId, prelude::*, world::EntityRef};
 use quintet_components::{
     aggregation::{AggregationConfig, AggregationSession, CurrentSession},
+    attestations::{
+        AttestationSignature, AttestationSignatures, AttestationsByData, Known, LatestVotes,
+        Member, New, Own, Payload, PayloadOf, Payloads, Phase, PooledAttestation, SignatureOf,
+        Signed,
+    },
     chain::{
         Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, SafeTarget, States,
     },
@@ -21,13 +26,9 @@ use quintet_components::{
     sync::{
         Asked, BatchRequest, DutyGate, Ended, HistoryRequest, Orphans, PeerSync, RecentDisconnects,
         RequestsById, RequestsByRoot, RootRequest, StatusRequest, SyncCounts, SyncState,
-        WaitingVotes,
+        WaitingAttestations,
     },
     tree::{BlockNode, BlockTree},
-    votes::{
-        Known, LatestVotes, Member, New, Own, Payload, PayloadOf, Payloads, Phase, SignatureOf,
-        Signed, Vote, VoteSignature, VoteSignatures, VotesByData,
-    },
     warnings::Warnings,
 };
 
@@ -126,8 +127,8 @@ macro_rules! show_all {
 pub(super) fn show_known(app: &mut App) {
     app.init_resource::<ShownComponents>();
     // Votes.
-    show_all!(app: Vote, VoteSignature, SignatureOf, VoteSignatures, Payload, PayloadOf, Payloads,
-        Phase, Own, Member<Signed>, Member<New>, Member<Known>, VotesByData, LatestVotes);
+    show_all!(app: PooledAttestation, AttestationSignature, SignatureOf, AttestationSignatures, Payload, PayloadOf, Payloads,
+        Phase, Own, Member<Signed>, Member<New>, Member<Known>, AttestationsByData, LatestVotes);
     // Aggregation and the prover.
     show_all!(app: AggregationSession, CurrentSession, AggregationConfig, ProverJob, ProverTimes,
         ProverStatus, ProverLimits, Deadline);
@@ -138,7 +139,7 @@ pub(super) fn show_known(app: &mut App) {
     // Peers and sync.
     show_all!(app: Peer, Direction, Agent, PeerScore, LastStatus, PeerSync, PeersById, PeerNames,
         BannedPeers, RecentDisconnects, Asked, Ended, StatusRequest, RootRequest, BatchRequest,
-        HistoryRequest, RequestsById, RequestsByRoot, Orphans, WaitingVotes, SyncState, SyncCounts,
+        HistoryRequest, RequestsById, RequestsByRoot, Orphans, WaitingAttestations, SyncState, SyncCounts,
         DutyGate);
     // Duties and the node.
     show_all!(app: DutyCounts, RecentDuties, IsAggregator, NodeIdentity, Warnings);

@@ -2,12 +2,12 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{AttestationSignature, Phase},
     chain::{Finalized, Head, Justified, SafeTarget, States},
     clock::{SlotClock, UnixTime},
     messages::{BlockImported, FinalizedAdvanced, HeadChanged},
     metrics::Metrics,
     tree::BlockTree,
-    votes::{Phase, VoteSignature},
 };
 
 /// A slot or a count as a gauge has it.
@@ -64,7 +64,7 @@ pub(super) fn count_chain(
 /// What the pools hold.
 pub(super) fn show_pools(
     metrics: Res<Metrics>,
-    signatures: Query<(), With<VoteSignature>>,
+    signatures: Query<(), With<AttestationSignature>>,
     payloads: Query<&Phase>,
 ) {
     let known = payloads.iter().filter(|phase| **phase == Phase::Known).count();

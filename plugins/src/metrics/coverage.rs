@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     aggregation::AggregationConfig,
+    attestations::{
+        AttestationSignature, AttestationSignatures, Payload, Payloads, Phase, PooledAttestation,
+    },
     clock::CurrentInterval,
     containers::{AggregatedAttestations, AggregationBits, Slot},
     duties::BlockProduced,
     messages::BlockImported,
     metrics::{Metrics, Section},
-    votes::{Payload, Payloads, Phase, Vote, VoteSignature, VoteSignatures},
 };
 
 /// Slots whose coverage is remembered.
@@ -33,10 +35,17 @@ pub(super) struct PoolShown<'w, 's> {
     time: Res<'w, CurrentInterval>,
     metrics: Res<'w, Metrics>,
     config: Option<Res<'w, AggregationConfig>>,
-    votes:
-        Query<'w, 's, (&'static Vote, Option<&'static Payloads>, Option<&'static VoteSignatures>)>,
+    votes: Query<
+        'w,
+        's,
+        (
+            &'static PooledAttestation,
+            Option<&'static Payloads>,
+            Option<&'static AttestationSignatures>,
+        ),
+    >,
     payloads: Query<'w, 's, (&'static Payload, &'static Phase)>,
-    signatures: Query<'w, 's, &'static VoteSignature>,
+    signatures: Query<'w, 's, &'static AttestationSignature>,
 }
 
 impl PoolShown<'_, '_> {
@@ -137,9 +146,9 @@ mod tests {
 
     use bevy_ecs::system::RunSystemOnce;
     use quintet_components::{
+        attestations::{AttestationsByData, PayloadOf},
         containers::{AttestationData, Root, SingleMessageAggregate},
         metrics::MetricsRegistry,
-        votes::{PayloadOf, VotesByData},
     };
 
     use super::*;
@@ -149,14 +158,14 @@ mod tests {
         let mut world = World::new();
         let registry = MetricsRegistry::default();
         world.insert_resource(Metrics::register(&registry));
-        world.init_resource::<VotesByData>();
+        world.init_resource::<AttestationsByData>();
         world.init_resource::<Coverage>();
         world.insert_resource(AggregationConfig { committee_count: 2, ..Default::default() });
         let bits =
             |indices: &[u64]| AggregationBits::from_indices(indices.iter().copied()).expect("some");
         let mut vote = |slot, participants: &[u64], phase| {
             let data = AttestationData { slot, ..AttestationData::default() };
-            let vote = world.spawn(Vote { data, root: Root::repeat_byte(1) }).id();
+            let vote = world.spawn(PooledAttestation { data, root: Root::repeat_byte(1) }).id();
             let participants = bits(participants);
             let payload = SingleMessageAggregate { participants, ..Default::default() };
             world.spawn((Payload(Arc::new(payload)), phase, PayloadOf(vote)));

@@ -3,7 +3,7 @@
 use bevy_ecs::prelude::*;
 use quintet_components::{
     metrics::Metrics,
-    sync::{Orphans, RequestsById, SyncCounts, SyncState, WaitingVotes},
+    sync::{Orphans, RequestsById, SyncCounts, SyncState, WaitingAttestations},
 };
 
 use super::chain::gauge;
@@ -12,7 +12,7 @@ use super::chain::gauge;
 pub(super) fn show_sync(
     metrics: Res<Metrics>,
     (state, counts): (Option<Res<SyncState>>, Option<Res<SyncCounts>>),
-    (orphans, waiting): (Option<Res<Orphans>>, Option<Res<WaitingVotes>>),
+    (orphans, waiting): (Option<Res<Orphans>>, Option<Res<WaitingAttestations>>),
     requests: Option<Res<RequestsById>>,
 ) {
     // Without sync nothing is behind.
@@ -22,6 +22,6 @@ pub(super) fn show_sync(
         metrics.sync.set_counts(&counts);
     }
     metrics.sync.orphans.set(gauge(orphans.map_or(0, |orphans| orphans.len())));
-    metrics.sync.waiting_votes.set(gauge(waiting.map_or(0, |waiting| waiting.len())));
+    metrics.sync.waiting_attestations.set(gauge(waiting.map_or(0, |waiting| waiting.len())));
     metrics.sync.requests_under_way.set(gauge(requests.map_or(0, |requests| requests.len())));
 }

@@ -72,11 +72,17 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
         | RejectionReason::UnknownHeadBlock
         // Clocks differ.
         | RejectionReason::AttestationTooFarInFuture
+        | RejectionReason::BlockTooFarInFuture
         // About this node's own state.
         | RejectionReason::JustifiedSlotOutOfRange
         | RejectionReason::AnchorStateRootMismatch
-        | RejectionReason::MalformedState => false,
+        | RejectionReason::MalformedState
+        | RejectionReason::JustificationVotesLengthMismatch
+        | RejectionReason::ZeroHashJustificationRoot
+        // Finality may be further here than there.
+        | RejectionReason::HeadNotDescendantOfFinalized => false,
         RejectionReason::BlockSlotNotInFuture
+        | RejectionReason::BlockSlotGapTooLarge
         | RejectionReason::BlockOlderThanLatestHeader
         | RejectionReason::BlockSlotMismatch
         | RejectionReason::ParentRootMismatch
@@ -186,6 +192,9 @@ mod tests {
             ]
         );
         assert!(matches!(acceptance(&Verdict::Accepted), MessageAcceptance::Accept));
-        assert!(matches!(acceptance(&Verdict::Ignored("full")), MessageAcceptance::Ignore));
+        assert!(matches!(
+            acceptance(&Verdict::Ignored(IgnoreReason::NoRoom)),
+            MessageAcceptance::Ignore
+        ));
     }
 }

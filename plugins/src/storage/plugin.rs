@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use bevy_app::{App, Plugin, PostUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{LatestVotes, PooledAttestation},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::CurrentInterval,
     containers::{AggregationBits, Slot, ValidatorIndex},
     messages::BlockImported,
     schedule::NodeSystems,
     storage::{Blocks, ForkChoiceFacts, HistoryBatch, LatestVoteRecord, StoredChain, StoredStates},
-    votes::{LatestVotes, Vote},
     waker::NodeWaker,
 };
 
@@ -96,7 +96,7 @@ struct Persisted {
 fn persist(
     mut imported: MessageReader<BlockImported>,
     chain: (Res<Head>, Res<SafeTarget>, Res<Justified>, Res<Finalized>),
-    (time, latest, votes): (Res<CurrentInterval>, Res<LatestVotes>, Query<&Vote>),
+    (time, latest, votes): (Res<CurrentInterval>, Res<LatestVotes>, Query<&PooledAttestation>),
     writer: Res<StorageWriter>,
     mut persisted: Local<Persisted>,
 ) {
@@ -136,7 +136,7 @@ fn persist_history(mut batches: MessageReader<HistoryBatch>, writer: Res<Storage
 }
 
 /// The newest votes by their content.
-fn saved_votes(latest: &LatestVotes, votes: &Query<&Vote>) -> Vec<LatestVoteRecord> {
+fn saved_votes(latest: &LatestVotes, votes: &Query<&PooledAttestation>) -> Vec<LatestVoteRecord> {
     let mut voters: HashMap<Entity, Vec<ValidatorIndex>> = HashMap::new();
     for (vote, index) in latest.votes.iter().zip(0..) {
         if let Some(vote) = vote {

@@ -7,12 +7,12 @@
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig,
+    attestations::{Payload, PayloadOf, PooledAttestation},
     chain::Registry,
     clock::{SlotClock, UnixTime},
     containers::{AggregationBits, Slot},
     messages::BlockImported,
     sync::SyncState,
-    votes::{Payload, PayloadOf, Vote},
     warnings::{WarningCode, Warnings},
 };
 
@@ -78,7 +78,7 @@ pub(super) fn watch_aggregators(
         Option<Res<Registry>>,
         Option<Res<SyncState>>,
     ),
-    (payloads, votes): (Query<(&Payload, &PayloadOf), Added<Payload>>, Query<&Vote>),
+    (payloads, votes): (Query<(&Payload, &PayloadOf), Added<Payload>>, Query<&PooledAttestation>),
     mut imported: MessageReader<BlockImported>,
     mut covered: Local<Covered>,
 ) {

@@ -9,13 +9,13 @@ use quintet_components::{
         AggregationCounts, AggregationHistory, AggregationSession, CurrentSession, SessionOutcome,
         SkipReason,
     },
+    attestations::{Own, Phase},
     chain::IsAggregator,
     clock::{CurrentInterval, Deadline, UnixTime, first_interval},
     containers::{SignedAggregatedAttestation, SingleMessageAggregate, Slot},
     duties::Duty,
     messages::AggregateProduced,
     prover::ProverStatus,
-    votes::{Own, Phase},
 };
 
 use super::{
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     duties::note_done,
-    fork_choice::{limits::is_stale, pool},
-    scheduler::run_prover,
+    pool::{self, limits::is_stale},
+    proving::run_prover,
 };
 
 /// Collects what the current session's jobs have brought. In this order: finished jobs are noted;

@@ -14,7 +14,7 @@ use quintet_components::{
 };
 use quintet_prover::{CancelToken, Child, ProofSystem, ProveError, RawSignature};
 
-use super::{Coverage, select_proofs_for_coverage};
+use crate::pool::{Coverage, select_proofs_for_coverage};
 use crate::verification::vote_statement;
 
 /// A vote's evidence at one moment.

@@ -1,13 +1,9 @@
 //! Aggregation: which proofs to make, and the sessions that make them off the loop.
 
 pub mod commit;
-mod coverage;
 pub mod job;
 pub mod plan;
 pub mod reaggregation;
 pub mod session;
+pub mod shutdown;
 pub mod subnets;
-mod value;
-
-pub use coverage::{Coverage, select_proofs_for_coverage};
-pub use value::{ConsensusValue, Valuation};

@@ -5,16 +5,13 @@ use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SkipReason,
+    attestations::{New, Phase, PooledAttestation, Signed},
     chain::{Head, States},
     containers::Slot,
-    votes::{New, Phase, Signed, Vote},
 };
 
-use super::{
-    Coverage, Valuation,
-    job::{AggregationJob, Evidence, Plan},
-};
-use crate::fork_choice::pool;
+use super::job::{AggregationJob, Evidence, Plan};
+use crate::pool::{self, Coverage, Valuation};
 
 /// A vote's evidence with the entities that it comes from.
 #[derive(Clone, Debug)]
@@ -38,7 +35,8 @@ pub fn snapshot(world: &World, claimed: &HashSet<Entity>) -> Vec<Group> {
 
 /// The signatures on every vote of this slot, in pool order, without any payload.
 pub fn snapshot_signatures(world: &World, slot: Slot) -> Vec<Group> {
-    let of_slot = |vote: &Entity| world.get::<Vote>(*vote).is_some_and(|v| v.data.slot == slot);
+    let of_slot =
+        |vote: &Entity| world.get::<PooledAttestation>(*vote).is_some_and(|v| v.data.slot == slot);
     let votes = pool::members::<Signed>(world).into_iter().filter(of_slot);
     votes
         .map(|vote| {
@@ -52,7 +50,8 @@ pub fn snapshot_signatures(world: &World, slot: Slot) -> Vec<Group> {
 }
 
 fn group(world: &World, vote: Entity, claimed: &HashSet<Entity>) -> Group {
-    let Vote { data, root } = *world.get::<Vote>(vote).expect("a pool holds votes");
+    let PooledAttestation { data, root } =
+        *world.get::<PooledAttestation>(vote).expect("a pool holds votes");
     let is_free = |entity: &Entity| !claimed.contains(entity);
     let (payloads, new) = pool::payloads(world, vote, Phase::New)
         .filter(|(entity, _)| is_free(entity))

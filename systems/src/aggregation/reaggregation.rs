@@ -10,6 +10,7 @@ use std::{
 use bevy_ecs::{message::MessageCursor, prelude::*};
 use quintet_components::{
     aggregation::{AggregationCounts, AggregationHistory, SkipReason},
+    attestations::{AttestationsByData, Phase},
     chain::{Finalized, IsAggregator, Registry},
     clock::CurrentInterval,
     containers::{
@@ -19,14 +20,13 @@ use quintet_components::{
     messages::{AggregateProduced, BlockImported},
     prover::{ProverJob, ProverKind, ProverStatus},
     task::Work,
-    votes::{Phase, VotesByData},
 };
 use quintet_prover::{CancelToken, ProofSystem, ProveError};
 
-use super::{Coverage, job::proof_bytes};
+use super::job::proof_bytes;
 use crate::{
-    fork_choice::{limits::is_stale, pool},
-    scheduler::submit,
+    pool::{self, Coverage, limits::is_stale},
+    proving::submit,
     verification::{Proofs, block_statements},
 };
 
@@ -149,7 +149,7 @@ fn choose(world: &World, attestations: &AggregatedAttestations) -> (Vec<usize>, 
 /// Whom the payloads of a vote cover.
 fn held_coverage(world: &World, data: &AttestationData) -> Coverage {
     let mut held = Coverage::default();
-    if let Some(vote) = world.resource::<VotesByData>().get(data) {
+    if let Some(vote) = world.resource::<AttestationsByData>().get(data) {
         for payload in pool::all_payloads(world, vote) {
             held.add(&Coverage::of(&payload.0.participants));
         }

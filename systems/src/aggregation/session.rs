@@ -12,6 +12,7 @@ use quintet_components::{
         AggregationConfig, AggregationCounts, AggregationHistory, AggregationSession,
         CurrentSession, CycleSkip, SessionEnded, SessionOutcome, SkipReason,
     },
+    attestations::Own,
     chain::{Finalized, Head, IsAggregator, Registry, States},
     clock::{CurrentInterval, Deadline, SlotClock, UnixTime, first_interval},
     containers::{SingleMessageAggregate, Slot, ValidatorIndex},
@@ -20,19 +21,17 @@ use quintet_components::{
     prover::{ProverJob, ProverKind, ProverStatus},
     schedule::Interval,
     task::Work,
-    votes::Own,
 };
 use quintet_prover::{CancelToken, ProveError};
 
 use super::{
-    Coverage,
     job::{AggregationJob, max_signers},
     plan::{Group, Planned, SessionPlan, plan_on_head, snapshot, snapshot_signatures},
 };
 use crate::{
     duties::note_missed,
-    fork_choice::pool,
-    scheduler::{ProverScheduler, Refused, run_prover, submit},
+    pool::{self, Coverage},
+    proving::{ProverScheduler, Refused, run_prover, submit},
     verification::Proofs,
 };
 
@@ -148,16 +147,16 @@ pub(super) const fn publication(slot: Slot) -> u64 {
 /// expected votes are in on every subnet that the node gets: the smallest must not be left behind.
 ///
 /// Called for each vote, so that the opening depends on the order of arrival alone.
-pub fn note_vote(world: &mut World, vote_slot: Slot, voter: ValidatorIndex) {
+pub fn note_attestation(world: &mut World, vote_slot: Slot, voter: ValidatorIndex) {
     let now = *world.resource::<CurrentInterval>();
     let slot = now.slot();
-    if vote_slot != slot || !world.contains_resource::<EarlyVotes>() {
+    if vote_slot != slot || !world.contains_resource::<EarlyAttestations>() {
         return;
     }
     let validators = world.resource::<Registry>().len() as u64;
-    let is_enough = world.resource_scope(|world, mut votes: Mut<EarlyVotes>| {
+    let is_enough = world.resource_scope(|world, mut votes: Mut<EarlyAttestations>| {
         if votes.slot != Some(slot) {
-            *votes = EarlyVotes::new(world.resource(), slot, validators);
+            *votes = EarlyAttestations::new(world.resource(), slot, validators);
         }
         votes.note(voter)
     });
@@ -176,7 +175,7 @@ pub fn note_vote(world: &mut World, vote_slot: Slot, voter: ValidatorIndex) {
 
 /// Who has voted in a slot, for the early start.
 #[derive(Resource, Debug, Default)]
-pub struct EarlyVotes {
+pub struct EarlyAttestations {
     slot: Option<Slot>,
     voters: Coverage,
     committees: u64,
@@ -184,7 +183,7 @@ pub struct EarlyVotes {
     subnets: Vec<(u64, u64, u64)>,
 }
 
-impl EarlyVotes {
+impl EarlyAttestations {
     fn new(config: &AggregationConfig, slot: Slot, validators: u64) -> Self {
         let committees = config.committee_count.max(1);
         let members =

@@ -14,9 +14,7 @@ use quintet_components::{
 use tree_hash::TreeHash;
 
 use super::record::{note_done, note_missed};
-use crate::{
-    aggregation::session::note_vote, fork_choice::pool, production::produce_attestation_data,
-};
+use crate::{aggregation::session::note_attestation, pool, production::produce_attestation_data};
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]
@@ -53,7 +51,7 @@ pub fn start_attestations(world: &mut World) {
         let took = began.elapsed();
         let signed = signatures.iter().filter(|signature| signature.is_ok()).count();
         metrics.signatures.note_signing(requests.len(), signed, took);
-        metrics.production.note_votes(chosen + took);
+        metrics.production.note_attestations(chosen + took);
         let sign = |(request, signature): (SignRequest, Result<_, _>)| {
             let validator_index = request.index;
             match signature {
@@ -95,7 +93,7 @@ pub fn collect_attestations(world: &mut World) {
                 let (data, validator) = (&attestation.data, attestation.validator_index);
                 if keep {
                     pool::add_signature(world, data, validator, attestation.signature.clone());
-                    note_vote(world, data.slot, validator);
+                    note_attestation(world, data.slot, validator);
                 }
                 note_done(world, slot, Duty::Attest, Some(validator));
                 world.write_message(AttestationProduced(Arc::new(attestation)));

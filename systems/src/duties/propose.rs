@@ -30,7 +30,7 @@ use super::{
 use crate::{
     fork_choice::import::commit_block,
     production::{BlockInputs, BuiltBlock},
-    scheduler::submit,
+    proving::submit,
     transition::proposer_for_slot,
     verification::Proofs,
 };

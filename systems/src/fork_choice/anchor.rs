@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{
+        AttestationsByData, Known, LatestVotes, New, PoolOrder, PooledAttestation, Signed,
+    },
     chain::{
         Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, Registry, SafeTarget,
         States,
@@ -13,7 +16,6 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
     storage::ForkChoiceFacts,
     tree::{BlockNode, BlockTree},
-    votes::{Known, LatestVotes, New, PoolOrder, Signed, Vote, VotesByData},
 };
 use tree_hash::TreeHash;
 
@@ -70,13 +72,14 @@ pub(super) fn begin_chain(world: &mut World, state: &State, facts: ForkChoiceFac
 /// Leaves the indices in place and empty.
 fn clear(world: &mut World) {
     world.init_resource::<BlockTree>();
-    world.init_resource::<VotesByData>();
+    world.init_resource::<AttestationsByData>();
     world.init_resource::<PoolOrder<Signed>>();
     world.init_resource::<PoolOrder<New>>();
     world.init_resource::<PoolOrder<Known>>();
     world.init_resource::<IsAggregator>();
     world.init_resource::<LandedProposal>();
-    let mut entities = world.query_filtered::<Entity, Or<(With<BlockNode>, With<Vote>)>>();
+    let mut entities =
+        world.query_filtered::<Entity, Or<(With<BlockNode>, With<PooledAttestation>)>>();
     for entity in entities.iter(world).collect::<Vec<_>>() {
         world.despawn(entity);
     }

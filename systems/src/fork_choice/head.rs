@@ -8,7 +8,7 @@ use quintet_components::{
     tree::{BlockTree, NodeId},
 };
 
-use super::{count_votes, pool};
+use crate::pool::{self, count_votes};
 
 /// Selects the head: from the justified block to the heaviest leaf. The finalized checkpoint
 /// follows the head's chain.

@@ -10,7 +10,7 @@ use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Finalized, Justified, Registry, States},
     containers::{AttestationData, Block, Root, SignedBlock, State},
-    messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
+    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StorageHealth, StoredStates},
@@ -21,8 +21,9 @@ use quintet_components::{
 
 use quintet_prover::ProofSystem;
 
-use super::{limits, pool, update_head};
+use super::update_head;
 use crate::{
+    pool::{self, limits},
     transition::timed_transition,
     verification::{Proofs, verify_block},
 };
@@ -126,7 +127,7 @@ pub fn admit_blocks(
     let has_room = health.is_none_or(|health| health.can_import());
     for BlockReceived { id, root, block } in received.read() {
         let verdict = if parents.tree.contains(root) || queue.contains(root) {
-            Verdict::Ignored("known block")
+            Verdict::Ignored(IgnoreReason::KnownBlock)
         } else if parents.find(&block.block.parent_root).is_none()
             && !queue.contains(&block.block.parent_root)
         {
@@ -141,12 +142,12 @@ pub fn admit_blocks(
                 }
             }
         } else if !has_room {
-            Verdict::Ignored("storage is behind")
+            Verdict::Ignored(IgnoreReason::StorageBehind)
         } else if let Err(rejection) = check_distinct(&block.block) {
             note_refused(orphans.as_deref_mut(), *root, &rejection);
             Verdict::Rejected(rejection)
         } else if queue.0.len() >= MAX_PENDING_BLOCKS {
-            Verdict::Ignored("import queue is full")
+            Verdict::Ignored(IgnoreReason::NoRoom)
         } else {
             let block = Arc::clone(block);
             queue.0.push_back(PendingBlock { id: *id, root: *root, block, work: None });
@@ -248,11 +249,11 @@ pub fn commit_imports(world: &mut World) {
         let verdict = match outcome {
             Err(panic) => {
                 tracing::error!(%root, %panic, "a block's transition panicked");
-                Verdict::Ignored("internal error")
+                Verdict::Ignored(IgnoreReason::InternalError)
             }
             Ok((_, Err(ImportError::Storage(error)))) => {
                 tracing::error!(%root, %error, "the state that a block builds on cannot be read");
-                Verdict::Ignored("storage error")
+                Verdict::Ignored(IgnoreReason::StorageError)
             }
             Ok((_, Err(ImportError::Rejected(rejection)))) => {
                 tracing::debug!(%root, %rejection, "block refused");
@@ -282,7 +283,7 @@ pub fn commit_block(world: &mut World, root: Root, signed: Arc<SignedBlock>, sta
     pool::seed_from_block(world, block.body.attestations.iter().map(|each| &each.data));
     update_head(world);
     if world.resource::<Finalized>().0.slot > finalized_before {
-        limits::prune_stale_votes(world);
+        limits::prune_stale_attestations(world);
     }
     world.write_message(BlockImported { root, block: signed, state });
 }

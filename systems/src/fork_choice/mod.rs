@@ -4,20 +4,13 @@
 //! them run one after another, in the order that `quintet-plugins` gives them.
 
 pub mod anchor;
-pub mod gossip;
 pub mod head;
 pub mod import;
 pub mod interval;
-mod latest_votes;
-pub mod limits;
-pub mod pool;
+pub mod prune;
 pub mod resume;
 pub mod safe_target;
-pub mod seen;
-pub mod validation;
 
 pub use anchor::set_anchor;
 pub use head::{block_weights, update_head};
-pub use latest_votes::count_votes;
 pub use resume::resume;
-pub use validation::validate_attestation;

@@ -2,16 +2,17 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{LatestVote, LatestVotes},
     chain::States,
     containers::{Checkpoint, Root},
     rejection::{Rejection, RejectionReason},
     storage::{LatestVoteRecord, ResumeData},
     tree::BlockTree,
-    votes::{LatestVote, LatestVotes},
 };
 use tree_hash::TreeHash;
 
-use super::{anchor::begin_chain, count_votes, pool};
+use super::anchor::begin_chain;
+use crate::pool::{self, count_votes};
 
 /// Makes the world that of the store's last batch: the same tree, checkpoints and newest votes.
 /// The pools begin empty. Returns the head. What the world held before is gone.

@@ -2,13 +2,13 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{New, Phase, PooledAttestation},
     chain::{Finalized, Justified, Registry, SafeTarget},
     containers::{Checkpoint, Slot},
     tree::{BlockTree, NodeId},
-    votes::{New, Phase, Vote},
 };
 
-use super::pool;
+use crate::pool;
 
 /// Walks from the justified block through children that two thirds of the registry vote for in
 /// the new pool.
@@ -30,7 +30,7 @@ fn latest_new_votes(world: &World, validator_count: usize) -> Vec<Option<NodeId>
     let tree = world.resource::<BlockTree>();
     let mut newest: Vec<Option<(Slot, Option<NodeId>)>> = vec![None; validator_count];
     for vote in pool::members::<New>(world) {
-        let data = world.get::<Vote>(vote).expect("a pool holds votes").data;
+        let data = world.get::<PooledAttestation>(vote).expect("a pool holds votes").data;
         if data.head.slot <= finalized_slot {
             continue;
         }

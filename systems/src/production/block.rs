@@ -7,6 +7,7 @@ use std::{
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    attestations::{Known, Phase, PooledAttestation},
     chain::{Head, Registry, States},
     constants::MAX_ATTESTATIONS_DATA,
     containers::{
@@ -15,15 +16,14 @@ use quintet_components::{
     },
     rejection::{Rejection, RejectionReason},
     tree::BlockTree,
-    votes::{Known, Phase, Vote},
 };
 use quintet_prover::{CancelToken, ProofSystem, ProveError};
 use tree_hash::TreeHash;
 
 use super::selection::{Candidate, select_attestations};
 use crate::{
-    aggregation::{Coverage, job::AggregationJob},
-    fork_choice::pool,
+    aggregation::job::AggregationJob,
+    pool::{self, Coverage},
     transition::{process_block, process_slots, proposer_for_slot},
 };
 
@@ -113,7 +113,7 @@ impl BlockInputs {
         let candidates = pool::members::<Known>(world)
             .into_iter()
             .map(|vote| Candidate {
-                data: world.get::<Vote>(vote).expect("a pool holds votes").data,
+                data: world.get::<PooledAttestation>(vote).expect("a pool holds votes").data,
                 payloads: pool::payloads(world, vote, Phase::Known)
                     .map(|(_, payload)| Arc::clone(payload))
                     .collect(),

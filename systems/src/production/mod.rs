@@ -3,9 +3,7 @@
 pub mod attestation;
 pub mod block;
 mod selection;
-mod view;
 
 pub use attestation::{attestation_target, produce_attestation_data};
 pub use block::{BlockInputs, BuildError, BuiltBlock, build_block};
 pub use selection::{Candidate, select_attestations};
-pub use view::ChainView;

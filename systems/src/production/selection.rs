@@ -16,9 +16,8 @@ use quintet_components::{
 
 use quintet_prover::ProofSystem;
 
-use super::ChainView;
 use crate::{
-    aggregation::{Coverage, select_proofs_for_coverage},
+    pool::{Coverage, select_proofs_for_coverage},
     transition::{pending_votes, process_block},
 };
 

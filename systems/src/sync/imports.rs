@@ -11,7 +11,7 @@ use quintet_components::{
     messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
     network::PeerId,
     rejection::RejectionReason,
-    sync::{OrphanWindow, Orphans, Released, SyncCounts, WaitingVotes},
+    sync::{OrphanWindow, Orphans, Released, SyncCounts, WaitingAttestations},
     tree::BlockTree,
     waker::NodeWaker,
 };
@@ -96,7 +96,9 @@ fn follow_verdict(world: &mut World, source: Source, verdict: &Verdict) {
     let is_valid = match verdict {
         Verdict::Accepted => true,
         // In the queue it may have another proof, which nobody has checked.
-        Verdict::Ignored("known block") => world.resource::<BlockTree>().contains(&source.root),
+        Verdict::Ignored(IgnoreReason::KnownBlock) => {
+            world.resource::<BlockTree>().contains(&source.root)
+        }
         _ => false,
     };
     if is_valid {
@@ -107,7 +109,7 @@ fn follow_verdict(world: &mut World, source: Source, verdict: &Verdict) {
             credit(world, &source.peer);
             range::note_progress(world, source.round);
         }
-        Verdict::Ignored("known block") => {}
+        Verdict::Ignored(IgnoreReason::KnownBlock) => {}
         Verdict::Ignored(_) => range::note_lost(world, source.round),
         Verdict::Rejected(rejection) => {
             // Its parent was refused: who sent that is to blame.
@@ -134,7 +136,7 @@ fn release(world: &mut World, imported: &[Root]) {
     let mut orphans = world.resource_mut::<Orphans>();
     let blocks: Vec<BlockReceived> =
         imported.iter().flat_map(|root| orphans.release(root)).collect();
-    let released = world.resource_scope(|world, mut waiting: Mut<WaitingVotes>| {
+    let released = world.resource_scope(|world, mut waiting: Mut<WaitingAttestations>| {
         let tree = world.resource::<BlockTree>();
         if waiting.is_empty() {
             return Released::default();
@@ -166,7 +168,7 @@ fn drop_hopeless(world: &mut World) {
     let mut judged = orphans.refuse_descendants();
     judged.extend(orphans.set_window(window));
     let (held, dropped) = orphans.counts();
-    let mut waiting = world.resource_mut::<WaitingVotes>();
+    let mut waiting = world.resource_mut::<WaitingAttestations>();
     let expired = waiting.expire(now);
     let votes_held = waiting.held();
     let mut counts = world.resource_mut::<SyncCounts>();

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bevy_ecs::prelude::*;
 use libtest_mimic::Failed;
 use quintet_components::{
+    attestations::{Known, New, Phase, Pool, PooledAttestation, Signed},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::CurrentInterval,
     containers::{AttestationData, Block, Checkpoint, Root, Slot},
     json,
     tree::BlockTree,
-    votes::{Known, New, Phase, Pool, Signed, Vote},
 };
 use quintet_systems::{
     fork_choice::{block_weights, pool},
@@ -139,7 +139,7 @@ fn chain(tree: &BlockTree, root: Root) -> BTreeSet<Root> {
 fn data<P: Pool>(world: &World) -> impl Iterator<Item = (Entity, AttestationData)> {
     pool::members::<P>(world)
         .into_iter()
-        .filter_map(|vote| Some((vote, world.get::<Vote>(vote)?.data)))
+        .filter_map(|vote| Some((vote, world.get::<PooledAttestation>(vote)?.data)))
 }
 
 fn target_slots<P: Pool>(world: &World, name: &str, expected: &Value) -> Result<(), Failed> {

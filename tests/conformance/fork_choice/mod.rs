@@ -68,7 +68,7 @@ impl Scenario {
             other => self.driven.run(other)?,
         };
         let refused = match verdict {
-            Verdict::Accepted | Verdict::Ignored("known block") => None,
+            Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownBlock) => None,
             Verdict::Ignored(why) => return Err(format!("ignored: {why}").into()),
             Verdict::Rejected(rejection) => Some(rejection.reason.name().to_owned()),
         };

@@ -3,11 +3,11 @@
 use bevy_ecs::prelude::*;
 use libtest_mimic::Failed;
 use quintet_components::{
+    attestations::{Known, New, Phase, Pool, PooledAttestation, Signed},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::CurrentInterval,
     containers::{Checkpoint, Root},
     tree::BlockTree,
-    votes::{Known, New, Phase, Pool, Signed, Vote},
 };
 use quintet_plugins::driver::{PayloadPoolEntry, payload_pool};
 use quintet_systems::fork_choice::{block_weights, pool};
@@ -95,5 +95,5 @@ impl Snapshot {
 fn votes<P: Pool>(world: &World) -> impl Iterator<Item = (Entity, Root)> {
     pool::members::<P>(world)
         .into_iter()
-        .filter_map(|vote| Some((vote, world.get::<Vote>(vote)?.root)))
+        .filter_map(|vote| Some((vote, world.get::<PooledAttestation>(vote)?.root)))
 }

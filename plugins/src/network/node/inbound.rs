@@ -179,7 +179,7 @@ impl Node {
         match topic {
             Topic::Block => self.metrics.network.note_block(message.data.len()),
             Topic::Aggregation => self.metrics.network.note_aggregate(message.data.len()),
-            Topic::Attestation(_) => self.metrics.network.note_vote(message.data.len()),
+            Topic::Attestation(_) => self.metrics.network.note_attestation(message.data.len()),
         }
         let waiting = Waiting { topic, message: id, source };
         if !self.peers.take_message(&source, topic, Instant::now()) {

@@ -1,0 +1,45 @@
+//! Stopping: sessions end, the prover is asked to stop and waited for, but not for ever.
+
+use std::time::{Duration, Instant};
+
+use bevy_ecs::prelude::*;
+use quintet_components::aggregation::SkipReason;
+
+use crate::{
+    aggregation::session::close,
+    proving::{ProverScheduler, run_prover, stop_prover},
+};
+
+/// How long a stopping node waits for the prover.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinTimeout(pub Duration);
+
+impl Default for JoinTimeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(2))
+    }
+}
+
+/// How often the prover is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Ends the session and asks the prover to stop; returns when it has, or after the timeout. A
+/// proof that ignores its token is left behind, and that is said.
+pub fn join_prover(world: &mut World) {
+    close(world, SkipReason::Replaced);
+    stop_prover(world);
+    let JoinTimeout(timeout) = *world.resource::<JoinTimeout>();
+    let begin = Instant::now();
+    loop {
+        run_prover(world);
+        let left = world.resource::<ProverScheduler>().running();
+        if left == 0 {
+            return;
+        }
+        if begin.elapsed() >= timeout {
+            tracing::error!(left, ?timeout, "proofs did not stop when asked; they are left behind");
+            return;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}

@@ -1,0 +1,77 @@
+//! The settings of HTTP, from the command line and the environment to the answers.
+
+use std::{fs, process::Command};
+
+use serde_json::json;
+
+use crate::{
+    folder::Folder,
+    launchers::process::{self, Place, Process, QUINTET},
+    support::http::{exchange, request},
+};
+
+const ADMIN: &str = "/lean/v0/admin/aggregator";
+
+fn node(folder: &Folder, place: &Place) -> Command {
+    let mut command = Command::new(QUINTET);
+    command
+        .args(["--log-format", "json", "node", "--node-id", "quintet_1"])
+        .arg("--network-dir")
+        .arg(folder.join("network"))
+        .arg("--data-dir")
+        .arg(folder.join("data"))
+        .args(["--http-address", &place.ip.to_string(), "--listen-address", &place.ip.to_string()])
+        .args(["--gossipsub-port", &place.quic.to_string()])
+        .args(["--api-port", &place.api.to_string()])
+        .args(["--metrics-port", &place.metrics.to_string()]);
+    command
+}
+
+fn enable(header: &str) -> Vec<u8> {
+    request("POST", ADMIN, &["content-type: application/json", header], b"{\"enabled\":true}")
+}
+
+#[test]
+fn a_token_from_a_file_or_the_environment_guards_the_role_and_its_change_is_logged() {
+    let (folder, place) = (Folder::new("admin-token"), Place::new());
+    process::network(&folder.join("network"));
+    let file = folder.join("token");
+    fs::write(&file, "from-the-file-0123\n").expect("the folder can be written");
+    for (token, is_file) in [("from-the-file-0123", true), ("from-the-variable-0123", false)] {
+        let mut command = node(&folder, &place);
+        if is_file {
+            command.arg("--admin-token-file").arg(&file);
+        } else {
+            command.env("QUINTET_ADMIN_TOKEN", token);
+        }
+        let mut node = Process::start(&mut command, folder.join("log"));
+        assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
+        assert_eq!(exchange(place.api(), &enable("x: y")).status, 401);
+        let header = format!("authorization: Bearer {token}");
+        let answer = exchange(place.api(), &enable(&header));
+        assert_eq!(answer.json(), json!({ "is_aggregator": true, "previous": false }));
+        let log = node.log();
+        let told = |line: &&str| line.contains("aggregator role") && line.contains("true");
+        assert_eq!(log.lines().filter(told).count(), 1, "{log}");
+        assert!(!log.contains(token), "{log}");
+    }
+}
+
+#[test]
+fn pages_of_the_named_origins_may_read_the_answers() {
+    let (folder, place) = (Folder::new("cors"), Place::new());
+    process::network(&folder.join("network"));
+    let mut command = node(&folder, &place);
+    command.args(["--cors-origins", "http://page.example,https://other.example"]);
+    let mut node = Process::start(&mut command, folder.join("log"));
+    assert_eq!(node.wait(place.api(), "/v0/health").status, 200);
+    let allowed = |origin: &str| {
+        let header = format!("origin: {origin}");
+        let answer = exchange(place.api(), &request("GET", "/v0/health", &[&header], b""));
+        answer.header("access-control-allow-origin").map(str::to_owned)
+    };
+    for origin in ["http://page.example", "https://other.example"] {
+        assert_eq!(allowed(origin).as_deref(), Some(origin));
+    }
+    assert_eq!(allowed("http://third.example"), None);
+}

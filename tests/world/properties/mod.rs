@@ -1,0 +1,22 @@
+//! The node against slow, literal models of what it must do: the state transition, the store of
+//! fork choice, and the block tree, on random histories.
+
+mod fork_choice;
+mod ledger;
+mod network;
+mod plans;
+mod steps;
+mod store;
+mod store_aggregation;
+mod store_votes;
+mod transition;
+mod tree;
+
+/// Failures are printed with the input that they shrink to; none are kept in files.
+fn config(cases: u32) -> proptest::prelude::ProptestConfig {
+    proptest::prelude::ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    }
+}

@@ -1,0 +1,19 @@
+//! Sync: a node among scripted peers, one file a behaviour.
+
+mod backfill;
+mod checkpoint;
+mod connections;
+mod determinism;
+mod duties;
+mod invariants;
+mod ledger;
+mod liars;
+mod mesh;
+mod orphans;
+mod partitions;
+mod peers;
+mod range;
+mod serve;
+mod stale;
+mod votes;
+mod world;
