@@ -113,7 +113,7 @@ pub fn admit_attestations(
 ) {
     let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
-        let AttestationReceived { id, attestation } = message;
+        let AttestationReceived { id, attestation, .. } = message;
         if seen.contains(attestation, is_aggregator.0) {
             judged.write(InputJudged { id: *id, verdict: KNOWN_ATTESTATION });
             continue;
@@ -180,7 +180,7 @@ pub fn admit_aggregates(
 ) {
     let metrics = Metrics::or_unread(metrics.as_deref());
     for message in received.read() {
-        let AggregateReceived { id, aggregate } = message;
+        let AggregateReceived { id, aggregate, .. } = message;
         let began = Instant::now();
         let mut checked = validate_attestation(&aggregate.data, &tree, now.count)
             .and_then(|()| aggregate.proof.participants.non_empty_count());

@@ -125,7 +125,8 @@ pub fn admit_blocks(
     mut orphans: Option<ResMut<Orphans>>,
 ) {
     let has_room = health.is_none_or(|health| health.can_import());
-    for BlockReceived { id, root, block } in received.read() {
+    for message in received.read() {
+        let BlockReceived { id, root, block, .. } = message;
         let verdict = if parents.tree.contains(root) || queue.contains(root) {
             Verdict::Ignored(IgnoreReason::KnownBlock)
         } else if parents.find(&block.block.parent_root).is_none()
@@ -136,8 +137,7 @@ pub fn admit_blocks(
             match orphans.as_deref_mut().filter(|_| may_come) {
                 None => Verdict::Rejected(unknown_parent(&block.block)),
                 Some(orphans) => {
-                    let received = BlockReceived { id: *id, root: *root, block: Arc::clone(block) };
-                    judged.write_batch(orphans.hold(received));
+                    judged.write_batch(orphans.hold(message.clone()));
                     continue;
                 }
             }

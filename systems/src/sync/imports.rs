@@ -8,7 +8,7 @@ use quintet_components::{
     chain::{Finalized, Head},
     clock::CurrentInterval,
     containers::{Root, SignedBlock},
-    messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
+    messages::{self, BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
     network::PeerId,
     rejection::RejectionReason,
     sync::{OrphanWindow, Orphans, Released, SyncCounts, WaitingAttestations},
@@ -59,12 +59,13 @@ impl RequestedBlocks {
 /// Hands a block that was asked for to the import. It is admitted in the next update, which is
 /// asked for.
 pub(super) fn hand_in(world: &mut World, source: Source, block: Arc<SignedBlock>) {
-    let root = source.root;
+    let (root, peer) = (source.root, source.peer.clone());
     let mut requested = world.resource_mut::<RequestedBlocks>();
     let id = InputId::requested(requested.handed_in);
     requested.handed_in += 1;
     requested.sources.insert(id, source);
-    world.write_message(BlockReceived { id, root, block });
+    let source = messages::Source::Peer(peer);
+    world.write_message(BlockReceived { id, source, root, block });
     world.resource::<NodeWaker>().wake();
 }
 
