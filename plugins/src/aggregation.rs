@@ -17,7 +17,7 @@ use quintet_systems::{
         subnets::follow_role,
     },
     duties::{duties_are_due, skip_aggregation},
-    {admission::gossip::commit_aggregates, fork_choice::import::commit_imports},
+    {admission::aggregates::commit_aggregates, fork_choice::import::commit_imports},
 };
 
 /// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the expected votes are in, when the node
