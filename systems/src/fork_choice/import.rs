@@ -16,7 +16,7 @@ use quintet_components::{
     },
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
-    storage::{StorageError, StorageHealth, StoredStates},
+    storage::{StorageError, StoredStates},
     sync::Orphans,
     task::{TaskPanic, Tasks, Work},
     tree::{BlockNode, BlockTree},

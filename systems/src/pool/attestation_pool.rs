@@ -387,7 +387,7 @@ impl AttestationPool<'_, '_> {
         let is_over = |index: &AttestationsByData| {
             index.len() > limits.attestations || index.bytes() > limits.bytes
         };
-        while let Some((slot, attestation)) = self.index.by_slot().next()
+        while let Some((slot, attestation)) = self.index.oldest()
             && slot < oldest
         {
             self.despawn(attestation);
@@ -402,7 +402,7 @@ impl AttestationPool<'_, '_> {
             self.despawn(attestation);
         }
         while is_over(&self.index)
-            && let Some((_, attestation)) = self.index.by_slot().next()
+            && let Some((_, attestation)) = self.index.oldest()
         {
             self.despawn(attestation);
         }
