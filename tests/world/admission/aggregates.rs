@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use quintet_components::{
-    containers::ProofBytes,
+    chain::Head,
+    containers::{AttestationData, ProofBytes},
     messages::{IgnoreReason, Verdict},
     rejection::RejectionReason,
 };
@@ -17,6 +18,7 @@ use crate::{
     support::{
         chain::aggregate,
         mocked::{Twist, Twisted},
+        node::Setup,
     },
 };
 
@@ -32,23 +34,28 @@ impl Twist for Checks {
 
 /// A node at slot 1, interval 1, with a block of slot 1, and the count of checked aggregates.
 fn gate() -> (Gate, impl FnMut() -> usize) {
+    gate_with(|setup| setup)
+}
+
+fn gate_with(change: impl FnOnce(Setup) -> Setup) -> (Gate, impl FnMut() -> usize) {
     let checks = Checks::default();
     let proofs = Arc::new(Twisted(checks.clone()));
-    let mut gate = Gate::with(|setup| {
-        let setup = setup.accepting_signatures();
-        crate::support::node::Setup { proofs, ..setup }
-    });
+    let mut gate = Gate::with(|setup| change(Setup { proofs, ..setup.accepting_signatures() }));
     gate.node.tick_to(6, false);
     gate.import(1);
     let counted = checks.0.load(Ordering::Relaxed);
     (gate, move || checks.0.load(Ordering::Relaxed) - counted)
 }
 
+fn on_head(gate: &mut Gate) -> AttestationData {
+    let head = gate.node.world().resource::<Head>().0;
+    gate.attestation(1, head)
+}
+
 #[test]
 fn an_aggregate_that_adds_no_voter_is_ignored_before_its_proof_is_checked() {
     let (mut gate, mut checks) = gate();
-    let head = gate.node.world().resource::<quintet_components::chain::Head>().0;
-    let data = gate.attestation(1, head);
+    let data = on_head(&mut gate);
     let id = gate.aggregate_from("peer", aggregate(data, &[0, 1, 2]));
     assert_eq!((gate.verdict(id), checks()), (Some(Verdict::Accepted), 1));
     for part in [&[0, 1][..], &[2], &[0, 1, 2]] {
@@ -67,8 +74,7 @@ fn an_aggregate_that_adds_no_voter_is_ignored_before_its_proof_is_checked() {
 #[test]
 fn sub_aggregates_wait_for_the_one_under_way_and_are_not_checked() {
     let (mut gate, mut checks) = gate();
-    let head = gate.node.world().resource::<quintet_components::chain::Head>().0;
-    let data = gate.attestation(1, head);
+    let data = on_head(&mut gate);
     let whole = gate.aggregate_from("peer", aggregate(data, &[0, 1, 2, 3]));
     let parts: Vec<_> =
         (0..4).map(|index| gate.aggregate_from("peer", aggregate(data, &[index]))).collect();
@@ -83,8 +89,7 @@ fn sub_aggregates_wait_for_the_one_under_way_and_are_not_checked() {
 #[test]
 fn an_invalid_aggregate_under_way_keeps_no_valid_one_out() {
     let (mut gate, _) = gate();
-    let head = gate.node.world().resource::<quintet_components::chain::Head>().0;
-    let data = gate.attestation(1, head);
+    let data = on_head(&mut gate);
     let mut invalid = aggregate(data, &[0, 1, 2, 3]);
     invalid.proof.proof = ProofBytes::new(vec![1; 40]).expect("short");
     let invalid = gate.aggregate_from("liar", invalid);
@@ -95,9 +100,9 @@ fn an_invalid_aggregate_under_way_keeps_no_valid_one_out() {
 
 #[test]
 fn a_peer_with_many_aggregates_waiting_holds_up_no_other() {
-    let (mut gate, mut checks) = gate();
-    let head = gate.node.world().resource::<quintet_components::chain::Head>().0;
-    let data = gate.attestation(1, head);
+    // One task ends an update.
+    let (mut gate, mut checks) = gate_with(|setup| setup.scrambled(0));
+    let data = on_head(&mut gate);
     let mut invalid = aggregate(data, &[0, 1, 2, 3]);
     invalid.proof.proof = ProofBytes::new(vec![1; 40]).expect("short");
     let flood: Vec<_> =
@@ -105,9 +110,9 @@ fn a_peer_with_many_aggregates_waiting_holds_up_no_other() {
     gate.node.update();
     let more: Vec<_> = (0..10).map(|_| gate.aggregate_from("liar", invalid.clone())).collect();
     let honest = gate.aggregate_from("honest", aggregate(data, &[4]));
-    gate.node.update();
-    gate.node.update();
-    gate.node.update();
+    for _ in 0..6 {
+        gate.node.update();
+    }
     assert!(checks() < 10, "its turn comes after one of the other's");
     assert_eq!(gate.node.verdict_now(honest), Some(Verdict::Accepted));
     gate.node.settle();
