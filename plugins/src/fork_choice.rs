@@ -6,7 +6,7 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Block, State},
-    messages::{BlockImported, FinalizedAdvanced, HeadChanged},
+    messages::{BlockImported, BlockOrphaned, FinalizedAdvanced, HeadChanged},
     preset::SignaturePreset,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
     storage::ResumeData,
@@ -53,7 +53,7 @@ impl From<&ResumeData> for Anchor {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, votes}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`] |
+/// | everything of `quintet_components::{chain, tree, votes}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`HeadChanged`], [`FinalizedAdvanced`] |
 pub struct ForkChoicePlugin {
     /// Where the chain starts.
     pub anchor: Anchor,
@@ -78,6 +78,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<AggregateChecks>()
             .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
+            .add_message::<BlockOrphaned>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>();
         set_anchor(app.world_mut(), Arc::clone(&self.anchor.state), &self.anchor.block)

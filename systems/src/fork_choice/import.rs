@@ -10,7 +10,9 @@ use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Finalized, Justified, Registry, States},
     containers::{AttestationData, Block, Root, SignedBlock, State},
-    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
+    messages::{
+        BlockImported, BlockOrphaned, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict,
+    },
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StorageHealth, StoredStates},
@@ -115,11 +117,11 @@ impl ImportQueue {
 }
 
 /// Queues arrived blocks whose parent is known or queued before them. A block whose parent is not
-/// known waits in the orphan pool where there is one, and is refused where there is none.
+/// known is announced as an orphan where there is an orphan pool, and refused where there is none.
 pub fn admit_blocks(
     mut received: MessageReader<BlockReceived>,
     mut queue: ResMut<ImportQueue>,
-    mut judged: MessageWriter<InputJudged>,
+    (mut judged, mut orphaned): (MessageWriter<InputJudged>, MessageWriter<BlockOrphaned>),
     parents: ParentStates,
     health: Option<Res<StorageHealth>>,
     mut orphans: Option<ResMut<Orphans>>,
@@ -134,13 +136,11 @@ pub fn admit_blocks(
         {
             // A parent that is in the tree without its state will not come again.
             let may_come = !parents.tree.contains(&block.block.parent_root);
-            match orphans.as_deref_mut().filter(|_| may_come) {
-                None => Verdict::Rejected(unknown_parent(&block.block)),
-                Some(orphans) => {
-                    judged.write_batch(orphans.hold(message.clone()));
-                    continue;
-                }
+            if orphans.is_some() && may_come {
+                orphaned.write(BlockOrphaned(message.clone()));
+                continue;
             }
+            Verdict::Rejected(unknown_parent(&block.block))
         } else if !has_room {
             Verdict::Ignored(IgnoreReason::StorageBehind)
         } else if let Err(rejection) = check_distinct(&block.block) {
