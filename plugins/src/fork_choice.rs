@@ -7,7 +7,8 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Block, State},
     messages::{
-        AttestationAccepted, AttestationsPruned, BlockImported, FinalizedAdvanced, HeadChanged,
+        AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, FinalizedAdvanced,
+        HeadChanged,
     },
     preset::SignaturePreset,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
@@ -65,7 +66,7 @@ impl From<&ResumeData> for Anchor {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
+/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
     /// Where the chain starts.
     pub anchor: Anchor,
@@ -91,6 +92,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<AggregateChecks>()
             .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
+            .add_message::<BlockOrphaned>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>()
             .add_message::<AttestationAccepted>()

@@ -99,8 +99,7 @@ pub(super) fn publish(
     let last = shown.last.as_deref();
     let facts = chain.facts();
     let is_new_interval = last.is_none_or(|last| last.time != *chain.time);
-    let is_new_tree =
-        last.is_none() || chain.tree.is_changed() || chain.latest.is_changed();
+    let is_new_tree = last.is_none() || chain.tree.is_changed() || chain.latest.is_changed();
     let has_new_peers =
         is_new_interval || node.index.as_ref().is_some_and(DetectChanges::is_changed);
     let duties = node.duties.as_deref().copied().unwrap_or_default();

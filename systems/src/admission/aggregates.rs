@@ -102,9 +102,8 @@ impl KnownVoters<'_> {
     /// Says why an aggregate adds no voter; `None` if it does.
     fn objection(&self, aggregate: &SignedAggregatedAttestation) -> Option<IgnoreReason> {
         let (data, participants) = (&aggregate.data, &aggregate.proof.participants);
-        let of_pool = objection(participants, &self.pool.covered(data), || {
-            self.pool.equivocators(data)
-        });
+        let of_pool =
+            objection(participants, &self.pool.covered(data), || self.pool.equivocators(data));
         // What waits for its block has one place for each validator of the slot.
         let waits = self.pool.find(data).is_none().then_some(self.waiting.as_ref()).flatten();
         let covered = waits.filter(|waiting| !waiting.is_empty()).map(|it| it.covered(data.slot));

@@ -255,12 +255,12 @@ pub fn commit_attestations(
             let id = arrived.id;
             let verdict = match verdicts.as_ref().map(|verdicts| verdicts[place]) {
                 None => Some(Verdict::Ignored(IgnoreReason::InternalError)),
-                Some(false) => Some(Verdict::Rejected(RejectionReason::InvalidSignature.because(
-                    format!(
+                Some(false) => {
+                    Some(Verdict::Rejected(RejectionReason::InvalidSignature.because(format!(
                         "validator {} at slot {}",
                         arrived.item.validator_index, arrived.item.data.slot
-                    ),
-                ))),
+                    ))))
+                }
                 Some(true) => valid.place(arrived),
             };
             judged.write_batch(verdict.map(|verdict| InputJudged { id, verdict }));

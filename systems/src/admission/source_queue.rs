@@ -19,13 +19,7 @@ pub struct SourceQueue<T> {
 impl<T> SourceQueue<T> {
     /// A queue of at most `limit` items, at most `per_source` of one peer.
     pub const fn new(limit: usize, per_source: usize) -> Self {
-        Self {
-            by_source: BTreeMap::new(),
-            turns: VecDeque::new(),
-            len: 0,
-            limit,
-            per_source,
-        }
+        Self { by_source: BTreeMap::new(), turns: VecDeque::new(), len: 0, limit, per_source }
     }
 
     /// How many items wait.

@@ -11,9 +11,7 @@ use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Justified, Registry, States},
     containers::{Block, Root, SignedBlock, Slot, State},
-    messages::{
-        BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Source, Verdict,
-    },
+    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Source, Verdict},
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StoredStates},

@@ -58,8 +58,7 @@ impl VoteWeights {
     /// Begins anew on a tree whose blocks have other places, with these votes.
     pub fn rebuild(&mut self, tree: &BlockTree, votes: impl Iterator<Item = NodeId>) {
         *self = Self::default();
-        let moves: Vec<VoteMove> =
-            votes.map(|id| VoteMove { from: None, to: Some(id) }).collect();
+        let moves: Vec<VoteMove> = votes.map(|id| VoteMove { from: None, to: Some(id) }).collect();
         self.move_votes(&moves, tree);
     }
 }

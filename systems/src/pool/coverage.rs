@@ -2,8 +2,8 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-pub use quintet_components::coverage::Coverage;
 use quintet_components::containers::SingleMessageAggregate;
+pub use quintet_components::coverage::Coverage;
 use ssz::Encode;
 
 /// Picks, again and again, the proof that adds the most validators, first from the pool with

@@ -43,11 +43,7 @@ pub fn payloads(
 /// How many attestations each pool has: signed, new, known.
 pub fn pool_sizes(world: &World) -> [usize; 3] {
     let index = index(world);
-    [
-        index.member_count::<Signed>(),
-        index.member_count::<New>(),
-        index.member_count::<Known>(),
-    ]
+    [index.member_count::<Signed>(), index.member_count::<New>(), index.member_count::<Known>()]
 }
 
 /// Changes the pools of a world that is this caller's alone.

@@ -105,8 +105,7 @@ fn a_peer_with_many_aggregates_waiting_holds_up_no_other() {
     let data = on_head(&mut gate);
     let mut invalid = aggregate(data, &[0, 1, 2, 3]);
     invalid.proof.proof = ProofBytes::new(vec![1; 40]).expect("short");
-    let flood: Vec<_> =
-        (0..64).map(|_| gate.aggregate_from("liar", invalid.clone())).collect();
+    let flood: Vec<_> = (0..64).map(|_| gate.aggregate_from("liar", invalid.clone())).collect();
     gate.node.update();
     let more: Vec<_> = (0..10).map(|_| gate.aggregate_from("liar", invalid.clone())).collect();
     let honest = gate.aggregate_from("honest", aggregate(data, &[4]));

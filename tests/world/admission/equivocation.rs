@@ -32,8 +32,7 @@ fn a_validator_takes_two_places_for_a_slot_and_another_keeps_its_own() {
         verdicts.push(gate.verdict(id).expect("judged"));
     }
     let equivocates = ignored(IgnoreReason::Equivocation);
-    let expected =
-        [Verdict::Accepted, Verdict::Accepted, equivocates.clone(), equivocates.clone()];
+    let expected = [Verdict::Accepted, Verdict::Accepted, equivocates.clone(), equivocates.clone()];
     assert_eq!(verdicts, expected);
     assert_eq!(pool_sizes(gate.node.world())[0], 2);
     // Nor by way of aggregates.

@@ -187,9 +187,8 @@ fn both_attestation_data_of_one_slot_are_accepted_on_import() {
     let one = gate.import(1);
     let (first, state) = build_on(&gate.anchor.state, 1, vec![]).expect("valid");
     assert_eq!(first.tree_hash_root(), one.root);
-    let both = [one, gate.genesis()].map(|head| {
-        aggregated(AttestationData { slot: 1, ..gate.attestation(1, head) }, &[0, 1])
-    });
+    let both = [one, gate.genesis()]
+        .map(|head| aggregated(AttestationData { slot: 1, ..gate.attestation(1, head) }, &[0, 1]));
     let (block, _) = build_on(&state, 2, both.to_vec()).expect("valid");
     assert_eq!(gate.node.block(signed(block)), Verdict::Accepted);
 }
