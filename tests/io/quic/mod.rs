@@ -1,6 +1,7 @@
 //! Nodes and raw peers over QUIC on loopback, in one process.
 
 mod backfill;
+mod early;
 mod following;
 mod gossip;
 mod hostile;
