@@ -11,7 +11,7 @@ use quintet_components::{
         HeadChanged,
     },
     preset::SignaturePreset,
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    schedule::{Interval, IntervalSystems, Last, NodeSystems, OnInterval},
     storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
@@ -123,7 +123,7 @@ impl Plugin for ResumePlugin {
 fn add_admission(app: &mut App) {
     app.add_systems(
         PreUpdate,
-        (mark_stale, commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
+        (commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
     )
     .add_systems(
         PreUpdate,
@@ -141,10 +141,11 @@ fn add_admission(app: &mut App) {
     )
     .add_systems(
         Update,
-        (release_aggregates, release_attestations, expire_waiting)
+        // What the imported blocks mean for what waits.
+        (mark_stale, release_aggregates, release_attestations, expire_waiting)
             .chain()
-            .after(commit_imports)
-            .in_set(NodeSystems::Import),
+            .after(NodeSystems::Import)
+            .before(Last(NodeSystems::Import)),
     );
 }
 
