@@ -5,6 +5,7 @@ mod early;
 mod following;
 mod gossip;
 mod hostile;
+mod keyless;
 mod node;
 mod peers;
 mod raw;
