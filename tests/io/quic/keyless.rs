@@ -52,6 +52,8 @@ fn node_and_peer(setup: impl FnOnce(Setup) -> Setup) -> (Networked, RawPeer, Att
     let chain = Blockchain::grow(8, 1, 8);
     let setup = setup(Setup::new(chain.anchor.clone()).accepting_signatures());
     let mut node = Networked::with(1, setup, &[], None);
+    // The network follows a change of the role.
+    node.turn_to(0);
     node.node.set_aggregator(true);
     node.turn_to(1);
     node.import(chain.up_to(1));
