@@ -167,8 +167,13 @@ impl Pair {
     }
 
     fn propose(&mut self, skipped: u64) -> Result<Outcome, TestCaseError> {
-        let slot = self.store.slot_of(&self.store.head) + 1 + skipped;
-        self.await_slot(slot);
+        let next = |store: &Store| store.slot_of(&store.head) + 1 + skipped;
+        let mut slot = next(&self.store);
+        // Time may bring another head.
+        while self.store.time < first_interval(slot) {
+            self.await_slot(slot);
+            slot = slot.max(next(&self.store));
+        }
         let inputs = BlockInputs::on_head(self.node.world(), slot, slot % self.store.validators)
             .map_err(|rejection| TestCaseError::fail(rejection.to_string()))?;
         let built = build_block(&inputs, &MockedProofs, &CancelToken::default())
