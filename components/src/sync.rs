@@ -47,7 +47,7 @@ impl SyncState {
     }
 }
 
-/// Whether duties may be begun. A node without sync has no gate and begins all.
+/// Says if duties may be begun. A node without sync has no gate and begins all.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
     /// Why not; `None` when they may.
@@ -59,7 +59,7 @@ pub struct DutyGate {
     pub behind: u64,
 }
 
-/// What sync has done since the node began.
+/// The counts of sync since the node began.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
     /// Status requests sent.

@@ -71,7 +71,7 @@ impl PeersById {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

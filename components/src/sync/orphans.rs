@@ -140,7 +140,7 @@ impl Orphans {
         std::mem::take(&mut self.newly_refused)
     }
 
-    /// What is missing, ascending by root.
+    /// The missing parents, ascending by root.
     pub fn missing(&self) -> Vec<MissingParent> {
         let roots = self.by_parent.keys().filter(|parent| !self.held.contains_key(*parent));
         roots.map(|root| self.missing_parent(*root)).collect()

@@ -82,7 +82,7 @@ impl RequestsById {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -113,7 +113,7 @@ impl RequestsByRoot {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -104,7 +104,7 @@ impl WaitingAttestations {
         self.votes.len() + self.aggregates.len()
     }
 
-    /// Whether none wait.
+    /// Returns true if none wait.
     pub fn is_empty(&self) -> bool {
         self.votes.is_empty() && self.aggregates.is_empty()
     }

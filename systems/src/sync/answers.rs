@@ -18,7 +18,7 @@ use super::{
     state::Awake,
 };
 
-/// What asks for blocks, and learns what came of it.
+/// The parts of sync that ask for blocks, and learn what came of it.
 #[derive(SystemParam)]
 pub struct Askers<'w> {
     fetches: ResMut<'w, Fetches>,
@@ -80,7 +80,7 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// What a failed request says about the peer.
+    /// The fault of the peer that a failed request shows, if it shows one.
     fn note_failure(
         &mut self,
         id: RequestId,

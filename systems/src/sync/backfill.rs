@@ -118,7 +118,7 @@ impl Backfill {
     }
 }
 
-/// What backfill works with: the peers and requests to them, the node's chain, and what is more urgent.
+/// The parts that backfill works with: the peers and requests to them, the node's chain, and what is more urgent.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,

@@ -72,7 +72,7 @@ pub fn notice_waking(
     }
 }
 
-/// What decides the state.
+/// The facts that decide the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The state so far.

@@ -92,7 +92,7 @@ impl RangeSync {
     }
 }
 
-/// What a round works with: the peers and requests to them, the way into the import, and what the node
+/// The parts that a round works with: the peers and requests to them, the way into the import, and what the node
 /// has.
 #[derive(SystemParam)]
 pub struct RoundParts<'w, 's> {
