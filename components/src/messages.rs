@@ -7,8 +7,8 @@ use tree_hash::TreeHash;
 
 use crate::{
     containers::{
-        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot, State,
-        ValidatorIndex,
+        AttestationData, Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation,
+        SignedBlock, State, ValidatorIndex,
     },
     network::PeerId,
     rejection::Rejection,
@@ -201,8 +201,8 @@ impl fmt::Display for IgnoreReason {
 /// An attestation passed every check.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttestationAccepted {
-    /// The slot attested in.
-    pub slot: Slot,
+    /// What is attested.
+    pub data: AttestationData,
     /// Who attested.
     pub validator: ValidatorIndex,
     /// True if its signature joined the pool, which an aggregator's does.
@@ -244,6 +244,10 @@ pub struct HeadChanged {
 /// The finalized checkpoint advanced.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinalizedAdvanced(pub Checkpoint);
+
+/// The pools have dropped every attestation whose head does not descend from this finalized block.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttestationsPruned(pub Checkpoint);
 
 /// This node made an aggregate.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use quintet_components::{
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
-    admission::gossip::commit_aggregates,
+    admission::aggregates::commit_aggregates,
     aggregation::{
         commit::collect_sessions,
         reaggregation::{Splits, collect_splits, split_imported},

@@ -19,9 +19,8 @@ use quintet_components::{
 use quintet_systems::sync::{
     Alone, Awake, Backfill, Fetches, GossipHeard, RangeSync, RequestNumbers, RequestedBlocks,
     answer_requests, ask_statuses, backfill, check_chains, collect_answers, drop_hopeless_orphans,
-    expire_attestations, fetch_missing, follow_verdicts, hold_orphans, notice_waking,
-    release_attestations, release_orphans, renew_silent_mesh, score_peers, sync_range, track_peers,
-    update_sync_state,
+    fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans,
+    renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
 };
 
 /// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
@@ -31,7 +30,7 @@ use quintet_systems::sync::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], [`BlockOrphaned`], [`BlockProduced`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`PeerFaulted`], [`HistoryBatch`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], [`BlockOrphaned`], [`BlockProduced`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`PeerFaulted`], [`HistoryBatch`], `BlockReceived`, `InputJudged` |
 #[derive(Debug)]
 pub struct SyncPlugin;
 
@@ -71,15 +70,7 @@ impl Plugin for SyncPlugin {
                     collect_answers,
                     answer_requests,
                     check_chains,
-                    (
-                        hold_orphans,
-                        follow_verdicts,
-                        release_orphans,
-                        release_attestations,
-                        drop_hopeless_orphans,
-                        expire_attestations,
-                    )
-                        .chain(),
+                    (hold_orphans, follow_verdicts, release_orphans, drop_hopeless_orphans).chain(),
                     sync_range,
                     fetch_missing,
                     backfill,

@@ -14,7 +14,7 @@ use quintet_components::{
     },
 };
 use quintet_systems::{
-    admission::gossip::{AggregateChecks, AttestationChecks},
+    admission::{aggregates::AggregateChecks, attestations::AttestationChecks},
     fork_choice::import::ImportQueue,
     proving::ProverScheduler,
 };

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     duties::note_done,
-    pool::{self, limits::is_stale},
+    pool::{self, is_stale},
     proving::run_prover,
 };
 

@@ -25,7 +25,7 @@ use quintet_prover::{CancelToken, ProofSystem, ProveError};
 
 use super::job::proof_bytes;
 use crate::{
-    pool::{self, Coverage, limits::is_stale},
+    pool::{self, Coverage, is_stale},
     proving::submit,
     verification::{Proofs, block_statements},
 };

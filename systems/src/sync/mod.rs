@@ -12,8 +12,8 @@
 //! | [`check_chains`] | a peer on another chain is found |
 //! | [`hold_orphans`] | a block without a parent is held, as the orphan policy says |
 //! | [`follow_verdicts`] | whoever sent a block on request is credited or blamed for it |
-//! | [`release_orphans`], [`release_attestations`] | what waited for a block arrives again |
-//! | [`drop_hopeless_orphans`], [`expire_attestations`] | what waits in vain is judged |
+//! | [`release_orphans`] | blocks that waited for a parent arrive again |
+//! | [`drop_hopeless_orphans`] | blocks that wait in vain are judged |
 //! | [`sync_range`] | batches are begun, asked for, linked and handed to the import |
 //! | [`fetch_missing`] | missing parents are asked for by root |
 //! | [`backfill`] | blocks from before the anchor are asked for, when nothing is more urgent |
@@ -42,7 +42,6 @@ mod state;
 mod status;
 mod target;
 mod verdicts;
-mod waiting;
 
 pub use answers::collect_answers;
 pub use backfill::{Backfill, backfill};
@@ -61,4 +60,3 @@ pub use state::{Alone, Awake, Standing, judge_standing, notice_waking, update_sy
 pub use status::ask_statuses;
 pub use target::{Followed, PeerView, choose_target};
 pub use verdicts::follow_verdicts;
-pub use waiting::{expire_attestations, release_attestations};

@@ -16,7 +16,7 @@ use quintet_components::{
 };
 use quintet_plugins::InboundLanes;
 use quintet_systems::{
-    admission::gossip::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
+    admission::attestations::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
     production::produce_attestation_data,
     verification::{SignatureCheck, SignatureVerifier},
 };
