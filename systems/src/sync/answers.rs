@@ -14,7 +14,8 @@ use super::{
     Backfill, Fetches, RangeSync,
     chain_check::count_implausible,
     handed::HandedIn,
-    roles::{EndedRequest, ImportDoor, Peers, Purpose, Requests},
+    requests::{EndedRequest, Purpose, Requests},
+    roles::{ImportDoor, Peers},
     state::Awake,
 };
 
@@ -142,7 +143,7 @@ impl Answers<'_, '_> {
     /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what it
     /// has, unless that is what is wrong with it.
     fn end(&mut self, id: RequestId, fault: Option<PeerFault>, is_whole: bool) {
-        let Some(EndedRequest { peer, purpose, .. }) = self.requests.end(id) else { return };
+        let Some(EndedRequest { peer, purpose }) = self.requests.end(id) else { return };
         if let Some(fault) = fault {
             self.counts.requests_failed += 1;
             // Who sent a part is slow, not silent.

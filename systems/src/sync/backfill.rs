@@ -30,7 +30,8 @@ use quintet_components::{
 use super::{
     RangeSync,
     peers::{least_busy, requests_in_flight},
-    roles::{OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{OwnChain, Peers},
 };
 use crate::verification::{Proofs, verify_block};
 

@@ -20,7 +20,8 @@ use quintet_components::{
 use super::{
     orphans::{drop_descendants, ignore},
     peers::{least_busy, requests_in_flight},
-    roles::{OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{OwnChain, Peers},
     target::PeerView,
 };
 use crate::fork_choice::import::ImportQueue;
