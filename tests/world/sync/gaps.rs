@@ -12,11 +12,11 @@ use crate::sync::{ledger::Chain, peers::Behaviour, world::SyncWorld};
 /// A node that has the chain up to a slot, and was awake for two slots before `now`.
 fn awake(chain: &Chain, has: u64, now: u64) -> SyncWorld {
     let mut world = SyncWorld::at_slot(chain, now - 2);
+    world.run_slots(2);
     for link in chain.range(1, has) {
         world.gossip(&link.block);
         world.settle();
     }
-    world.run_slots(2);
     assert_eq!(world.head().slot, has);
     world
 }

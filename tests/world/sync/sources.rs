@@ -51,7 +51,7 @@ fn a_flood_from_one_peer_pushes_out_nobody_elses_block() {
     let chain = Arc::new(Chain::voted(12));
     let mut world = three_behind(&chain);
     // Far from the head, and still nobody's to push out.
-    let honest = world.gossip_from("honest", &invented(13, 1_000_000));
+    let honest = world.gossip_from("honest", &invented(12, 1_000_000));
     let mut ids: Vec<InputId> = Vec::new();
     for number in 1..=600 {
         ids.push(world.gossip_from("keyless", &invented(10, number)));
@@ -146,10 +146,11 @@ fn a_block_whose_parent_was_there_and_could_not_be_imported_costs_nobody() {
     let mut world = three_behind(&chain);
     let health = StorageHealth::default();
     world.node.world().insert_resource(health.clone());
-    health.set_behind(true);
     let known = chain.up_to(9).status();
     world.connect_with("a", &chain, Behaviour::Honest, known);
     world.gossip_from("a", &chain.at(11).block);
+    world.update();
+    health.set_behind(true);
     assert!(world.run_until(80, |world| world.counts().roots_given_up == 1));
     world.settle();
     assert_eq!(world.points_of("a"), 0.0);
