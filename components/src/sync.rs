@@ -54,8 +54,8 @@ pub struct DutyGate {
     pub closed: Option<MissReason>,
     /// The slot in which this was found.
     pub at_slot: Slot,
-    /// How many slots the chain that the node follows was ahead. Duties may be begun a little behind;
-    /// a block that others wait for is not built on an old head.
+    /// How many slots the chain that the node follows was ahead. Duties may be begun a little
+    /// behind; a block that others wait for is not built on an old head.
     pub behind: u64,
 }
 

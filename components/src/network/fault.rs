@@ -8,8 +8,8 @@ use super::PeerId;
 ///
 /// This is the only list of such faults. Each is announced once, as [`PeerFaulted`], by whoever
 /// found it, and one system charges it. What an honest peer can run into costs nothing. What the
-/// world never sees (a gossip message or request that does not decode, a stalled transfer) is charged
-/// by the network alone.
+/// world never sees (a gossip message or request that does not decode, a stalled transfer) is
+/// charged by the network alone.
 ///
 /// | fault | points, of which 100 are a ban | what the peer did |
 /// | --- | ---: | --- |

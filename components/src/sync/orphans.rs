@@ -167,8 +167,8 @@ impl Orphans {
         }
     }
 
-    /// The root that is missing for this block: its own while it is not held, else that of its first
-    /// ancestor that is not.
+    /// The root that is missing for this block: its own while it is not held, else that of its
+    /// first ancestor that is not.
     pub fn missing_below(&self, root: &Root) -> Root {
         let mut root = *root;
         while let Some(held) = self.held.get(&root) {

@@ -37,8 +37,8 @@ pub struct Answers<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Hands answers to the requests that they are for, and gives up requests that are too late or whose
-/// peer is gone. An answer to no request under way changes nothing.
+/// Hands answers to the requests that they are for, and gives up requests that are too late or
+/// whose peer is gone. An answer to no request under way changes nothing.
 pub fn collect_answers(
     mut events: MessageReader<RequestEvent>,
     mut answers: Answers,
@@ -140,8 +140,8 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what it
-    /// has, unless that is what is wrong with it.
+    /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what
+    /// it has, unless that is what is wrong with it.
     fn end(&mut self, id: RequestId, fault: Option<PeerFault>, is_whole: bool) {
         let Some(EndedRequest { peer, purpose }) = self.requests.end(id) else { return };
         if let Some(fault) = fault {

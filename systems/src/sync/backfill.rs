@@ -119,7 +119,8 @@ impl Backfill {
     }
 }
 
-/// The parts that backfill works with: the peers and requests to them, the node's chain, and what is more urgent.
+/// The parts that backfill works with: the peers and requests to them, the node's chain, and what
+/// is more urgent.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -252,8 +253,8 @@ impl BackfillParts<'_, '_> {
         }
     }
 
-    /// Takes the outcome of the proofs' check. A check that fails by itself says nothing against who
-    /// sent the blocks: they are asked for again, later.
+    /// Takes the outcome of the proofs' check. A check that fails by itself says nothing against
+    /// who sent the blocks: they are asked for again, later.
     fn collect_check(&mut self, backfill: &mut Backfill) {
         let Some(batch) = &mut backfill.batch else { return };
         let BatchState::Checking(work) = &mut batch.state else { return };

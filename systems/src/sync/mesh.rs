@@ -25,8 +25,8 @@ use super::{
 /// The chain as it was last heard of without asking for it.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct GossipHeard {
-    /// The newest slot of a block that came by gossip and was imported, or that this node made. Nothing
-    /// from before the slot in which the node began or woke could have come.
+    /// The newest slot of a block that came by gossip and was imported, or that this node made.
+    /// Nothing from before the slot in which the node began or woke could have come.
     newest_slot: Slot,
     /// The waking that it counts from, in Unix milliseconds.
     awake_since_ms: Option<u64>,
@@ -36,8 +36,8 @@ pub struct GossipHeard {
     backoff: Backoff,
 }
 
-/// Blocks that came by gossip and are remembered until they are imported, at most. When the oldest is
-/// forgotten, a mesh is taken for silent too early, which costs one new connection.
+/// Blocks that came by gossip and are remembered until they are imported, at most. When the oldest
+/// is forgotten, a mesh is taken for silent too early, which costs one new connection.
 const MAX_PENDING: usize = 256;
 
 /// Blocks that come without being asked for.
@@ -78,8 +78,8 @@ impl GossipHeard {
     }
 }
 
-/// Has the network call anew the peers whose chain has gone on for [`limits::SILENT_MESH_SLOTS`] while
-/// nothing came by gossip, ever more seldom while that does not help.
+/// Has the network call anew the peers whose chain has gone on for [`limits::SILENT_MESH_SLOTS`]
+/// while nothing came by gossip, ever more seldom while that does not help.
 pub fn renew_silent_mesh(
     mut unasked: UnaskedBlocks,
     mut heard: ResMut<GossipHeard>,
@@ -117,8 +117,8 @@ pub fn renew_silent_mesh(
     network.write_batch(silent.into_iter().map(NetworkCommand::Reconnect));
 }
 
-/// Returns true if a peer has lately said that its chain went on since it connected and since the newest
-/// block that was heard of.
+/// Returns true if a peer has lately said that its chain went on since it connected and since the
+/// newest block that was heard of.
 fn has_gone_on(view: &PeerView, newest_slot: Slot, now_slot: Slot) -> bool {
     let since = newest_slot.max(view.sync.connected_slot);
     let is_new = view.status_age_ms <= limits::STATUS_PERIOD_SLOTS * SLOT_DURATION_MS;

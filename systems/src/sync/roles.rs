@@ -158,8 +158,8 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// The peers that are due by when their status was asked for last and when one was heard, both in
-    /// Unix milliseconds; by id.
+    /// The peers that are due by when their status was asked for last and when one was heard, both
+    /// in Unix milliseconds; by id.
     pub fn due(&self, is_due: impl Fn(Option<u64>, Option<u64>) -> bool) -> Vec<PeerId> {
         let connected = self
             .connected

@@ -29,7 +29,8 @@ fn ranges(world: &SyncWorld) -> usize {
 fn a_gap_of_one_to_four_slots_is_fetched_at_once() {
     let chain = Arc::new(Chain::voted(9));
     for gap in 1..=4 {
-        // Just begun, and long awake: in its own slot the newest block is not older than an interval.
+        // Just begun, and long awake: in its own slot the newest block is not older than an
+        // interval.
         let mut begun = SyncWorld::at_slot(&chain, 9);
         for link in chain.range(1, 9 - gap) {
             begun.gossip(&link.block);
