@@ -47,19 +47,19 @@ impl SyncState {
     }
 }
 
-/// Whether duties may be begun. A node without sync has no gate and begins all.
+/// Says if duties may be begun. A node without sync has no gate and begins all.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
     /// Why not; `None` when they may.
     pub closed: Option<MissReason>,
     /// The slot in which this was found.
     pub at_slot: Slot,
-    /// How many slots the chain that the node follows was ahead. Duties may be begun a little behind;
-    /// a block that others wait for is not built on an old head.
+    /// How many slots the chain that the node follows was ahead. Duties may be begun a little
+    /// behind; a block that others wait for is not built on an old head.
     pub behind: u64,
 }
 
-/// What sync has done since the node began.
+/// The counts of sync since the node began.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
     /// Status requests sent.

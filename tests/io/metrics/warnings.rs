@@ -8,15 +8,17 @@ use std::{
 use bevy_app::App;
 use quintet_components::{
     aggregation::AggregationConfig,
+    chain::Head,
     clock::{LastUpdate, SlotClock, first_interval},
-    containers::{AttestationData, Checkpoint, Root, Signature, Slot, ValidatorIndex},
+    containers::{AttestationData, Checkpoint, Root, Signature, Slot, Status, ValidatorIndex},
     duties::{Role, SignError, Signer, SignerStatus, Signing},
     messages::Verdict,
+    network::{Direction, InboundRequestId, PeerEvent, PeerId, Request, RequestReceived},
     storage::StorageHealth,
     sync::SyncState,
     warnings::{WarningCode, Warnings},
 };
-use quintet_plugins::{MetricsPlugin, WarningsPlugin};
+use quintet_plugins::{MetricsPlugin, SyncPlugin, WarningsPlugin};
 use tree_hash::TreeHash;
 
 use crate::support::{
@@ -95,7 +97,42 @@ fn a_node_that_syncs_has_old_finality_by_its_nature() {
     assert!(!is_active(&node, WarningCode::OldFinality));
     assert!(!is_active(&node, WarningCode::NoAggregator));
     node.app.insert_resource(SyncState::Synced);
-    turn(&mut node, 101, 0);
+    turn(&mut node, 108, 0);
+    assert!(is_active(&node, WarningCode::OldFinality));
+}
+
+#[test]
+fn a_node_that_has_just_begun_and_heard_no_peer_says_nothing_of_old_finality() {
+    let mut node =
+        watched(Setup::new(chain::genesis(4)).with(|app| _ = app.add_plugins(SyncPlugin)));
+    for slot in 100..108 {
+        turn(&mut node, slot, 0);
+        assert!(!is_active(&node, WarningCode::OldFinality), "slot {slot}");
+    }
+    turn(&mut node, 108, 0);
+    assert!(is_active(&node, WarningCode::OldFinality), "nobody is to be heard");
+}
+
+#[test]
+fn a_node_that_hears_its_peers_says_at_once_that_finality_is_old() {
+    let mut node =
+        watched(Setup::new(chain::genesis(4)).with(|app| _ = app.add_plugins(SyncPlugin)));
+    turn(&mut node, 100, 0);
+    assert!(!is_active(&node, WarningCode::OldFinality));
+    // A peer on the same head: the network stands still.
+    let peer = PeerId::from("a");
+    let head = node.app.world().resource::<Head>().0;
+    let status = Status { finalized: head, head };
+    let world = node.world();
+    world.write_message(PeerEvent::Connected {
+        peer: peer.clone(),
+        direction: Direction::Inbound,
+        address: String::new(),
+    });
+    let (id, request) = (InboundRequestId(0), Request::Status(status));
+    world.write_message(RequestReceived { id, peer, request });
+    node.update();
+    node.update();
     assert!(is_active(&node, WarningCode::OldFinality));
 }
 

@@ -252,3 +252,22 @@ fn a_node_stops_within_a_second_however_busy_its_peers() {
         peer.wait("told", |events| events.contains(&RawEvent::Disconnected(local)));
     }
 }
+
+#[test]
+fn a_peer_whose_gossip_is_silent_is_called_anew_though_it_had_called() {
+    let node = TestNode::start(config(1));
+    let peer = RawPeer::start(Some(gossip(false)));
+    peer.connect(&node.address());
+    node.wait_connected(peer.peer);
+    let name = quintet_components::network::PeerId(peer.peer.to_base58().into());
+    node.write(NetworkCommand::Reconnect(name));
+    node.wait("connected again", |log| connected(log) == 2);
+    node.look(|log| {
+        assert_eq!(disconnected(log), [DisconnectReason::SilentMesh]);
+        let direction = log.peers.iter().rev().find_map(|event| match event {
+            PeerEvent::Connected { direction, .. } => Some(*direction),
+            _ => None,
+        });
+        assert_eq!(direction, Some(Direction::Outbound));
+    });
+}

@@ -118,8 +118,8 @@ impl Node {
     /// A peer that has been connected for a while calls again: it has lost the connection that this
     /// node still takes for good, as a process that was stopped does. Gossip tells its topics once,
     /// on a peer's first connection, so that the peer would hear of none and publish to nobody. All
-    /// its connections are closed; it calls once more, and both begin anew. Two nodes that call each
-    /// other at the same time are not meant.
+    /// its connections are closed; it calls once more, and both begin anew. Two nodes that call
+    /// each other at the same time are not meant.
     fn on_connected_again(&mut self, peer: &PeerId, endpoint: &ConnectedPoint) {
         let since = self.peers.get_mut(peer).map(|state| state.since);
         if endpoint.is_listener() && since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
@@ -145,7 +145,8 @@ impl Node {
         }
     }
 
-    /// Calls a peer where it was. It may be no bootnode, and who called this node may not call again.
+    /// Calls a peer where it was. It may be no bootnode, and who called this node may not call
+    /// again.
     fn call_again(&mut self, peer: PeerId, address: Multiaddr) {
         self.counters.dialled.increment();
         let call = DialOpts::peer_id(peer).addresses(vec![address]).build();
