@@ -229,6 +229,8 @@ pub struct AggregationCounts {
     pub late: u64,
     /// Late jobs whose proof was not published: it could not count any more.
     pub unpublished: u64,
+    /// Early jobs whose proof was not published: the one of interval 2 took its place in time.
+    pub superseded: u64,
     /// Jobs that failed or panicked.
     pub failed: u64,
     /// Jobs given up before they made a proof.
@@ -268,6 +270,7 @@ impl AggregationCounts {
             proved,
             late,
             unpublished,
+            superseded,
             failed,
             cancelled,
             stale,
@@ -284,6 +287,7 @@ impl AggregationCounts {
         self.proved += proved;
         self.late += late;
         self.unpublished += unpublished;
+        self.superseded += superseded;
         self.failed += failed;
         self.cancelled += cancelled;
         self.stale += stale;

@@ -7,8 +7,8 @@ use tree_hash::TreeHash;
 
 use crate::{
     containers::{
-        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot, State,
-        ValidatorIndex,
+        AttestationData, Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation,
+        SignedBlock, State, ValidatorIndex,
     },
     rejection::Rejection,
 };
@@ -140,8 +140,8 @@ impl fmt::Display for IgnoreReason {
 /// An attestation passed every check.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttestationAccepted {
-    /// The slot attested in.
-    pub slot: Slot,
+    /// What was attested.
+    pub data: AttestationData,
     /// Who attested.
     pub validator: ValidatorIndex,
     /// True if its signature joined the pool, which an aggregator's does.
