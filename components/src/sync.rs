@@ -17,7 +17,7 @@ pub use requests::{
     Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RequestsByRoot, RootRequest,
     StatusRequest,
 };
-pub use waiting::{Released, WaitingAttestations};
+pub use waiting::{Held, WaitingAttestations};
 
 use crate::{
     clock::CurrentInterval,
@@ -103,11 +103,11 @@ pub struct SyncCounts {
     pub orphans_dropped: u64,
     /// Roots given up after too many tries.
     pub roots_given_up: u64,
-    /// Votes and aggregates held for want of a block.
+    /// Attestations and aggregates held for want of a block.
     pub votes_held: u64,
-    /// Held votes and aggregates whose block came.
+    /// Held attestations and aggregates whose block came.
     pub votes_released: u64,
-    /// Held votes and aggregates whose block did not come in time.
+    /// Held attestations and aggregates whose block did not come in time.
     pub votes_expired: u64,
     /// Statuses not believed because their slots contradict each other or the clock.
     pub implausible_statuses: u64,

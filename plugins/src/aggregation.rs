@@ -4,13 +4,13 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{AggregationConfig, AggregationHistory, CurrentSession, SessionEnded},
-    duties::DutyEnded,
+    duties::{DutyCounts, DutyEnded, RecentDuties},
     messages::{AggregateProduced, AttestationAccepted},
     network::NetworkCommand,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown},
 };
 use quintet_systems::{
-    admission::gossip::{commit_aggregates, commit_attestations},
+    admission::{aggregates::commit_aggregates, attestations::commit_attestations},
     aggregation::{
         commit::{collect_sessions, count_abandoned},
         early::{EarlyAttesters, open_early_session},
@@ -19,7 +19,7 @@ use quintet_systems::{
         session::give_up_session,
         subnets::follow_role,
     },
-    duties::duties_are_due,
+    duties::{duties_are_due, record_duties},
     fork_choice::import::commit_imports,
     proving::join_prover,
 };
@@ -30,7 +30,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`AggregationHistory`], [`CurrentSession`], [`EarlyAttesters`] | [`AttestationAccepted`], `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, [`AggregateProduced`], [`SessionEnded`], [`DutyEnded`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`AggregationHistory`], [`CurrentSession`], [`EarlyAttesters`], [`DutyCounts`], [`RecentDuties`] | [`AttestationAccepted`], `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, [`AggregateProduced`], [`SessionEnded`], [`DutyEnded`], [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -43,12 +43,17 @@ impl Plugin for AggregationPlugin {
             .init_resource::<AggregationHistory>()
             .init_resource::<CurrentSession>()
             .init_resource::<EarlyAttesters>()
+            .init_resource::<DutyCounts>()
+            .init_resource::<RecentDuties>()
             .add_message::<AttestationAccepted>()
             .add_message::<AggregateProduced>()
             .add_message::<SessionEnded>()
             .add_message::<DutyEnded>()
             .add_message::<NetworkCommand>()
-            .add_systems(PostUpdate, follow_role.in_set(NodeSystems::Review))
+            .add_systems(
+                PostUpdate,
+                (record_duties, follow_role).chain().in_set(NodeSystems::Review),
+            )
             .add_systems(
                 PreUpdate,
                 (

@@ -13,4 +13,4 @@ pub use propose::{
     Proposals, announce_proposal, begin_held_proposal, collect_proposals, expire_proposals,
     give_up_held_proposal, prepare_proposal, start_proposal,
 };
-pub use record::{note_done, note_missed};
+pub use record::{note_done, note_missed, record_duties};

@@ -1,11 +1,28 @@
 //! What became of duties, counted, kept and logged.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{message::MessageCursor, prelude::*};
 use quintet_components::{
     clock::{SlotClock, UnixTime, first_interval},
     containers::{Slot, ValidatorIndex},
-    duties::{Duty, DutyCounts, DutyOutcome, DutyRecord, MissReason, RecentDuties},
+    duties::{Duty, DutyCounts, DutyEnded, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
+
+/// Counts, keeps and logs the duties that have ended.
+pub fn record_duties(world: &mut World, mut ended: Local<MessageCursor<DutyEnded>>) {
+    let ended: Vec<DutyEnded> = ended.read(world.resource()).cloned().collect();
+    for DutyEnded { slot, duty, validators, outcome, why } in ended {
+        match outcome {
+            DutyOutcome::Done => {
+                for validator in validators {
+                    note_done(world, slot, duty, validator);
+                }
+            }
+            DutyOutcome::Missed(reason) => {
+                note_missed(world, slot, duty, &validators, reason, &why);
+            }
+        }
+    }
+}
 
 /// Notes that a duty was done.
 pub fn note_done(world: &mut World, slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) {
