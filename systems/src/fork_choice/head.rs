@@ -9,7 +9,10 @@ use quintet_components::{
     tree::{BlockTree, NodeId},
 };
 
-use super::weights::{VoteMove, VoteWeights};
+use super::{
+    HAS_CHAIN,
+    weights::{VoteMove, VoteWeights},
+};
 use crate::pool::AttestationPool;
 
 /// What selects the head.
@@ -110,11 +113,10 @@ fn reorg_depth(tree: &BlockTree, old: &Root, new: NodeId) -> u64 {
 
 /// Selects the head of a world that is this caller's alone. Returns true if finality advanced.
 ///
-/// # Errors
-/// The world has no chain.
-pub fn update_head(world: &mut World) -> Result<bool, BevyError> {
-    world.run_system_cached(follow_finality)?;
-    Ok(world.run_system_cached(select_head)?)
+/// Panics when the world has no chain.
+pub fn update_head(world: &mut World) -> bool {
+    world.run_system_cached(follow_finality).expect(HAS_CHAIN);
+    world.run_system_cached(select_head).expect(HAS_CHAIN)
 }
 
 /// The vote weight of every block after the finalized slot, ascending by root. For digests and
@@ -122,8 +124,8 @@ pub fn update_head(world: &mut World) -> Result<bool, BevyError> {
 ///
 /// Panics when the world has no chain.
 pub fn block_weights(world: &mut World) -> Vec<(Root, u32)> {
-    world.run_system_cached(follow_finality).expect("the world has a chain");
-    world.run_system_cached(weigh_blocks).expect("the world has a chain")
+    world.run_system_cached(follow_finality).expect(HAS_CHAIN);
+    world.run_system_cached(weigh_blocks).expect(HAS_CHAIN)
 }
 
 fn weigh_blocks(mut fork_choice: ForkChoice) -> Vec<(Root, u32)> {

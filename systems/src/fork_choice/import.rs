@@ -22,7 +22,7 @@ use quintet_components::{
 
 use quintet_prover::ProofSystem;
 
-use super::{prune::prune_stale, update_head};
+use super::{HAS_CHAIN, prune::prune_stale, update_head};
 use crate::{
     pool::AttestationPool,
     transition::timed_transition,
@@ -233,11 +233,11 @@ fn check(
 /// its parent is started as soon as the parent is in.
 ///
 /// Exclusive: each block sees the tree, the pools and the head as the one before left them.
-pub fn commit_imports(world: &mut World) -> Result<(), BevyError> {
+pub fn commit_imports(world: &mut World) {
     loop {
         // What the parent's commit made possible is started before it is missed.
-        world.run_system_cached(start_imports)?;
-        let Some(ended) = world.resource_mut::<ImportQueue>().take_ended() else { return Ok(()) };
+        world.run_system_cached(start_imports).expect(HAS_CHAIN);
+        let Some(ended) = world.resource_mut::<ImportQueue>().take_ended() else { return };
         let Ended { id, root, block, outcome } = ended;
         let verdict = match outcome {
             Err(panic) => {
@@ -259,7 +259,7 @@ pub fn commit_imports(world: &mut World) -> Result<(), BevyError> {
             }
             Ok((took, Ok(state))) => {
                 let began = Instant::now();
-                commit_block(world, root, block, state)?;
+                commit_block(world, root, block, state);
                 Metrics::of(world).fork_choice.note_block(took + began.elapsed());
                 Verdict::Accepted
             }
@@ -268,24 +268,18 @@ pub fn commit_imports(world: &mut World) -> Result<(), BevyError> {
     }
 }
 
-/// Puts a block with its post-state into the tree and updates everything that depends on it.
+/// Puts a block with its post-state into the tree and updates everything that depends on it: the
+/// pools, the head, finality. For exclusive systems, each step of which sees the one before.
 ///
-/// # Errors
-/// The world has no chain.
-pub fn commit_block(
-    world: &mut World,
-    root: Root,
-    block: Arc<SignedBlock>,
-    state: Arc<State>,
-) -> Result<(), BevyError> {
+/// Panics when the world has no chain.
+pub fn commit_block(world: &mut World, root: Root, block: Arc<SignedBlock>, state: Arc<State>) {
     let imported = BlockImported { root, block, state };
-    world.run_system_cached_with(insert_block, &imported)?;
-    world.run_system_cached_with(seed_pool, &imported)?;
-    if update_head(world)? {
-        world.run_system_cached(prune_stale)?;
+    world.run_system_cached_with(insert_block, &imported).expect(HAS_CHAIN);
+    world.run_system_cached_with(seed_pool, &imported).expect(HAS_CHAIN);
+    if update_head(world) {
+        world.run_system_cached(prune_stale).expect(HAS_CHAIN);
     }
     world.write_message(imported);
-    Ok(())
 }
 
 /// Puts a block into the tree; the store's justified checkpoint only ever advances.

@@ -14,6 +14,9 @@ mod runs;
 pub mod safe_target;
 pub mod weights;
 
+/// What every caller of a system of this room has seen to.
+const HAS_CHAIN: &str = "the world has a chain: an anchor was set, and its plugin added";
+
 pub use anchor::set_anchor;
 pub use head::{block_weights, update_head};
 pub use resume::resume;
