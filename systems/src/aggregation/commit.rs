@@ -47,7 +47,7 @@ pub fn collect_sessions(
     if sessions.pass_deadline(session) {
         cut(&mut sessions, &jobs, &mut line, &mut tally);
     }
-    let has_ended = sessions.jobs.iter_many(&jobs).all(SessionJob::has_ended);
+    let has_ended = sessions.jobs.iter_many(&jobs).flatten().all(SessionJob::has_ended);
     let is_complete = sessions.state(session).is_none_or(|state| state.is_complete);
     let is_published = now.count >= publication(slot);
     if is_published && is_complete {
@@ -70,7 +70,8 @@ fn note_outcomes(
     tally: &mut AggregationCounts,
 ) {
     let mut jobs = sessions.jobs.iter_many_mut(jobs);
-    while let Some(mut job) = jobs.fetch_next() {
+    while let Some(job) = jobs.fetch_next() {
+        let Ok(mut job) = job else { continue };
         if job.has_ended() {
             continue;
         }
@@ -108,7 +109,8 @@ fn cut(
 ) {
     let mut left = 0;
     let mut jobs = sessions.jobs.iter_many_mut(jobs);
-    while let Some(mut job) = jobs.fetch_next() {
+    while let Some(job) = jobs.fetch_next() {
+        let Ok(mut job) = job else { continue };
         if job.has_ended() {
             continue;
         }

@@ -190,6 +190,7 @@ impl Sessions<'_, '_> {
     pub(super) fn claimed_inputs(&self, session: Entity) -> HashSet<Entity> {
         self.jobs
             .iter_many(self.jobs_of(session))
+            .flatten()
             .filter(|job| !matches!(job.progress, Progress::Fruitless))
             .flat_map(|job| job.inputs.iter().copied())
             .collect()
@@ -334,7 +335,8 @@ impl Sessions<'_, '_> {
         };
         self.current.0 = None;
         let mut given_up = 0;
-        for job in self.jobs.iter_many(self.jobs_of(session)).filter(|job| !job.has_ended()) {
+        let jobs = self.jobs.iter_many(self.jobs_of(session)).flatten();
+        for job in jobs.filter(|job| !job.has_ended()) {
             // Its handle goes with its entity, which is later than the line is looked at.
             job.work.cancel();
             given_up += 1;
