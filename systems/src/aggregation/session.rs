@@ -55,7 +55,7 @@ pub(super) struct SessionJob {
 }
 
 impl SessionJob {
-    pub const fn has_ended(&self) -> bool {
+    pub(super) const fn has_ended(&self) -> bool {
         !matches!(self.progress, Progress::Pending)
     }
 }
@@ -83,7 +83,7 @@ pub(super) struct Proved {
 }
 
 impl Proved {
-    pub const fn new(proof: Arc<SingleMessageAggregate>) -> Self {
+    pub(super) const fn new(proof: Arc<SingleMessageAggregate>) -> Self {
         Self { proof, publication: Publication::Due, pooling: Pooling::Due }
     }
 }

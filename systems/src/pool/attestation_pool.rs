@@ -392,7 +392,8 @@ impl AttestationPool<'_, '_> {
         let is_over = |index: &AttestationsByData| {
             index.len() > limits.attestations || index.bytes() > limits.bytes
         };
-        while let Some((slot, attestation)) = self.index.by_slot().next()
+        let first = |index: &AttestationsByData| index.by_slot().next();
+        while let Some((slot, attestation)) = first(&self.index)
             && slot < oldest
         {
             self.despawn(attestation);
@@ -407,7 +408,7 @@ impl AttestationPool<'_, '_> {
             self.despawn(attestation);
         }
         while is_over(&self.index)
-            && let Some((_, attestation)) = self.index.by_slot().next()
+            && let Some((_, attestation)) = first(&self.index)
         {
             self.despawn(attestation);
         }

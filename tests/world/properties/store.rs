@@ -134,10 +134,11 @@ impl Store {
             .chain(self.signatures.iter().map(|(other, _)| other))
             .filter(|other| other.slot == data.slot && *other != data)
             .collect();
-        let signed = |other| find(&self.signatures, other).is_some_and(|it| it.contains(&validator));
-        let supported = of_slot.into_iter().filter(|other| {
-            signed(other) || self.covered(other).contains(&validator)
-        });
+        let signed =
+            |other| find(&self.signatures, other).is_some_and(|it| it.contains(&validator));
+        let supported = of_slot
+            .into_iter()
+            .filter(|other| signed(other) || self.covered(other).contains(&validator));
         supported.count() >= 2
     }
 
@@ -167,7 +168,9 @@ impl Store {
         }
         self.validate(data)?;
         if data.slot + 4 > newest {
-            self.seen.retain(|(each, who, _)| each.slot + 4 > newest && (each, *who) != (data, validator));
+            self.seen.retain(|(each, who, _)| {
+                each.slot + 4 > newest && (each, *who) != (data, validator)
+            });
             self.seen.push((*data, validator, is_aggregator));
         }
         if is_aggregator && !self.is_equivocator(data, validator) {
