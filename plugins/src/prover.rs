@@ -6,9 +6,8 @@ use quintet_components::{
     prover::{ProofAbandoned, ProverLimits},
     schedule::{NodeSystems, Shutdown},
 };
-use quintet_systems::{
-    fork_choice::prune::shrink_states,
-    proving::{JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover},
+use quintet_systems::proving::{
+    JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover,
 };
 
 /// One line for everything that the prover is asked for: proposals, then aggregation, then
@@ -32,7 +31,7 @@ impl Plugin for ProverPlugin {
             .add_message::<ProofAbandoned>()
             .init_schedule(Shutdown)
             .add_systems(PreUpdate, run_prover.in_set(NodeSystems::Prove))
-            .add_systems(PostUpdate, prune_timeline.after(shrink_states).in_set(NodeSystems::Prune))
+            .add_systems(PostUpdate, prune_timeline.in_set(NodeSystems::Prune))
             .add_systems(Shutdown, join_prover);
     }
 }

@@ -113,7 +113,7 @@ pub struct SessionPlan {
 }
 
 /// Plans every group and orders the jobs: what finalizes before what justifies before what
-/// builds, the current slot first, then by how many voters are fresh, then in pool order.
+/// builds, the current slot first, then by how many validators are fresh, then in pool order.
 pub fn plan(
     groups: &[Group],
     valuation: &Valuation<'_>,

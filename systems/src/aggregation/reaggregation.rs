@@ -119,7 +119,7 @@ fn submit(
     submitted.map(|(_, work)| work)
 }
 
-/// The places of the attestations to take out of a block: those that add voters to what the pool has,
+/// The places of the attestations to take out of a block: those that add validators to what the pool has,
 /// the newest first, then those that add most.
 fn choose(
     pool: &Attestations,
