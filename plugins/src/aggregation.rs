@@ -4,7 +4,6 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{AggregationConfig, AggregationHistory, CurrentSession, SessionEnded},
-    duties::{DutyCounts, DutyEnded, RecentDuties},
     messages::{AggregateProduced, AttestationAccepted},
     network::NetworkCommand,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown},
@@ -19,10 +18,12 @@ use quintet_systems::{
         session::give_up_session,
         subnets::follow_role,
     },
-    duties::{duties_are_due, record_duties},
+    duties::duties_are_due,
     fork_choice::import::commit_imports,
-    proving::join_prover,
+    proving::{join_prover, run_prover},
 };
+
+use crate::DutyRecordPlugin;
 
 /// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the
 /// expected attestations are in, when the node aggregates; collects its proofs whenever they are
@@ -30,7 +31,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`AggregationHistory`], [`CurrentSession`], [`EarlyAttesters`], [`DutyCounts`], [`RecentDuties`] | [`AttestationAccepted`], `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, [`AggregateProduced`], [`SessionEnded`], [`DutyEnded`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`AggregationHistory`], [`CurrentSession`], [`EarlyAttesters`] | [`AttestationAccepted`], `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, [`AggregateProduced`], [`SessionEnded`], `DutyEnded`, [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -39,25 +40,21 @@ pub struct AggregationPlugin {
 
 impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
+        DutyRecordPlugin::add_once(app);
         app.insert_resource(self.config.clone())
             .init_resource::<AggregationHistory>()
             .init_resource::<CurrentSession>()
             .init_resource::<EarlyAttesters>()
-            .init_resource::<DutyCounts>()
-            .init_resource::<RecentDuties>()
             .add_message::<AttestationAccepted>()
             .add_message::<AggregateProduced>()
             .add_message::<SessionEnded>()
-            .add_message::<DutyEnded>()
             .add_message::<NetworkCommand>()
-            .add_systems(
-                PostUpdate,
-                (record_duties, follow_role).chain().in_set(NodeSystems::Review),
-            )
+            .add_systems(PostUpdate, follow_role.in_set(NodeSystems::Review))
+            .add_systems(PreUpdate, count_abandoned.after(run_prover).in_set(NodeSystems::Prove))
             .add_systems(
                 PreUpdate,
                 (
-                    (count_abandoned, collect_sessions).chain().before(commit_aggregates),
+                    collect_sessions.before(commit_aggregates),
                     // What an update has accepted is all there.
                     open_early_session.after(commit_attestations),
                 )
