@@ -14,10 +14,10 @@ use crate::{
     tree::NodeId,
 };
 
-/// What is attested: attestation data with its root. Despawning it despawns its signatures and
-/// payloads, and takes all of them out of [`AttestationsByData`].
+/// What is attested: attestation data with its root. It is made by the pool's role. Despawning it
+/// despawns its signatures and payloads, and takes all of them out of [`AttestationsByData`].
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
-#[component(immutable, on_insert = index_attestation, on_discard = unindex_attestation)]
+#[component(immutable, on_discard = unindex_attestation)]
 pub struct PooledAttestation {
     /// What is attested.
     pub data: AttestationData,
@@ -25,13 +25,8 @@ pub struct PooledAttestation {
     pub root: Root,
 }
 
-// The pool's role has written the index before its commands run: both hooks find their work done,
-// unless the entity came or went by another way.
-fn index_attestation(mut world: DeferredWorld, hook: HookContext) {
-    let attestation = *world.get::<PooledAttestation>(hook.entity).expect("just inserted");
-    world.resource_mut::<AttestationsByData>().insert(hook.entity, attestation);
-}
-
+// The pool's role writes the index when it asks for an entity, before the entity is there. It is the
+// only way in; out there are others.
 fn unindex_attestation(mut world: DeferredWorld, hook: HookContext) {
     world.resource_mut::<AttestationsByData>().remove(hook.entity);
 }

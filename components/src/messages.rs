@@ -78,6 +78,11 @@ impl BlockReceived {
     }
 }
 
+/// A block arrived whose parent is neither known nor on its way. Written instead of a refusal while
+/// [`Orphans`](crate::sync::Orphans) is in the world; the orphan policy holds or judges it.
+#[derive(Message, Clone, Debug)]
+pub struct BlockOrphaned(pub BlockReceived);
+
 /// One validator's attestation arrived.
 #[derive(Message, Clone, Debug)]
 pub struct AttestationReceived {

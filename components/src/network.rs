@@ -5,6 +5,7 @@
 //! answers with [`NetworkCommand`]s, which whatever carries the network forwards: libp2p in a
 //! node, a simulator in a test.
 
+mod fault;
 mod peer;
 mod request;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use bevy_ecs::prelude::Message;
 
+pub use fault::{PeerFault, PeerFaulted};
 pub use peer::{
     Agent, BannedPeers, Direction, DisconnectReason, LastStatus, MeshPeers, Peer, PeerEvent,
     PeerId, PeerNames, PeerScore, PeersById,
@@ -62,6 +64,9 @@ pub enum NetworkCommand {
         /// Whether to refuse the peer for the network's ban time.
         ban: bool,
     },
+    /// Closes the connection to a peer and calls it again at the address where it was: its gossip
+    /// has gone silent. The connection ends for [`DisconnectReason::SilentMesh`].
+    Reconnect(PeerId),
     /// Subscribes to these attestation subnets and no others.
     Subscribe(Arc<[u64]>),
 }

@@ -11,7 +11,7 @@ mod waiting;
 use bevy_ecs::prelude::Resource;
 
 pub use backoff::Backoff;
-pub use orphans::{MissingParent, OrphanWindow, Orphans};
+pub use orphans::{MissingParent, OrphanShare, Orphans};
 pub use peers::{Disconnect, PeerSync, RecentDisconnects};
 pub use requests::{
     Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RequestsByRoot, RootRequest,
@@ -103,6 +103,8 @@ pub struct SyncCounts {
     pub orphans_dropped: u64,
     /// Roots given up after too many tries.
     pub roots_given_up: u64,
+    /// Times that peers were called again because their gossip had gone silent.
+    pub mesh_renewals: u64,
     /// Attestations and aggregates held for want of a block.
     pub votes_held: u64,
     /// Held attestations and aggregates whose block came.

@@ -7,10 +7,11 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Block, State},
     messages::{
-        AttestationAccepted, AttestationsPruned, BlockImported, FinalizedAdvanced, HeadChanged,
+        AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, FinalizedAdvanced,
+        HeadChanged,
     },
     preset::SignaturePreset,
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    schedule::{Interval, IntervalSystems, Last, NodeSystems, OnInterval},
     storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
@@ -65,7 +66,7 @@ impl From<&ResumeData> for Anchor {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
+/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
     /// Where the chain starts.
     pub anchor: Anchor,
@@ -91,6 +92,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<AggregateChecks>()
             .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
+            .add_message::<BlockOrphaned>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>()
             .add_message::<AttestationAccepted>()
@@ -121,7 +123,7 @@ impl Plugin for ResumePlugin {
 fn add_admission(app: &mut App) {
     app.add_systems(
         PreUpdate,
-        (mark_stale, commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
+        (commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
     )
     .add_systems(
         PreUpdate,
@@ -139,10 +141,11 @@ fn add_admission(app: &mut App) {
     )
     .add_systems(
         Update,
-        (release_aggregates, release_attestations, expire_waiting)
+        // What the imported blocks mean for what waits.
+        (mark_stale, release_aggregates, release_attestations, expire_waiting)
             .chain()
-            .after(commit_imports)
-            .in_set(NodeSystems::Import),
+            .after(NodeSystems::Import)
+            .before(Last(NodeSystems::Import)),
     );
 }
 

@@ -3,7 +3,12 @@
 use bevy_app::{App, Plugin, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    network::{BannedPeers, NetworkCommand, PeerEvent, PeersById, RequestEvent, RequestReceived},
+    duties::BlockProduced,
+    messages::BlockOrphaned,
+    network::{
+        BannedPeers, NetworkCommand, PeerEvent, PeerFaulted, PeersById, RequestEvent,
+        RequestReceived,
+    },
     schedule::NodeSystems,
     storage::HistoryBatch,
     sync::{
@@ -12,9 +17,10 @@ use quintet_components::{
     },
 };
 use quintet_systems::sync::{
-    Alone, Awake, Backfill, Fetches, RangeSync, RequestNumbers, RequestedBlocks, answer_requests,
-    ask_statuses, backfill, check_chains, collect_answers, fetch_missing, follow_imports,
-    notice_waking, sync_range, track_peers, update_sync_state,
+    Alone, Awake, Backfill, Fetches, GossipHeard, RangeSync, RequestNumbers, RequestedBlocks,
+    answer_requests, ask_statuses, backfill, check_chains, collect_answers, drop_hopeless_orphans,
+    fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans,
+    renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
 };
 
 /// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
@@ -24,7 +30,7 @@ use quintet_systems::sync::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`HistoryBatch`], `BlockReceived`, `AttestationReceived`, `AggregateReceived`, `InputJudged` |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], [`BlockOrphaned`], [`BlockProduced`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`PeerFaulted`], [`HistoryBatch`], `BlockReceived`, `InputJudged` |
 #[derive(Debug)]
 pub struct SyncPlugin;
 
@@ -34,6 +40,9 @@ impl Plugin for SyncPlugin {
             .add_message::<RequestEvent>()
             .add_message::<RequestReceived>()
             .add_message::<NetworkCommand>()
+            .add_message::<PeerFaulted>()
+            .add_message::<BlockOrphaned>()
+            .add_message::<BlockProduced>()
             .add_message::<HistoryBatch>()
             .init_resource::<SyncState>()
             .init_resource::<DutyGate>()
@@ -52,6 +61,7 @@ impl Plugin for SyncPlugin {
             .init_resource::<Alone>()
             .init_resource::<Awake>()
             .init_resource::<Backfill>()
+            .init_resource::<GossipHeard>()
             .add_systems(
                 Update,
                 (
@@ -60,12 +70,14 @@ impl Plugin for SyncPlugin {
                     collect_answers,
                     answer_requests,
                     check_chains,
-                    follow_imports,
+                    (hold_orphans, follow_verdicts, release_orphans, drop_hopeless_orphans).chain(),
                     sync_range,
                     fetch_missing,
                     backfill,
                     ask_statuses,
+                    renew_silent_mesh,
                     update_sync_state,
+                    score_peers,
                 )
                     .chain()
                     .in_set(NodeSystems::Sync),

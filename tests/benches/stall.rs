@@ -28,7 +28,7 @@ use quintet_components::{
 };
 use quintet_plugins::Anchor;
 use quintet_systems::{
-    pool::limits::pool_sizes,
+    pool::pool_sizes,
     production::produce_attestation_data,
     transition::{anchor_block, generate_genesis, process_block, process_slots},
 };

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod aggregation;
 mod bad_input;
 mod determinism;

@@ -117,6 +117,11 @@ impl AttestationsByData {
         self.by_slot.iter().flat_map(|(slot, each)| each.iter().map(|entity| (*slot, *entity)))
     }
 
+    /// An attestation of the oldest slot.
+    pub fn oldest(&self) -> Option<(Slot, Entity)> {
+        self.by_slot().next()
+    }
+
     /// The attestations of a slot, in order of arrival.
     pub fn of_slot(&self, slot: Slot) -> impl Iterator<Item = Entity> + '_ {
         self.by_slot.get(&slot).into_iter().flatten().copied()

@@ -76,6 +76,7 @@ impl DisconnectKind {
             | DisconnectReason::LowScore
             | DisconnectReason::Banned
             | DisconnectReason::Incompatible
+            | DisconnectReason::SilentMesh
             | DisconnectReason::Shutdown => Self::LocalClose,
         }
     }

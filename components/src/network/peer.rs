@@ -45,11 +45,22 @@ pub struct Peer {
     pub address: String,
 }
 
-/// Finds a connected peer by its id.
+/// Finds a connected peer by its id. Hooks keep it exact.
 #[derive(Resource, Debug, Default)]
 pub struct PeersById(HashMap<PeerId, Entity>);
 
 impl PeersById {
+    /// Notes the entity of a peer whose spawning is still in a command queue, so that it is found at
+    /// once. The hook notes the same when the command is applied.
+    pub fn note_spawned(&mut self, id: PeerId, entity: Entity) {
+        self.0.insert(id, entity);
+    }
+
+    /// Forgets a peer whose despawning is still in a command queue.
+    pub fn note_despawned(&mut self, id: &PeerId) {
+        self.0.remove(id);
+    }
+
     /// The peer's entity while it is connected.
     pub fn get(&self, id: &PeerId) -> Option<Entity> {
         self.0.get(id).copied()
@@ -158,6 +169,8 @@ pub enum DisconnectReason {
     Banned,
     /// It speaks none of this network's protocols.
     Incompatible,
+    /// Its chain goes on, and no block of it comes by gossip; it is called again.
+    SilentMesh,
     /// This node stops.
     Shutdown,
 }

@@ -2,12 +2,13 @@
 //!
 //! | what | limit | what is dropped |
 //! | --- | --- | --- |
-//! | orphans | 256 blocks, 64 MiB | the one farthest from the head: `Ignored`, counted |
+//! | orphans of one source | 64 blocks, 24 MiB | its own that is farthest from the head: `Ignored`, counted |
+//! | orphans | 256 blocks, 64 MiB | of the source that has most, the one farthest from the head |
 //! | refused roots remembered | 256 | the oldest |
 //! | valid attestations, aggregates that wait for a block | 1024, 256, at most 2 slots; one of a validator and slot, none more than 4 slots old | none is let in: judged at once |
 //! | requests for blocks in flight | 16, 2 a peer | none: sent later |
 //! | status requests in flight | 1 a peer | none: sent later |
-//! | requests by root in flight | 4, one a root | none: sent later |
+//! | requests by root in flight | 8, one a root, 2 for what one source sent, and a second one only while fewer than 4 are in flight | none: sent later |
 //! | roots whose failures are remembered | 512 | the one that may be asked for first |
 //! | batches | 8 of 64 slots; one that breaks off is cut in two | none: begun later |
 //! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch, asked for again later |
@@ -15,6 +16,7 @@
 //! | blocks from before the anchor | 1 request of 64 slots in flight, 2 batches on their way to the store | none: asked for later |
 //! | a peer's claim to be ahead | 8 slots without a block of it | duties do not wait for it |
 //! | the wait for peers after beginning or waking | 0.5 s | none: duties are done |
+//! | calling silent peers anew | after 4 slots without a block, then 8, 16 … 64 slots apart | none |
 //! | disconnects kept for inspection | 128 | the oldest |
 //! | bans | 1024 | the one that ends first |
 
@@ -24,6 +26,12 @@ use crate::containers::Slot;
 pub const MAX_ORPHANS: usize = 256;
 /// Bytes of blocks without a parent held at most.
 pub const MAX_ORPHAN_BYTES: usize = 64 << 20;
+/// Blocks without a parent held at most of one source. More than [`MAX_ORPHAN_DEPTH`], so that one
+/// honest peer can bring a whole branch.
+pub const MAX_ORPHANS_PER_SOURCE: usize = 64;
+/// Bytes of blocks without a parent held at most of one source: more than a branch of
+/// [`MAX_ORPHAN_DEPTH`] blocks with the largest proof.
+pub const MAX_ORPHAN_BYTES_PER_SOURCE: usize = 24 << 20;
 /// Missing ancestors fetched one by one at most; a longer gap is range sync's.
 pub const MAX_ORPHAN_DEPTH: usize = 32;
 /// An orphan further ahead of the head than this is not what a request by root brings nearer.
@@ -45,7 +53,12 @@ pub const MAX_REQUESTS: usize = 16;
 /// Requests for blocks in flight at most to one peer.
 pub const MAX_REQUESTS_PER_PEER: usize = 2;
 /// Requests by root in flight at most, to all peers together.
-pub const MAX_FETCHES: usize = 4;
+pub const MAX_FETCHES: usize = 8;
+/// Requests by root in flight at most for what one source sent.
+pub const MAX_FETCHES_PER_SOURCE: usize = 2;
+/// With this many requests by root in flight, each source has one at most: the other places are for
+/// sources that have none.
+pub const SHARED_FETCHES: usize = 4;
 /// Peers asked for a root before it is left alone for a while.
 pub const FETCH_TRIES: usize = 3;
 /// Times that a root is asked for again before what needs it is dropped.
@@ -117,6 +130,14 @@ pub const MAX_BACKFILL_BACKOFF_MS: u64 = 256_000;
 
 /// The slots before the current one that a node answers range requests about.
 pub const SERVED_SLOTS: u64 = 3600;
+
+/// Slots without a block by gossip, while peers' chains go on, after which those peers are called
+/// anew.
+pub const SILENT_MESH_SLOTS: u64 = 4;
+/// How long after that they are not called anew again, in milliseconds; doubles each time.
+pub const RENEW_BACKOFF_MS: u64 = 8 * crate::constants::SLOT_DURATION_MS;
+/// How long they are not called anew again at most, in milliseconds.
+pub const MAX_RENEW_BACKOFF_MS: u64 = 64 * crate::constants::SLOT_DURATION_MS;
 
 /// Disconnects kept for inspection at most.
 pub const MAX_DISCONNECTS: usize = 128;

@@ -56,11 +56,22 @@ pub struct HistoryRequest {
     pub received: Vec<(Root, Arc<SignedBlock>)>,
 }
 
-/// Finds a request by its id.
+/// Finds a request by its id. Hooks keep it exact.
 #[derive(Resource, Debug, Default)]
 pub struct RequestsById(HashMap<RequestId, Entity>);
 
 impl RequestsById {
+    /// Notes the entity of a request whose spawning is still in a command queue, so that it is found
+    /// at once. The hook notes the same when the command is applied.
+    pub fn note_spawned(&mut self, id: RequestId, entity: Entity) {
+        self.0.insert(id, entity);
+    }
+
+    /// Forgets a request whose despawning is still in a command queue.
+    pub fn note_despawned(&mut self, id: RequestId) {
+        self.0.remove(&id);
+    }
+
     /// The request's entity while it is under way.
     pub fn get(&self, id: RequestId) -> Option<Entity> {
         self.0.get(&id).copied()
@@ -77,11 +88,21 @@ impl RequestsById {
     }
 }
 
-/// Finds the one request for a root.
+/// Finds the one request for a root. Hooks keep it exact.
 #[derive(Resource, Debug, Default)]
 pub struct RequestsByRoot(HashMap<Root, Entity>);
 
 impl RequestsByRoot {
+    /// As [`RequestsById::note_spawned`].
+    pub fn note_spawned(&mut self, root: Root, entity: Entity) {
+        self.0.insert(root, entity);
+    }
+
+    /// As [`RequestsById::note_despawned`].
+    pub fn note_despawned(&mut self, root: &Root) {
+        self.0.remove(root);
+    }
+
     /// The request's entity while it is under way.
     pub fn get(&self, root: &Root) -> Option<Entity> {
         self.0.get(root).copied()
@@ -114,7 +135,8 @@ fn unindex_request(mut world: DeferredWorld, hook: HookContext) {
 fn index_root(mut world: DeferredWorld, hook: HookContext) {
     let RootRequest(root) = *world.get(hook.entity).expect("just inserted");
     let before = world.resource_mut::<RequestsByRoot>().0.insert(root, hook.entity);
-    debug_assert!(before.is_none(), "{root} is asked for already");
+    let is_one = before.is_none_or(|before| before == hook.entity);
+    debug_assert!(is_one, "{root} is asked for already");
 }
 
 fn unindex_root(mut world: DeferredWorld, hook: HookContext) {

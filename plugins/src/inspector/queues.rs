@@ -7,7 +7,7 @@ use quintet_components::{
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
     network::{PeerEvent, RequestEvent, RequestReceived},
     prover::ProverStatus,
-    sync::{Orphans, RequestsById, WaitingAttestations, limits},
+    sync::{Orphans, RequestsById, SyncCounts, WaitingAttestations, limits},
 };
 use serde::Serialize;
 
@@ -69,10 +69,10 @@ fn lane<T: Send + 'static>(world: &World, name: &'static str) -> Option<QueueBod
 }
 
 fn orphans(world: &World) -> Option<QueueBody> {
-    let orphans = world.get_resource::<Orphans>()?;
-    let (_, dropped) = orphans.counts();
+    let depth = world.get_resource::<Orphans>()?.len();
+    let dropped = world.get_resource::<SyncCounts>().map(|counts| counts.orphans_dropped);
     let (name, limit) = ("blocks without a parent", Some(limits::MAX_ORPHANS));
-    Some(QueueBody { name, depth: orphans.len(), limit, dropped: Some(dropped) })
+    Some(QueueBody { name, depth, limit, dropped })
 }
 
 fn waiting_attestations(world: &World) -> Option<QueueBody> {

@@ -4,6 +4,10 @@
 //! starts at 0, every fault takes points, and half of what is missing comes back in ten minutes.
 //! The world sees their sum; a ban follows this node's own alone, so that no amount of gossip makes
 //! up for a fault.
+//!
+//! The network charges only what the world never sees: here are its prices. What peers do wrong in
+//! answer to this node's requests the world charges alone, with `NetworkCommand::Penalize`, at the
+//! prices of `PeerFault`.
 
 use std::time::Duration;
 
@@ -11,11 +15,7 @@ use libp2p::gossipsub::{
     IdentTopic, MessageAcceptance, PeerScoreParams, PeerScoreThresholds, TopicScoreParams,
     score_parameter_decay,
 };
-use quintet_components::{
-    messages::Verdict,
-    network::{RequestFailure, ResponseError},
-    rejection::RejectionReason,
-};
+use quintet_components::{messages::Verdict, rejection::RejectionReason};
 
 /// Points that make a ban.
 pub(super) const BAN_POINTS: f64 = 100.0;
@@ -29,19 +29,6 @@ pub(super) const INVALID_REQUEST_POINTS: f64 = 10.0;
 pub(super) const RATE_LIMIT_POINTS: f64 = 2.0;
 /// For not finishing a request, or not taking an answer that was asked for.
 pub(super) const STALLED_POINTS: f64 = 5.0;
-
-/// Points for a request of this node that failed.
-pub(super) fn failure_points(failure: &RequestFailure) -> f64 {
-    match failure {
-        RequestFailure::InvalidAnswer(_) => 25.0,
-        RequestFailure::Timeout => 5.0,
-        RequestFailure::Refused(ResponseError::ServerError(_)) => 1.0,
-        // It said that it cannot, or that this node asked wrongly, or it is gone.
-        RequestFailure::Refused(_) | RequestFailure::Unsupported | RequestFailure::Disconnected => {
-            0.0
-        }
-    }
-}
 
 /// What is left of missing points after this long.
 pub(super) fn decay(passed: Duration) -> f64 {

@@ -7,7 +7,7 @@ use quintet_components::{
     chain::Registry,
     constants::HISTORICAL_ROOTS_LIMIT,
     containers::{AttestationData, Block},
-    messages::{BlockReceived, IgnoreReason, InputJudged, Source, Verdict},
+    messages::{BlockOrphaned, BlockReceived, IgnoreReason, InputJudged, Source, Verdict},
     rejection::{Rejection, RejectionReason},
     storage::StorageHealth,
     sync::Orphans,
@@ -88,6 +88,7 @@ pub struct BlockRoad<'w> {
     queue: ResMut<'w, ImportQueue>,
     early: ResMut<'w, EarlyBlocks>,
     orphans: Option<ResMut<'w, Orphans>>,
+    orphaned: MessageWriter<'w, BlockOrphaned>,
     judged: MessageWriter<'w, InputJudged>,
 }
 
@@ -182,12 +183,11 @@ impl BlockRoad<'_> {
         let block = &received.block.block;
         // A parent that is in the tree without its state will not come again.
         let may_come = !self.parents.tree().contains(&block.parent_root);
-        match self.orphans.as_deref_mut().filter(|_| may_come) {
-            None => Err(unknown_parent(block)),
-            Some(orphans) => {
-                self.judged.write_batch(orphans.hold(received));
-                Ok(())
-            }
+        if self.orphans.is_some() && may_come {
+            self.orphaned.write(BlockOrphaned(received));
+            Ok(())
+        } else {
+            Err(unknown_parent(block))
         }
     }
 }

@@ -14,7 +14,7 @@ use quintet_components::{
     messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Source, Verdict},
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
-    storage::{StorageError, StorageHealth, StoredStates},
+    storage::{StorageError, StoredStates},
     sync::Orphans,
     task::{TaskPanic, Tasks, Work},
     tree::{BlockNode, BlockTree},

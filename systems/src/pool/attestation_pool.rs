@@ -392,8 +392,7 @@ impl AttestationPool<'_, '_> {
         let is_over = |index: &AttestationsByData| {
             index.len() > limits.attestations || index.bytes() > limits.bytes
         };
-        let first = |index: &AttestationsByData| index.by_slot().next();
-        while let Some((slot, attestation)) = first(&self.index)
+        while let Some((slot, attestation)) = self.index.oldest()
             && slot < oldest
         {
             self.despawn(attestation);
@@ -408,7 +407,7 @@ impl AttestationPool<'_, '_> {
             self.despawn(attestation);
         }
         while is_over(&self.index)
-            && let Some((_, attestation)) = first(&self.index)
+            && let Some((_, attestation)) = self.index.oldest()
         {
             self.despawn(attestation);
         }

@@ -1,18 +1,17 @@
-//! Whether a peer is on this node's chain, as far as its status tells.
+//! Checks that a peer is on this node's chain, as far as its status tells.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::{Finalized, Head, States},
-    containers::{Checkpoint, Root, State, Status},
-    network::{DisconnectReason, LastStatus, NetworkCommand, Peer},
+    containers::{Checkpoint, Root, Slot, State, Status},
+    network::{LastStatus, Peer, PeerFault, PeerFaulted, PeerId},
     sync::SyncCounts,
     tree::BlockTree,
 };
 
-use super::{peers::time_of, target::is_plausible};
+use super::{roles::OwnChain, target::is_plausible};
 
-/// Whether a status names, as finalized, a block that this node's finalized chain excludes. The
-/// head's post-state knows the root of every slot before it, empty slots as zero.
+/// Returns true if a status names, as finalized, a block that this node's finalized chain excludes.
+/// The head's post-state knows the root of every slot before it, empty slots as zero.
 fn is_other_chain(
     status: &Status,
     finalized: Checkpoint,
@@ -38,37 +37,27 @@ fn is_other_chain(
     })
 }
 
-/// Drops and bans peers whose new status shows that they are on another chain.
+/// Announces the peers whose new status shows that they are on another chain.
 pub fn check_chains(
-    peers: Query<(&Peer, &LastStatus), Changed<LastStatus>>,
-    (tree, states): (Res<BlockTree>, Res<States>),
-    (finalized, head): (Res<Finalized>, Res<Head>),
-    mut counts: ResMut<SyncCounts>,
-    mut commands: MessageWriter<NetworkCommand>,
+    changed: Query<(&Peer, &LastStatus), Changed<LastStatus>>,
+    chain: OwnChain,
+    mut faults: MessageWriter<PeerFaulted>,
 ) {
-    let head_state = states.get(&head.0.root).map(AsRef::as_ref);
-    let mut wrong: Vec<&Peer> = peers
-        .iter()
-        .filter(|(_, last)| is_other_chain(&last.status, finalized.0, &tree, head_state))
-        .map(|(peer, _)| peer)
-        .collect();
-    wrong.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    for peer in wrong {
-        tracing::debug!(peer = %peer.id, "a peer follows another chain");
-        counts.wrong_chain += 1;
-        commands.write(NetworkCommand::Disconnect {
-            peer: peer.id.clone(),
-            reason: DisconnectReason::WrongChain,
-            ban: true,
-        });
-    }
+    let head_state = chain.state(&chain.head().root);
+    let is_wrong = |last: &LastStatus| {
+        is_other_chain(&last.status, chain.finalized(), &chain.tree, head_state)
+    };
+    let wrong = changed.iter().filter(|(_, last)| is_wrong(last));
+    let mut wrong: Vec<PeerId> = wrong.map(|(peer, _)| peer.id.clone()).collect();
+    wrong.sort_unstable();
+    let fault = PeerFault::WrongChain;
+    faults.write_batch(wrong.into_iter().map(|peer| PeerFaulted { peer, fault }));
 }
 
 /// Counts a status that is not to be believed.
-pub(super) fn count_implausible(world: &mut World, status: &Status) {
-    let (_, now_slot) = time_of(world);
+pub(super) fn count_implausible(counts: &mut SyncCounts, status: &Status, now_slot: Slot) {
     if !is_plausible(status, now_slot) {
-        world.resource_mut::<SyncCounts>().implausible_statuses += 1;
+        counts.implausible_statuses += 1;
     }
 }
 

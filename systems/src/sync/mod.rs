@@ -9,13 +9,18 @@
 //! | [`track_peers`] | connections become entities and cease to be |
 //! | [`collect_answers`] | answers reach the requests that they are for; late requests are given up |
 //! | [`answer_requests`] | peers are answered |
-//! | [`check_chains`] | a peer on another chain is dropped |
-//! | [`follow_imports`] | what waited for a block is released, refused or expires |
+//! | [`check_chains`] | a peer on another chain is found |
+//! | [`hold_orphans`] | a block without a parent is held, as the orphan policy says |
+//! | [`follow_verdicts`] | whoever sent a block on request is credited or blamed for it |
+//! | [`release_orphans`] | blocks that waited for a parent arrive again |
+//! | [`drop_hopeless_orphans`] | blocks that wait in vain are judged |
 //! | [`sync_range`] | batches are begun, asked for, linked and handed to the import |
 //! | [`fetch_missing`] | missing parents are asked for by root |
 //! | [`backfill`] | blocks from before the anchor are asked for, when nothing is more urgent |
 //! | [`ask_statuses`] | peers are asked what their chain is |
+//! | [`renew_silent_mesh`] | peers whose gossip has gone silent are called anew |
 //! | [`update_sync_state`] | the state of sync, and the gate of the duties |
+//! | [`score_peers`] | peers lose points for what they did wrong |
 //!
 //! Every choice is made in the order of peer ids, roots or slots: the same messages give the same
 //! commands.
@@ -25,23 +30,33 @@ mod backfill;
 mod chain_check;
 pub mod checkpoint;
 mod fetch;
-mod imports;
+mod handed;
+mod mesh;
+mod orphans;
 mod peers;
 mod range;
+mod roles;
+mod scoring;
 mod serve;
 mod state;
 mod status;
 mod target;
+mod verdicts;
 
 pub use answers::collect_answers;
 pub use backfill::{Backfill, backfill};
 pub use chain_check::check_chains;
 pub use checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint};
 pub use fetch::{Fetches, fetch_missing};
-pub use imports::{RequestedBlocks, follow_imports};
-pub use peers::{RequestNumbers, track_peers};
+pub use handed::RequestedBlocks;
+pub use mesh::{GossipHeard, renew_silent_mesh};
+pub use orphans::{drop_hopeless_orphans, hold_orphans, release_orphans};
+pub use peers::track_peers;
 pub use range::{RangeSync, sync_range};
+pub use roles::RequestNumbers;
+pub use scoring::score_peers;
 pub use serve::{ServedHistory, answer_requests, range_of};
 pub use state::{Alone, Awake, Standing, judge_standing, notice_waking, update_sync_state};
-pub use status::{ask_statuses, own_status};
+pub use status::ask_statuses;
 pub use target::{Followed, PeerView, choose_target};
+pub use verdicts::follow_verdicts;

@@ -1,8 +1,7 @@
 //! Answers to peers.
 
-use bevy_ecs::{message::MessageCursor, message::Messages, prelude::*};
+use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::{Head, States},
     constants::MAX_REQUEST_BLOCKS,
     containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, RootList, Slot},
     network::{Answer, NetworkCommand, Request, RequestReceived, ResponseError},
@@ -13,35 +12,40 @@ use quintet_components::{
 
 use super::{
     chain_check::count_implausible,
-    peers::time_of,
-    status::{note_status, own_status},
+    roles::{OwnChain, Peers},
 };
 
 /// Answers what peers ask, at once; blocks are named by root, and read off the loop.
-pub fn answer_requests(world: &mut World, mut cursor: Local<MessageCursor<RequestReceived>>) {
-    let requests: Vec<RequestReceived> =
-        cursor.read(world.resource::<Messages<RequestReceived>>()).cloned().collect();
-    let (_, now_slot) = time_of(world);
-    for RequestReceived { id, peer, request } in requests {
+pub fn answer_requests(
+    mut requests: MessageReader<RequestReceived>,
+    mut peers: Peers,
+    chain: OwnChain,
+    stored: Option<Res<StoredHistory>>,
+    mut counts: ResMut<SyncCounts>,
+    mut network: MessageWriter<NetworkCommand>,
+) {
+    let now_slot = peers.now.slot();
+    for RequestReceived { id, peer, request } in requests.read() {
         let answer = match request {
             Request::Status(status) => {
-                count_implausible(world, &status);
-                note_status(world, &peer, status);
-                Answer::Status(own_status(world))
+                count_implausible(&mut counts, status, now_slot);
+                peers.note_status(peer, *status);
+                Answer::Status(chain.status())
             }
-            Request::BlocksByRoot(request) => Answer::Blocks(distinct(&request).into()),
-            Request::BlocksByRange(request) => match served_range(world, request, now_slot) {
-                Ok(roots) => Answer::Blocks(roots.into()),
-                Err(error) => Answer::Error(error),
-            },
+            Request::BlocksByRoot(request) => Answer::Blocks(distinct(request).into()),
+            Request::BlocksByRange(request) => {
+                match served_range(&chain, stored.as_deref(), *request, now_slot) {
+                    Ok(roots) => Answer::Blocks(roots.into()),
+                    Err(error) => Answer::Error(error),
+                }
+            }
         };
-        let mut counts = world.resource_mut::<SyncCounts>();
         counts.answered += 1;
         if let Answer::Error(error) = &answer {
             tracing::debug!(%peer, %error, "a request is refused");
             counts.refused += 1;
         }
-        world.write_message(NetworkCommand::Respond { id, answer });
+        network.write(NetworkCommand::Respond { id: *id, answer });
     }
 }
 
@@ -55,16 +59,17 @@ pub struct ServedHistory<'a> {
 }
 
 fn served_range(
-    world: &World,
+    chain: &OwnChain,
+    stored: Option<&StoredHistory>,
     request: BlocksByRangeRequest,
     now_slot: Slot,
 ) -> Result<Vec<Root>, ResponseError> {
-    let head = world.resource::<Head>().0.root;
-    let stored = world.get_resource::<StoredHistory>();
-    let history = stored.zip(world.resource::<States>().get(&head)).map(|(stored, state)| {
-        ServedHistory { roots: &state.historical_block_hashes, from: stored.from() }
+    let head = chain.head().root;
+    let history = stored.zip(chain.state(&head)).map(|(stored, state)| ServedHistory {
+        roots: &state.historical_block_hashes,
+        from: stored.from(),
     });
-    range_of(world.resource::<BlockTree>(), &head, request, now_slot, history)
+    range_of(&chain.tree, &head, request, now_slot, history)
 }
 
 /// The roots of a request, each once, in its order.

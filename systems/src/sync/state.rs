@@ -1,4 +1,4 @@
-//! Where the node stands, and whether its validators may do their duties.
+//! Where the node stands, and what its validators may do meanwhile.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -6,14 +6,12 @@ use quintet_components::{
     constants::SLOT_DURATION_MS,
     containers::{Slot, Status},
     duties::MissReason,
-    network::PeersById,
-    sync::{DutyGate, PeerSync, SyncState, limits},
+    sync::{DutyGate, SyncState, limits},
     tree::BlockTree,
 };
 
 use super::{
-    peers::{peer_views, time_of},
-    status::own_status,
+    roles::{Now, OwnChain, Peers},
     target::{PeerView, choose_target, is_plausible, lead},
 };
 
@@ -35,7 +33,12 @@ impl Awake {
         self.since_ms.unwrap_or(0)
     }
 
-    /// Whether it is too early to know what the peers' chain is.
+    /// Returns true if the node has been awake for less than a slot: it may be in no mesh yet.
+    pub(super) fn is_fresh(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.since_ms()) < SLOT_DURATION_MS
+    }
+
+    /// Returns true if it is too early to know what the peers' chain is.
     fn is_asking(&self, views: &[PeerView], now_ms: u64) -> bool {
         let awake_ms = now_ms.saturating_sub(self.since_ms());
         let is_heard = |view: &PeerView| view.status_age_ms <= awake_ms;
@@ -46,21 +49,26 @@ impl Awake {
 /// Notices that the node has begun, that its clock was turned back, or that slots have passed since
 /// the last update: peers are asked anew, and duties wait for their answers for
 /// [`limits::ASK_WAIT_MS`].
-pub fn notice_waking(world: &mut World) {
-    let (now_ms, now_slot) = time_of(world);
-    let seen_slot = world.resource::<DutyGate>().at_slot;
-    let Awake { since_ms, deadline } = *world.resource::<Awake>();
+pub fn notice_waking(
+    now: Now,
+    gate: Res<DutyGate>,
+    mut awake: ResMut<Awake>,
+    deadlines: Query<&Deadline>,
+    mut commands: Commands,
+) {
+    let (now_ms, now_slot) = (now.ms(), now.slot());
+    let Awake { since_ms, deadline } = *awake;
     let is_turned_back = since_ms.is_none_or(|since_ms| since_ms > now_ms);
-    if is_turned_back || seen_slot.saturating_add(1) < now_slot {
-        let deadline = deadline.unwrap_or_else(|| world.spawn_empty().id());
+    if is_turned_back || gate.at_slot.saturating_add(1) < now_slot {
+        let deadline = deadline.unwrap_or_else(|| commands.spawn_empty().id());
         let at_ms = now_ms.saturating_add(limits::ASK_WAIT_MS);
-        world.entity_mut(deadline).insert(Deadline { at_ms });
-        world.insert_resource(Awake { since_ms: Some(now_ms), deadline: Some(deadline) });
+        commands.entity(deadline).insert(Deadline { at_ms });
+        *awake = Awake { since_ms: Some(now_ms), deadline: Some(deadline) };
     } else if let Some(entity) = deadline
-        && world.get::<Deadline>(entity).is_none_or(|deadline| deadline.at_ms <= now_ms)
+        && deadlines.get(entity).is_ok_and(|deadline| deadline.at_ms <= now_ms)
     {
-        world.despawn(entity);
-        world.insert_resource(Awake { since_ms, deadline: None });
+        commands.entity(entity).despawn();
+        awake.deadline = None;
     }
 }
 
@@ -75,7 +83,7 @@ pub struct Standing {
     pub head_slot: Slot,
     /// How many slots the followed chain is ahead, by its head or by what it has finalized.
     pub behind: u64,
-    /// Whether a peer has lately said what its chain is.
+    /// True when a peer has lately said what its chain is.
     pub has_fresh_status: bool,
     /// How long there has been nobody to ask, in milliseconds.
     pub alone_ms: u64,
@@ -104,21 +112,15 @@ pub fn judge_standing(standing: Standing) -> (SyncState, Option<MissReason>) {
 }
 
 /// Notes which peers claim to be ahead.
-fn note_claims(
-    world: &mut World,
-    views: &[PeerView],
-    own: &Status,
-    (now_ms, now_slot): (u64, Slot),
-) {
+fn note_claims(peers: &mut Peers, views: &[PeerView], own: &Status, tree: &BlockTree) {
+    let (now_ms, now_slot) = (peers.now.ms(), peers.now.slot());
     for view in views {
         let is_ahead = view.status.is_some_and(|status| {
             is_plausible(&status, now_slot)
                 && lead(&status, own) > 0
-                && !world.resource::<BlockTree>().contains(&status.head.root)
+                && !tree.contains(&status.head.root)
         });
-        if let Some(entity) = world.resource::<PeersById>().get(&view.id)
-            && let Some(mut sync) = world.get_mut::<PeerSync>(entity)
-        {
+        if let Some(mut sync) = peers.sync_mut(&view.id) {
             sync.note_claim(is_ahead, now_ms);
         }
     }
@@ -147,13 +149,17 @@ fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerVie
 }
 
 /// Updates the state of sync and the duties' gate.
-pub fn update_sync_state(world: &mut World) {
-    let (now_ms, now_slot) = time_of(world);
-    let views = peer_views(world);
-    let own = own_status(world);
-    note_claims(world, &views, &own, (now_ms, now_slot));
-    let awake = *world.resource::<Awake>();
-    let tree = world.resource::<BlockTree>();
+pub fn update_sync_state(
+    mut peers: Peers,
+    chain: OwnChain,
+    (awake, mut alone): (Res<Awake>, ResMut<Alone>),
+    mut sync_state: ResMut<SyncState>,
+    mut gate: ResMut<DutyGate>,
+) {
+    let (now_ms, now_slot) = (peers.now.ms(), peers.now.slot());
+    let views = peers.views();
+    let (own, tree) = (chain.status(), &*chain.tree);
+    note_claims(&mut peers, &views, &own, tree);
     let witnesses = witnesses(&views, tree, now_ms.saturating_sub(awake.since_ms()));
     let followed = choose_target(&witnesses, tree, now_slot, |status| lead(status, &own) > 0)
         .filter(|followed| !followed.is_outvoted);
@@ -163,14 +169,10 @@ pub fn update_sync_state(world: &mut World) {
         view.status_age_ms <= fresh_ms
             && view.status.is_some_and(|status| is_plausible(&status, now_slot))
     });
-    let mut alone = world.resource_mut::<Alone>();
-    if has_fresh_status {
-        alone.0 = None;
-    } else {
-        alone.0.get_or_insert(now_ms);
-    }
-    let alone_ms = alone.0.map_or(0, |since| now_ms.saturating_sub(since));
-    let state = *world.resource::<SyncState>();
+    let alone_since_ms = if has_fresh_status { None } else { Some(alone.0.unwrap_or(now_ms)) };
+    alone.set_if_neq(Alone(alone_since_ms));
+    let alone_ms = alone_since_ms.map_or(0, |since| now_ms.saturating_sub(since));
+    let state = *sync_state;
     let behind = followed.map_or(0, |followed| lead(&followed.status, &own));
     let (next, closed) = judge_standing(Standing {
         state,
@@ -182,15 +184,12 @@ pub fn update_sync_state(world: &mut World) {
     });
     if next != state {
         tracing::info!(from = ?state, to = ?next, head = head.slot, now_slot, "sync");
-        world.insert_resource(next);
+        *sync_state = next;
     }
     // At the clock nobody can be ahead.
     let is_asking = head.slot < now_slot && awake.is_asking(&views, now_ms);
     let closed = closed.or(is_asking.then_some(MissReason::Unsure));
-    let gate = DutyGate { closed, at_slot: now_slot, behind };
-    if *world.resource::<DutyGate>() != gate {
-        world.insert_resource(gate);
-    }
+    gate.set_if_neq(DutyGate { closed, at_slot: now_slot, behind });
 }
 
 #[cfg(test)]

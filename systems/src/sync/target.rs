@@ -20,9 +20,9 @@ pub struct PeerView {
     pub in_flight: usize,
     /// How it has done.
     pub sync: PeerSync,
-    /// Whether it is left alone.
+    /// True while it is left alone.
     pub is_backed_off: bool,
-    /// Whether nothing has come of its claim to be ahead.
+    /// True when nothing has come of its claim to be ahead.
     pub is_doubted: bool,
 }
 
@@ -33,12 +33,12 @@ pub struct Followed {
     pub status: Status,
     /// The peers that do not contradict it, by id.
     pub peers: Vec<PeerId>,
-    /// Whether fewer peers claim it than agree with the own head: it may then extend the own head
+    /// True when fewer peers claim it than agree with the own head: it may then extend the own head
     /// and not replace it.
     pub is_outvoted: bool,
 }
 
-/// Whether a status agrees with itself and the clock.
+/// Returns true if a status agrees with itself and the clock.
 pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
 }
@@ -50,7 +50,7 @@ pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
-/// Whether two statuses can be of one chain, as far as they tell: no two finalized blocks of one
+/// Returns true if two statuses can be of one chain, as far as they tell: no two finalized blocks of one
 /// slot, and no head well after a block that the other has finalized, without having come near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;

@@ -53,8 +53,9 @@ struct Ledger<'a> {
 ///
 /// # Errors
 /// `TOO_MANY_ATTESTATION_DATA`, `JUSTIFIED_SLOT_OUT_OF_RANGE`, `EMPTY_AGGREGATION_BITS`,
-/// `VALIDATOR_INDEX_OUT_OF_RANGE`, `MALFORMED_STATE`, `HISTORY_LIMIT_EXCEEDED`; the state is then
-/// unchanged.
+/// `VALIDATOR_INDEX_OUT_OF_RANGE`, `ZERO_HASH_JUSTIFICATION_ROOT`,
+/// `JUSTIFICATION_VOTES_LENGTH_MISMATCH`, `MALFORMED_STATE`, `HISTORY_LIMIT_EXCEEDED`; the state is
+/// then unchanged.
 pub fn process_attestations(
     state: &mut State,
     attestations: &AggregatedAttestations,
@@ -103,7 +104,7 @@ impl Ledger<'_> {
         }
         let votes = self.justifications.vote(target.root, &attestation.aggregation_bits);
         if 3 * votes >= 2 * validator_count {
-            self.justify(source, target)?;
+            self.justify(source, target);
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl Ledger<'_> {
             && is_justifiable_after(target.slot, finalized_slot))
     }
 
-    fn justify(&mut self, source: Checkpoint, target: Checkpoint) -> Result<(), Rejection> {
+    fn justify(&mut self, source: Checkpoint, target: Checkpoint) {
         let finalized_slot = self.finalized.slot;
         // Targets of one block may be justified in any order.
         self.justified = self.justified.advance_to(target);
@@ -132,14 +133,13 @@ impl Ledger<'_> {
         let consecutive =
             !(source.slot + 1..target.slot).any(|slot| is_justifiable_after(slot, finalized_slot));
         if source.slot > finalized_slot && consecutive {
-            self.finalize(source)?;
+            self.finalize(source);
         }
-        Ok(())
     }
 
     /// Moves the finalized boundary: the justification window begins after it, and targets at or
-    /// before it are no longer pending.
-    fn finalize(&mut self, checkpoint: Checkpoint) -> Result<(), Rejection> {
+    /// before it, or off the chain, are no longer pending.
+    fn finalize(&mut self, checkpoint: Checkpoint) {
         let delta = usize::try_from(checkpoint.slot - self.finalized.slot)
             .expect("both slots are within the history");
         self.justified_slots
@@ -148,19 +148,15 @@ impl Ledger<'_> {
         self.finalized = checkpoint;
         let pending = self.justifications.targets();
         if pending.is_empty() {
-            return Ok(());
+            return;
         }
         let slots = self.slots_after(self.state.latest_finalized.slot);
         for target in pending {
-            let slot = slots.get(&target).ok_or_else(|| {
-                RejectionReason::MalformedState
-                    .because(format!("the pending target {target} is not in the history"))
-            })?;
-            if *slot <= checkpoint.slot {
+            // A target that is not on this chain can never be justified on it.
+            if slots.get(&target).is_none_or(|slot| *slot <= checkpoint.slot) {
                 self.justifications.remove(target);
             }
         }
-        Ok(())
     }
 
     fn slots_after(&self, finalized_slot: Slot) -> HashMap<Root, Slot> {

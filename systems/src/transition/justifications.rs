@@ -43,7 +43,9 @@ pub(super) struct Justifications<'a> {
 impl<'a> Justifications<'a> {
     /// The pending justifications of a state.
     pub(super) fn of(state: &'a State) -> Result<Self, Rejection> {
-        let malformed = |detail: String| Err(RejectionReason::MalformedState.because(detail));
+        use RejectionReason::{
+            JustificationVotesLengthMismatch, MalformedState, ZeroHashJustificationRoot,
+        };
         let validator_count = state.validators.len();
         let stored: BTreeMap<Root, usize> = state
             .justifications_roots
@@ -52,17 +54,17 @@ impl<'a> Justifications<'a> {
             .map(|(index, root)| (*root, index * validator_count))
             .collect();
         if stored.contains_key(&Root::ZERO) {
-            return malformed("a pending target has the zero root".into());
+            return Err(ZeroHashJustificationRoot.because("a pending target has the zero root"));
         }
         if stored.len() != state.justifications_roots.len() {
-            return malformed("a pending target is there twice".into());
+            return Err(MalformedState.because("a pending target is there twice"));
         }
         if state.justifications_validators.len() != stored.len() * validator_count {
-            return malformed(format!(
+            return Err(JustificationVotesLengthMismatch.because(format!(
                 "{} vote bits for {} targets of {validator_count} validators",
                 state.justifications_validators.len(),
                 stored.len()
-            ));
+            )));
         }
         Ok(Self { state, validator_count, stored, edits: BTreeMap::new() })
     }

@@ -10,6 +10,7 @@ use quintet_components::{
     tree::BlockTree,
 };
 use quintet_systems::{fork_choice::block_weights, production::produce_attestation_data};
+use tree_hash::TreeHash;
 
 use super::config;
 use crate::properties::{
@@ -176,31 +177,35 @@ fn a_reorganisation_onto_a_chain_that_finalized_less_lowers_finality() {
     assert_eq!(world.resource::<Finalized>().0, genesis, "finality went back");
 }
 
-/// Of two votes for one slot the first in the pool counts, and a block that carries the other
-/// moves it to the front.
+/// Of two votes for one slot the one whose attestation data has the larger root counts, whichever
+/// came first, and a block that carries the other changes nothing.
 #[test]
-fn a_block_that_carries_a_vote_moves_it_before_its_rival() {
-    let mut pair = Pair::new(4);
-    let genesis = pair.store.finalized;
-    let one = pair.block_on(genesis.root, 1, &[]);
-    let two = pair.block_on(genesis.root, 2, &[]);
-    pair.step(&Step::Tick { intervals: 10, has_proposal: false }).expect("agreement");
-    let vote = |head| AttestationData { slot: 2, head, target: genesis, source: genesis };
-    for head in [one, two] {
-        pair.gossip(vote(head), &[0, 1, 2, 3]).expect("agreement");
+fn of_two_votes_for_one_slot_the_larger_root_counts() {
+    for order in [[0, 1], [1, 0]] {
+        let mut pair = Pair::new(4);
+        let genesis = pair.store.finalized;
+        let blocks = [pair.block_on(genesis.root, 1, &[]), pair.block_on(genesis.root, 2, &[])];
+        pair.step(&Step::Tick { intervals: 10, has_proposal: false }).expect("agreement");
+        let vote = |head| AttestationData { slot: 2, head, target: genesis, source: genesis };
+        for place in order {
+            pair.gossip(vote(blocks[place]), &[0, 1, 2, 3]).expect("agreement");
+        }
+        pair.step(&Step::Tick { intervals: 5, has_proposal: false }).expect("agreement");
+        compare(&mut pair).expect("agreement");
+        let larger = blocks.into_iter().max_by_key(|head| vote(*head).tree_hash_root());
+        let larger = larger.expect("two");
+        assert_eq!(pair.node.world().resource::<Head>().0, larger);
+        let smaller = blocks.into_iter().find(|head| *head != larger).expect("two");
+        pair.block_on(larger.root, 3, &[(vote(smaller), vec![0])]);
+        compare(&mut pair).expect("agreement");
+        assert_eq!(pair.node.world().resource::<Head>().0.slot, 3);
     }
-    pair.step(&Step::Tick { intervals: 5, has_proposal: false }).expect("agreement");
-    compare(&mut pair).expect("agreement");
-    assert_eq!(pair.node.world().resource::<Head>().0, one, "first come, first counted");
-    let three = pair.block_on(two.root, 3, &[(vote(two), vec![0])]);
-    compare(&mut pair).expect("agreement");
-    assert_eq!(pair.node.world().resource::<Head>().0, three);
 }
 
-/// A vote for a block that finality has passed weighs nothing, and weighs again when a
-/// reorganisation lowers finality.
+/// An attestation for a block that finality has passed is refused, and counts after a reorganisation
+/// has lowered finality.
 #[test]
-fn a_vote_that_finality_had_passed_counts_again_after_finality_went_back() {
+fn an_attestation_that_finality_had_passed_counts_after_finality_went_back() {
     let mut pair = Pair::new(4);
     let everyone: &[u64] = &[0, 1, 2, 3];
     let genesis = pair.store.finalized;
@@ -215,16 +220,17 @@ fn a_vote_that_finality_had_passed_counts_again_after_finality_went_back() {
     assert_eq!(pair.store.finalized, chain[2]);
     pair.step(&Step::Tick { intervals: 40, has_proposal: false }).expect("agreement");
     let late = AttestationData { slot: 8, head: rival, target: genesis, source: genesis };
-    pair.gossip(late, &[0, 2]).expect("agreement");
-    pair.step(&Step::Tick { intervals: 4, has_proposal: false }).expect("agreement");
+    let refused = Some(Err(Reason::HeadNotDescendantOfFinalized));
+    assert_eq!(pair.gossip(late, &[0, 2]).expect("agreement"), refused);
     compare(&mut pair).expect("agreement");
-    let weights = |pair: &mut Pair| block_weights(pair.node.world());
-    assert!(weights(&mut pair).iter().all(|(_, weight)| *weight == 0));
 
     let six = pair.block_on(rival.root, 6, &[]);
     let data = AttestationData { slot: 7, head: six, target: six, source: genesis };
     pair.block_on(six.root, 7, &[(data, everyone.to_vec())]);
     compare(&mut pair).expect("agreement");
     assert_eq!(pair.store.finalized, genesis);
-    assert!(weights(&mut pair).contains(&(rival.root, 2)));
+    assert_eq!(pair.gossip(late, &[0, 2]).expect("agreement"), Some(Ok(())));
+    pair.step(&Step::Tick { intervals: 5, has_proposal: false }).expect("agreement");
+    compare(&mut pair).expect("agreement");
+    assert!(block_weights(pair.node.world()).contains(&(rival.root, 2)));
 }

@@ -258,6 +258,7 @@ impl Mesh {
             NetworkCommand::Disconnect { peer, reason, .. } => {
                 panic!("node {index} drops {peer}: {reason:?}");
             }
+            NetworkCommand::Reconnect(peer) => panic!("node {index} hears nothing of {peer}"),
             NetworkCommand::Penalize { .. }
             | NetworkCommand::Cancel(_)
             | NetworkCommand::Subscribe(_) => {}

@@ -63,6 +63,7 @@ impl Behaviour {
     ];
 }
 
+#[derive(Clone)]
 pub struct ScriptedPeer {
     pub chain: Arc<Chain>,
     pub behaviour: Behaviour,

@@ -7,12 +7,15 @@ use quintet_components::{
     containers::{AttestationData, Checkpoint, Root},
     messages::{InputId, Verdict},
     rejection::RejectionReason,
-    sync::{WaitingAttestations, limits},
+    sync::WaitingAttestations,
 };
 
 use crate::{
     support::chain::{aggregate, vote},
-    sync::{ledger::Chain, world::SyncWorld},
+    sync::{
+        ledger::{Chain, VALIDATORS},
+        world::SyncWorld,
+    },
 };
 
 /// A node at slot 12 that lacks the chain's last block, and a vote for that block.
@@ -82,8 +85,9 @@ fn what_is_wrong_in_itself_does_not_wait() {
     assert_eq!(reason(&mut world, id), Some(RejectionReason::AttestationTooFarInFuture));
 }
 
+/// Its sender has keys, as all here: the limit is one place for each validator and slot.
 #[test]
-fn a_flood_of_votes_for_unknown_blocks_is_bounded() {
+fn a_flood_of_attestations_for_unknown_blocks_has_a_place_for_each_validator() {
     let (mut world, _, data) = before_the_last_block();
     let unknown = |byte| AttestationData {
         head: Checkpoint { root: Root::repeat_byte(byte), slot: 12 },
@@ -93,18 +97,20 @@ fn a_flood_of_votes_for_unknown_blocks_is_bounded() {
     let mut aggregates = Vec::new();
     for round in 0..30 {
         for byte in 0..50 {
-            votes.push(world.node.offer_attestation(vote(unknown(byte), round % 4)));
+            votes.push(world.node.offer_attestation(vote(unknown(byte), round % VALIDATORS)));
         }
         for byte in 0..20 {
-            aggregates.push(world.node.offer_aggregate(aggregate(unknown(byte), &[round % 4])));
+            let joined = aggregate(unknown(byte), &[round % VALIDATORS]);
+            aggregates.push(world.node.offer_aggregate(joined));
         }
         world.update();
     }
-    assert_eq!(waiting(&mut world), limits::MAX_WAITING_VOTES + limits::MAX_WAITING_AGGREGATES);
+    world.settle();
+    assert_eq!(waiting(&mut world), 2 * usize::try_from(VALIDATORS).expect("few"));
     let (vote, joined) = (votes.pop().expect("many"), aggregates.pop().expect("many"));
     // Who found no place is judged at once.
     for id in [vote, joined] {
-        assert_eq!(reason(&mut world, id), Some(RejectionReason::UnknownTargetBlock));
+        assert!(matches!(world.node.verdict(id), Verdict::Ignored(_)));
     }
     world.run_slots(3);
     assert_eq!(waiting(&mut world), 0);

@@ -24,7 +24,7 @@ use quintet_components::{
     },
     tree::BlockTree,
 };
-use quintet_plugins::{DutiesPlugin, SyncPlugin};
+use quintet_plugins::{DutiesPlugin, InboundLanes, SyncPlugin};
 use quintet_systems::{
     fork_choice::import::ImportQueue,
     sync::{RangeSync, RequestedBlocks},
@@ -48,6 +48,8 @@ pub struct SyncWorld {
     pub answers: BTreeMap<InboundRequestId, Answer>,
     /// Connections that the node closed.
     pub closed: Vec<(PeerId, DisconnectReason)>,
+    /// Peers that the node called anew, and when.
+    pub called_anew: Vec<(u64, PeerId)>,
     /// Points that each peer has lost.
     pub points: HashMap<PeerId, f64>,
     /// Every request that was sent, in order.
@@ -60,6 +62,14 @@ pub struct SyncWorld {
     pending: Vec<(u64, u64, RequestId, RequestEvent)>,
     commands: MessageCursor<NetworkCommand>,
     sequence: u64,
+}
+
+fn connected(peer: &PeerId) -> PeerEvent {
+    PeerEvent::Connected {
+        peer: peer.clone(),
+        direction: Direction::Outbound,
+        address: format!("/ip4/127.0.0.1/udp/1/quic-v1/p2p/{peer}"),
+    }
 }
 
 impl SyncWorld {
@@ -86,6 +96,7 @@ impl SyncWorld {
             peers: BTreeMap::new(),
             answers: BTreeMap::new(),
             closed: Vec::new(),
+            called_anew: Vec::new(),
             points: HashMap::new(),
             sent: Vec::new(),
             roots_asked: HashMap::new(),
@@ -130,11 +141,7 @@ impl SyncWorld {
         let id = PeerId::from(name);
         let chain = Arc::clone(chain);
         self.peers.insert(id.clone(), ScriptedPeer { chain, behaviour, status });
-        self.node.world().write_message(PeerEvent::Connected {
-            peer: id,
-            direction: Direction::Outbound,
-            address: format!("/ip4/127.0.0.1/udp/1/quic-v1/p2p/{name}"),
-        });
+        self.node.world().write_message(connected(&id));
         self.update();
     }
 
@@ -266,6 +273,13 @@ impl SyncWorld {
                 self.closed.push((peer.clone(), reason.clone()));
                 self.drop_peer(&peer, reason);
             }
+            NetworkCommand::Reconnect(peer) => {
+                self.called_anew.push((self.now_ms, peer.clone()));
+                let Some(scripted) = self.peers.get(&peer).cloned() else { return };
+                self.drop_peer(&peer, DisconnectReason::SilentMesh);
+                self.node.world().write_message(connected(&peer));
+                self.peers.insert(peer, scripted);
+            }
             NetworkCommand::Subscribe(_) => {}
         }
     }
@@ -335,9 +349,20 @@ impl SyncWorld {
         self.waiting_at_most = self.waiting_at_most.max(waiting);
     }
 
-    /// A block arrives by gossip.
+    /// A block arrives by gossip, from nobody in particular.
     pub fn gossip(&mut self, block: &Arc<SignedBlock>) -> InputId {
         self.node.offer_block(SignedBlock::clone(block))
+    }
+
+    /// A block arrives by gossip from a peer.
+    pub fn gossip_from(&mut self, name: &str, block: &Arc<SignedBlock>) -> InputId {
+        // Far from the names that the node counts up.
+        self.sequence += 1;
+        let id = InputId((1 << 40) + self.sequence);
+        let lanes = self.node.world().resource::<InboundLanes>().clone();
+        let received = BlockReceived::new(id, Arc::clone(block)).sent_by(PeerId::from(name));
+        assert!(lanes.blocks.offer(received), "lane is full");
+        id
     }
 
     /// A peer asks.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use libp2p::{
-    PeerId,
+    Multiaddr, PeerId,
     core::ConnectedPoint,
     gossipsub::{self, MessageAcceptance, MessageId},
     identify,
-    swarm::{ConnectionError, SwarmEvent},
+    swarm::{ConnectionError, SwarmEvent, dial_opts::DialOpts},
 };
 use quintet_components::{
     duties::BLOCKS_LOG,
@@ -24,7 +24,7 @@ use crate::network::{
     gossip::{Content, Waiting},
     scoring::{
         INVALID_GOSSIP_POINTS, INVALID_REQUEST_POINTS, RATE_LIMIT_POINTS, STALLED_POINTS,
-        acceptance, failure_points,
+        acceptance,
     },
     serve::{Inbound, MAX_SERVED_PER_PEER, Outcome, serve},
     substreams::{Opened, RequestKind},
@@ -137,8 +137,22 @@ impl Node {
         self.counters.disconnected.increment();
         let reason = closing.unwrap_or_else(|| disconnect_reason(cause));
         tracing::debug!(%peer, ?reason, "disconnected");
-        let peer = state.name.clone();
-        self.events.push_back(PeerEvent::Disconnected { peer, reason });
+        let (name, address) = (state.name.clone(), state.address.clone());
+        let is_called_again = reason == DisconnectReason::SilentMesh;
+        self.events.push_back(PeerEvent::Disconnected { peer: name, reason });
+        if let Some(address) = address.filter(|_| is_called_again) {
+            self.call_again(*peer, address);
+        }
+    }
+
+    /// Calls a peer where it was. It may be no bootnode, and who called this node may not call again.
+    fn call_again(&mut self, peer: PeerId, address: Multiaddr) {
+        self.counters.dialled.increment();
+        let call = DialOpts::peer_id(peer).addresses(vec![address]).build();
+        if let Err(error) = self.swarm.dial(call) {
+            tracing::debug!(%peer, %error, "cannot call a peer again");
+            self.counters.dial_failures.increment();
+        }
     }
 
     fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
@@ -288,8 +302,8 @@ impl Node {
                     }
                 }
                 if let Err(failure) = result {
+                    // The world hears of it, too, and decides whether it costs the peer anything.
                     tracing::debug!(%peer, ?kind, %failure, "a request failed");
-                    self.penalize(peer, failure_points(&failure), "a failed request");
                 }
             }
             Report::Served { peer, kind, outcome } => {

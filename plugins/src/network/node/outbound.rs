@@ -2,7 +2,7 @@
 
 use libp2p::{PeerId, gossipsub::PublishError};
 use quintet_components::network::{
-    self, NetworkCommand, Request, RequestEvent, RequestFailure, RequestId,
+    self, DisconnectReason, NetworkCommand, Request, RequestEvent, RequestFailure, RequestId,
 };
 
 use super::Node;
@@ -59,6 +59,11 @@ impl Node {
                     self.ban(peer, reason);
                 } else {
                     self.disconnect(peer, reason);
+                }
+            }
+            NetworkCommand::Reconnect(peer) => {
+                if let Some(peer) = parse(&peer) {
+                    self.disconnect(peer, DisconnectReason::SilentMesh);
                 }
             }
             NetworkCommand::Subscribe(subnets) => self.set_subnets(&subnets),

@@ -12,22 +12,23 @@ mod round;
 
 use std::sync::Arc;
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    chain::{Finalized, Head},
-    containers::{BlocksByRangeRequest, Checkpoint, Root, SignedBlock, Slot},
-    network::{LastStatus, PeerId, PeersById, Request, RequestId},
-    sync::{Backoff, BatchRequest, Orphans, PeerSync, RequestsById, SyncCounts, limits},
-    tree::BlockTree,
+    constants::INTERVAL_DURATION_MS,
+    containers::{BlocksByRangeRequest, Checkpoint, Root, SignedBlock, Slot, Status},
+    network::{PeerFault, PeerId, Request, RequestId},
+    sync::{Backoff, BatchRequest, Orphans, SyncCounts, limits},
 };
 
 use self::round::{Batch, BatchState, Round, pause};
 use super::{
     fetch::is_deep,
-    imports::{RequestedBlocks, Source, blame_omission, hand_in},
-    peers::{Fault, ask, blame, least_busy, peer_views, requests_in_flight, time_of},
-    status::own_status,
+    handed::HandedIn,
+    peers::{least_busy, requests_in_flight},
+    roles::{ImportDoor, OwnChain, Peers, Requests},
+    state::Awake,
     target::{Followed, PeerView, choose_target, lead},
+    verdicts::blame_omission,
 };
 use crate::fork_choice::import::ImportQueue;
 
@@ -61,112 +62,297 @@ impl RangeSync {
     fn round_of(&mut self, number: Option<u64>) -> Option<&mut Round> {
         self.round.as_mut().filter(|round| Some(round.number) == number)
     }
-}
 
-/// Goes on with the round, or begins one when a head is far ahead or a held block's ancestors are
-/// too many to be fetched one by one.
-pub fn sync_range(world: &mut World) {
-    let views = peer_views(world);
-    if views.is_empty() && world.resource::<RangeSync>().round.is_none() {
-        return;
+    /// A request for a batch has ended with these blocks; whole, or broken off. Returns true if the
+    /// batch is now believed to be empty.
+    pub(super) fn note_end(
+        &mut self,
+        id: RequestId,
+        peer: &PeerId,
+        received: Vec<(Root, Arc<SignedBlock>)>,
+        bytes: usize,
+        is_whole: bool,
+    ) -> bool {
+        let round = self.round.as_mut();
+        round.is_some_and(|round| round.note_end(id, peer, received, bytes, is_whole))
     }
-    world.resource_scope(|world, mut range: Mut<RangeSync>| {
-        choose_round(world, &mut range, &views);
-        link::hand_on(world, &mut range);
-        // Whoever was blamed just now is left alone.
-        let mut views = peer_views(world);
-        plan(world, &mut range, &mut views);
-        finish(world, &mut range);
-    });
-}
 
-/// Begins a round, moves its target on, or ends it when nobody is followed any more.
-fn choose_round(world: &mut World, range: &mut RangeSync, views: &[PeerView]) {
-    let (now_ms, now_slot) = time_of(world);
-    if range.round.is_none() && range.backoff.is_on(now_ms) {
-        return;
-    }
-    let own = own_status(world);
-    let is_deep_fork = world.resource::<Orphans>().missing().iter().any(is_deep);
-    // Near the clock gossip brings what is missing. A round that is under way goes all the way.
-    let is_near = own.head.slot.saturating_add(limits::SYNCING_BEHIND_SLOTS) >= now_slot;
-    let allowed = if is_near && range.round.is_none() { limits::SYNCING_BEHIND_SLOTS } else { 0 };
-    let tree = world.resource::<BlockTree>();
-    let followed =
-        choose_target(views, tree, now_slot, |status| is_deep_fork || lead(status, &own) > allowed);
-    match (followed, &mut range.round) {
-        (None, None) => {}
-        // What is on its way may be all there is to come.
-        (None, Some(round)) => round.peers.clear(),
-        (Some(followed), Some(round)) => {
-            if followed.status.head.slot >= round.target.slot {
-                round.target = followed.status.head;
-            }
-            round.peers = followed.peers;
+    /// A block of this round was imported.
+    pub(super) fn note_progress(&mut self, number: Option<u64>) {
+        if let Some(round) = self.round_of(number) {
+            round.has_progress = true;
         }
-        (Some(followed), None) => begin(world, range, followed, is_deep_fork),
+    }
+
+    /// A block of this round was not imported: what follows it cannot be either.
+    pub(super) fn note_lost(&mut self, number: Option<u64>) {
+        if let Some(round) = self.round_of(number) {
+            round.is_lost = true;
+        }
     }
 }
 
-fn begin(world: &mut World, range: &mut RangeSync, followed: Followed, is_deep_fork: bool) {
-    let own = world.resource::<Head>().0;
-    let finalized = world.resource::<Finalized>().0;
-    let Followed { status, peers, is_outvoted } = followed;
-    let target = status.head;
-    let is_fork = is_deep_fork || target.slot <= own.slot;
-    // What more peers agree with than with the target is extended and not replaced, unless the
-    // target's chain is said to have finalized more, which its blocks will show or not.
-    let outranks = status.finalized.slot > finalized.slot + limits::STATUS_PERIOD_SLOTS;
-    let extends = (is_outvoted && !outranks).then_some(own);
-    if is_fork && extends.is_some() {
+/// What a round works with: the peers and requests to them, the way into the import, and what the node
+/// has.
+#[derive(SystemParam)]
+pub struct RoundParts<'w, 's> {
+    peers: Peers<'w, 's>,
+    requests: Requests<'w, 's>,
+    door: ImportDoor<'w>,
+    chain: OwnChain<'w>,
+    queue: Res<'w, ImportQueue>,
+    counts: ResMut<'w, SyncCounts>,
+}
+
+/// Goes on with the round, or begins one when a head is ahead or a held block's ancestors are too many
+/// to be fetched one by one.
+pub fn sync_range(
+    mut range: ResMut<RangeSync>,
+    mut parts: RoundParts,
+    orphans: Res<Orphans>,
+    awake: Res<Awake>,
+) {
+    let views = parts.peers.views();
+    if views.is_empty() && range.round.is_none() {
         return;
     }
-    let start_slot = 1 + if is_fork { finalized.slot } else { own.slot };
-    tracing::debug!(start_slot, target = target.slot, peers = peers.len(), "range sync");
-    range.rounds += 1;
-    range.round = Some(Round {
-        number: range.rounds,
-        peers,
-        extends,
-        from_finalized: is_fork,
-        ..Round::new(target, start_slot)
-    });
-    world.resource_mut::<SyncCounts>().rounds += 1;
+    let is_deep_fork = orphans.missing().iter().any(is_deep);
+    parts.choose_round(&mut range, &views, is_deep_fork, &awake);
+    if let Some(round) = &mut range.round {
+        parts.hand_on(round);
+    }
+    // Whoever was blamed just now is left alone.
+    let views = parts.peers.views();
+    parts.plan(&mut range, views);
+    parts.finish(&mut range);
 }
 
-/// Begins batches and asks for those that wait.
-fn plan(world: &mut World, range: &mut RangeSync, views: &mut [PeerView]) {
-    let (now_ms, _) = time_of(world);
-    let RangeSync { round: Some(round), warned_slot, .. } = range else { return };
-    round.begin_batches();
-    shed(world, round);
-    let mut bytes = bytes_of(world, round);
-    for index in 0..round.batches.len() {
-        if !matches!(round.batches[index].state, BatchState::Waiting) {
-            continue;
-        }
-        if requests_in_flight(views) >= limits::MAX_REQUESTS
-            || (index > 0 && bytes >= limits::MAX_RANGE_BYTES)
-        {
+/// Returns true if a status is ahead only by the block of the current slot, which gossip may still be
+/// bringing to a node that keeps up.
+fn is_on_its_way(status: &Status, own: &Status, now_slot: Slot, into_slot_ms: u64) -> bool {
+    into_slot_ms < INTERVAL_DURATION_MS
+        && status.head.slot == now_slot
+        && own.head.slot.saturating_add(1) >= now_slot
+        && status.finalized.slot <= own.finalized.slot.saturating_add(1)
+}
+
+impl RoundParts<'_, '_> {
+    /// Begins a round, moves its target on, or ends it when nobody is followed any more.
+    fn choose_round(
+        &mut self,
+        range: &mut RangeSync,
+        views: &[PeerView],
+        is_deep_fork: bool,
+        awake: &Awake,
+    ) {
+        let (now_ms, now_slot) = (self.peers.now.ms(), self.peers.now.slot());
+        if range.round.is_none() && range.backoff.is_on(now_ms) {
             return;
         }
-        match choose_peer(round, index, views, now_ms) {
-            Choice::Ask(peer) => {
-                let view = views.iter_mut().find(|view| view.id == peer);
-                view.expect("one of the views").in_flight += 1;
-                ask_batch(world, &mut round.batches[index], &peer);
-                bytes = bytes_of(world, round);
+        let own = self.chain.status();
+        // Whoever has just begun or woken is in no mesh that could bring the newest block.
+        let has_gossip = range.round.is_none() && !awake.is_fresh(now_ms);
+        let into_slot_ms = self.peers.now.into_slot_ms();
+        let is_ahead = |status: &Status| {
+            let is_on_its_way = has_gossip && is_on_its_way(status, &own, now_slot, into_slot_ms);
+            is_deep_fork || (lead(status, &own) > 0 && !is_on_its_way)
+        };
+        let followed = choose_target(views, &self.chain.tree, now_slot, is_ahead);
+        match (followed, &mut range.round) {
+            (None, None) => {}
+            // What is on its way may be all there is to come.
+            (None, Some(round)) => round.peers.clear(),
+            (Some(followed), Some(round)) => {
+                if followed.status.head.slot >= round.target.slot {
+                    round.target = followed.status.head;
+                }
+                round.peers = followed.peers;
             }
-            Choice::Believe => {
-                round.batches[index].state = BatchState::Empty;
-                world.resource_mut::<SyncCounts>().empty_batches += 1;
-            }
-            Choice::Wait => {}
-            Choice::Unserved if index == 0 => {
-                warn_unserved(world, round.batches[0].start, warned_slot);
-            }
-            Choice::Unserved => {}
+            (Some(followed), None) => self.begin(range, followed, is_deep_fork),
         }
+    }
+
+    fn begin(&mut self, range: &mut RangeSync, followed: Followed, is_deep_fork: bool) {
+        let (own, finalized) = (self.chain.head(), self.chain.finalized());
+        let Followed { status, peers, is_outvoted } = followed;
+        let target = status.head;
+        let is_fork = is_deep_fork || target.slot <= own.slot;
+        // What more peers agree with than with the target is extended and not replaced, unless the
+        // target's chain is said to have finalized more, which its blocks will show or not.
+        let outranks = status.finalized.slot > finalized.slot + limits::STATUS_PERIOD_SLOTS;
+        let extends = (is_outvoted && !outranks).then_some(own);
+        if is_fork && extends.is_some() {
+            return;
+        }
+        let start_slot = 1 + if is_fork { finalized.slot } else { own.slot };
+        tracing::debug!(start_slot, target = target.slot, peers = peers.len(), "range sync");
+        range.rounds += 1;
+        range.round = Some(Round {
+            number: range.rounds,
+            peers,
+            extends,
+            from_finalized: is_fork,
+            ..Round::new(target, start_slot)
+        });
+        self.counts.rounds += 1;
+    }
+
+    /// Begins batches and asks for those that wait.
+    fn plan(&mut self, range: &mut RangeSync, mut views: Vec<PeerView>) {
+        let RangeSync { round: Some(round), warned_slot, .. } = range else { return };
+        if round.is_lost {
+            return;
+        }
+        round.begin_batches();
+        self.shed(round);
+        let mut bytes = self.bytes_of(round);
+        for index in 0..round.batches.len() {
+            if !matches!(round.batches[index].state, BatchState::Waiting) {
+                continue;
+            }
+            if requests_in_flight(&views) >= limits::MAX_REQUESTS
+                || (index > 0 && bytes >= limits::MAX_RANGE_BYTES)
+            {
+                return;
+            }
+            match choose_peer(round, index, &views, self.peers.now.ms()) {
+                Choice::Ask(peer) => {
+                    let view = views.iter_mut().find(|view| view.id == peer);
+                    view.expect("one of the views").in_flight += 1;
+                    self.ask_batch(&mut round.batches[index], &peer);
+                    bytes = self.bytes_of(round);
+                }
+                Choice::Believe => {
+                    round.batches[index].state = BatchState::Empty;
+                    self.counts.empty_batches += 1;
+                }
+                Choice::Wait => {}
+                Choice::Unserved if index == 0 => {
+                    self.warn_unserved(round.batches[0].start, warned_slot);
+                }
+                Choice::Unserved => {}
+            }
+        }
+    }
+
+    fn ask_batch(&mut self, batch: &mut Batch, peer: &PeerId) {
+        let (start_slot, count) = (batch.start, batch.count);
+        let request = Request::BlocksByRange(BlocksByRangeRequest { start_slot, count });
+        let answer = BatchRequest { start_slot, count, received: Vec::new(), bytes: 0 };
+        let deadline_ms = limits::BATCH_DEADLINE_MS;
+        let id = self.requests.ask(&mut self.peers, peer, request, deadline_ms, answer);
+        batch.state = BatchState::Asked(id);
+        self.counts.batches_asked += 1;
+    }
+
+    fn warn_unserved(&mut self, start_slot: Slot, warned_slot: &mut Option<Slot>) {
+        let now_slot = self.peers.now.slot();
+        let is_due = |slot: Slot| now_slot >= slot.saturating_add(limits::WARNING_PERIOD_SLOTS);
+        if warned_slot.is_none_or(is_due) {
+            *warned_slot = Some(now_slot);
+            self.counts.unserved += 1;
+            tracing::warn!(
+                start_slot,
+                now_slot,
+                "no peer serves blocks as old as the ones this node needs next: start it anew from \
+                 a checkpoint of a node that is synced"
+            );
+        }
+    }
+
+    /// Bytes of blocks that have come and are not handed on.
+    fn bytes_of(&self, round: &Round) -> usize {
+        let coming = round.batches.iter().filter_map(|batch| match batch.state {
+            BatchState::Asked(id) => self.requests.batch(id),
+            _ => None,
+        });
+        round.bytes() + coming.map(|batch| batch.bytes).sum::<usize>()
+    }
+
+    /// Drops the newest batches until there is room; the oldest is the one that makes room.
+    fn shed(&mut self, round: &mut Round) {
+        for index in (1..round.batches.len()).rev() {
+            if self.bytes_of(round) <= limits::MAX_RANGE_BYTES {
+                return;
+            }
+            let batch = &mut round.batches[index];
+            match &batch.state {
+                BatchState::Waiting | BatchState::Empty => continue,
+                BatchState::Asked(id) => self.requests.give_up(*id),
+                BatchState::Received { .. } => {}
+            }
+            batch.state = BatchState::Waiting;
+            self.counts.batches_shed += 1;
+        }
+    }
+
+    /// Drops a round's batches and gives up their requests.
+    fn drop_batches(&mut self, round: &mut Round) {
+        for batch in round.batches.drain(..) {
+            if let BatchState::Asked(id) = batch.state {
+                self.requests.give_up(id);
+            }
+        }
+    }
+
+    /// Ends the round when nothing of it is left to come.
+    fn finish(&mut self, range: &mut RangeSync) {
+        let Some(round) = &range.round else { return };
+        let is_lost = round.is_lost;
+        let is_over = round.batches.is_empty()
+            && (round.next_slot > round.target.slot || round.peers.is_empty())
+            && self.door.pending_of(round.number) == 0;
+        // Without peers only what has come already is worth keeping.
+        let is_received = |batch: &Batch| matches!(batch.state, BatchState::Received { .. });
+        let is_idle = round.peers.is_empty() && !round.batches.iter().any(is_received);
+        if !(is_over || is_lost || is_idle) {
+            return;
+        }
+        let mut round = range.round.take().expect("just looked at");
+        self.drop_batches(&mut round);
+        if round.has_progress {
+            range.backoff.reset();
+        }
+        let reached = self.chain.tree.contains(&round.target.root);
+        if reached || (round.has_progress && !is_lost) {
+            return;
+        }
+        if !round.has_progress {
+            pause(&mut range.backoff, self.peers.now.ms());
+        }
+        self.counts.rounds_failed += 1;
+        if is_over && !is_lost {
+            self.blame_false_head(round);
+        }
+    }
+
+    /// Every slot was asked for, and nothing came of it. Whoever claims the head and says that there is
+    /// nothing at its slot, lies; who sent something else is left alone for a while.
+    fn blame_false_head(&mut self, round: Round) {
+        let target = round.target;
+        for (peer, last_slot) in round.believed {
+            if last_slot >= target.slot && self.peers.claims(&peer, target) {
+                self.peers.blame(&peer, PeerFault::FalseHead);
+            }
+        }
+        if let Some(tip) = round.tip.filter(|tip| self.peers.claims(&tip.peer, target)) {
+            self.peers.blame(&tip.peer, PeerFault::NoAnswer);
+        }
+    }
+
+    /// Hands a block of a round to the import, unless the tree has it.
+    fn hand_on_block(&mut self, handed: HandedIn, block: Arc<SignedBlock>) {
+        if self.chain.tree.contains(&handed.root) {
+            blame_omission(&mut self.peers, handed.omitted_by);
+        } else {
+            self.door.hand_in(handed, block);
+        }
+    }
+
+    /// How many more blocks the import queue may be given.
+    fn room(&self, number: u64) -> usize {
+        let handed = self.door.pending_of(number);
+        limits::IMPORT_BACKLOG.saturating_sub(self.queue.len().max(handed))
     }
 }
 
@@ -202,176 +388,4 @@ fn choose_peer(round: &mut Round, index: usize, views: &[PeerView], now_ms: u64)
         batch.retry_later(now_ms);
     }
     Choice::Wait
-}
-
-fn ask_batch(world: &mut World, batch: &mut Batch, peer: &PeerId) {
-    let (start_slot, count) = (batch.start, batch.count);
-    let request = Request::BlocksByRange(BlocksByRangeRequest { start_slot, count });
-    let answer = BatchRequest { start_slot, count, received: Vec::new(), bytes: 0 };
-    let id = ask(world, peer, request, limits::BATCH_DEADLINE_MS, answer);
-    batch.state = BatchState::Asked(id);
-    world.resource_mut::<SyncCounts>().batches_asked += 1;
-}
-
-fn warn_unserved(world: &mut World, start_slot: Slot, warned_slot: &mut Option<Slot>) {
-    let (_, now_slot) = time_of(world);
-    let is_due = |slot: Slot| now_slot >= slot.saturating_add(limits::WARNING_PERIOD_SLOTS);
-    if warned_slot.is_none_or(is_due) {
-        *warned_slot = Some(now_slot);
-        world.resource_mut::<SyncCounts>().unserved += 1;
-        tracing::warn!(
-            start_slot,
-            now_slot,
-            "no peer serves blocks as old as the ones this node needs next: start it anew from a \
-             checkpoint of a node that is synced"
-        );
-    }
-}
-
-/// Bytes of blocks that have come and are not handed on.
-fn bytes_of(world: &World, round: &Round) -> usize {
-    let asked = round.batches.iter().filter_map(|batch| match batch.state {
-        BatchState::Asked(id) => world.resource::<RequestsById>().get(id),
-        _ => None,
-    });
-    let coming = asked.filter_map(|request| world.get::<BatchRequest>(request));
-    round.bytes() + coming.map(|batch| batch.bytes).sum::<usize>()
-}
-
-/// Drops the newest batches until there is room; the oldest is the one that makes room.
-fn shed(world: &mut World, round: &mut Round) {
-    for index in (1..round.batches.len()).rev() {
-        if bytes_of(world, round) <= limits::MAX_RANGE_BYTES {
-            return;
-        }
-        let batch = &mut round.batches[index];
-        match &batch.state {
-            BatchState::Waiting | BatchState::Empty => continue,
-            BatchState::Asked(id) => give_up(world, *id),
-            BatchState::Received { .. } => {}
-        }
-        batch.state = BatchState::Waiting;
-        world.resource_mut::<SyncCounts>().batches_shed += 1;
-    }
-}
-
-/// Gives up a request.
-fn give_up(world: &mut World, id: RequestId) {
-    if let Some(request) = world.resource::<RequestsById>().get(id) {
-        world.despawn(request);
-    }
-}
-
-/// Drops a round's batches and gives up their requests.
-fn drop_batches(world: &mut World, round: &mut Round) {
-    for batch in round.batches.drain(..) {
-        if let BatchState::Asked(id) = batch.state {
-            give_up(world, id);
-        }
-    }
-}
-
-/// Ends the round when nothing of it is left to come.
-fn finish(world: &mut World, range: &mut RangeSync) {
-    let Some(round) = &mut range.round else { return };
-    let is_lost = round.is_lost;
-    let is_over = round.batches.is_empty()
-        && (round.next_slot > round.target.slot || round.peers.is_empty())
-        && world.resource::<RequestedBlocks>().pending_of(round.number) == 0;
-    // Without peers only what has come already is worth keeping.
-    let is_idle = round.peers.is_empty()
-        && !round.batches.iter().any(|batch| matches!(batch.state, BatchState::Received { .. }));
-    if !(is_over || is_lost || is_idle) {
-        return;
-    }
-    let mut round = range.round.take().expect("just looked at");
-    drop_batches(world, &mut round);
-    if round.has_progress {
-        range.backoff.reset();
-    }
-    let reached = world.resource::<BlockTree>().contains(&round.target.root);
-    if reached || (round.has_progress && !is_lost) {
-        return;
-    }
-    if !round.has_progress {
-        let (now_ms, _) = time_of(world);
-        pause(&mut range.backoff, now_ms);
-    }
-    world.resource_mut::<SyncCounts>().rounds_failed += 1;
-    if is_over && !is_lost {
-        // Every slot was asked for, and nothing came of it. Whoever claims the head and says that
-        // there is nothing at its slot, lies; who sent something else is left alone for a while.
-        let target = round.target;
-        for (peer, last_slot) in std::mem::take(&mut round.believed) {
-            if last_slot >= target.slot && claims(world, &peer, target) {
-                blame(world, &peer, Fault::FalseHead);
-            }
-        }
-        if let Some(tip) = round.tip.take().filter(|tip| claims(world, &tip.peer, target)) {
-            blame(world, &tip.peer, Fault::NoAnswer);
-        }
-    }
-}
-
-/// Whether a peer claims this head.
-fn claims(world: &World, peer: &PeerId, head: Checkpoint) -> bool {
-    let entity = world.resource::<PeersById>().get(peer);
-    let last = entity.and_then(|entity| world.get::<LastStatus>(entity));
-    last.is_some_and(|last| last.status.head == head)
-}
-
-/// A request for a batch has ended with these blocks; whole, or broken off.
-pub(super) fn note_end(
-    world: &mut World,
-    id: RequestId,
-    peer: &PeerId,
-    received: Vec<(Root, Arc<SignedBlock>)>,
-    bytes: usize,
-    is_whole: bool,
-) {
-    let mut range = world.resource_mut::<RangeSync>();
-    if let Some(round) = &mut range.round
-        && round.note_end(id, peer, received, bytes, is_whole)
-    {
-        world.resource_mut::<SyncCounts>().empty_batches += 1;
-    }
-}
-
-/// A peer does not serve blocks from this slot on.
-pub(super) fn note_unserved(world: &mut World, peer: &PeerId, start_slot: Slot) {
-    if let Some(entity) = world.resource::<PeersById>().get(peer)
-        && let Some(mut sync) = world.get_mut::<PeerSync>(entity)
-    {
-        sync.serves_from = sync.serves_from.max(start_slot.saturating_add(1));
-    }
-}
-
-/// A block of this round was imported.
-pub(super) fn note_progress(world: &mut World, number: Option<u64>) {
-    if let Some(round) = world.resource_mut::<RangeSync>().round_of(number) {
-        round.has_progress = true;
-    }
-}
-
-/// A block of this round was not imported: what follows it cannot be either.
-pub(super) fn note_lost(world: &mut World, number: Option<u64>) {
-    if let Some(round) = world.resource_mut::<RangeSync>().round_of(number) {
-        round.is_lost = true;
-    }
-}
-
-/// Hands a block of a round to the import, unless the tree has it.
-fn hand_on_block(world: &mut World, source: Source, block: Arc<SignedBlock>) {
-    if world.resource::<BlockTree>().contains(&source.root) {
-        blame_omission(world, source.omitted_by);
-    } else {
-        hand_in(world, source, block);
-    }
-}
-
-/// How many more blocks the import queue may be given.
-fn room(world: &World, number: u64) -> usize {
-    let queued = world.resource::<ImportQueue>().len();
-    let handed = world.resource::<RequestedBlocks>().pending_of(number);
-    limits::IMPORT_BACKLOG.saturating_sub(queued.max(handed))
 }

@@ -18,7 +18,7 @@ pub(super) enum BatchState {
         peer: PeerId,
         blocks: VecDeque<(Root, Arc<SignedBlock>)>,
         bytes: usize,
-        /// Whether the first block is known to link.
+        /// True when the first block is known to link.
         is_linked: bool,
     },
     /// Believed to be empty.
@@ -33,7 +33,7 @@ pub(super) struct Batch {
     pub(super) state: BatchState,
     /// Who need not be asked again for now.
     pub(super) tried: Vec<PeerId>,
-    /// Whether it is left alone because all have failed at it.
+    /// True while it is left alone because all have failed at it.
     is_pausing: bool,
     /// How often that was so, and for how long it is.
     backoff: Backoff,
@@ -162,7 +162,8 @@ impl Round {
         }
     }
 
-    /// A request for a batch has ended. Returns whether the batch is now believed to be empty.
+    /// A request for a batch has ended. Returns true if the batch is now believed to be
+    /// empty.
     pub(super) fn note_end(
         &mut self,
         id: RequestId,

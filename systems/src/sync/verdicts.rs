@@ -1,0 +1,72 @@
+//! What became of blocks that the node asked for, and who is to blame for a bad one.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    messages::{IgnoreReason, InputJudged, Verdict},
+    network::{PeerFault, PeerId},
+    rejection::RejectionReason,
+    tree::BlockTree,
+};
+
+use super::{
+    RangeSync,
+    handed::HandedIn,
+    roles::{ImportDoor, Peers},
+};
+
+/// Credits or blames the peers that sent blocks on request, by what the import says of these. What
+/// this node could not do itself, as when its storage fails or a check of its own panics, says nothing
+/// against a peer.
+pub fn follow_verdicts(
+    mut judged: MessageReader<InputJudged>,
+    mut door: ImportDoor,
+    mut peers: Peers,
+    mut range: ResMut<RangeSync>,
+    tree: Res<BlockTree>,
+) {
+    for InputJudged { id, verdict } in judged.read().filter(|judged| judged.id.is_requested()) {
+        if let Some(handed) = door.take(*id) {
+            follow(&mut peers, &mut range, &tree, handed, verdict);
+        }
+    }
+}
+
+fn follow(
+    peers: &mut Peers,
+    range: &mut RangeSync,
+    tree: &BlockTree,
+    handed: HandedIn,
+    verdict: &Verdict,
+) {
+    let is_valid = match verdict {
+        Verdict::Accepted => true,
+        // In the queue it may have another proof, which nobody has checked.
+        Verdict::Ignored(IgnoreReason::KnownBlock) => tree.contains(&handed.root),
+        _ => false,
+    };
+    if is_valid {
+        blame_omission(peers, handed.omitted_by);
+    }
+    match verdict {
+        Verdict::Accepted => {
+            peers.credit(&handed.peer);
+            range.note_progress(handed.round);
+        }
+        Verdict::Ignored(IgnoreReason::KnownBlock) => {}
+        Verdict::Ignored(_) => range.note_lost(handed.round),
+        Verdict::Rejected(rejection) => {
+            // Its parent was refused: who sent that is to blame.
+            if rejection.reason != RejectionReason::UnknownParentBlock {
+                peers.blame(&handed.peer, PeerFault::InvalidBlock);
+            }
+            range.note_lost(handed.round);
+        }
+    }
+}
+
+/// These said that a block does not exist which is valid.
+pub(super) fn blame_omission(peers: &mut Peers, omitted_by: Vec<PeerId>) {
+    for peer in omitted_by {
+        peers.blame(&peer, PeerFault::Omitted);
+    }
+}
