@@ -19,7 +19,12 @@ pub use requests::{
 };
 pub use waiting::{Held, WaitingAttestations};
 
-use crate::{containers::Slot, duties::MissReason};
+use crate::{
+    clock::CurrentInterval,
+    constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
+    containers::Slot,
+    duties::MissReason,
+};
 
 /// Where the node stands against the network.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +62,20 @@ pub struct DutyGate {
     /// How many slots the chain that the node follows was ahead. Duties may be begun a little
     /// behind; a block that others wait for is not built on an old head.
     pub behind: u64,
+}
+
+impl DutyGate {
+    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    pub fn why_not(&self, now: CurrentInterval) -> Option<MissReason> {
+        let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
+        if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
+            Some(MissReason::Late)
+        } else if self.at_slot.saturating_add(1) < now.slot() {
+            Some(MissReason::Unsure)
+        } else {
+            self.closed
+        }
+    }
 }
 
 /// The counts of sync since the node began.

@@ -1,9 +1,9 @@
 //! The duties of the node's own validators.
 
-use bevy_app::{App, Plugin, PreUpdate, Update};
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced, DutyCounts, RecentDuties, Signing},
+    duties::{AttestationProduced, BlockProduced, DutyCounts, DutyEnded, RecentDuties, Signing},
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
@@ -11,9 +11,35 @@ use quintet_systems::{
     duties::{
         AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
         collect_proposals, duties_are_due, expire_proposals, give_up_held_proposal, hold_proposal,
-        prepare_proposal, skip_attestations, start_attestations, start_proposal,
+        prepare_proposal, record_duties, skip_attestations, start_attestations, start_proposal,
     },
 };
+
+/// Counts, keeps and logs what became of duties: the validators' and the node's own. Added by
+/// whichever plugin has duties.
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`DutyCounts`], [`RecentDuties`] | [`DutyEnded`] | |
+#[derive(Clone, Copy, Debug)]
+pub struct DutyRecordPlugin;
+
+impl DutyRecordPlugin {
+    pub(crate) fn add_once(app: &mut App) {
+        if !app.is_plugin_added::<Self>() {
+            app.add_plugins(Self);
+        }
+    }
+}
+
+impl Plugin for DutyRecordPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<DutyCounts>()
+            .init_resource::<RecentDuties>()
+            .add_message::<DutyEnded>()
+            .add_systems(PostUpdate, record_duties.in_set(NodeSystems::Review));
+    }
+}
 
 /// Proposes at interval 0, with the block built at interval 4 before it, and votes at interval 1,
 /// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
@@ -22,7 +48,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`DutyCounts`], [`RecentDuties`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
+/// | [`Signing`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`], [`DutyEnded`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -30,9 +56,8 @@ pub struct DutiesPlugin {
 
 impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
+        DutyRecordPlugin::add_once(app);
         app.insert_resource(self.signing.clone())
-            .init_resource::<DutyCounts>()
-            .init_resource::<RecentDuties>()
             .init_resource::<Proposals>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()

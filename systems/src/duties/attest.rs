@@ -8,13 +8,14 @@ use quintet_components::{
     clock::CurrentInterval,
     containers::{SignedAttestation, Slot, ValidatorIndex},
     duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
+    messages::AttestationAccepted,
     metrics::Metrics,
     task::{Tasks, Work},
 };
 use tree_hash::TreeHash;
 
 use super::record::{note_done, note_missed};
-use crate::{aggregation::session::note_attestation, pool, production::produce_attestation_data};
+use crate::{pool, production::produce_attestation_data};
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]
@@ -90,11 +91,10 @@ pub fn collect_attestations(world: &mut World) {
                 note_missed(world, slot, Duty::Attest, &whose, reason, &error.to_string());
             }
             Ok(attestation) => {
-                let (data, validator) = (&attestation.data, attestation.validator_index);
-                if keep {
-                    pool::add_signature(world, data, validator, attestation.signature.clone());
-                    note_attestation(world, data.slot, validator);
-                }
+                let (data, validator) = (attestation.data, attestation.validator_index);
+                let pooled = keep
+                    && pool::add_signature(world, &data, validator, attestation.signature.clone());
+                world.write_message(AttestationAccepted { data, validator, pooled });
                 note_done(world, slot, Duty::Attest, Some(validator));
                 world.write_message(AttestationProduced(Arc::new(attestation)));
             }

@@ -2,12 +2,8 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::{CycleSkip, SkipReason},
-    chain::IsAggregator,
     clock::CurrentInterval,
-    constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
     duties::{Duty, MissReason, Signing},
-    metrics::Metrics,
     sync::DutyGate,
 };
 
@@ -15,19 +11,10 @@ use super::{
     propose::{discard_proposal, hold, own_proposer},
     record::note_missed,
 };
-use crate::aggregation::session::close;
 
 /// Why a duty of this interval is not to be begun. Without a gate every duty is.
 fn why_skipped(gate: Option<&DutyGate>, now: CurrentInterval) -> Option<MissReason> {
-    let gate = gate?;
-    let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
-    if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
-        Some(MissReason::Late)
-    } else if gate.at_slot.saturating_add(1) < now.slot() {
-        Some(MissReason::Unsure)
-    } else {
-        gate.closed
-    }
+    gate?.why_not(now)
 }
 
 /// Whether duties are to be begun in this interval.
@@ -70,26 +57,10 @@ pub fn skip_attestations(world: &mut World) {
     }
 }
 
-/// Counts the slot's aggregation as missed, and gives up what was begun early.
-pub fn skip_aggregation(world: &mut World) {
-    if !world.resource::<IsAggregator>().0 {
-        Metrics::of(world).aggregation.note_skipped(CycleSkip::NotAggregator);
-        return;
-    }
-    close(world, SkipReason::Replaced);
-    let slot = world.resource::<CurrentInterval>().slot();
-    if let Some(reason) = why_not(world) {
-        let skip = match reason {
-            MissReason::Late => CycleSkip::Other,
-            _ => CycleSkip::NotSynced,
-        };
-        Metrics::of(world).aggregation.note_skipped(skip);
-        note_missed(world, slot, Duty::Aggregate, &[None], reason, "");
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use quintet_components::constants::INTERVALS_PER_SLOT;
+
     use super::*;
 
     fn why(closed: Option<MissReason>, count: u64, late_ms: u64) -> Option<MissReason> {

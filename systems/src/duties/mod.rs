@@ -8,9 +8,9 @@ mod propose;
 mod record;
 
 pub use attest::{AttestationTask, collect_attestations, start_attestations};
-pub use gate::{duties_are_due, hold_proposal, skip_aggregation, skip_attestations};
+pub use gate::{duties_are_due, hold_proposal, skip_attestations};
 pub use propose::{
     Proposals, announce_proposal, begin_held_proposal, collect_proposals, expire_proposals,
     give_up_held_proposal, prepare_proposal, start_proposal,
 };
-pub use record::{note_done, note_missed};
+pub use record::{note_done, note_missed, record_duties};

@@ -20,7 +20,6 @@ use quintet_components::{
     prover::{ProverJob, ProverKind},
     task::Work,
 };
-use quintet_prover::CancelToken;
 
 use super::{
     gate::why_held,
@@ -297,9 +296,8 @@ fn start_building(world: &mut World, inputs: BlockInputs) -> Result<Work<Built>,
         subnet: None,
         memory_bytes: proofs.0.working_bytes(bytes),
     };
-    let submitted = submit(world, job, summarize_built, move |cancel| {
-        build(&inputs, &*proofs.0, &CancelToken::from(cancel.flag()))
-    });
+    let submitted =
+        submit(world, job, summarize_built, move |cancel| build(&inputs, &*proofs.0, cancel));
     submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
 }
 
@@ -318,8 +316,8 @@ fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Sign
     };
     let (built, metrics) = (Arc::clone(built), Metrics::of(world));
     let submitted = submit(world, job, summarize_signed, move |cancel| {
-        let (cancel, began) = (CancelToken::from(cancel.flag()), Instant::now());
-        let signed = sign(&built, &registry, &signing, &*proofs.0, &cancel)?;
+        let began = Instant::now();
+        let signed = sign(&built, &registry, &signing, &*proofs.0, cancel)?;
         metrics.production.note_payloads(built.proofs.len(), built.votes_took);
         metrics.production.note_block(built.took + began.elapsed());
         Ok(signed)

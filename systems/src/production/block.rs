@@ -22,8 +22,7 @@ use tree_hash::TreeHash;
 
 use super::selection::{Candidate, select_attestations};
 use crate::{
-    aggregation::job::AggregationJob,
-    pool::{self, Coverage},
+    pool::{self, AggregationJob, Coverage},
     transition::{process_block, process_slots, proposer_for_slot},
 };
 
