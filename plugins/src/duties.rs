@@ -3,7 +3,7 @@
 use bevy_app::{App, Plugin, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced, DutyCounts, RecentDuties, Signing},
+    duties::{AttestationProduced, BlockProduced, BlockRoom, DutyCounts, RecentDuties, Signing},
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
@@ -22,7 +22,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`DutyCounts`], [`RecentDuties`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
+/// | [`Signing`], [`DutyCounts`], [`RecentDuties`], [`BlockRoom`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -33,6 +33,7 @@ impl Plugin for DutiesPlugin {
         app.insert_resource(self.signing.clone())
             .init_resource::<DutyCounts>()
             .init_resource::<RecentDuties>()
+            .init_resource::<BlockRoom>()
             .init_resource::<Proposals>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()

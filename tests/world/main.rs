@@ -8,6 +8,7 @@ mod support;
 
 mod aggregation;
 mod bad_input;
+mod crowd;
 mod determinism;
 mod duties;
 mod intervals;

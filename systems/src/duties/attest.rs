@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Instant};
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    chain::IsAggregator,
+    chain::{Finalized, Head, IsAggregator, SafeTarget},
     clock::CurrentInterval,
     containers::{SignedAttestation, Slot, ValidatorIndex},
     duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
     metrics::Metrics,
     task::{Tasks, Work},
+    tree::BlockTree,
 };
 use tree_hash::TreeHash;
 
 use super::record::{note_done, note_missed};
-use crate::{aggregation::session::note_attestation, pool, production::produce_attestation_data};
+use crate::{aggregation::session::note_attestation, pool, production::{Facts, attestation_data}};
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]
@@ -37,9 +38,19 @@ pub fn start_attestations(world: &mut World) {
         return;
     }
     let (metrics, began) = (Metrics::of(world), Instant::now());
-    let data = produce_attestation_data(world, slot);
+    let whose: Vec<_> = validators.iter().copied().map(Some).collect();
+    let facts = Facts {
+        tree: world.resource::<BlockTree>(),
+        head: world.resource::<Head>().0.root,
+        safe_target_slot: world.resource::<SafeTarget>().0.slot,
+        finalized_slot: world.resource::<Finalized>().0.slot,
+    };
+    let Some(data) = attestation_data(&facts, slot) else {
+        let (reason, why) = (MissReason::NotAllowed, "no finalized block is as old as the slot");
+        note_missed(world, slot, Duty::Attest, &whose, reason, why);
+        return;
+    };
     let chosen = began.elapsed();
-    let whose = validators.iter().copied().map(Some).collect();
     let work = world.resource::<Tasks>().spawn(move |_| {
         let message = data.tree_hash_root();
         let requests: Vec<_> = validators

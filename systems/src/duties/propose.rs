@@ -15,7 +15,7 @@ use quintet_components::{
     containers::{
         AttestationData, Root, SignedBlock, SingleMessageAggregate, Slot, ValidatorIndex,
     },
-    duties::{BlockProduced, Duty, MissReason, Signing},
+    duties::{BlockProduced, BlockRoom, Duty, MissReason, Signing},
     metrics::Metrics,
     prover::{ProverJob, ProverKind},
     task::Work,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     fork_choice::import::commit_block,
-    production::{BlockInputs, BuiltBlock},
+    production::{BlockInputs, BuiltBlock, LeftOut},
     proving::submit,
     transition::proposer_for_slot,
     verification::Proofs,
@@ -320,7 +320,9 @@ fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Sign
     let submitted = submit(world, job, summarize_signed, move |cancel| {
         let (cancel, began) = (CancelToken::from(cancel.flag()), Instant::now());
         let signed = sign(&built, &registry, &signing, &*proofs.0, &cancel)?;
-        metrics.production.note_payloads(built.proofs.len(), built.votes_took);
+        let LeftOut { useful, idle } = built.left_out;
+        metrics.production.note_payloads(built.proofs.len(), built.choosing_took);
+        metrics.production.note_left_out(useful, idle);
         metrics.production.note_block(built.took + began.elapsed());
         Ok(signed)
     });
@@ -332,6 +334,7 @@ fn finish(world: &mut World, built: &BuiltBlock, signed: SignedBlock) {
     let (slot, proposer) = (built.block.slot, built.block.proposer_index);
     let signed = Arc::new(signed);
     commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
+    world.resource_mut::<BlockRoom>().note(built.left_out.useful);
     note_done(world, slot, Duty::Propose, Some(proposer));
     world.write_message(BlockProduced(signed));
 }

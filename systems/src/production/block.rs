@@ -20,7 +20,7 @@ use quintet_components::{
 use quintet_prover::{CancelToken, ProofSystem, ProveError};
 use tree_hash::TreeHash;
 
-use super::selection::{Candidate, select_attestations};
+use super::selection::{Candidate, LeftOut, Preference, Selection, select_attestations};
 use crate::{
     aggregation::job::AggregationJob,
     pool::{self, Coverage},
@@ -38,8 +38,10 @@ pub struct BlockInputs {
     pub parent_root: Root,
     /// The parent's post-state.
     pub parent: Arc<State>,
-    /// The known votes whose head the node has seen, in pool order, with their payloads.
+    /// The known attestations whose head the node has seen, in pool order, with their payloads.
     pub candidates: Vec<Candidate>,
+    /// Which of them go first when there is not room for all.
+    pub preference: Preference,
     /// The validators.
     pub registry: Registry,
 }
@@ -58,8 +60,10 @@ pub struct BuiltBlock {
     pub proofs: Vec<Arc<SingleMessageAggregate>>,
     /// How long building it took.
     pub took: Duration,
-    /// How long choosing and joining its votes took, which is part of it.
-    pub votes_took: Duration,
+    /// How long choosing and joining its attestations took, which is part of it.
+    pub choosing_took: Duration,
+    /// What it has no room for.
+    pub left_out: LeftOut,
 }
 
 /// Why there is no block.
@@ -126,12 +130,13 @@ impl BlockInputs {
             parent_root,
             parent: Arc::clone(parent),
             candidates,
+            preference: Preference::default(),
             registry: world.resource::<Registry>().clone(),
         })
     }
 
     /// How many payloads there are to choose from, and how many bytes of proofs go into the block's
-    /// at most: a block carries few votes, however many wait.
+    /// at most: a block carries few attestations, however many wait.
     pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
         let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
@@ -139,7 +144,7 @@ impl BlockInputs {
         (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes.min(most))
     }
 
-    /// Leaves each vote the one payload with the most voters, so that no proofs have to be joined:
+    /// Leaves each attestation the one payload with the most voters, so that no proofs have to be joined:
     /// for a block that is needed at once. `made` are payloads that may serve beside the pool's.
     #[must_use]
     pub fn only_ready(mut self, made: &[(AttestationData, Arc<SingleMessageAggregate>)]) -> Self {
@@ -169,7 +174,7 @@ impl BlockInputs {
     }
 }
 
-/// Builds the block: votes chosen, several payloads for one vote joined, state root computed.
+/// Builds the block: attestations chosen, several payloads of one joined, state root computed.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -188,14 +193,13 @@ pub fn build_block(
         ..Block::default()
     };
     let choosing = Instant::now();
-    let selected =
-        select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates, proofs)?;
-    let payloads = selected
+    let Selection { attestations, left_out } = select_attestations(inputs, &advanced, proofs)?;
+    let payloads = attestations
         .into_iter()
         .map(|candidate| join(candidate, &inputs.registry, proofs, cancel))
         .collect::<Result<Vec<_>, _>>()
         .map_err(BuildError::Prove)?;
-    let votes_took = choosing.elapsed();
+    let choosing_took = choosing.elapsed();
 
     let attestations = payloads.iter().map(|(data, payload)| AggregatedAttestation {
         aggregation_bits: payload.participants.clone(),
@@ -203,7 +207,7 @@ pub fn build_block(
     });
     block.body = BlockBody {
         attestations: AggregatedAttestations::new(attestations.collect())
-            .expect("a block carries at most eight votes"),
+            .expect("a block carries at most eight attestations"),
     };
     process_block(&mut advanced, &block)?;
     block.state_root = advanced.tree_hash_root();
@@ -213,13 +217,14 @@ pub fn build_block(
         post_state: Arc::new(advanced),
         proofs: payloads.into_iter().map(|(_, payload)| payload).collect(),
         took: began.elapsed(),
-        votes_took,
+        choosing_took,
+        left_out,
     })
 }
 
 type Joined = (AttestationData, Arc<SingleMessageAggregate>);
 
-/// The one payload that a block carries for a vote.
+/// The one payload that a block carries for an attestation.
 fn join(
     candidate: Candidate,
     registry: &Registry,

@@ -6,10 +6,11 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use quintet_components::{
     chain::{Finalized, Head, Justified, SafeTarget},
     containers::{AttestationData, Checkpoint, Root},
+    messages::{IgnoreReason, Verdict},
     rejection::RejectionReason as Reason,
     tree::BlockTree,
 };
-use quintet_systems::{fork_choice::block_weights, production::produce_attestation_data};
+use quintet_systems::{fork_choice::block_weights, production::{Facts, attestation_data}};
 
 use crate::{
     config,
@@ -18,6 +19,7 @@ use crate::{
         steps::{Outcome, Pair},
         store::Store,
     },
+    support::chain,
 };
 
 /// What the histories went through, so that a generator that went stale shows.
@@ -34,6 +36,10 @@ struct Seen {
     ties: usize,
     aggregated: usize,
     walked_back_targets: usize,
+    /// The head is newer than the clock, and an ancestor is attested.
+    older_heads: usize,
+    /// The source took the target's place.
+    clamped_targets: usize,
 }
 
 /// Facts of the model before a step.
@@ -71,8 +77,12 @@ impl Seen {
         let ticked = matches!(step, Step::Tick { .. });
         self.aggregated += usize::from(ticked && store.signatures.len() < before.signatures);
         self.ties += ties(store);
-        let target = store.vote_to_give(store.time / 5).target;
-        self.walked_back_targets += usize::from(target.root != store.head);
+        if let Some(data) = store.vote_to_give(store.time / 5) {
+            self.walked_back_targets += usize::from(data.target.root != data.head.root);
+            self.older_heads += usize::from(data.head.root != store.head);
+            self.clamped_targets +=
+                usize::from(data.target == data.source && data.source.slot > 0);
+        }
     }
 }
 
@@ -108,7 +118,27 @@ fn compare(pair: &mut Pair) -> Result<(), TestCaseError> {
     prop_assert_eq!(finalized, store.finalized, "finalized");
     prop_assert_eq!(world.resource::<SafeTarget>().0, at(store.safe_target), "safe target");
     let slot = store.time / 5;
-    prop_assert_eq!(produce_attestation_data(world, slot), store.vote_to_give(slot), "vote");
+    let facts = Facts {
+        tree: world.resource::<BlockTree>(),
+        head: world.resource::<Head>().0.root,
+        safe_target_slot: world.resource::<SafeTarget>().0.slot,
+        finalized_slot: world.resource::<Finalized>().0.slot,
+    };
+    prop_assert_eq!(attestation_data(&facts, slot), store.vote_to_give(slot), "attestation");
+    Ok(())
+}
+
+/// What the node attests now, it takes from others, whether or not it aggregates.
+fn own_attestation_is_admitted(pair: &mut Pair) -> Result<(), TestCaseError> {
+    let Some(data) = pair.store.vote_to_give(pair.store.time / 5) else { return Ok(()) };
+    for validator in 0..pair.store.validators {
+        let verdict = pair.node.attestation(chain::vote(data, validator));
+        let is_admitted = matches!(
+            verdict,
+            Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownAttestation)
+        );
+        prop_assert!(is_admitted, "{:?}: {:?}", data, verdict);
+    }
     Ok(())
 }
 
@@ -126,6 +156,7 @@ fn a_node_and_the_model_of_its_store_agree_after_every_step() {
             compare(&mut pair)?;
             seen.borrow_mut().note(step, outcome, &before, &pair.store);
         }
+        own_attestation_is_admitted(&mut pair)?;
         let tree = pair.node.world().resource::<BlockTree>();
         let forks = tree.iter().filter(|(id, _)| tree.children(*id).count() > 1).count();
         seen.borrow_mut().forks += forks;
@@ -143,6 +174,8 @@ fn a_node_and_the_model_of_its_store_agree_after_every_step() {
         seen.ties,
         seen.aggregated,
         seen.walked_back_targets,
+        seen.older_heads,
+        seen.clamped_targets,
     ];
     assert!(counts.iter().all(|count| *count > 2), "{seen:?}");
     assert!(seen.refused.len() > 15, "{seen:?}");
