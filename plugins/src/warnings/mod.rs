@@ -51,8 +51,7 @@ impl Plugin for WarningsPlugin {
                     blocks::watch_blocks,
                 )
                     .chain()
-                    .after(NodeSystems::Prune)
-                    .before(NodeSystems::Flush)
+                    .in_set(NodeSystems::Review)
                     // Beside the warnings they only read.
                     .ambiguous_with_all(),
             );

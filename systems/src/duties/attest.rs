@@ -15,7 +15,11 @@ use quintet_components::{
 use tree_hash::TreeHash;
 
 use super::record::{note_done, note_missed};
-use crate::{aggregation::session::note_attestation, pool, production::{Facts, attestation_data}};
+use crate::{
+    aggregation::session::note_attestation,
+    pool,
+    production::{Facts, attestation_data},
+};
 
 /// The votes of a slot, being signed.
 #[derive(Resource, Debug, Default)]

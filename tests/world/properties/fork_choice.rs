@@ -10,10 +10,13 @@ use quintet_components::{
     rejection::RejectionReason as Reason,
     tree::BlockTree,
 };
-use quintet_systems::{fork_choice::block_weights, production::{Facts, attestation_data}};
+use quintet_systems::{
+    fork_choice::block_weights,
+    production::{Facts, attestation_data},
+};
 
+use super::config;
 use crate::{
-    config,
     properties::{
         plans::{Step, step},
         steps::{Outcome, Pair},
@@ -80,8 +83,7 @@ impl Seen {
         if let Some(data) = store.vote_to_give(store.time / 5) {
             self.walked_back_targets += usize::from(data.target.root != data.head.root);
             self.older_heads += usize::from(data.head.root != store.head);
-            self.clamped_targets +=
-                usize::from(data.target == data.source && data.source.slot > 0);
+            self.clamped_targets += usize::from(data.target == data.source && data.source.slot > 0);
         }
     }
 }
@@ -133,10 +135,8 @@ fn own_attestation_is_admitted(pair: &mut Pair) -> Result<(), TestCaseError> {
     let Some(data) = pair.store.vote_to_give(pair.store.time / 5) else { return Ok(()) };
     for validator in 0..pair.store.validators {
         let verdict = pair.node.attestation(chain::vote(data, validator));
-        let is_admitted = matches!(
-            verdict,
-            Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownAttestation)
-        );
+        let is_admitted =
+            matches!(verdict, Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownAttestation));
         prop_assert!(is_admitted, "{:?}: {:?}", data, verdict);
     }
     Ok(())

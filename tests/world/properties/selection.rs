@@ -15,8 +15,9 @@ use quintet_systems::{
 };
 use tree_hash::TreeHash;
 
+use super::config;
 use crate::{
-    properties::{config, ledger::justifiable},
+    properties::ledger::justifiable,
     support::{chain, prover::VirtualProver},
 };
 
