@@ -262,32 +262,21 @@ proptest! {
 /// order but that of their voters.
 #[test]
 fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
-    let single = |late: u64, voter: u64| Plan {
-        target: Index::default(),
-        head: Index::default(),
-        late,
-        other_source: None,
-        voters: vec![1 << voter],
-    };
-    // Validator 0 attests three times, seven others once.
-    let mut pool: Vec<Plan> = (0..3).map(|late| single(late, 0)).collect();
-    pool.extend((1..8).map(|voter| single(2 + voter, voter)));
-    let case = Case { validators: 12, gaps: vec![1, 1], counted: vec![], pool, room: 1_000 };
+    let case =
+        Case { validators: 12, gaps: vec![1, 1], counted: vec![], pool: vec![], room: 1_000 };
     let grown = grow(&case);
-    let pool: Vec<Candidate> = candidates(&case, &grown)
-        .into_iter()
-        .map(|candidate| {
-            let data = AttestationData {
-                target: grown.blocks[1],
-                head: grown.blocks[1],
-                ..candidate.data
-            };
-            let voters: Vec<u64> = candidate.payloads[0].participants.indices().collect();
-            let payloads = vec![Arc::new(chain::aggregate(data, &voters).proof)];
+    let (source, block) = (grown.blocks[0], grown.blocks[1]);
+    // Validator 0 attests in the first three slots, seven others once each.
+    let voters = [0, 0, 0].into_iter().chain(1..8);
+    let pool: Vec<Candidate> = (1..)
+        .zip(voters)
+        .map(|(slot, voter)| {
+            let data = AttestationData { slot, head: block, target: block, source };
+            let payloads = vec![Arc::new(chain::aggregate(data, &[voter]).proof)];
             Candidate { data, payloads }
         })
         .collect();
-    assert!(can_justify(&case, &grown, &pool, grown.blocks[1]));
+    assert!(can_justify(&case, &grown, &pool, block));
     let inputs = BlockInputs {
         slot: 3,
         proposer_index: 3,
@@ -300,6 +289,6 @@ fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
     let prover = VirtualProver::default();
     let built =
         build_block(&inputs, &prover.proofs(), &CancelToken::default()).expect("it is built");
-    assert_eq!(built.post_state.latest_justified, grown.blocks[1]);
+    assert_eq!(built.post_state.latest_justified, block);
     assert_eq!((built.left_out.useful, built.left_out.idle), (0, 2));
 }
