@@ -10,11 +10,11 @@ use crate::containers::Slot;
 /// up its jobs.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AggregationSession {
-    /// The slot whose votes it is about.
+    /// The slot whose attestations it is about.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
-    /// Whether its deadline has passed.
+    /// True once its deadline has passed.
     pub is_cut: bool,
 }
 
@@ -23,7 +23,7 @@ pub struct AggregationSession {
 pub struct SessionEnded {
     /// The session.
     pub session: Entity,
-    /// The slot whose votes it was about.
+    /// The slot whose attestations it was about.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
@@ -43,11 +43,11 @@ pub struct AggregationConfig {
     /// How long after the start of interval 2, or after its opening when that is later, a session
     /// may start jobs, in milliseconds.
     pub deadline_ms: u64,
-    /// Whether a session opens before interval 2 once two thirds of the expected votes are in.
+    /// True if a session opens before interval 2 once two thirds of the expected attestations are in.
     pub early_start: bool,
     /// Attestation subnets of the network, at least one.
     pub committee_count: u64,
-    /// The subnets whose votes the node gets; empty for all.
+    /// The subnets whose attestations the node gets; empty for all.
     pub subnets: Vec<u64>,
 }
 
@@ -58,7 +58,7 @@ impl Default for AggregationConfig {
 }
 
 impl AggregationConfig {
-    /// The subnets whose votes the node gets, ascending.
+    /// The subnets whose attestations the node gets, ascending.
     pub fn expected_subnets(&self) -> Vec<u64> {
         let mut subnets: Vec<u64> = if self.subnets.is_empty() {
             (0..self.committee_count).collect()
@@ -72,7 +72,7 @@ impl AggregationConfig {
     }
 }
 
-/// Why a vote that a session looked at got no proof, or an imported vote no payload.
+/// Why an attestation that a session looked at got no proof, or an imported one no payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
     /// One proof and no fresh signature: it is as good as it can be.
@@ -87,11 +87,11 @@ pub enum SkipReason {
     Deadline,
     /// The next session opened, or the role was given up.
     Replaced,
-    /// The vote adds nothing to what the pool has.
+    /// The attestation adds nothing to what the pool has.
     NoGain,
-    /// The block is too old to gain from its votes.
+    /// The block is too old to gain from its attestations.
     OldBlock,
-    /// More votes than a block may bring.
+    /// More attestations than a block may bring.
     OverLimit,
 }
 
@@ -219,7 +219,7 @@ pub struct AggregationCounts {
     pub cut: u64,
     /// Sessions closed with jobs that waited or ran, because another opened or the role went.
     pub replaced: u64,
-    /// Votes examined.
+    /// Attestations examined.
     pub groups: u64,
     /// Jobs prepared.
     pub prepared: u64,
@@ -229,6 +229,8 @@ pub struct AggregationCounts {
     pub late: u64,
     /// Late jobs whose proof was not published: it could not count any more.
     pub unpublished: u64,
+    /// Early jobs whose proof was not published: the one of interval 2 took its place in time.
+    pub superseded: u64,
     /// Jobs that failed or panicked.
     pub failed: u64,
     /// Jobs given up before they made a proof.
@@ -268,6 +270,7 @@ impl AggregationCounts {
             proved,
             late,
             unpublished,
+            superseded,
             failed,
             cancelled,
             stale,
@@ -284,6 +287,7 @@ impl AggregationCounts {
         self.proved += proved;
         self.late += late;
         self.unpublished += unpublished;
+        self.superseded += superseded;
         self.failed += failed;
         self.cancelled += cancelled;
         self.stale += stale;

@@ -1,62 +1,42 @@
-//! Votes as entities: a vote's content, the signatures on it, the aggregated payloads for it,
-//! and the indices that find them.
+//! Attestations as entities: what is attested, the signatures on it, the aggregated payloads for
+//! it, and the index that finds them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    marker::PhantomData,
-    sync::Arc,
-};
+mod index;
+
+use std::{marker::PhantomData, sync::Arc};
 
 use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
+
+pub use index::{AttestationsByData, PooledPayload};
 
 use crate::{
     containers::{AttestationData, Root, Signature, SingleMessageAggregate, Slot, ValidatorIndex},
     tree::NodeId,
 };
 
-/// A vote's content: attestation data with its root. Despawning it despawns its signatures and
-/// payloads.
+/// What is attested: attestation data with its root. Despawning it despawns its signatures and
+/// payloads, and takes all of them out of [`AttestationsByData`].
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable, on_insert = index_attestation, on_discard = unindex_attestation)]
 pub struct PooledAttestation {
-    /// What is voted.
+    /// What is attested.
     pub data: AttestationData,
     /// The data's root, which is what validators sign.
     pub root: Root,
 }
 
-/// Finds a vote by its content.
-#[derive(Resource, Debug, Default)]
-pub struct AttestationsByData(HashMap<AttestationData, Entity>);
-
-impl AttestationsByData {
-    /// The vote of this content.
-    pub fn get(&self, data: &AttestationData) -> Option<Entity> {
-        self.0.get(data).copied()
-    }
-
-    /// How many votes there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
+// The pool's role has written the index before its commands run: both hooks find their work done,
+// unless the entity came or went by another way.
 fn index_attestation(mut world: DeferredWorld, hook: HookContext) {
-    let data = world.get::<PooledAttestation>(hook.entity).expect("just inserted").data;
-    world.resource_mut::<AttestationsByData>().0.insert(data, hook.entity);
+    let attestation = *world.get::<PooledAttestation>(hook.entity).expect("just inserted");
+    world.resource_mut::<AttestationsByData>().insert(hook.entity, attestation);
 }
 
 fn unindex_attestation(mut world: DeferredWorld, hook: HookContext) {
-    let data = world.get::<PooledAttestation>(hook.entity).expect("still present").data;
-    world.resource_mut::<AttestationsByData>().0.remove(&data);
+    world.resource_mut::<AttestationsByData>().remove(hook.entity);
 }
 
-/// One validator's signature on a vote.
+/// One validator's signature on an attestation.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 #[component(immutable)]
 pub struct AttestationSignature {
@@ -66,12 +46,12 @@ pub struct AttestationSignature {
     pub signature: Signature,
 }
 
-/// The vote that a [`AttestationSignature`] is on.
+/// The attestation that an [`AttestationSignature`] is on.
 #[derive(Component, Clone, Copy, Debug)]
 #[relationship(relationship_target = AttestationSignatures)]
 pub struct SignatureOf(pub Entity);
 
-/// The signatures on a vote, in order of arrival.
+/// The signatures on an attestation, in order of arrival.
 #[derive(Component, Debug)]
 #[relationship_target(relationship = SignatureOf, linked_spawn)]
 pub struct AttestationSignatures(Vec<Entity>);
@@ -85,17 +65,17 @@ pub struct Payload(pub Arc<SingleMessageAggregate>);
 #[derive(Component, Clone, Copy, Debug)]
 pub struct Own;
 
-/// The vote that a [`Payload`] is for.
+/// The attestation that a [`Payload`] is for.
 #[derive(Component, Clone, Copy, Debug)]
 #[relationship(relationship_target = Payloads)]
 pub struct PayloadOf(pub Entity);
 
-/// The payloads for a vote, in order of arrival.
+/// The payloads for an attestation, in order of arrival.
 #[derive(Component, Debug)]
 #[relationship_target(relationship = PayloadOf, linked_spawn)]
 pub struct Payloads(Vec<Entity>);
 
-/// Whether a payload counts for the head already.
+/// Tells if a payload counts for the head already.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable)]
 pub enum Phase {
@@ -105,99 +85,52 @@ pub enum Phase {
     Known,
 }
 
-/// A pool of votes; a type of this trait only names it.
-pub trait Pool: Send + Sync + 'static {}
+/// A pool of attestations; a type of this trait only names it.
+pub trait Pool: Send + Sync + 'static {
+    /// Its place among the pools.
+    const PLACE: usize;
+}
 
-/// Votes with signatures that no aggregate has absorbed.
+/// Attestations with signatures that no aggregate has absorbed.
 #[derive(Debug)]
 pub struct Signed;
-/// Votes with payloads that wait for acceptance.
+/// Attestations with payloads that wait for acceptance.
 #[derive(Debug)]
 pub struct New;
-/// Votes whose payloads count, and votes of imported blocks, payloads or not.
+/// Attestations whose payloads count, and those of imported blocks, payloads or not.
 #[derive(Debug)]
 pub struct Known;
 
-impl Pool for Signed {}
-impl Pool for New {}
-impl Pool for Known {}
+impl Pool for Signed {
+    const PLACE: usize = 0;
+}
+impl Pool for New {
+    const PLACE: usize = 1;
+}
+impl Pool for Known {
+    const PLACE: usize = 2;
+}
 
-/// That a vote is in a pool, and where. The order of a pool shows: of two votes for one slot by
-/// one validator, the first counts.
+/// That an attestation is in a pool.
 #[derive(Component, Debug)]
-#[component(immutable, on_insert = index_member::<P>, on_discard = unindex_member::<P>)]
-pub struct Member<P: Pool> {
-    /// Its place; lower is earlier.
-    pub rank: i64,
-    pool: PhantomData<P>,
-}
+#[component(immutable)]
+pub struct Member<P: Pool>(PhantomData<P>);
 
-impl<P: Pool> Member<P> {
-    /// Membership at this place, which no other vote of the pool may have.
-    pub const fn at(rank: i64) -> Self {
-        Self { rank, pool: PhantomData }
-    }
-}
-
-/// The votes of a pool in order.
-#[derive(Resource, Debug)]
-pub struct PoolOrder<P: Pool> {
-    by_rank: BTreeMap<i64, Entity>,
-    pool: PhantomData<P>,
-}
-
-impl<P: Pool> PoolOrder<P> {
-    /// The votes, first to last.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Entity> + '_ {
-        self.by_rank.values().copied()
-    }
-
-    /// How many votes there are.
-    pub fn len(&self) -> usize {
-        self.by_rank.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.by_rank.is_empty()
-    }
-
-    /// A place behind all others.
-    pub fn back(&self) -> i64 {
-        self.by_rank.last_key_value().map_or(0, |(rank, _)| rank + 1)
-    }
-
-    /// The first of `count` free places before all others.
-    pub fn front(&self, count: usize) -> i64 {
-        let first = self.by_rank.first_key_value().map_or(0, |(rank, _)| *rank);
-        first - i64::try_from(count).expect("a block's attestations are few")
-    }
-}
-
-impl<P: Pool> Default for PoolOrder<P> {
+impl<P: Pool> Default for Member<P> {
     fn default() -> Self {
-        Self { by_rank: BTreeMap::new(), pool: PhantomData }
+        Self(PhantomData)
     }
-}
-
-fn index_member<P: Pool>(mut world: DeferredWorld, hook: HookContext) {
-    let rank = world.get::<Member<P>>(hook.entity).expect("just inserted").rank;
-    let taken = world.resource_mut::<PoolOrder<P>>().by_rank.insert(rank, hook.entity);
-    debug_assert!(taken.is_none(), "rank {rank} is taken");
-}
-
-fn unindex_member<P: Pool>(mut world: DeferredWorld, hook: HookContext) {
-    let rank = world.get::<Member<P>>(hook.entity).expect("still present").rank;
-    world.resource_mut::<PoolOrder<P>>().by_rank.remove(&rank);
 }
 
 /// What a validator's newest counted vote says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatestVote {
-    /// The vote.
+    /// The attestation that it comes from.
     pub vote: Entity,
     /// The slot voted in.
     pub slot: Slot,
+    /// The root of the attestation data: of two votes for one slot the larger root counts.
+    pub root: Root,
     /// The slot of the head voted for.
     pub head_slot: Slot,
     /// The head voted for; `None` when the tree no longer has it.

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod clock;
 pub mod constants;
 pub mod containers;
+pub mod coverage;
 pub mod duties;
 pub mod json;
 pub mod lane;

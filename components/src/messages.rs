@@ -7,9 +7,10 @@ use tree_hash::TreeHash;
 
 use crate::{
     containers::{
-        Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation, SignedBlock, Slot, State,
-        ValidatorIndex,
+        AttestationData, Checkpoint, Root, SignedAggregatedAttestation, SignedAttestation,
+        SignedBlock, State, ValidatorIndex,
     },
+    network::PeerId,
     rejection::Rejection,
 };
 
@@ -32,11 +33,33 @@ impl InputId {
     }
 }
 
+/// Who handed an inbound item to this node. What is held unchecked is bounded for each source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Nobody on the network: this node's own API or the program that drives it.
+    #[default]
+    Local,
+    /// The peer that passed it on by gossip, or that this node asked for it.
+    Peer(PeerId),
+}
+
+impl Source {
+    /// The peer that sent it, if one did.
+    pub const fn peer(&self) -> Option<&PeerId> {
+        match self {
+            Self::Local => None,
+            Self::Peer(peer) => Some(peer),
+        }
+    }
+}
+
 /// A block arrived.
 #[derive(Message, Clone, Debug)]
 pub struct BlockReceived {
     /// Names it.
     pub id: InputId,
+    /// Who sent it.
+    pub source: Source,
     /// Its root.
     pub root: Root,
     /// The block.
@@ -44,19 +67,38 @@ pub struct BlockReceived {
 }
 
 impl BlockReceived {
-    /// Computes the root, which is best done where the block was decoded.
+    /// A block that no peer sent. Computes the root, which is best done where the block was decoded.
     pub fn new(id: InputId, block: Arc<SignedBlock>) -> Self {
-        Self { id, root: block.block.tree_hash_root(), block }
+        Self { id, source: Source::Local, root: block.block.tree_hash_root(), block }
+    }
+
+    /// The same block, sent by a peer.
+    pub fn sent_by(self, peer: PeerId) -> Self {
+        Self { source: Source::Peer(peer), ..self }
     }
 }
 
-/// One validator's vote arrived.
+/// One validator's attestation arrived.
 #[derive(Message, Clone, Debug)]
 pub struct AttestationReceived {
     /// Names it.
     pub id: InputId,
-    /// The vote.
+    /// Who sent it.
+    pub source: Source,
+    /// The attestation.
     pub attestation: Arc<SignedAttestation>,
+}
+
+impl AttestationReceived {
+    /// An attestation that no peer sent.
+    pub const fn new(id: InputId, attestation: Arc<SignedAttestation>) -> Self {
+        Self { id, source: Source::Local, attestation }
+    }
+
+    /// The same attestation, sent by a peer.
+    pub fn sent_by(self, peer: PeerId) -> Self {
+        Self { source: Source::Peer(peer), ..self }
+    }
 }
 
 /// An aggregate arrived.
@@ -64,8 +106,22 @@ pub struct AttestationReceived {
 pub struct AggregateReceived {
     /// Names it.
     pub id: InputId,
+    /// Who sent it.
+    pub source: Source,
     /// The aggregate.
     pub aggregate: Arc<SignedAggregatedAttestation>,
+}
+
+impl AggregateReceived {
+    /// An aggregate that no peer sent.
+    pub const fn new(id: InputId, aggregate: Arc<SignedAggregatedAttestation>) -> Self {
+        Self { id, source: Source::Local, aggregate }
+    }
+
+    /// The same aggregate, sent by a peer.
+    pub fn sent_by(self, peer: PeerId) -> Self {
+        Self { source: Source::Peer(peer), ..self }
+    }
 }
 
 /// What became of an inbound item.
@@ -140,8 +196,8 @@ impl fmt::Display for IgnoreReason {
 /// An attestation passed every check.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttestationAccepted {
-    /// The slot attested in.
-    pub slot: Slot,
+    /// What is attested.
+    pub data: AttestationData,
     /// Who attested.
     pub validator: ValidatorIndex,
     /// True if its signature joined the pool, which an aggregator's does.
@@ -183,6 +239,10 @@ pub struct HeadChanged {
 /// The finalized checkpoint advanced.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinalizedAdvanced(pub Checkpoint);
+
+/// The pools have dropped every attestation whose head does not descend from this finalized block.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttestationsPruned(pub Checkpoint);
 
 /// This node made an aggregate.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]

@@ -17,9 +17,14 @@ pub use requests::{
     Asked, BatchRequest, Ended, HistoryRequest, RequestsById, RequestsByRoot, RootRequest,
     StatusRequest,
 };
-pub use waiting::{Released, WaitingAttestations};
+pub use waiting::{Held, WaitingAttestations};
 
-use crate::{containers::Slot, duties::MissReason};
+use crate::{
+    clock::CurrentInterval,
+    constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
+    containers::Slot,
+    duties::MissReason,
+};
 
 /// Where the node stands against the network.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,6 +64,20 @@ pub struct DutyGate {
     pub behind: u64,
 }
 
+impl DutyGate {
+    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    pub fn why_not(&self, now: CurrentInterval) -> Option<MissReason> {
+        let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
+        if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
+            Some(MissReason::Late)
+        } else if self.at_slot.saturating_add(1) < now.slot() {
+            Some(MissReason::Unsure)
+        } else {
+            self.closed
+        }
+    }
+}
+
 /// What sync has done since the node began.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
@@ -84,11 +103,11 @@ pub struct SyncCounts {
     pub orphans_dropped: u64,
     /// Roots given up after too many tries.
     pub roots_given_up: u64,
-    /// Votes and aggregates held for want of a block.
+    /// Attestations and aggregates held for want of a block.
     pub votes_held: u64,
-    /// Held votes and aggregates whose block came.
+    /// Held attestations and aggregates whose block came.
     pub votes_released: u64,
-    /// Held votes and aggregates whose block did not come in time.
+    /// Held attestations and aggregates whose block did not come in time.
     pub votes_expired: u64,
     /// Statuses not believed because their slots contradict each other or the clock.
     pub implausible_statuses: u64,

@@ -6,22 +6,34 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Block, State},
-    messages::{BlockImported, FinalizedAdvanced, HeadChanged},
+    messages::{
+        AttestationAccepted, AttestationsPruned, BlockImported, FinalizedAdvanced, HeadChanged,
+    },
     preset::SignaturePreset,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
     storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
-    admission::gossip::{
-        AggregateChecks, AttestationChecks, admit_aggregates, admit_attestations,
-        commit_aggregates, commit_attestations, start_aggregate_checks, start_attestation_checks,
+    admission::{
+        aggregates::{
+            AggregateChecks, admit_aggregates, commit_aggregates, start_aggregate_checks,
+        },
+        attestations::{
+            AttestationChecks, admit_attestations, commit_attestations, start_attestation_checks,
+        },
+        blocks::{EarlyBlocks, admit_blocks},
+        stale::mark_stale,
+        waiting::{expire_waiting, release_aggregates, release_attestations},
     },
     fork_choice::{
-        import::{ImportQueue, admit_blocks, commit_imports, start_imports},
-        interval,
-        prune::{prune_blocks, shrink_states},
-        resume, set_anchor,
+        head::{follow_finality, follow_votes},
+        import::{ImportQueue, commit_imports, start_imports},
+        interval::{accept_new, has_landed_proposal},
+        prune::{compact_tree, prune_blocks, shrink_states},
+        resume,
+        safe_target::update_safe_target,
+        set_anchor,
     },
     pool::{
         limits::{PoolLimits, shrink_pools},
@@ -46,14 +58,14 @@ impl From<&ResumeData> for Anchor {
     }
 }
 
-/// Blocks, votes and aggregates in; head, safe target, justified and finalized out.
+/// Blocks, attestations and aggregates in; head, safe target, justified and finalized out.
 ///
 /// Panics when the anchor's block does not commit to its state: check with
 /// [`set_anchor`] first where the anchor is not trusted.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, votes}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`] |
+/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
     /// Where the chain starts.
     pub anchor: Anchor,
@@ -74,15 +86,19 @@ impl Plugin for ForkChoicePlugin {
             .insert_resource(Proofs(Arc::clone(&self.proofs)))
             .init_resource::<PoolLimits>()
             .init_resource::<ImportQueue>()
+            .init_resource::<EarlyBlocks>()
             .init_resource::<AttestationChecks>()
             .init_resource::<AggregateChecks>()
             .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
             .add_message::<HeadChanged>()
-            .add_message::<FinalizedAdvanced>();
+            .add_message::<FinalizedAdvanced>()
+            .add_message::<AttestationAccepted>()
+            .add_message::<AttestationsPruned>();
         set_anchor(app.world_mut(), Arc::clone(&self.anchor.state), &self.anchor.block)
             .expect("the anchor's block commits to its state");
-        add_systems(app);
+        add_admission(app);
+        add_fork_choice(app);
     }
 }
 
@@ -102,14 +118,14 @@ impl Plugin for ResumePlugin {
     }
 }
 
-fn add_systems(app: &mut App) {
+fn add_admission(app: &mut App) {
     app.add_systems(
         PreUpdate,
-        (commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
+        (mark_stale, commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
     )
     .add_systems(
         PreUpdate,
-        // Blocks before aggregates before votes.
+        // Blocks before aggregates before attestations.
         (
             admit_blocks,
             start_imports,
@@ -121,16 +137,29 @@ fn add_systems(app: &mut App) {
             .chain()
             .in_set(NodeSystems::Admit),
     )
-    .add_systems(Update, commit_imports.in_set(NodeSystems::Import))
     .add_systems(
-        PostUpdate,
-        (shrink_pools, prune_blocks, shrink_states).chain().in_set(NodeSystems::Prune),
+        Update,
+        (release_aggregates, release_attestations, expire_waiting)
+            .chain()
+            .after(commit_imports)
+            .in_set(NodeSystems::Import),
     );
+}
+
+fn add_fork_choice(app: &mut App) {
     let fork_choice = IntervalSystems::ForkChoice;
-    app.add_systems(
-        OnInterval(Interval::Propose),
-        interval::accept_at_proposal.in_set(fork_choice),
-    )
-    .add_systems(OnInterval(Interval::SafeTarget), interval::update_safe_target.in_set(fork_choice))
-    .add_systems(OnInterval(Interval::Accept), interval::accept_new.in_set(fork_choice));
+    let accept = || (accept_new, follow_finality, follow_votes).chain();
+    app.add_systems(Update, commit_imports.in_set(NodeSystems::Import))
+        .add_systems(
+            PostUpdate,
+            (shrink_pools, prune_blocks, compact_tree, shrink_states)
+                .chain()
+                .in_set(NodeSystems::Prune),
+        )
+        .add_systems(
+            OnInterval(Interval::Propose),
+            accept().run_if(has_landed_proposal).in_set(fork_choice),
+        )
+        .add_systems(OnInterval(Interval::SafeTarget), update_safe_target.in_set(fork_choice))
+        .add_systems(OnInterval(Interval::Accept), accept().in_set(fork_choice));
 }

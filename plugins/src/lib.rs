@@ -30,7 +30,7 @@ mod warnings;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
 pub use clock::ClockPlugin;
-pub use duties::DutiesPlugin;
+pub use duties::{DutiesPlugin, DutyRecordPlugin};
 pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::{IdentityPlugin, NodeConfig, NodePlugins, RolePlugin};
 pub use http::{HttpConfig, HttpPlugin};

@@ -7,6 +7,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::{AttestationProduced, BlockProduced},
     messages::{AggregateProduced, AggregateReceived, AttestationReceived, BlockReceived, InputId},
+    network::PeerId,
     schedule::NodeSystems,
 };
 
@@ -45,6 +46,8 @@ pub struct LoopbackPlugin {
 struct Joined {
     hub: LoopbackHub,
     node: usize,
+    /// What the others call this node.
+    name: PeerId,
     sent: u64,
 }
 
@@ -52,10 +55,11 @@ impl Plugin for LoopbackPlugin {
     fn build(&self, app: &mut App) {
         let lanes = app.world().resource::<InboundLanes>().clone();
         let node = self.hub.join(lanes);
+        let name = PeerId::from(&*format!("node {node}"));
         app.add_message::<BlockProduced>()
             .add_message::<AttestationProduced>()
             .add_message::<AggregateProduced>()
-            .insert_resource(Joined { hub: self.hub.clone(), node, sent: 0 })
+            .insert_resource(Joined { hub: self.hub.clone(), node, name, sent: 0 })
             .add_systems(PostUpdate, pass_on.in_set(NodeSystems::Flush));
     }
 }
@@ -67,20 +71,21 @@ fn pass_on(
     mut aggregates: MessageReader<AggregateProduced>,
 ) {
     let others = joined.hub.others(joined.node);
+    let me = joined.name.clone();
     let mut id = || {
         joined.sent += 1;
         InputId(joined.sent)
     };
     for BlockProduced(block) in blocks.read() {
-        let received = BlockReceived::new(id(), Arc::clone(block));
+        let received = BlockReceived::new(id(), Arc::clone(block)).sent_by(me.clone());
         others.iter().for_each(|node| _ = node.blocks.offer(received.clone()));
     }
     for AggregateProduced(aggregate) in aggregates.read() {
-        let received = AggregateReceived { id: id(), aggregate: Arc::clone(aggregate) };
+        let received = AggregateReceived::new(id(), Arc::clone(aggregate)).sent_by(me.clone());
         others.iter().for_each(|node| _ = node.aggregates.offer(received.clone()));
     }
     for AttestationProduced(attestation) in attestations.read() {
-        let received = AttestationReceived { id: id(), attestation: Arc::clone(attestation) };
+        let received = AttestationReceived::new(id(), Arc::clone(attestation)).sent_by(me.clone());
         others.iter().for_each(|node| _ = node.attestations.offer(received.clone()));
     }
 }

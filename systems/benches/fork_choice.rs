@@ -6,8 +6,9 @@ use bevy_ecs::prelude::*;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use quintet_components::{
     containers::{Checkpoint, Root},
-    tree::{BlockNode, BlockTree, NodeId, VoteMove},
+    tree::{BlockNode, BlockTree, NodeId},
 };
+use quintet_systems::fork_choice::weights::{VoteMove, VoteWeights};
 
 const BLOCKS: u64 = 10_000;
 const VALIDATORS: usize = 4096;
@@ -53,8 +54,9 @@ fn pick(ids: &[NodeId], seed: usize) -> NodeId {
 
 fn head(criterion: &mut Criterion) {
     for (shape, parent_of) in SHAPES {
-        let (mut world, ids) = tree(parent_of);
-        let mut tree = world.resource_mut::<BlockTree>();
+        let (world, ids) = tree(parent_of);
+        let tree = world.resource::<BlockTree>();
+        let mut weights = VoteWeights::default();
         let start = ids[0];
         let place = |from: usize, to: usize| -> Vec<VoteMove> {
             (0..VALIDATORS)
@@ -64,7 +66,7 @@ fn head(criterion: &mut Criterion) {
                 })
                 .collect()
         };
-        tree.move_votes(&place(0, 1));
+        weights.move_votes(&place(0, 1), tree);
 
         let mut group = criterion.benchmark_group(format!("head over 10,000 blocks, {shape}"));
         let mut at = 1;
@@ -75,8 +77,8 @@ fn head(criterion: &mut Criterion) {
                     place(at - 1, at)
                 },
                 |moves| {
-                    tree.move_votes(&moves);
-                    black_box(tree.heaviest_leaf(start))
+                    weights.move_votes(&moves, tree);
+                    black_box(weights.heaviest_leaf(start))
                 },
                 BatchSize::SmallInput,
             );
@@ -90,15 +92,15 @@ fn head(criterion: &mut Criterion) {
             ("one vote moved across the tree", pick(&ids, 7), pick(&ids, 11)),
         ] {
             let mut ends = (from, to);
-            tree.move_votes(&[VoteMove { from: None, to: Some(from) }]);
+            weights.move_votes(&[VoteMove { from: None, to: Some(from) }], tree);
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
-                    tree.move_votes(&[VoteMove { from: Some(ends.0), to: Some(ends.1) }]);
+                    weights.move_votes(&[VoteMove { from: Some(ends.0), to: Some(ends.1) }], tree);
                     ends = (ends.1, ends.0);
-                    black_box(tree.heaviest_leaf(start))
+                    black_box(weights.heaviest_leaf(start))
                 });
             });
-            tree.move_votes(&[VoteMove { from: Some(ends.0), to: None }]);
+            weights.move_votes(&[VoteMove { from: Some(ends.0), to: None }], tree);
         }
         group.finish();
     }

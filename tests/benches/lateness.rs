@@ -185,7 +185,7 @@ fn offer(world: &mut World, slot: Slot, voted: Slot) {
         world.resource_mut::<Offered>().0 += 1;
         let id = InputId(world.resource::<Offered>().0);
         let attestation = Arc::new(chain::vote(data, validator));
-        lane.offer(AttestationReceived { id, attestation });
+        lane.offer(AttestationReceived::new(id, attestation));
     }
 }
 

@@ -78,10 +78,17 @@ pub struct TreeViewer {
 }
 
 impl TreeViewer {
-    /// The tree now. Costs a copy of the votes and what is new; everything when blocks were
-    /// removed.
-    pub fn view(&mut self, tree: &BlockTree) -> Arc<TreeView> {
-        let votes = tree.votes().to_vec();
+    /// The tree now, with the blocks that votes are counted for. Costs what is new and a pass over
+    /// the votes; everything when blocks were removed.
+    pub fn view<'a>(
+        &mut self,
+        tree: &BlockTree,
+        counted: impl IntoIterator<Item = &'a NodeId>,
+    ) -> Arc<TreeView> {
+        let mut votes = vec![0; tree.places()];
+        for id in counted {
+            votes[id.index()] += 1;
+        }
         if !self.is_prefix_of(tree) {
             *self = Self::default();
         }
@@ -118,10 +125,10 @@ mod tests {
     use bevy_ecs::prelude::*;
 
     use super::*;
-    use crate::{
-        containers::Checkpoint,
-        tree::{BlockNode, VoteMove},
-    };
+    use crate::{containers::Checkpoint, tree::BlockNode};
+
+    #[derive(Resource, Default)]
+    struct Votes(Vec<NodeId>);
 
     fn root(number: u64) -> Root {
         Root::left_padding_from(&number.wrapping_add(1).to_be_bytes())
@@ -144,10 +151,19 @@ mod tests {
     /// What the tree itself says.
     fn exact(world: &World) -> Vec<(Root, Root, u32)> {
         let tree = world.resource::<BlockTree>();
+        let mut weights = vec![0; tree.places()];
+        for id in &world.resource::<Votes>().0 {
+            weights[id.index()] += 1;
+        }
+        tree.add_to_ancestors(&mut weights);
         tree.iter()
-            .zip(tree.weights())
+            .zip(weights)
             .map(|((_, block), weight)| (block.root, block.parent_root, weight))
             .collect()
+    }
+
+    fn view(viewer: &mut TreeViewer, world: &World) -> Arc<TreeView> {
+        viewer.view(world.resource(), &world.resource::<Votes>().0)
     }
 
     fn shown(view: &TreeView) -> Vec<(Root, Root, u32)> {
@@ -155,15 +171,15 @@ mod tests {
     }
 
     fn vote(world: &mut World, number: u64) {
-        let mut tree = world.resource_mut::<BlockTree>();
-        let to = tree.find(&root(number));
-        tree.move_votes(&[VoteMove { from: None, to }]);
+        let id = world.resource::<BlockTree>().find(&root(number)).expect("it is there");
+        world.resource_mut::<Votes>().0.push(id);
     }
 
     #[test]
     fn a_view_is_the_tree_of_its_moment_and_shares_old_blocks() {
         let mut world = World::new();
         world.init_resource::<BlockTree>();
+        world.init_resource::<Votes>();
         let mut viewer = TreeViewer::default();
         add(&mut world, 0, u64::MAX - 1);
         for number in 1..600 {
@@ -173,15 +189,15 @@ mod tests {
                 vote(&mut world, number);
             }
             if number % 97 == 0 {
-                let view = viewer.view(world.resource());
+                let view = view(&mut viewer, &world);
                 assert_eq!(shown(&view), exact(&world));
             }
         }
-        let before = viewer.view(world.resource());
+        let before = view(&mut viewer, &world);
         let expected = exact(&world);
         vote(&mut world, 599);
         add(&mut world, 600, 599);
-        let after = viewer.view(world.resource());
+        let after = view(&mut viewer, &world);
         assert_eq!((shown(&before), shown(&after)), (expected, exact(&world)));
         assert!(Arc::ptr_eq(&before.chunks[0], &after.chunks[0]));
         assert_eq!((before.len(), after.len()), (600, 601));
@@ -191,16 +207,20 @@ mod tests {
     fn removed_blocks_are_gone_from_the_next_view() {
         let mut world = World::new();
         world.init_resource::<BlockTree>();
+        world.init_resource::<Votes>();
         let mut viewer = TreeViewer::default();
         let entities: Vec<Entity> =
             (0..10).map(|number| add(&mut world, number, number.wrapping_sub(1))).collect();
-        assert_eq!(viewer.view(world.resource()).len(), 10);
+        assert_eq!(view(&mut viewer, &world).len(), 10);
         vote(&mut world, 9);
         for entity in &entities[..4] {
             world.despawn(*entity);
         }
-        world.resource_mut::<BlockTree>().compact();
-        let view = viewer.view(world.resource());
+        let moved = world.resource_mut::<BlockTree>().compact();
+        for id in &mut world.resource_mut::<Votes>().0 {
+            *id = moved[id.index()].expect("it stays");
+        }
+        let view = view(&mut viewer, &world);
         assert_eq!(shown(&view), exact(&world));
         assert_eq!(view.len(), 6);
     }

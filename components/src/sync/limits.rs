@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | orphans | 256 blocks, 64 MiB | the one farthest from the head: `Ignored`, counted |
 //! | refused roots remembered | 256 | the oldest |
-//! | votes, aggregates that wait for a block | 1024, 256, at most 2 slots | none is let in: judged at once |
+//! | valid attestations, aggregates that wait for a block | 1024, 256, at most 2 slots; one of a validator and slot, none more than 4 slots old | none is let in: judged at once |
 //! | requests for blocks in flight | 16, 2 a peer | none: sent later |
 //! | status requests in flight | 1 a peer | none: sent later |
 //! | requests by root in flight | 4, one a root | none: sent later |
@@ -31,11 +31,13 @@ pub const FETCH_WINDOW_SLOTS: Slot = 64;
 /// Roots of refused blocks remembered at most.
 pub const MAX_REFUSED_ROOTS: usize = 256;
 
-/// Votes that wait for a block at most.
+/// Attestations that wait for a block at most.
 pub const MAX_WAITING_VOTES: usize = 1024;
 /// Aggregates that wait for a block at most.
 pub const MAX_WAITING_AGGREGATES: usize = 256;
-/// How long votes and aggregates wait for a block, in intervals: two slots.
+/// Slots whose attestations and aggregates may wait for a block: the newest ones.
+pub const WAITING_SLOTS: Slot = 4;
+/// How long attestations and aggregates wait for a block, in intervals: two slots.
 pub const WAIT_INTERVALS: u64 = 2 * crate::constants::INTERVALS_PER_SLOT;
 
 /// Requests for blocks in flight at most, to all peers together.

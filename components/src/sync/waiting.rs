@@ -1,112 +1,158 @@
-//! Votes and aggregates that name a block which is not known yet.
+//! Valid attestations and aggregates that name a block which is not known yet.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bevy_ecs::prelude::Resource;
 
-use super::limits::{MAX_WAITING_AGGREGATES, MAX_WAITING_VOTES, WAIT_INTERVALS};
+use super::limits::{MAX_WAITING_AGGREGATES, MAX_WAITING_VOTES, WAIT_INTERVALS, WAITING_SLOTS};
 use crate::{
-    containers::{AttestationData, Root},
-    messages::{AggregateReceived, AttestationReceived, InputId, InputJudged, Verdict},
+    constants::INTERVALS_PER_SLOT,
+    containers::{
+        AttestationData, Root, SignedAggregatedAttestation, SignedAttestation, Slot, ValidatorIndex,
+    },
+    coverage::Coverage,
+    messages::{IgnoreReason, InputId, InputJudged, Verdict},
     rejection::Rejection,
 };
 
+/// A valid item that waits, or that no longer waits.
+#[derive(Clone, Debug)]
+pub struct Held<T> {
+    /// Names it.
+    pub id: InputId,
+    /// The item, whose signature or proof was found valid.
+    pub item: Arc<T>,
+    /// Tells if it is to be kept in a pool once its block has come.
+    pub keep: bool,
+    /// What it is judged if its block does not come.
+    pub rejection: Rejection,
+}
+
 #[derive(Debug)]
 struct Waiting<T> {
-    item: T,
-    /// What it would have been judged.
-    rejection: Rejection,
-    /// The interval in which it is judged so after all.
+    held: Held<T>,
+    /// The interval in which it is judged after all.
     until: u64,
 }
 
-/// Votes and aggregates held until the blocks that they name are imported, in order of arrival.
-/// While it is in the world, admission puts here what it would refuse for an unknown block.
+/// Attestations and aggregates held until the blocks that they name are imported, in order of
+/// arrival. All are valid, and each validator has one place for a slot, so that nobody without keys
+/// fills anything. While this is in the world, admission puts here what it would refuse for an
+/// unknown block.
 #[derive(Resource, Debug, Default)]
 pub struct WaitingAttestations {
-    votes: VecDeque<Waiting<AttestationReceived>>,
-    aggregates: VecDeque<Waiting<AggregateReceived>>,
+    attestations: VecDeque<Waiting<SignedAttestation>>,
+    aggregates: VecDeque<Waiting<SignedAggregatedAttestation>>,
     held: u64,
 }
 
-/// What the import of blocks has released.
-#[derive(Debug, Default)]
-pub struct Released {
-    /// Votes, in order of arrival.
-    pub votes: Vec<AttestationReceived>,
-    /// Aggregates, in order of arrival.
-    pub aggregates: Vec<AggregateReceived>,
-}
-
 impl WaitingAttestations {
-    /// Holds a vote that arrived in this interval.
+    /// Returns true if an attestation of this validator for this slot waits.
+    pub fn has_place(&self, validator: ValidatorIndex, slot: Slot) -> bool {
+        let mut waiting = self.attestations.iter().map(|each| &each.held.item);
+        waiting.any(|each| each.validator_index == validator && each.data.slot == slot)
+    }
+
+    /// The validators whom aggregates that wait cover for this slot.
+    pub fn covered(&self, slot: Slot) -> Coverage {
+        let mut covered = Coverage::default();
+        for each in self.aggregates.iter().map(|each| &each.held.item) {
+            if each.data.slot == slot {
+                covered.add(&Coverage::of(&each.proof.participants));
+            }
+        }
+        covered
+    }
+
+    /// Holds an attestation that was found valid in this interval.
     ///
     /// # Errors
-    /// The rejection, when there is no room.
+    /// The verdict: its validator has its place for the slot, its slot is too old to wait, or there
+    /// is no room.
     pub fn hold_attestation(
         &mut self,
-        item: AttestationReceived,
-        rejection: Rejection,
+        held: Held<SignedAttestation>,
         now_intervals: u64,
-    ) -> Result<(), Rejection> {
-        if self.votes.len() >= MAX_WAITING_VOTES {
-            return Err(rejection);
+    ) -> Result<(), Verdict> {
+        let slot = held.item.data.slot;
+        if is_old(slot, now_intervals) {
+            return Err(Verdict::Rejected(held.rejection));
+        }
+        if self.has_place(held.item.validator_index, slot) {
+            return Err(Verdict::Ignored(IgnoreReason::Equivocation));
+        }
+        if self.attestations.len() >= MAX_WAITING_VOTES {
+            return Err(Verdict::Ignored(IgnoreReason::NoRoom));
         }
         self.held += 1;
-        self.votes.push_back(Waiting { item, rejection, until: now_intervals + WAIT_INTERVALS });
+        self.attestations.push_back(Waiting { held, until: now_intervals + WAIT_INTERVALS });
         Ok(())
     }
 
-    /// Holds an aggregate that arrived in this interval.
+    /// Holds an aggregate that was found valid in this interval. Returns the verdicts on those for
+    /// the same attestation that it covers: they make room.
     ///
     /// # Errors
-    /// The rejection, when there is no room.
+    /// The verdict: it adds no validator for the slot, its slot is too old to wait, or there is no
+    /// room.
     pub fn hold_aggregate(
         &mut self,
-        item: AggregateReceived,
-        rejection: Rejection,
+        held: Held<SignedAggregatedAttestation>,
         now_intervals: u64,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Vec<InputJudged>, Verdict> {
+        let data = held.item.data;
+        if is_old(data.slot, now_intervals) {
+            return Err(Verdict::Rejected(held.rejection));
+        }
+        let coverage = Coverage::of(&held.item.proof.participants);
+        if coverage.count_beyond(&self.covered(data.slot)) == 0 {
+            return Err(Verdict::Ignored(IgnoreReason::AddsNoVoter));
+        }
+        let covered = take(&mut self.aggregates, |each| {
+            each.item.data == data
+                && Coverage::of(&each.item.proof.participants).count_beyond(&coverage) == 0
+        });
         if self.aggregates.len() >= MAX_WAITING_AGGREGATES {
-            return Err(rejection);
+            return Err(Verdict::Ignored(IgnoreReason::NoRoom));
         }
         self.held += 1;
-        let until = now_intervals + WAIT_INTERVALS;
-        self.aggregates.push_back(Waiting { item, rejection, until });
-        Ok(())
+        self.aggregates.push_back(Waiting { held, until: now_intervals + WAIT_INTERVALS });
+        let ignored = Verdict::Ignored(IgnoreReason::AddsNoVoter);
+        let judged = |each: Held<_>| InputJudged { id: each.id, verdict: ignored.clone() };
+        Ok(covered.into_iter().map(judged).collect())
     }
 
-    /// Takes those whose blocks are all known.
-    pub fn release(&mut self, is_known: impl Fn(&Root) -> bool) -> Released {
-        let complete = |data: &AttestationData| {
-            [data.head, data.target, data.source].iter().all(|each| is_known(&each.root))
-        };
-        let votes = take(&mut self.votes, |each| complete(&each.item.attestation.data));
-        let aggregates = take(&mut self.aggregates, |each| complete(&each.item.aggregate.data));
-        Released {
-            votes: votes.into_iter().map(|each| each.item).collect(),
-            aggregates: aggregates.into_iter().map(|each| each.item).collect(),
-        }
+    /// Takes the attestations whose blocks are all known, in order of arrival.
+    pub fn release_attestations(
+        &mut self,
+        is_known: impl Fn(&Root) -> bool,
+    ) -> Vec<Held<SignedAttestation>> {
+        take(&mut self.attestations, |each| is_complete(&each.item.data, &is_known))
+    }
+
+    /// Takes the aggregates whose blocks are all known, in order of arrival.
+    pub fn release_aggregates(
+        &mut self,
+        is_known: impl Fn(&Root) -> bool,
+    ) -> Vec<Held<SignedAggregatedAttestation>> {
+        take(&mut self.aggregates, |each| is_complete(&each.item.data, &is_known))
     }
 
     /// Takes those that have waited long enough, with what they would have been judged.
     pub fn expire(&mut self, now_intervals: u64) -> Vec<InputJudged> {
-        let votes = take(&mut self.votes, |each| each.until <= now_intervals);
-        let votes = votes.into_iter().map(|each| judged(each.item.id, each.rejection));
-        let aggregates = take(&mut self.aggregates, |each| each.until <= now_intervals);
-        votes
-            .chain(aggregates.into_iter().map(|each| judged(each.item.id, each.rejection)))
-            .collect()
+        let mut judged = expire(&mut self.attestations, now_intervals);
+        judged.append(&mut expire(&mut self.aggregates, now_intervals));
+        judged
     }
 
-    /// How many votes and aggregates wait.
+    /// How many attestations and aggregates wait.
     pub fn len(&self) -> usize {
-        self.votes.len() + self.aggregates.len()
+        self.attestations.len() + self.aggregates.len()
     }
 
-    /// Whether none wait.
+    /// Returns true if none wait.
     pub fn is_empty(&self) -> bool {
-        self.votes.is_empty() && self.aggregates.is_empty()
+        self.attestations.is_empty() && self.aggregates.is_empty()
     }
 
     /// How many were held, ever.
@@ -115,17 +161,35 @@ impl WaitingAttestations {
     }
 }
 
-const fn judged(id: InputId, rejection: Rejection) -> InputJudged {
-    InputJudged { id, verdict: Verdict::Rejected(rejection) }
+fn is_complete(data: &AttestationData, is_known: impl Fn(&Root) -> bool) -> bool {
+    [data.head, data.target, data.source].iter().all(|each| is_known(&each.root))
+}
+
+/// Returns true if nothing of this slot waits any more.
+fn is_old(slot: Slot, now_intervals: u64) -> bool {
+    slot.saturating_add(WAITING_SLOTS) <= now_intervals / INTERVALS_PER_SLOT
+}
+
+fn expire<T>(queue: &mut VecDeque<Waiting<T>>, now_intervals: u64) -> Vec<InputJudged> {
+    let mut judged = Vec::new();
+    // All wait equally long.
+    while let Some(first) = queue.pop_front_if(|first| first.until <= now_intervals) {
+        let Held { id, rejection, .. } = first.held;
+        judged.push(InputJudged { id, verdict: Verdict::Rejected(rejection) });
+    }
+    judged
 }
 
 /// Takes those that are meant, and keeps the others in order.
-fn take<T>(queue: &mut VecDeque<T>, is_meant: impl Fn(&T) -> bool) -> Vec<T> {
-    if !queue.iter().any(&is_meant) {
-        return Vec::new();
+fn take<T>(queue: &mut VecDeque<Waiting<T>>, is_meant: impl Fn(&Held<T>) -> bool) -> Vec<Held<T>> {
+    let mut taken = Vec::new();
+    for _ in 0..queue.len() {
+        let Some(each) = queue.pop_front() else { break };
+        if is_meant(&each.held) {
+            taken.push(each.held);
+        } else {
+            queue.push_back(each);
+        }
     }
-    let (taken, kept): (VecDeque<T>, VecDeque<T>) =
-        std::mem::take(queue).into_iter().partition(is_meant);
-    *queue = kept;
-    taken.into()
+    taken
 }

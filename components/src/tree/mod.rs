@@ -1,14 +1,13 @@
 //! The block tree: an entity a block, and the index that fork choice walks.
 
-mod runs;
-
 use std::collections::HashMap;
 
 use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
 
-use runs::{Blocks, NONE, Runs};
-
 use crate::containers::{Checkpoint, Root, Slot, ValidatorIndex};
+
+/// No block.
+const NONE: u32 = u32::MAX;
 
 /// A block as fork choice sees it; neither body nor state is on it. Inserting and despawning
 /// keeps [`BlockTree`] exact.
@@ -42,13 +41,17 @@ impl NodeId {
         self.0 as usize
     }
 
+    /// The block at this place in an array over all blocks.
+    pub const fn at(place: u32) -> Self {
+        Self(place)
+    }
+
     fn some(id: u32) -> Option<Self> {
         (id != NONE).then_some(Self(id))
     }
 }
 
-/// Every known block by its root, with vote weights, in arrays over all blocks: walks stay in the
-/// cache. The heaviest leaf, where on a tie the larger root wins, is found from what has changed.
+/// Every known block by its root and its links, in arrays over all blocks: walks stay in the cache.
 #[derive(Resource, Debug, Default)]
 pub struct BlockTree {
     by_root: HashMap<Root, u32>,
@@ -63,16 +66,6 @@ pub struct BlockTree {
     roots: Vec<Root>,
     blocks: Vec<BlockNode>,
     entities: Vec<Entity>,
-    runs: Runs,
-}
-
-/// A vote that moves from one block to another; `None` is no block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VoteMove {
-    /// Where it counted.
-    pub from: Option<NodeId>,
-    /// Where it counts now.
-    pub to: Option<NodeId>,
 }
 
 fn index_block(mut world: DeferredWorld, hook: HookContext) {
@@ -107,13 +100,6 @@ impl BlockTree {
         self.blocks.push(block);
         self.entities.push(entity);
         self.by_root.insert(block.root, id);
-        let (runs, blocks) = self.runs_and_blocks();
-        runs.insert(id, &blocks);
-    }
-
-    fn runs_and_blocks(&mut self) -> (&mut Runs, Blocks<'_>) {
-        let Self { parents, roots, first_child, next_sibling, runs, .. } = self;
-        (runs, Blocks { parents, roots, first_child, next_sibling })
     }
 
     /// The jump of a child of `parent`: twice as far as the parent's where two equal jumps meet.
@@ -136,7 +122,7 @@ impl BlockTree {
         self.by_root.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.by_root.is_empty()
     }
@@ -146,7 +132,7 @@ impl BlockTree {
         self.by_root.get(root).copied().map(NodeId)
     }
 
-    /// Whether the block is known.
+    /// Returns true if the block is known.
     pub fn contains(&self, root: &Root) -> bool {
         self.by_root.contains_key(root)
     }
@@ -171,11 +157,6 @@ impl BlockTree {
         NodeId::some(self.parents[id.index()])
     }
 
-    /// How many latest votes count for the block or a descendant.
-    pub fn weight(&self, id: NodeId) -> u32 {
-        self.runs.weight(id.0, &self.parents)
-    }
-
     /// The blocks, parents before children.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &BlockNode)> {
         (0..).map(NodeId).zip(&self.blocks)
@@ -188,9 +169,14 @@ impl BlockTree {
         places.map(NodeId).zip(&self.blocks[first..])
     }
 
-    /// How many latest votes are for each block itself, by its place.
-    pub fn votes(&self) -> &[u32] {
-        self.runs.votes()
+    /// Places in an array over all blocks, those of removed blocks included.
+    pub fn places(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// A block's root.
+    pub fn root(&self, id: NodeId) -> &Root {
+        &self.roots[id.index()]
     }
 
     /// A block's children, newest first.
@@ -212,7 +198,7 @@ impl BlockTree {
         Some(NodeId(at))
     }
 
-    /// Whether `ancestor` is on the chain that ends in `descendant`: at its slot stands its root.
+    /// Returns true if `ancestor` is on the chain that ends in `descendant`: at its slot stands its root.
     pub fn is_ancestor(&self, ancestor: Checkpoint, descendant: Checkpoint) -> bool {
         ancestor.slot <= descendant.slot
             && self
@@ -223,27 +209,9 @@ impl BlockTree {
                 })
     }
 
-    /// Moves votes: the weights of all ancestors follow.
-    pub fn move_votes(&mut self, moves: &[VoteMove]) {
-        let place = |id: Option<NodeId>| id.map_or(NONE, |id| id.0);
-        let (runs, blocks) = self.runs_and_blocks();
-        runs.move_votes(moves.iter().map(|each| (place(each.from), place(each.to))), &blocks);
-    }
-
-    /// The leaf that heaviest children lead to from `start`.
-    pub fn heaviest_leaf(&mut self, start: NodeId) -> NodeId {
-        NodeId(self.runs.heaviest_leaf(start.0))
-    }
-
-    /// Every block's weight, by its place: cheaper than one by one.
-    pub fn weights(&self) -> Vec<u32> {
-        let mut weights = self.runs.votes().to_vec();
-        self.add_to_ancestors(&mut weights);
-        weights
-    }
-
-    /// Makes votes for blocks weights of blocks: each counts for all ancestors too.
-    fn add_to_ancestors(&self, weights: &mut [u32]) {
+    /// Makes votes for blocks weights of blocks, each by its place: a vote counts for all ancestors
+    /// too.
+    pub fn add_to_ancestors(&self, weights: &mut [u32]) {
         for id in (1..weights.len()).rev() {
             if let Some(parent) = NodeId::some(self.parents[id]) {
                 weights[parent.index()] += weights[id];
@@ -251,32 +219,8 @@ impl BlockTree {
         }
     }
 
-    /// The leaf that is reached from `start` through the heaviest children of at least `minimum`
-    /// votes, when these blocks are voted for and nothing else.
-    pub fn supported_leaf(
-        &self,
-        start: NodeId,
-        votes: impl Iterator<Item = NodeId>,
-        minimum: u32,
-    ) -> NodeId {
-        let mut weights = vec![0u32; self.blocks.len()];
-        for id in votes {
-            weights[id.index()] += 1;
-        }
-        self.add_to_ancestors(&mut weights);
-        let mut leaf = start;
-        while let Some(child) = self
-            .children(leaf)
-            .filter(|child| weights[child.index()] >= minimum)
-            .max_by_key(|child| (weights[child.index()], self.get(*child).root))
-        {
-            leaf = child;
-        }
-        leaf
-    }
-
-    /// Forgets removed blocks for good: ids are given anew, votes for what stays are kept. The
-    /// caller tells everyone who holds ids, through the returned map from old to new.
+    /// Forgets removed blocks for good: ids are given anew. The caller tells everyone who holds ids,
+    /// through the returned map from old to new.
     pub fn compact(&mut self) -> Vec<Option<NodeId>> {
         let old = std::mem::take(self);
         let mut moved = vec![None; old.blocks.len()];
@@ -286,11 +230,6 @@ impl BlockTree {
                 self.insert(*block, old.entities[id]);
             }
         }
-        let votes = moved.iter().zip(old.runs.votes()).flat_map(|(to, votes)| {
-            std::iter::repeat_n(VoteMove { from: None, to: *to }, *votes as usize)
-        });
-        let votes: Vec<VoteMove> = votes.collect();
-        self.move_votes(&votes);
         moved
     }
 }

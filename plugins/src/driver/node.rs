@@ -14,7 +14,7 @@ use quintet_components::{
     },
 };
 use quintet_systems::{
-    admission::gossip::{AggregateChecks, AttestationChecks},
+    admission::{aggregates::AggregateChecks, attestations::AttestationChecks},
     fork_choice::import::ImportQueue,
     proving::ProverScheduler,
 };
@@ -156,7 +156,7 @@ impl DrivenNode {
     pub fn offer_attestation(&mut self, attestation: SignedAttestation) -> InputId {
         let id = self.id();
         let lanes = self.app.world().resource::<InboundLanes>();
-        let received = AttestationReceived { id, attestation: Arc::new(attestation) };
+        let received = AttestationReceived::new(id, Arc::new(attestation));
         assert!(lanes.attestations.offer(received), "lane is full");
         id
     }
@@ -174,7 +174,7 @@ impl DrivenNode {
     pub fn offer_aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> InputId {
         let id = self.id();
         let lanes = self.app.world().resource::<InboundLanes>();
-        let received = AggregateReceived { id, aggregate: Arc::new(aggregate) };
+        let received = AggregateReceived::new(id, Arc::new(aggregate));
         assert!(lanes.aggregates.offer(received), "lane is full");
         id
     }

@@ -62,7 +62,7 @@ pub(super) fn announce_chain(
     announcer: Res<Announcer>,
     mut told: Local<Told>,
 ) {
-    for BlockReceived { id, root, block } in news.received.read() {
+    for BlockReceived { id, root, block, .. } in news.received.read() {
         if !id.is_requested() {
             let at = Checkpoint { root: *root, slot: block.block.slot };
             announcer.announce(ChainEvent::BlockGossip(at));
@@ -154,12 +154,11 @@ pub(super) fn announce_votes(
     let vote = |vote: &Arc<SignedAttestation>| ChainEvent::Attestation(Arc::clone(vote));
     let aggregate =
         |whole: &Arc<SignedAggregatedAttestation>| ChainEvent::Aggregate(Arc::clone(whole));
-    for AttestationReceived { id, attestation } in news.votes.read().filter(|_| votes) {
+    for AttestationReceived { id, attestation, .. } in news.votes.read().filter(|_| votes) {
         unjudged.hold(*id, vote(attestation));
     }
-    for AggregateReceived { id, aggregate: whole } in news.aggregates.read().filter(|_| aggregates)
-    {
-        unjudged.hold(*id, aggregate(whole));
+    for received in news.aggregates.read().filter(|_| aggregates) {
+        unjudged.hold(received.id, aggregate(&received.aggregate));
     }
     for InputJudged { id, verdict } in news.judged.read() {
         if let Some(event) = unjudged.take(*id).filter(|_| *verdict == Verdict::Accepted) {

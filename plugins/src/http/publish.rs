@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     aggregation::AggregationConfig,
+    attestations::LatestVotes,
     chain::{Finalized, Genesis, Head, IsAggregator, Justified, Registry, SafeTarget, States},
     clock::{CurrentInterval, UnixTime},
     duties::DutyCounts,
@@ -31,6 +32,7 @@ pub(super) struct ChainShown<'w> {
     finalized: Res<'w, Finalized>,
     states: Res<'w, States>,
     tree: Res<'w, BlockTree>,
+    latest: Res<'w, LatestVotes>,
 }
 
 impl ChainShown<'_> {
@@ -97,7 +99,7 @@ pub(super) fn publish(
     let last = shown.last.as_deref();
     let facts = chain.facts();
     let is_new_interval = last.is_none_or(|last| last.time != *chain.time);
-    let is_new_tree = last.is_none() || chain.tree.is_changed();
+    let is_new_tree = last.is_none() || chain.tree.is_changed() || chain.latest.is_changed();
     let has_new_peers =
         is_new_interval || node.index.as_ref().is_some_and(DetectChanges::is_changed);
     let duties = node.duties.as_deref().copied().unwrap_or_default();
@@ -109,7 +111,7 @@ pub(super) fn publish(
 
     let tree = match last {
         Some(last) if !is_new_tree => Arc::clone(&last.tree),
-        _ => shown.viewer.view(&chain.tree),
+        _ => shown.viewer.view(&chain.tree, chain.latest.counted.iter().flatten()),
     };
     let peers = match last {
         Some(last) if !has_new_peers => Arc::clone(&last.peers),

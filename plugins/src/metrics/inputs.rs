@@ -67,7 +67,7 @@ pub(super) fn count_inputs(
     if arrived.0 != slot {
         *arrived = (slot, HashSet::new());
     }
-    for BlockReceived { id, root, block } in received.read() {
+    for BlockReceived { id, root, block, .. } in received.read() {
         let into_slot_ms = into_slot_ms(block.block.slot).filter(|_| !id.is_requested());
         // One that was held for want of its parent comes again.
         if let Some(into_slot_ms) = into_slot_ms

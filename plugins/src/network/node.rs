@@ -38,7 +38,7 @@ use super::{
     gossip::Verdicts,
     peers::{self, Peers},
     substreams::RequestKind,
-    tasks::{Answers, MAX_REPORTS, Report, Tasks},
+    tasks::{Answers, MAX_REPORTS, Report, Shared},
     thread::Outbound,
     udp,
 };
@@ -67,7 +67,7 @@ pub(super) struct Node {
     peers: Peers,
     bootnodes: Bootnodes,
     verdicts: Verdicts,
-    tasks: Tasks,
+    tasks: Shared,
     reports: mpsc::Receiver<Report>,
     /// Requests of this node under way.
     asking: HashMap<RequestId, (RequestKind, AbortHandle)>,
@@ -108,7 +108,7 @@ impl Node {
         let me = *swarm.local_peer_id();
         let others: Vec<_> =
             config.bootnodes.iter().filter(|node| node.peer != Some(me)).cloned().collect();
-        let tasks = Tasks {
+        let tasks = Shared {
             events: lanes.request_events.clone(),
             received: lanes.requests.clone(),
             counters: Arc::clone(&counters),

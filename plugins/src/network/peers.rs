@@ -146,6 +146,11 @@ impl Peers {
         self.peers.get_mut(peer)
     }
 
+    /// The name by which the world knows a peer; not made anew for one that is remembered.
+    pub(super) fn name_of(&self, peer: &PeerId) -> network::PeerId {
+        self.peers.get(peer).map_or_else(|| name(peer), |state| state.name.clone())
+    }
+
     /// Whether a peer may hand on one more message of a topic.
     pub(super) fn take_message(&mut self, peer: &PeerId, topic: Topic, now: Instant) -> bool {
         let place = match topic {

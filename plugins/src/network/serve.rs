@@ -21,7 +21,7 @@ use super::{
     requests::STATUS_BYTES,
     streams::{ReadError, WriteError, close, read_payload, write},
     substreams::RequestKind,
-    tasks::{Report, Tasks},
+    tasks::{Report, Shared},
 };
 
 /// Requests of one peer that are served at once at most; one more is not listened to.
@@ -63,13 +63,13 @@ pub(super) struct Inbound {
 }
 
 /// Reads a request, has the world decide, and writes the answer.
-pub(super) async fn serve(tasks: Tasks, inbound: Inbound, mut stream: Stream) {
+pub(super) async fn serve(tasks: Shared, inbound: Inbound, mut stream: Stream) {
     let (peer, kind) = (inbound.peer, inbound.kind);
     let outcome = answer(&tasks, inbound, &mut stream).await;
     tasks.report(Report::Served { peer, kind, outcome }).await;
 }
 
-async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome {
+async fn answer(tasks: &Shared, inbound: Inbound, stream: &mut Stream) -> Outcome {
     let at_most = tasks.timeouts.progress;
     let payload = match timeout(at_most, read_payload(stream, limit(inbound.kind))).await {
         Ok(Ok(payload)) => Ok(payload),
@@ -101,7 +101,7 @@ async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome
 }
 
 /// The world's answer, or an error in its place.
-async fn decide(tasks: &Tasks, inbound: &Inbound, request: Request) -> Answer {
+async fn decide(tasks: &Shared, inbound: &Inbound, request: Request) -> Answer {
     let failed = |text: &str| Answer::Error(ResponseError::ServerError(text.into()));
     let (answer, _guard) = tasks.answers.wait(inbound.id);
     let received = RequestReceived { id: inbound.id, peer: inbound.name.clone(), request };
@@ -115,7 +115,7 @@ async fn decide(tasks: &Tasks, inbound: &Inbound, request: Request) -> Answer {
 }
 
 async fn send_blocks(
-    tasks: &Tasks,
+    tasks: &Shared,
     stream: &mut Stream,
     kind: RequestKind,
     roots: &Arc<[Root]>,
@@ -169,7 +169,7 @@ fn read_block(blocks: &Blocks, root: &Root) -> Result<Option<Vec<u8>>, String> {
     chunk.transpose().map_err(|error| error.to_string())
 }
 
-async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
+async fn send(tasks: &Shared, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
     if let Err(error) = write(stream, chunk, tasks.timeouts.progress).await {
         return error.into();
     }
@@ -178,7 +178,7 @@ async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8
 }
 
 async fn send_error(
-    tasks: &Tasks,
+    tasks: &Shared,
     stream: &mut Stream,
     error: &ResponseError,
     outcome: Outcome,
@@ -189,7 +189,7 @@ async fn send_error(
     }
 }
 
-async fn finish(tasks: &Tasks, stream: &mut Stream, outcome: Outcome) -> Outcome {
+async fn finish(tasks: &Shared, stream: &mut Stream, outcome: Outcome) -> Outcome {
     match close(stream, tasks.timeouts.progress).await {
         Err(error) if outcome == Outcome::Served => error.into(),
         _ => outcome,

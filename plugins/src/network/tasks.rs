@@ -20,7 +20,7 @@ pub(super) const MAX_REPORTS: usize = 1024;
 
 /// What tasks share.
 #[derive(Clone)]
-pub(super) struct Tasks {
+pub(super) struct Shared {
     pub(super) events: LaneSender<RequestEvent>,
     pub(super) received: LaneSender<RequestReceived>,
     pub(super) counters: Arc<Counters>,
@@ -31,7 +31,7 @@ pub(super) struct Tasks {
     pub(super) reports: mpsc::Sender<Report>,
 }
 
-impl Tasks {
+impl Shared {
     /// Tells the loop; nobody listens any more when the node stops.
     pub(super) async fn report(&self, report: Report) {
         let _ = self.reports.send(report).await;

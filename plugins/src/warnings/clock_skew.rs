@@ -158,7 +158,7 @@ pub(super) fn watch_clock(
         let offset_ms = offset_ms(first_interval(slot));
         arrivals.arrive(*id, Arrival { slot, author, is_block: true, offset_ms });
     }
-    for AttestationReceived { id, attestation } in votes.read() {
+    for AttestationReceived { id, attestation, .. } in votes.read() {
         let (slot, author) = (attestation.data.slot, attestation.validator_index);
         if arrivals.takes_vote(slot) {
             let offset_ms = offset_ms(first_interval(slot).saturating_add(1));

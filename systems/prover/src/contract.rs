@@ -11,16 +11,9 @@ pub const MAX_PROOF_BYTES: usize = 512 * 1024;
 /// Keys of a statement at most: as many as a validator registry holds.
 pub const MAX_SIGNERS: usize = 4096;
 
-/// Asks a prover to stop. Clones ask for the same work.
+/// Asks work to stop; the work looks at it between steps. Clones ask for the same work.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
-
-impl From<Arc<AtomicBool>> for CancelToken {
-    /// A token that shares the caller's flag: true once anyone asks to stop.
-    fn from(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
-    }
-}
 
 impl CancelToken {
     /// Asks.
@@ -28,7 +21,7 @@ impl CancelToken {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether anyone asked.
+    /// Returns true once anyone asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

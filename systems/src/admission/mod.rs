@@ -1,7 +1,38 @@
-//! What may come in: every block, attestation and aggregate passes the same steps, whatever brought
-//! it, before it is held, verified or forwarded.
+//! What may come in. Every block, attestation and aggregate passes the same steps, whatever brought
+//! it, before it is held, verified or forwarded:
+//!
+//! 1. **Clock horizon**: it does not start too far ahead of the clock.
+//! 2. **Registry**: its validators exist.
+//! 3. **Novelty**: it says something that is not known.
+//! 4. **Caps**: its validators and its source have room.
+//! 5. **Consistency**: it agrees with the tree, as far as that costs little.
+//! 6. **Signature or proof**: checked by a task.
+//!
+//! Then it goes to the pools, to the tree, or to the waiting room for a block that is not known yet.
+//! The first step that fails decides. Each step costs less than those after it.
+//!
+//! | kind | the steps are in | afterwards |
+//! | --- | --- | --- |
+//! | block | [`blocks`] | [`ImportQueue`](crate::fork_choice::import::ImportQueue), or sync's orphans |
+//! | attestation | [`attestations`] | [`AttestationPool`](crate::pool::AttestationPool), or the waiting room |
+//! | aggregate | [`aggregates`] | the same |
 
-pub mod gossip;
+pub mod aggregates;
+pub mod attestations;
+pub mod blocks;
+mod clock;
+mod source_queue;
+pub mod stale;
 mod validation;
+pub mod waiting;
 
+pub use clock::LocalTime;
+pub use source_queue::SourceQueue;
 pub use validation::validate_attestation;
+
+use quintet_components::task::TaskPanic;
+
+/// A panic is our fault, not the sender's: logged, and nothing said against the input.
+fn panicked<T>(outcome: Result<T, TaskPanic>, what: &str) -> Option<T> {
+    outcome.inspect_err(|panic| tracing::error!(%panic, "{what} panicked")).ok()
+}

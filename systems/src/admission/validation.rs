@@ -1,25 +1,36 @@
-//! What a vote must satisfy before its signature is worth checking.
+//! What an attestation must satisfy before its signature is worth checking.
 
 use quintet_components::{
-    constants::{GOSSIP_DISPARITY_INTERVALS, INTERVALS_PER_SLOT},
     containers::{AttestationData, Checkpoint, Slot},
     rejection::{Rejection, RejectionReason},
     tree::BlockTree,
 };
 
-/// Checks a vote against the tree and the time, in intervals since genesis: known blocks, ordered
-/// slots, one chain, and a slot that has begun.
+use super::clock::check_attestation_slot;
+use RejectionReason as Reason;
+
+/// Checks an attestation against the tree, the latest finalized block and the time, in intervals
+/// since genesis: known blocks, ordered slots, one chain, and a slot that has begun.
 ///
 /// # Errors
 /// The first of leanSpec's reasons that applies.
 pub fn validate_attestation(
     data: &AttestationData,
     tree: &BlockTree,
+    finalized: Checkpoint,
     now_intervals: u64,
 ) -> Result<(), Rejection> {
-    use RejectionReason as Reason;
-    let AttestationData { slot, head, target, source } = *data;
+    check_consistency(data, tree, finalized)?;
+    check_attestation_slot(data.slot, now_intervals)
+}
 
+/// What of [`validate_attestation`] has nothing to do with the time.
+pub(super) fn check_consistency(
+    data: &AttestationData,
+    tree: &BlockTree,
+    finalized: Checkpoint,
+) -> Result<(), Rejection> {
+    let AttestationData { head, target, source, .. } = *data;
     let slot_of = |checkpoint: Checkpoint, unknown: Reason| -> Result<Slot, Rejection> {
         let id = tree
             .find(&checkpoint.root)
@@ -30,12 +41,7 @@ pub fn validate_attestation(
     let target_slot = slot_of(target, Reason::UnknownTargetBlock)?;
     let head_slot = slot_of(head, Reason::UnknownHeadBlock)?;
 
-    if source.slot > target.slot {
-        return Err(Reason::SourceAfterTarget.because(format!("{} > {}", source.slot, target.slot)));
-    }
-    if head.slot < target.slot {
-        return Err(Reason::HeadOlderThanTarget.because(format!("{} < {}", head.slot, target.slot)));
-    }
+    check_order(data)?;
     for (checkpoint, block_slot, reason) in [
         (source, source_slot, Reason::SourceSlotMismatch),
         (target, target_slot, Reason::TargetSlotMismatch),
@@ -53,14 +59,49 @@ pub fn validate_attestation(
         return Err(Reason::TargetNotAncestorOfHead
             .because(format!("{} is not on the chain of {}", target.root, head.root)));
     }
-    if slot < head.slot {
-        return Err(Reason::AttestationSlotBeforeHead.because(format!("{slot} < {}", head.slot)));
+    if !tree.is_ancestor(finalized, head) {
+        return Err(Reason::HeadNotDescendantOfFinalized.because(format!(
+            "{} does not descend from {} at slot {}",
+            head.root, finalized.root, finalized.slot
+        )));
     }
-    // In slots, not intervals: a slot near 2^64 has no interval.
-    let newest_slot = now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS) / INTERVALS_PER_SLOT;
-    if slot > newest_slot {
-        return Err(Reason::AttestationTooFarInFuture
-            .because(format!("slot {slot}, the newest admissible is {newest_slot}")));
+    check_not_before_head(data)
+}
+
+/// What can be said of an attestation that names an unknown block.
+pub(super) fn check_alone(data: &AttestationData) -> Result<(), Rejection> {
+    check_order(data)?;
+    check_not_before_head(data)
+}
+
+/// Returns true if a rejection is for a block that may yet come.
+pub(super) const fn is_for_unknown_block(rejection: &Rejection) -> bool {
+    matches!(
+        rejection.reason,
+        Reason::UnknownHeadBlock | Reason::UnknownSourceBlock | Reason::UnknownTargetBlock
+    )
+}
+
+/// Returns true if a rejection is for a head that finality has passed.
+pub(super) const fn is_for_finality(rejection: &Rejection) -> bool {
+    matches!(rejection.reason, Reason::HeadNotDescendantOfFinalized)
+}
+
+fn check_order(data: &AttestationData) -> Result<(), Rejection> {
+    let AttestationData { head, target, source, .. } = data;
+    if source.slot > target.slot {
+        return Err(Reason::SourceAfterTarget.because(format!("{} > {}", source.slot, target.slot)));
+    }
+    if head.slot < target.slot {
+        return Err(Reason::HeadOlderThanTarget.because(format!("{} < {}", head.slot, target.slot)));
+    }
+    Ok(())
+}
+
+fn check_not_before_head(data: &AttestationData) -> Result<(), Rejection> {
+    if data.slot < data.head.slot {
+        let text = format!("{} < {}", data.slot, data.head.slot);
+        return Err(Reason::AttestationSlotBeforeHead.because(text));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use quintet_components::{
 };
 
 /// Subscribes to the node's subnets when it becomes an aggregator, and to none when it ceases to be
-/// one: others need no votes but their own.
+/// one: others need no attestations but their own.
 pub fn follow_role(
     role: Res<IsAggregator>,
     config: Res<AggregationConfig>,

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{
-        AttestationsByData, Known, LatestVotes, New, PoolOrder, PooledAttestation, Signed,
-    },
+    attestations::{AttestationsByData, LatestVotes, PooledAttestation},
     chain::{
         Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, Registry, SafeTarget,
         States,
@@ -18,6 +16,8 @@ use quintet_components::{
     tree::{BlockNode, BlockTree},
 };
 use tree_hash::TreeHash;
+
+use super::weights::VoteWeights;
 
 /// Makes this state and its block the world's anchor: justified, finalized, head and safe target,
 /// at the anchor's slot. What the world held of another chain is gone.
@@ -73,9 +73,6 @@ pub(super) fn begin_chain(world: &mut World, state: &State, facts: ForkChoiceFac
 fn clear(world: &mut World) {
     world.init_resource::<BlockTree>();
     world.init_resource::<AttestationsByData>();
-    world.init_resource::<PoolOrder<Signed>>();
-    world.init_resource::<PoolOrder<New>>();
-    world.init_resource::<PoolOrder<Known>>();
     world.init_resource::<IsAggregator>();
     world.init_resource::<LandedProposal>();
     let mut entities =
@@ -84,6 +81,7 @@ fn clear(world: &mut World) {
         world.despawn(entity);
     }
     world.insert_resource(BlockTree::default());
+    world.insert_resource(VoteWeights::default());
     world.insert_resource(LatestVotes::default());
     world.insert_resource(States::default());
 }

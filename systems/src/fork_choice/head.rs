@@ -1,37 +1,93 @@
 //! The head, and finality as the head's chain sees it.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
+    attestations::LatestVotes,
     chain::{Finalized, Head, Justified},
     containers::{Checkpoint, Root, Slot},
     messages::{FinalizedAdvanced, HeadChanged},
     tree::{BlockTree, NodeId},
 };
 
-use crate::pool::{self, count_votes};
+use super::{
+    HAS_CHAIN,
+    weights::{VoteMove, VoteWeights},
+};
+use crate::pool::AttestationPool;
 
-/// Selects the head: from the justified block to the heaviest leaf. The finalized checkpoint
-/// follows the head's chain.
-pub fn update_head(world: &mut World) {
-    count_votes(world);
-    let justified = world.resource::<Justified>().0;
-    let old = world.resource::<Head>().0;
-    let mut tree = world.resource_mut::<BlockTree>();
-    let start = tree.find(&justified.root).expect("the justified block is in the tree");
-    let leaf = tree.heaviest_leaf(start);
-    let new = Checkpoint { root: tree[leaf].root, slot: tree.slot(leaf) };
-    let reorg_depth = reorg_depth(&tree, &old.root, leaf);
-    let finalized = finalized_of(&tree, leaf);
-    world.resource_mut::<Head>().0 = new;
-    if new != old {
-        world.write_message(HeadChanged { old, new, reorg_depth });
+/// What selects the head.
+#[derive(SystemParam)]
+pub struct ForkChoice<'w> {
+    tree: Res<'w, BlockTree>,
+    weights: ResMut<'w, VoteWeights>,
+    latest: ResMut<'w, LatestVotes>,
+    justified: Res<'w, Justified>,
+    head: ResMut<'w, Head>,
+    finalized: ResMut<'w, Finalized>,
+    head_changed: MessageWriter<'w, HeadChanged>,
+    finalized_advanced: MessageWriter<'w, FinalizedAdvanced>,
+}
+
+impl ForkChoice<'_> {
+    /// Brings the weights up to date with the latest votes.
+    fn count_votes(&mut self) {
+        move_counted(&mut self.latest, &mut self.weights, &self.tree);
     }
-    // Behind a checkpoint-sync anchor there is no block to point at: the anchor stays.
-    let Some(finalized) = finalized else { return };
-    let before = std::mem::replace(&mut world.resource_mut::<Finalized>().0, finalized);
-    if finalized.slot > before.slot {
-        world.write_message(FinalizedAdvanced(finalized));
+
+    /// Selects the head: from the justified block to the heaviest leaf. The finalized checkpoint
+    /// follows the head's chain. Returns true if that advanced it.
+    fn select_head(&mut self) -> bool {
+        let old = self.head.0;
+        let start = self.tree.find(&self.justified.0.root);
+        let leaf = self.weights.heaviest_leaf(start.expect("the justified block is in the tree"));
+        let new = Checkpoint { root: *self.tree.root(leaf), slot: self.tree.slot(leaf) };
+        if new != old {
+            let reorg_depth = reorg_depth(&self.tree, &old.root, leaf);
+            self.head.0 = new;
+            self.head_changed.write(HeadChanged { old, new, reorg_depth });
+        }
+        // Behind a checkpoint-sync anchor there is no block to point at: the anchor stays.
+        let Some(finalized) = finalized_of(&self.tree, leaf) else { return false };
+        if finalized == self.finalized.0 {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.finalized.0, finalized);
+        let has_advanced = finalized.slot > before.slot;
+        if has_advanced {
+            self.finalized_advanced.write(FinalizedAdvanced(finalized));
+        }
+        has_advanced
     }
+}
+
+/// Moves the votes that have changed in the weights.
+fn move_counted(latest: &mut LatestVotes, weights: &mut VoteWeights, tree: &BlockTree) {
+    let LatestVotes { votes, counted, changed, .. } = latest;
+    let mut moves = Vec::with_capacity(changed.len());
+    for index in changed.drain(..) {
+        let to = votes[index].and_then(|vote| vote.head);
+        let from = std::mem::replace(&mut counted[index], to);
+        if from != to {
+            moves.push(VoteMove { from, to });
+        }
+    }
+    weights.move_votes(&moves, tree);
+}
+
+/// Says which votes count, by the finalized slot. Goes before [`select_head`].
+pub fn follow_finality(mut pool: AttestationPool) {
+    pool.follow_finality();
+}
+
+/// Counts the latest votes and selects the head. Returns true if finality advanced.
+pub fn select_head(mut fork_choice: ForkChoice) -> bool {
+    fork_choice.count_votes();
+    fork_choice.select_head()
+}
+
+/// [`select_head`] for a schedule.
+pub fn follow_votes(fork_choice: ForkChoice) {
+    select_head(fork_choice);
 }
 
 /// The block at the slot that this block's post-state holds finalized.
@@ -55,23 +111,33 @@ fn reorg_depth(tree: &BlockTree, old: &Root, new: NodeId) -> u64 {
     depth
 }
 
-/// The vote weight of every block after the finalized slot, ascending by root.
+/// Selects the head of a world that is this caller's alone. Returns true if finality advanced.
+///
+/// Panics when the world has no chain.
+pub fn update_head(world: &mut World) -> bool {
+    world.run_system_cached(follow_finality).expect(HAS_CHAIN);
+    world.run_system_cached(select_head).expect(HAS_CHAIN)
+}
+
+/// The vote weight of every block after the finalized slot, ascending by root. For digests and
+/// tests: counts what is held first.
+///
+/// Panics when the world has no chain.
 pub fn block_weights(world: &mut World) -> Vec<(Root, u32)> {
-    count_votes(world);
-    let finalized_slot: Slot = world.resource::<Finalized>().0.slot;
-    let tree = world.resource::<BlockTree>();
+    world.run_system_cached(follow_finality).expect(HAS_CHAIN);
+    world.run_system_cached(weigh_blocks).expect(HAS_CHAIN)
+}
+
+fn weigh_blocks(mut fork_choice: ForkChoice) -> Vec<(Root, u32)> {
+    fork_choice.count_votes();
+    let finalized_slot: Slot = fork_choice.finalized.0.slot;
+    let tree = &fork_choice.tree;
     let mut weights: Vec<(Root, u32)> = tree
         .iter()
-        .zip(tree.weights())
+        .zip(fork_choice.weights.weights(tree))
         .filter(|((_, block), _)| block.slot > finalized_slot)
         .map(|((_, block), weight)| (block.root, weight))
         .collect();
     weights.sort_unstable();
     weights
-}
-
-/// Counts the new payloads and selects the head.
-pub fn accept_new(world: &mut World) {
-    pool::promote_new(world);
-    update_head(world);
 }

@@ -1,29 +1,30 @@
-//! Blocks: cheap checks, a task for proof and transition, and the commit in the order of arrival.
+//! Blocks on their way into the tree: a task for proof and transition, and the commit in the order
+//! of arrival. What may come in is admission's to say.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    chain::{Finalized, Justified, Registry, States},
-    containers::{AttestationData, Block, Root, SignedBlock, State},
-    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
+    chain::{Justified, Registry, States},
+    containers::{Block, Root, SignedBlock, Slot, State},
+    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Source, Verdict},
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StorageHealth, StoredStates},
     sync::Orphans,
-    task::{Tasks, Work},
+    task::{TaskPanic, Tasks, Work},
     tree::{BlockNode, BlockTree},
 };
 
 use quintet_prover::ProofSystem;
 
-use super::update_head;
+use super::{HAS_CHAIN, prune::prune_stale, update_head};
 use crate::{
-    pool::{self, limits},
+    pool::AttestationPool,
     transition::timed_transition,
     verification::{Proofs, verify_block},
 };
@@ -31,6 +32,8 @@ use crate::{
 /// Blocks that wait for their proof and transition, at most. One more is ignored; whoever sent it
 /// can be asked again.
 pub const MAX_PENDING_BLOCKS: usize = 256;
+/// Blocks of one source among them, at most.
+pub const MAX_PENDING_BLOCKS_PER_SOURCE: usize = 192;
 
 /// Blocks on their way into the tree, in order of arrival.
 #[derive(Resource, Default)]
@@ -38,9 +41,18 @@ pub struct ImportQueue(VecDeque<PendingBlock>);
 
 struct PendingBlock {
     id: InputId,
+    source: Source,
     root: Root,
     block: Arc<SignedBlock>,
     work: Option<Work<Checked>>,
+}
+
+/// A block whose turn has come.
+struct Ended {
+    id: InputId,
+    root: Root,
+    block: Arc<SignedBlock>,
+    outcome: Result<Checked, TaskPanic>,
 }
 
 /// What came of a block's proof and transition, and how long they took.
@@ -74,6 +86,16 @@ enum ParentState {
 }
 
 impl ParentStates<'_> {
+    /// The tree.
+    pub fn tree(&self) -> &BlockTree {
+        &self.tree
+    }
+
+    /// Returns true if the post-state of this block is at hand, in the cache or in the store.
+    pub fn contains(&self, root: &Root) -> bool {
+        self.find(root).is_some()
+    }
+
     fn find(&self, root: &Root) -> Option<ParentState> {
         if let Some(state) = self.states.get(root) {
             return Some(ParentState::Cached(Arc::clone(state)));
@@ -103,61 +125,54 @@ impl ImportQueue {
         self.0.len()
     }
 
-    /// Whether none wait.
+    /// Returns true if none wait.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this block waits.
+    /// Returns true if this block waits.
     pub fn contains(&self, root: &Root) -> bool {
-        self.0.iter().any(|pending| pending.root == *root)
+        self.slot_of(root).is_some()
     }
-}
 
-/// Queues arrived blocks whose parent is known or queued before them. A block whose parent is not
-/// known waits in the orphan pool where there is one, and is refused where there is none.
-pub fn admit_blocks(
-    mut received: MessageReader<BlockReceived>,
-    mut queue: ResMut<ImportQueue>,
-    mut judged: MessageWriter<InputJudged>,
-    parents: ParentStates,
-    health: Option<Res<StorageHealth>>,
-    mut orphans: Option<ResMut<Orphans>>,
-) {
-    let has_room = health.is_none_or(|health| health.can_import());
-    for BlockReceived { id, root, block } in received.read() {
-        let verdict = if parents.tree.contains(root) || queue.contains(root) {
-            Verdict::Ignored(IgnoreReason::KnownBlock)
-        } else if parents.find(&block.block.parent_root).is_none()
-            && !queue.contains(&block.block.parent_root)
-        {
-            // A parent that is in the tree without its state will not come again.
-            let may_come = !parents.tree.contains(&block.block.parent_root);
-            match orphans.as_deref_mut().filter(|_| may_come) {
-                None => Verdict::Rejected(unknown_parent(&block.block)),
-                Some(orphans) => {
-                    let received = BlockReceived { id: *id, root: *root, block: Arc::clone(block) };
-                    judged.write_batch(orphans.hold(received));
-                    continue;
-                }
-            }
-        } else if !has_room {
-            Verdict::Ignored(IgnoreReason::StorageBehind)
-        } else if let Err(rejection) = check_distinct(&block.block) {
-            note_refused(orphans.as_deref_mut(), *root, &rejection);
-            Verdict::Rejected(rejection)
-        } else if queue.0.len() >= MAX_PENDING_BLOCKS {
-            Verdict::Ignored(IgnoreReason::NoRoom)
-        } else {
-            let block = Arc::clone(block);
-            queue.0.push_back(PendingBlock { id: *id, root: *root, block, work: None });
-            continue;
+    /// The slot of a block that waits.
+    pub fn slot_of(&self, root: &Root) -> Option<Slot> {
+        let pending = self.0.iter().find(|pending| pending.root == *root)?;
+        Some(pending.block.block.slot)
+    }
+
+    /// Adds a block that has passed the checks that cost less than its proof.
+    ///
+    /// # Errors
+    /// There is no room, or its source has as much waiting as it may.
+    pub fn push(&mut self, received: BlockReceived) -> Result<(), IgnoreReason> {
+        let BlockReceived { id, source, root, block } = received;
+        if self.0.len() >= MAX_PENDING_BLOCKS {
+            return Err(IgnoreReason::NoRoom);
+        }
+        let of_source = self.0.iter().filter(|pending| pending.source == source).count();
+        if of_source >= MAX_PENDING_BLOCKS_PER_SOURCE {
+            return Err(IgnoreReason::SenderFull);
+        }
+        self.0.push_back(PendingBlock { id, source, root, block, work: None });
+        Ok(())
+    }
+
+    /// Takes the block at the front, if its task has ended, or none was begun for want of its
+    /// parent, which was refused then.
+    fn take_ended(&mut self) -> Option<Ended> {
+        let front = self.0.front_mut()?;
+        let outcome = match &mut front.work {
+            None => Ok((Duration::ZERO, Err(unknown_parent(&front.block.block).into()))),
+            Some(work) => work.take()?,
         };
-        judged.write(InputJudged { id: *id, verdict });
+        let PendingBlock { id, root, block, .. } = self.0.pop_front()?;
+        Some(Ended { id, root, block, outcome })
     }
 }
 
-fn unknown_parent(block: &Block) -> Rejection {
+/// The refusal of a block whose parent, or its post-state, is not known.
+pub(crate) fn unknown_parent(block: &Block) -> Rejection {
     RejectionReason::UnknownParentBlock.because(format!(
         "no post-state of {}, the parent of the block at slot {}",
         block.parent_root, block.slot
@@ -166,26 +181,11 @@ fn unknown_parent(block: &Block) -> Rejection {
 
 /// Tells the orphan pool of a refusal. A proof is not part of what a root stands for, and a parent
 /// may yet come: neither refuses the block for good.
-fn note_refused(orphans: Option<&mut Orphans>, root: Root, rejection: &Rejection) {
+pub(crate) fn note_refused(orphans: Option<&mut Orphans>, root: Root, rejection: &Rejection) {
     use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
     if let Some(orphans) = orphans {
         let for_good = !matches!(rejection.reason, InvalidBlockProof | UnknownParentBlock);
         orphans.note_refused(root, for_good);
-    }
-}
-
-/// A body names each attestation data once.
-fn check_distinct(block: &Block) -> Result<(), Rejection> {
-    let attestations = &block.body.attestations;
-    let distinct: HashSet<&AttestationData> = attestations.iter().map(|each| &each.data).collect();
-    if distinct.len() == attestations.len() {
-        Ok(())
-    } else {
-        Err(RejectionReason::DuplicateAttestationData.because(format!(
-            "{} attestations over {} distinct data",
-            attestations.len(),
-            distinct.len()
-        )))
     }
 }
 
@@ -231,21 +231,14 @@ fn check(
 
 /// Commits the blocks at the queue's front whose tasks have ended. A block that still waits for
 /// its parent is started as soon as the parent is in.
+///
+/// Exclusive: each block sees the tree, the pools and the head as the one before left them.
 pub fn commit_imports(world: &mut World) {
     loop {
         // What the parent's commit made possible is started before it is missed.
-        world.run_system_cached(start_imports).expect("its resources are installed");
-        let mut queue = world.resource_mut::<ImportQueue>();
-        let Some(front) = queue.0.front_mut() else { return };
-        let outcome = match &mut front.work {
-            // Its parent was refused.
-            None => Ok((Duration::ZERO, Err(unknown_parent(&front.block.block).into()))),
-            Some(work) => match work.take() {
-                None => return,
-                Some(outcome) => outcome,
-            },
-        };
-        let PendingBlock { id, root, block, .. } = queue.0.pop_front().expect("it had a front");
+        world.run_system_cached(start_imports).expect(HAS_CHAIN);
+        let Some(ended) = world.resource_mut::<ImportQueue>().take_ended() else { return };
+        let Ended { id, root, block, outcome } = ended;
         let verdict = match outcome {
             Err(panic) => {
                 tracing::error!(%root, %panic, "a block's transition panicked");
@@ -275,23 +268,30 @@ pub fn commit_imports(world: &mut World) {
     }
 }
 
-/// Puts a block with its post-state into the tree and updates everything that depends on it.
-pub fn commit_block(world: &mut World, root: Root, signed: Arc<SignedBlock>, state: Arc<State>) {
-    let block = &signed.block;
-    let finalized_before = world.resource::<Finalized>().0.slot;
-    insert_block(world, root, block, Arc::clone(&state));
-    pool::seed_from_block(world, block.body.attestations.iter().map(|each| &each.data));
-    update_head(world);
-    if world.resource::<Finalized>().0.slot > finalized_before {
-        limits::prune_stale_attestations(world);
+/// Puts a block with its post-state into the tree and updates everything that depends on it: the
+/// pools, the head, finality. For exclusive systems, each step of which sees the one before.
+///
+/// Panics when the world has no chain.
+pub fn commit_block(world: &mut World, root: Root, block: Arc<SignedBlock>, state: Arc<State>) {
+    let imported = BlockImported { root, block, state };
+    world.run_system_cached_with(insert_block, &imported).expect(HAS_CHAIN);
+    world.run_system_cached_with(seed_pool, &imported).expect(HAS_CHAIN);
+    if update_head(world) {
+        world.run_system_cached(prune_stale).expect(HAS_CHAIN);
     }
-    world.write_message(BlockImported { root, block: signed, state });
+    world.write_message(imported);
 }
 
 /// Puts a block into the tree; the store's justified checkpoint only ever advances.
-pub(crate) fn insert_block(world: &mut World, root: Root, block: &Block, state: Arc<State>) {
-    world.spawn(BlockNode {
-        root,
+fn insert_block(
+    InRef(BlockImported { root, block, state }): InRef<BlockImported>,
+    mut commands: Commands,
+    mut justified: ResMut<Justified>,
+    mut states: ResMut<States>,
+) {
+    let block = &block.block;
+    commands.spawn(BlockNode {
+        root: *root,
         parent_root: block.parent_root,
         slot: block.slot,
         proposer_index: block.proposer_index,
@@ -299,7 +299,12 @@ pub(crate) fn insert_block(world: &mut World, root: Root, block: &Block, state: 
         justified: state.latest_justified,
         finalized_slot: state.latest_finalized.slot,
     });
-    let mut justified = world.resource_mut::<Justified>();
     justified.0 = justified.0.advance_to(state.latest_justified);
-    world.resource_mut::<States>().insert(root, state);
+    states.insert(*root, Arc::clone(state));
+}
+
+/// Puts a block's attestations before all other known ones.
+fn seed_pool(InRef(imported): InRef<BlockImported>, mut pool: AttestationPool) {
+    let body = &imported.block.block.body;
+    pool.seed_from_block(body.attestations.iter().map(|each| &each.data));
 }

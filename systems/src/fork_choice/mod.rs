@@ -1,7 +1,8 @@
-//! Fork choice: LMD-GHOST over vote entities and compact blocks.
+//! Fork choice: LMD-GHOST over attestation entities and compact blocks, the import of blocks, and
+//! finality as the head's chain sees it.
 //!
-//! Functions that change several facts at once take the world; the exclusive systems that call
-//! them run one after another, in the order that `quintet-plugins` gives them.
+//! Exclusive are the boot ([`set_anchor`], [`resume`](resume())) and the commit of imports, whose
+//! blocks see the effects of those before them.
 
 pub mod anchor;
 pub mod head;
@@ -9,7 +10,12 @@ pub mod import;
 pub mod interval;
 pub mod prune;
 pub mod resume;
+mod runs;
 pub mod safe_target;
+pub mod weights;
+
+/// What every caller of a system of this room has seen to.
+const HAS_CHAIN: &str = "the world has a chain: an anchor was set, and its plugin added";
 
 pub use anchor::set_anchor;
 pub use head::{block_weights, update_head};

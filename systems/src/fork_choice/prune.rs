@@ -4,48 +4,69 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     attestations::LatestVotes,
     chain::{Finalized, Head, Justified, SafeTarget, States},
+    messages::AttestationsPruned,
     tree::{BlockNode, BlockTree},
 };
 
-use crate::pool::limits::PoolLimits;
+use super::weights::VoteWeights;
+use crate::pool::{AttestationPool, limits::PoolLimits};
+
+/// Drops from the pools what finality has passed. What is on its way there is told.
+pub fn prune_stale(
+    mut pool: AttestationPool,
+    finalized: Res<Finalized>,
+    mut pruned: MessageWriter<AttestationsPruned>,
+) {
+    pool.prune_stale();
+    pruned.write(AttestationsPruned(finalized.0));
+}
 
 /// Drops the oldest states beyond the cache's limit, never one that fork choice stands on.
-pub fn shrink_states(world: &mut World) {
-    let held = [
-        world.resource::<Head>().0.root,
-        world.resource::<SafeTarget>().0.root,
-        world.resource::<Justified>().0.root,
-        world.resource::<Finalized>().0.root,
-    ];
-    world.resource_mut::<States>().shrink(&held);
+pub fn shrink_states(
+    mut states: ResMut<States>,
+    head: Res<Head>,
+    safe_target: Res<SafeTarget>,
+    (justified, finalized): (Res<Justified>, Res<Finalized>),
+) {
+    let held = [head.0, safe_target.0, justified.0, finalized.0].map(|checkpoint| checkpoint.root);
+    states.shrink(&held);
 }
 
 /// Drops blocks that nobody may ask for any more: further behind the finalized slot than peers
 /// are served. Works in batches, so that the tree is rebuilt once in many slots.
-pub fn prune_blocks(world: &mut World) {
-    let limits = *world.get_resource_or_init::<PoolLimits>();
-    let finalized = world.resource::<Finalized>().0;
-    let oldest = finalized.slot.saturating_sub(limits.served_slots);
+pub fn prune_blocks(
+    mut commands: Commands,
+    tree: Res<BlockTree>,
+    finalized: Res<Finalized>,
+    limits: Res<PoolLimits>,
+) {
+    let oldest = finalized.0.slot.saturating_sub(limits.served_slots);
     let batch = limits.served_slots / 4;
-    let tree = world.resource::<BlockTree>();
     let first = tree.iter().next().map_or(0, |(_, block)| block.slot);
     if first.saturating_add(batch) >= oldest {
         return;
     }
-    let mut blocks = world.query::<(Entity, &BlockNode)>();
-    let gone: Vec<Entity> = blocks
-        .iter(world)
-        .filter(|(_, block)| block.slot < oldest)
-        .map(|(entity, _)| entity)
-        .collect();
-    for block in gone {
-        world.despawn(block);
+    let old = tree.iter().filter(|(_, block)| block.slot < oldest);
+    for (id, _) in old {
+        commands.entity(tree.entity(id)).despawn();
     }
-    let moved = world.resource_mut::<BlockTree>().compact();
-    let mut latest = world.resource_mut::<LatestVotes>();
+}
+
+/// Gives the blocks new places after some were removed, and tells everyone who holds places.
+pub fn compact_tree(
+    mut tree: ResMut<BlockTree>,
+    mut weights: ResMut<VoteWeights>,
+    mut latest: ResMut<LatestVotes>,
+    mut removed: RemovedComponents<BlockNode>,
+) {
+    if removed.read().count() == 0 {
+        return;
+    }
+    let moved = tree.compact();
     let LatestVotes { votes, counted, .. } = &mut *latest;
     let heads = votes.iter_mut().flatten().map(|vote| &mut vote.head);
-    for head in heads.chain(counted) {
+    for head in heads.chain(counted.iter_mut()) {
         *head = head.and_then(|id| moved[id.index()]);
     }
+    weights.rebuild(&tree, counted.iter().flatten().copied());
 }

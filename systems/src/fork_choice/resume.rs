@@ -2,17 +2,15 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{LatestVote, LatestVotes},
     chain::States,
     containers::{Checkpoint, Root},
     rejection::{Rejection, RejectionReason},
     storage::{LatestVoteRecord, ResumeData},
-    tree::BlockTree,
 };
 use tree_hash::TreeHash;
 
-use super::anchor::begin_chain;
-use crate::pool::{self, count_votes};
+use super::{anchor::begin_chain, head::block_weights};
+use crate::pool::with_pool;
 
 /// Makes the world that of the store's last batch: the same tree, checkpoints and newest votes.
 /// The pools begin empty. Returns the head. What the world held before is gone.
@@ -47,30 +45,12 @@ pub fn resume(world: &mut World, data: ResumeData) -> Result<Checkpoint, Rejecti
     for (root, state) in data.states {
         states.insert(root, state);
     }
-    for vote in data.votes {
-        count(world, &vote);
-    }
-    count_votes(world);
-    Ok(facts.head)
-}
-
-/// Counts a saved vote for the head. It is in no pool: there is no proof of it to pass on.
-fn count(world: &mut World, record: &LatestVoteRecord) {
-    let LatestVoteRecord { data, participants } = record;
-    let head = world.resource::<BlockTree>().find(&data.head.root);
-    if data.head.slot <= world.resource::<LatestVotes>().cutoff {
-        return;
-    }
-    let vote = pool::vote(world, data);
-    let latest = LatestVote { vote, slot: data.slot, head_slot: data.head.slot, head };
-    let mut votes = world.resource_mut::<LatestVotes>();
-    for index in participants.indices() {
-        let index = usize::try_from(index).expect("a registry has at most 4096 validators");
-        if index >= votes.votes.len() {
-            votes.votes.resize(index + 1, None);
-            votes.counted.resize(index + 1, None);
+    // The saved votes are in no pool: there is no proof of them to pass on.
+    with_pool(world, |pool| {
+        for LatestVoteRecord { data, participants } in &data.votes {
+            pool.count_saved(data, participants);
         }
-        votes.votes[index] = Some(latest);
-        votes.changed.push(index);
-    }
+    });
+    block_weights(world);
+    Ok(facts.head)
 }

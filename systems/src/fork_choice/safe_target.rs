@@ -2,50 +2,57 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{New, Phase, PooledAttestation},
+    attestations::{New, Phase},
     chain::{Finalized, Justified, Registry, SafeTarget},
-    containers::{Checkpoint, Slot},
+    containers::{Checkpoint, Root, Slot},
     tree::{BlockTree, NodeId},
 };
 
-use crate::pool;
+use super::weights::supported_leaf;
+use crate::pool::Attestations;
 
-/// Walks from the justified block through children that two thirds of the registry vote for in
-/// the new pool.
-pub fn update_safe_target(world: &mut World) {
-    let validator_count = world.resource::<Registry>().len();
-    let minimum = u32::try_from((2 * validator_count).div_ceil(3)).expect("at most 4096");
-    let tree = world.resource::<BlockTree>();
-    let start =
-        tree.find(&world.resource::<Justified>().0.root).expect("the justified block is known");
-    let votes = latest_new_votes(world, validator_count);
-    let leaf = tree.supported_leaf(start, votes.into_iter().flatten(), minimum);
-    let target = Checkpoint { root: tree[leaf].root, slot: tree.slot(leaf) };
-    world.resource_mut::<SafeTarget>().0 = target;
+/// Interval 3: walks from the justified block through children that two thirds of the registry vote
+/// for in the new pool.
+pub fn update_safe_target(
+    pool: Attestations,
+    tree: Res<BlockTree>,
+    registry: Res<Registry>,
+    (justified, finalized): (Res<Justified>, Res<Finalized>),
+    mut safe_target: ResMut<SafeTarget>,
+) {
+    let minimum = u32::try_from((2 * registry.len()).div_ceil(3)).expect("at most 4096");
+    let start = tree.find(&justified.0.root).expect("the justified block is known");
+    let votes = latest_new_votes(&pool, &tree, registry.len(), finalized.0.slot);
+    let leaf = supported_leaf(&tree, start, votes.into_iter().flatten(), minimum);
+    safe_target.0 = Checkpoint { root: *tree.root(leaf), slot: tree.slot(leaf) };
 }
 
-/// The head that each validator's newest vote in the new pool is for.
-fn latest_new_votes(world: &World, validator_count: usize) -> Vec<Option<NodeId>> {
-    let finalized_slot = world.resource::<Finalized>().0.slot;
-    let tree = world.resource::<BlockTree>();
-    let mut newest: Vec<Option<(Slot, Option<NodeId>)>> = vec![None; validator_count];
-    for vote in pool::members::<New>(world) {
-        let data = world.get::<PooledAttestation>(vote).expect("a pool holds votes").data;
+/// The head that each validator's newest vote in the new pool is for; of two for one slot, the one
+/// whose attestation data has the larger root.
+fn latest_new_votes(
+    pool: &Attestations,
+    tree: &BlockTree,
+    validator_count: usize,
+    finalized_slot: Slot,
+) -> Vec<Option<NodeId>> {
+    type Newest = (Slot, Root, Option<NodeId>);
+    let mut newest: Vec<Option<Newest>> = vec![None; validator_count];
+    for attestation in pool.members::<New>() {
+        let pooled = pool.data(attestation);
+        let data = &pooled.data;
         if data.head.slot <= finalized_slot {
             continue;
         }
         let head = tree.find(&data.head.root);
-        for (_, payload) in pool::payloads(world, vote, Phase::New) {
+        for (_, payload) in pool.payloads(attestation, Phase::New) {
             for index in payload.participants.indices() {
-                let Some(entry) = usize::try_from(index).ok().and_then(|i| newest.get_mut(i))
-                else {
-                    continue;
-                };
-                if entry.is_none_or(|(slot, _)| slot < data.slot) {
-                    *entry = Some((data.slot, head));
+                let place = usize::try_from(index).ok().and_then(|index| newest.get_mut(index));
+                let Some(entry) = place else { continue };
+                if entry.is_none_or(|(slot, root, _)| (slot, root) < (data.slot, pooled.root)) {
+                    *entry = Some((data.slot, pooled.root, head));
                 }
             }
         }
     }
-    newest.into_iter().map(|entry| entry.and_then(|(_, head)| head)).collect()
+    newest.into_iter().map(|entry| entry.and_then(|(.., head)| head)).collect()
 }

@@ -1,31 +1,30 @@
-//! What bounds the pools, the tree and the states, whether or not the chain finalizes.
+//! What bounds the pools, whether or not the chain finalizes.
 //!
 //! Everything is anchored to the head: finality may stall for days. Dropping a known payload
 //! takes it from block building only; what it says about the head stays counted.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{
-        AttestationSignature, AttestationsByData, Known, LatestVotes, New, Payload,
-        PooledAttestation, Signed,
-    },
-    chain::{Finalized, Head},
+    attestations::{AttestationsByData, PooledPayload},
+    chain::Head,
     clock::CurrentInterval,
-    containers::{AttestationData, Checkpoint, Slot},
-    tree::BlockTree,
+    containers::{AttestationData, Slot, ValidatorIndex},
 };
 
-use super::{self as pool, latest_votes};
-use crate::admission::gossip;
+use super::{AttestationPool, Coverage};
 
-/// The limits of a node's fork choice.
+/// Payloads of one attestation kept at most, of both phases. More than a network has aggregators:
+/// what one more adds finds the place of what adds least.
+pub const MAX_PAYLOADS: usize = 64;
+
+/// The limits of the pools and of the tree.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
-    /// Votes kept, in all pools together.
-    pub votes: usize,
+    /// Attestations kept, in all pools together.
+    pub attestations: usize,
     /// Bytes of signatures and proofs kept, in all pools together.
     pub bytes: usize,
-    /// A vote goes when its slot is this far behind the head.
+    /// An attestation goes when its slot is this far behind the head.
     pub window_slots: u64,
     /// Blocks go when their slot is this far behind the finalized one: what peers may still ask
     /// for.
@@ -34,119 +33,116 @@ pub struct PoolLimits {
 
 impl Default for PoolLimits {
     fn default() -> Self {
-        Self { votes: 4096, bytes: 128 << 20, window_slots: 3600, served_slots: 3600 }
+        Self { attestations: 4096, bytes: 128 << 20, window_slots: 3600, served_slots: 3600 }
     }
 }
 
-/// Drops, from every pool and on the way there, the votes whose head is not a descendant of the
-/// finalized block: they can no longer move the head.
-pub fn prune_stale_attestations(world: &mut World) {
-    let finalized = world.resource::<Finalized>().0;
-    world.resource_scope(|world, tree: Mut<BlockTree>| {
-        gossip::mark_stale(world, |data| is_passed(&tree, finalized, data));
-    });
-    despawn_attestations(world, |data, tree| is_passed(tree, finalized, data));
-    // A vote that only fork choice remembers is stale by the same rule.
-    let tree = world.resource::<BlockTree>();
-    let stale: Vec<bool> = (world.resource::<LatestVotes>().votes.iter())
-        .map(|vote| {
-            vote.as_ref().and_then(|vote| vote.head).is_some_and(|head| {
-                let head = Checkpoint { root: tree[head].root, slot: tree.slot(head) };
-                !tree.is_ancestor(finalized, head)
-            })
-        })
-        .collect();
-    if stale.contains(&true) {
-        let gone: Vec<Entity> = world
-            .resource::<LatestVotes>()
-            .votes
-            .iter()
-            .zip(stale)
-            .filter_map(|(vote, stale)| vote.filter(|_| stale).map(|vote| vote.vote))
-            .collect();
-        latest_votes::recount_where(world, |vote| gone.contains(&vote.vote));
-    }
-}
-
-/// Whether finality has advanced past `finalized_before` and by that passed this vote.
-pub fn is_stale(world: &World, finalized_before: Slot, data: &AttestationData) -> bool {
-    let finalized = world.resource::<Finalized>().0;
-    finalized.slot > finalized_before && is_passed(world.resource::<BlockTree>(), finalized, data)
-}
-
-/// Whether the head that is voted for is no descendant of the finalized block.
-fn is_passed(tree: &BlockTree, finalized: Checkpoint, data: &AttestationData) -> bool {
-    !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
-}
-
-fn despawn_attestations(world: &mut World, stale: impl Fn(&AttestationData, &BlockTree) -> bool) {
-    let mut votes = world.query::<(Entity, &PooledAttestation)>();
-    let tree = world.resource::<BlockTree>();
-    let gone: Vec<Entity> = votes
-        .iter(world)
-        .filter(|(_, vote)| stale(&vote.data, tree))
-        .map(|(entity, _)| entity)
-        .collect();
-    for vote in &gone {
-        world.despawn(*vote);
-    }
-    if !gone.is_empty() {
-        let gone: std::collections::HashSet<Entity> = gone.into_iter().collect();
-        latest_votes::recount_where(world, |vote| gone.contains(&vote.vote));
-    }
-}
-
-/// Brings the pools back within their limits: votes behind the window first, then the oldest.
-/// Unlike [`prune_stale_attestations`] this forgets evidence, not opinions: latest votes stay counted.
-///
-/// Looks at every vote, so it runs once a slot, and in between only when an eighth more than the
-/// limit has come in.
-pub fn shrink_pools(world: &mut World, mut checked: Local<Slot>) {
-    let limits = *world.get_resource_or_init::<PoolLimits>();
-    let slot = world.resource::<CurrentInterval>().slot();
-    let crowded = world.resource::<AttestationsByData>().len() > limits.votes + limits.votes / 8;
-    if slot == *checked && !crowded {
+/// Pool eviction: brings the pools back within their limits, once a slot, and in between when an
+/// eighth more than a limit has come in.
+pub fn shrink_pools(
+    mut pool: AttestationPool,
+    limits: Res<PoolLimits>,
+    head: Res<Head>,
+    now: Res<CurrentInterval>,
+    mut checked: Local<Slot>,
+) {
+    let (count, bytes) = pool.size();
+    let is_crowded = count > limits.attestations + limits.attestations / 8
+        || bytes > limits.bytes.saturating_add(limits.bytes / 8);
+    if now.slot() == *checked && !is_crowded {
         return;
     }
-    *checked = slot;
-    let oldest_slot = world.resource::<Head>().0.slot.saturating_sub(limits.window_slots);
-    let mut votes = world.query::<(Entity, &PooledAttestation)>();
-    let mut sizes: Vec<(Slot, Entity, usize)> = votes
-        .iter(world)
-        .map(|(entity, vote)| (vote.data.slot, entity, bytes_of(world, entity)))
-        .collect();
-    let mut bytes: usize = sizes.iter().map(|(_, _, bytes)| bytes).sum();
-    let mut count = sizes.len();
-    sizes.sort_unstable();
-    for (slot, vote, size) in sizes {
-        if slot >= oldest_slot && count <= limits.votes && bytes <= limits.bytes {
-            break;
-        }
-        world.despawn(vote);
-        count -= 1;
-        bytes -= size;
+    *checked = now.slot();
+    pool.shrink(&limits, head.0.slot);
+}
+
+/// Where a payload finds room.
+pub(super) enum Room {
+    /// There is room.
+    Free,
+    /// In the place of this one, which adds less.
+    Of(Entity),
+    /// There is none: every other payload adds as much.
+    None,
+}
+
+/// Finds room for a payload beside others of its attestation. The one that covers fewest validators
+/// that no other covers makes room, the oldest of equals, if that is less than the new one adds.
+pub(super) fn room_for_payload<'a>(
+    payloads: impl Iterator<Item = &'a PooledPayload>,
+    coverage: &Coverage,
+) -> Room {
+    let payloads: Vec<&PooledPayload> = payloads.collect();
+    if payloads.len() < MAX_PAYLOADS {
+        return Room::Free;
+    }
+    let (mut once, mut twice) = (coverage.clone(), Coverage::default());
+    for each in &payloads {
+        twice.add(&once.common(&each.coverage));
+        once.add(&each.coverage);
+    }
+    let own = |coverage: &Coverage| coverage.count_beyond(&twice);
+    let least = payloads.iter().map(|each| (own(&each.coverage), each.entity));
+    match least.reduce(|least, each| if each.0 < least.0 { each } else { least }) {
+        Some((count, worst)) if count < own(coverage).max(1) => Room::Of(worst),
+        _ => Room::None,
     }
 }
 
-fn bytes_of(world: &World, vote: Entity) -> usize {
-    let signatures = pool::signatures(world, vote).map(|(_, each)| signature_bytes(each));
-    let payloads = pool::all_payloads(world, vote).map(payload_bytes);
-    signatures.sum::<usize>() + payloads.sum::<usize>()
+/// The validators that support two attestations of the slot of `data` beside it.
+pub(super) fn twice_supporting(index: &AttestationsByData, data: &AttestationData) -> Coverage {
+    supporters_of_slot(index, index.of_slot(data.slot), |other| Some(other) != index.get(data))
 }
 
-fn signature_bytes(signature: &AttestationSignature) -> usize {
-    signature.signature.as_bytes().len()
+/// Returns true if the validator supports two attestations of the slot of `data` beside it.
+pub(super) fn is_twice_supporting(
+    index: &AttestationsByData,
+    data: &AttestationData,
+    validator: ValidatorIndex,
+) -> bool {
+    let others = index.of_slot(data.slot).filter(|other| Some(*other) != index.get(data));
+    others.filter(|other| index.is_supporter(*other, validator)).nth(1).is_some()
 }
 
-fn payload_bytes(payload: &Payload) -> usize {
-    payload.0.proof.as_bytes().len()
+/// The validators that support at least two of these attestations.
+fn supporters_of_slot(
+    index: &AttestationsByData,
+    attestations: impl Iterator<Item = Entity>,
+    counts: impl Fn(Entity) -> bool,
+) -> Coverage {
+    let (mut once, mut twice) = (Coverage::default(), Coverage::default());
+    for attestation in attestations.filter(|each| counts(*each)) {
+        let supporters = supporters(index, attestation);
+        twice.add(&once.common(&supporters));
+        once.add(&supporters);
+    }
+    twice
 }
 
-/// How many votes each pool has: signed, new, known.
-pub fn pool_sizes(world: &World) -> [usize; 3] {
-    [
-        pool::members::<Signed>(world).len(),
-        pool::members::<New>(world).len(),
-        pool::members::<Known>(world).len(),
-    ]
+fn supporters(index: &AttestationsByData, attestation: Entity) -> Coverage {
+    let mut supporters = index.signers(attestation).cloned().unwrap_or_default();
+    if let Some(covered) = index.covered(attestation) {
+        supporters.add(covered);
+    }
+    supporters
+}
+
+/// The attestations that nobody supports who does not support another one of their slot, the oldest
+/// first; of a slot the last that came.
+pub(super) fn only_of_equivocators(index: &AttestationsByData) -> Vec<Entity> {
+    let mut found = Vec::new();
+    let mut by_slot: Vec<(Slot, Entity)> = index.by_slot().collect();
+    for of_slot in by_slot.chunk_by_mut(|one, other| one.0 == other.0) {
+        if of_slot.len() < 2 {
+            continue;
+        }
+        let all = of_slot.iter().map(|(_, each)| *each);
+        let equivocators = supporters_of_slot(index, all, |_| true);
+        of_slot.reverse();
+        found.extend(of_slot.iter().map(|(_, each)| *each).filter(|each| {
+            let supporters = supporters(index, *each);
+            !supporters.is_empty() && supporters.beyond(&equivocators).is_empty()
+        }));
+    }
+    found
 }

@@ -1,61 +1,81 @@
-//! Which validators' votes have been found valid lately: one that signs the same vote again and
-//! again, each time differently, has nothing new to say.
+//! What validators have lately attested, as far as it was found valid: one that signs the same
+//! attestation again and again, each time differently, has nothing new to say, and one that signs
+//! different ones for a slot has two places.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap};
 
 use bevy_ecs::prelude::*;
-use quintet_components::containers::{AttestationData, SignedAttestation, Slot, ValidatorIndex};
+use quintet_components::{
+    containers::{AttestationData, SignedAttestation, Slot, ValidatorIndex},
+    messages::IgnoreReason,
+};
 
-/// Slots whose votes are remembered: the newest ones voted in.
+/// Slots whose attestations are remembered: the newest ones attested in.
 pub const SEEN_SLOTS: u64 = 4;
-/// Votes remembered at most; one more is not, and is taken for new when it comes again.
+/// Attestations remembered at most; one more is not, and is taken for new when it comes again.
 pub const MAX_SEEN: usize = 4 * 4096;
+/// Different attestations of one validator for one slot that find a place: both are evidence.
+pub const MAX_PER_VALIDATOR: usize = 2;
 
-/// Valid votes of the newest slots, by slot: who gave which.
+/// Valid attestations of the newest slots, by slot: who gave which.
 #[derive(Resource, Debug, Default)]
 pub struct SeenAttestations {
-    /// Whether each was kept: an aggregator still wants one that came before it was one.
-    by_slot: BTreeMap<Slot, HashMap<(ValidatorIndex, AttestationData), bool>>,
+    by_slot: BTreeMap<Slot, HashMap<ValidatorIndex, Vec<Seen>>>,
     count: usize,
 }
 
+#[derive(Debug)]
+struct Seen {
+    data: AttestationData,
+    /// Tells if it was kept: an aggregator still wants one that came before it was one.
+    is_kept: bool,
+}
+
 impl SeenAttestations {
-    /// Whether the validator has given this vote before, to be kept if this one would be.
-    pub fn contains(&self, vote: &SignedAttestation, keep: bool) -> bool {
-        let seen = self.by_slot.get(&vote.data.slot);
-        let kept = seen.and_then(|seen| seen.get(&(vote.validator_index, vote.data)));
-        kept.is_some_and(|kept| *kept || !keep)
+    /// Says why an attestation, to be kept or not, says nothing new; `None` if it does.
+    pub fn objection(&self, attestation: &SignedAttestation, keep: bool) -> Option<IgnoreReason> {
+        let of_slot = self.by_slot.get(&attestation.data.slot)?;
+        let given = of_slot.get(&attestation.validator_index)?;
+        match given.iter().find(|seen| seen.data == attestation.data) {
+            Some(seen) => (seen.is_kept || !keep).then_some(IgnoreReason::KnownAttestation),
+            None => (given.len() >= MAX_PER_VALIDATOR).then_some(IgnoreReason::Equivocation),
+        }
     }
 
-    /// Remembers a valid vote, and whether it is kept. Whether it is new, as far as is known.
-    pub fn insert(&mut self, vote: &SignedAttestation, keep: bool) -> bool {
-        let slot = vote.data.slot;
-        let newest = self.by_slot.last_key_value().map_or(slot, |(newest, _)| slot.max(*newest));
-        if slot.saturating_add(SEEN_SLOTS) <= newest {
-            return true;
+    /// Remembers a valid attestation, and if it is kept.
+    ///
+    /// # Errors
+    /// It says nothing new, as far as is known.
+    pub fn insert(
+        &mut self,
+        attestation: &SignedAttestation,
+        keep: bool,
+    ) -> Result<(), IgnoreReason> {
+        let SignedAttestation { validator_index, data, .. } = attestation;
+        let newest = self.by_slot.last_key_value();
+        let newest = newest.map_or(data.slot, |(newest, _)| data.slot.max(*newest));
+        if data.slot.saturating_add(SEEN_SLOTS) <= newest {
+            return Ok(());
+        }
+        if let Some(objection) = self.objection(attestation, keep) {
+            return Err(objection);
         }
         while let Some(first) = self.by_slot.first_entry() {
             let is_old = first.key().saturating_add(SEEN_SLOTS) <= newest;
-            if !is_old && (self.count < MAX_SEEN || *first.key() >= slot) {
+            if !is_old && (self.count < MAX_SEEN || *first.key() >= data.slot) {
                 break;
             }
-            self.count -= first.remove().len();
+            self.count -= first.remove().values().map(Vec::len).sum::<usize>();
         }
-        if self.count >= MAX_SEEN {
-            return !self.contains(vote, keep);
+        let of_slot = self.by_slot.entry(data.slot).or_default();
+        let given = of_slot.entry(*validator_index).or_default();
+        if let Some(seen) = given.iter_mut().find(|seen| seen.data == *data) {
+            seen.is_kept |= keep;
+        } else if self.count < MAX_SEEN {
+            given.push(Seen { data: *data, is_kept: keep });
+            self.count += 1;
         }
-        match self.by_slot.entry(slot).or_default().entry((vote.validator_index, vote.data)) {
-            Entry::Vacant(entry) => {
-                entry.insert(keep);
-                self.count += 1;
-                true
-            }
-            Entry::Occupied(mut entry) => {
-                let is_known = *entry.get() || !keep;
-                *entry.get_mut() |= keep;
-                !is_known
-            }
-        }
+        Ok(())
     }
 }
 
@@ -72,39 +92,60 @@ mod tests {
     }
 
     #[test]
-    fn a_vote_is_new_once_and_old_slots_are_forgotten() {
+    fn an_attestation_is_new_once_and_old_slots_are_forgotten() {
         let mut seen = SeenAttestations::default();
-        assert!(seen.insert(&vote(10, 1), true) && !seen.insert(&vote(10, 1), true));
-        assert!(seen.insert(&vote(10, 2), true) && seen.insert(&vote(11, 1), true));
-        assert!(seen.contains(&vote(10, 1), true) && !seen.contains(&vote(11, 2), true));
-        assert!(seen.insert(&vote(14, 1), true));
-        assert!(!seen.contains(&vote(10, 1), true), "four slots are remembered");
+        assert_eq!(seen.insert(&vote(10, 1), true), Ok(()));
+        assert_eq!(seen.insert(&vote(10, 1), true), Err(IgnoreReason::KnownAttestation));
+        assert_eq!(seen.insert(&vote(10, 2), true), Ok(()));
+        assert_eq!(seen.insert(&vote(11, 1), true), Ok(()));
+        assert!(seen.objection(&vote(10, 1), true).is_some());
+        assert!(seen.objection(&vote(11, 2), true).is_none());
+        assert_eq!(seen.insert(&vote(14, 1), true), Ok(()));
+        assert!(seen.objection(&vote(10, 1), true).is_none(), "four slots are remembered");
         let old = vote(10, 1);
-        assert!(seen.insert(&old, true) && seen.insert(&old, true), "too old to remember");
+        assert!(seen.insert(&old, true).is_ok() && seen.insert(&old, true).is_ok(), "too old");
         assert_eq!(seen.count, 2);
     }
 
     #[test]
-    fn a_node_that_begins_to_aggregate_takes_a_vote_once_more() {
+    fn a_node_that_begins_to_aggregate_takes_an_attestation_once_more() {
         let mut seen = SeenAttestations::default();
-        assert!(seen.insert(&vote(10, 1), false) && !seen.insert(&vote(10, 1), false));
-        assert!(seen.contains(&vote(10, 1), false) && !seen.contains(&vote(10, 1), true));
-        assert!(seen.insert(&vote(10, 1), true) && !seen.insert(&vote(10, 1), true));
+        assert!(seen.insert(&vote(10, 1), false).is_ok());
+        assert!(seen.insert(&vote(10, 1), false).is_err());
+        assert!(seen.objection(&vote(10, 1), false).is_some());
+        assert!(seen.objection(&vote(10, 1), true).is_none());
+        assert!(seen.insert(&vote(10, 1), true).is_ok());
+        assert!(seen.insert(&vote(10, 1), true).is_err());
         assert_eq!(seen.count, 1);
+    }
+
+    #[test]
+    fn a_validator_has_two_places_for_a_slot() {
+        let mut seen = SeenAttestations::default();
+        let other = |head_slot| {
+            let mut other = vote(10, 1);
+            other.data.head.slot = head_slot;
+            other
+        };
+        assert!(seen.insert(&other(1), true).is_ok() && seen.insert(&other(2), true).is_ok());
+        assert_eq!(seen.insert(&other(3), true), Err(IgnoreReason::Equivocation));
+        assert_eq!(seen.insert(&other(1), true), Err(IgnoreReason::KnownAttestation));
+        assert!(seen.insert(&vote(11, 1), true).is_ok(), "another slot is another matter");
+        assert!(seen.insert(&vote(10, 2), true).is_ok(), "and so is another validator");
     }
 
     #[test]
     fn no_more_are_remembered_than_the_limit_and_the_oldest_slot_goes_first() {
         let mut seen = SeenAttestations::default();
         for index in 0..MAX_SEEN as u64 {
-            assert!(seen.insert(&vote(10 + index % 2, index), true));
+            assert!(seen.insert(&vote(10 + index % 2, index), true).is_ok());
         }
-        assert!(seen.insert(&vote(11, 1_000_000), true));
+        assert!(seen.insert(&vote(11, 1_000_000), true).is_ok());
         assert_eq!(seen.count, MAX_SEEN / 2 + 1, "slot 10 made room");
         for index in 0..2 * MAX_SEEN as u64 {
-            seen.insert(&vote(11, 2_000_000 + index), true);
+            assert!(seen.insert(&vote(11, 2_000_000 + index), true).is_ok());
         }
         assert_eq!(seen.count, MAX_SEEN);
-        assert!(!seen.insert(&vote(11, 1_000_000), true), "what is remembered stays");
+        assert!(seen.objection(&vote(11, 1_000_000), true).is_some(), "what is remembered stays");
     }
 }

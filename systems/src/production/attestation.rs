@@ -1,6 +1,6 @@
 //! What a validator attests.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Finalized, Head, SafeTarget},
     constants::JUSTIFICATION_LOOKBACK_SLOTS,
@@ -77,6 +77,28 @@ pub fn attestation_data(facts: &Facts<'_>, slot: Slot) -> Option<AttestationData
         target = source;
     }
     Some(AttestationData { slot, head, target, source })
+}
+
+/// What this node sees of the chain when it attests.
+#[derive(SystemParam)]
+pub struct Sight<'w> {
+    tree: Res<'w, BlockTree>,
+    head: Res<'w, Head>,
+    safe_target: Res<'w, SafeTarget>,
+    finalized: Res<'w, Finalized>,
+}
+
+impl Sight<'_> {
+    /// [`attestation_data`] of what this node sees.
+    pub fn attestation_data(&self, slot: Slot) -> Option<AttestationData> {
+        let facts = Facts {
+            tree: &self.tree,
+            head: self.head.0.root,
+            safe_target_slot: self.safe_target.0.slot,
+            finalized_slot: self.finalized.0.slot,
+        };
+        attestation_data(&facts, slot)
+    }
 }
 
 /// The attestation to give in a slot as this world sees the chain; for those who hold a whole world,

@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{
+    prelude::*,
+    system::{SystemParam, SystemState},
+};
 use quintet_components::{
-    attestations::{Known, Phase, PooledAttestation},
+    attestations::{Known, Phase},
     chain::{Head, Registry, States},
     constants::MAX_ATTESTATIONS_DATA,
     containers::{
@@ -22,8 +25,7 @@ use tree_hash::TreeHash;
 
 use super::selection::{Candidate, LeftOut, Preference, Selection, select_attestations};
 use crate::{
-    aggregation::job::AggregationJob,
-    pool::{self, Coverage},
+    pool::{AggregationJob, Attestations, Coverage},
     transition::{process_block, process_slots, proposer_for_slot},
 };
 
@@ -44,6 +46,64 @@ pub struct BlockInputs {
     pub preference: Preference,
     /// The validators.
     pub registry: Registry,
+}
+
+/// What blocks are built from.
+#[derive(SystemParam)]
+pub struct BlockSources<'w> {
+    head: Res<'w, Head>,
+    states: Res<'w, States>,
+    tree: Res<'w, BlockTree>,
+    registry: Res<'w, Registry>,
+    pool: Attestations<'w>,
+}
+
+impl BlockSources<'_> {
+    /// The head's root.
+    pub fn head(&self) -> Root {
+        self.head.0.root
+    }
+
+    /// The inputs for a block on this parent.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
+    /// another validator's.
+    pub fn inputs(
+        &self,
+        parent_root: Root,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<BlockInputs, Rejection> {
+        let parent = self.states.get(&parent_root).ok_or_else(|| {
+            RejectionReason::UnknownParentBlock.because(format!("no post-state of {parent_root}"))
+        })?;
+        let proposer = proposer_for_slot(slot, parent.validators.len())?;
+        if proposer != proposer_index {
+            return Err(RejectionReason::WrongProposer.because(format!(
+                "slot {slot} is validator {proposer}'s, not {proposer_index}'s"
+            )));
+        }
+        let known = self.pool.members::<Known>().into_iter();
+        let candidates = known.map(|attestation| {
+            let payloads = self.pool.payloads(attestation, Phase::Known);
+            Candidate {
+                data: self.pool.data(attestation).data,
+                payloads: payloads.map(|(_, payload)| Arc::clone(payload)).collect(),
+            }
+        });
+        Ok(BlockInputs {
+            slot,
+            proposer_index,
+            parent_root,
+            parent: Arc::clone(parent),
+            candidates: candidates
+                .filter(|candidate| self.tree.contains(&candidate.data.head.root))
+                .collect(),
+            preference: Preference::default(),
+            registry: self.registry.clone(),
+        })
+    }
 }
 
 /// A block with what its proof is made from.
@@ -93,46 +153,38 @@ impl From<Rejection> for BuildError {
 }
 
 impl BlockInputs {
-    /// Takes the inputs for a block on this parent from the world.
+    /// [`BlockSources::inputs`], for those who hold a whole world.
     ///
     /// # Errors
-    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
-    /// another validator's.
+    /// As [`BlockSources::inputs`].
+    ///
+    /// # Panics
+    /// The world has no chain.
     pub fn on_parent(
-        world: &World,
+        world: &mut World,
         parent_root: Root,
         slot: Slot,
         proposer_index: ValidatorIndex,
     ) -> Result<Self, Rejection> {
-        let parent = world.resource::<States>().get(&parent_root).ok_or_else(|| {
-            RejectionReason::UnknownParentBlock.because(format!("no post-state of {parent_root}"))
-        })?;
-        let proposer = proposer_for_slot(slot, parent.validators.len())?;
-        if proposer != proposer_index {
-            return Err(RejectionReason::WrongProposer.because(format!(
-                "slot {slot} is validator {proposer}'s, not {proposer_index}'s"
-            )));
-        }
-        let tree = world.resource::<BlockTree>();
-        let candidates = pool::members::<Known>(world)
-            .into_iter()
-            .map(|vote| Candidate {
-                data: world.get::<PooledAttestation>(vote).expect("a pool holds votes").data,
-                payloads: pool::payloads(world, vote, Phase::Known)
-                    .map(|(_, payload)| Arc::clone(payload))
-                    .collect(),
-            })
-            .filter(|candidate| tree.contains(&candidate.data.head.root))
-            .collect();
-        Ok(Self {
-            slot,
-            proposer_index,
-            parent_root,
-            parent: Arc::clone(parent),
-            candidates,
-            preference: Preference::default(),
-            registry: world.resource::<Registry>().clone(),
-        })
+        let mut state: SystemState<BlockSources> = SystemState::new(world);
+        let sources = state.get(world).expect("a chain's resources are there");
+        sources.inputs(parent_root, slot, proposer_index)
+    }
+
+    /// [`Self::on_parent`], on the head.
+    ///
+    /// # Errors
+    /// As [`BlockSources::inputs`].
+    ///
+    /// # Panics
+    /// The world has no chain.
+    pub fn on_head(
+        world: &mut World,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<Self, Rejection> {
+        let head = world.resource::<Head>().0.root;
+        Self::on_parent(world, head, slot, proposer_index)
     }
 
     /// How many payloads there are to choose from, and how many bytes of proofs go into the block's
@@ -159,18 +211,6 @@ impl BlockInputs {
             *payloads = best.cloned().into_iter().collect();
         }
         self
-    }
-
-    /// Takes the inputs for a block on the head.
-    ///
-    /// # Errors
-    /// As [`Self::on_parent`].
-    pub fn on_head(
-        world: &World,
-        slot: Slot,
-        proposer_index: ValidatorIndex,
-    ) -> Result<Self, Rejection> {
-        Self::on_parent(world, world.resource::<Head>().0.root, slot, proposer_index)
     }
 }
 

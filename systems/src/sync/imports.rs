@@ -1,17 +1,16 @@
-//! What the import of blocks brings about: held blocks and votes are released, and whoever sent a
-//! bad block is blamed.
+//! What the import of blocks brings about: held blocks are released, and whoever sent a bad
+//! block is blamed.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bevy_ecs::{message::MessageCursor, message::Messages, prelude::*};
 use quintet_components::{
     chain::{Finalized, Head},
-    clock::CurrentInterval,
     containers::{Root, SignedBlock},
-    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
+    messages::{self, BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
     network::PeerId,
     rejection::RejectionReason,
-    sync::{OrphanWindow, Orphans, Released, SyncCounts, WaitingAttestations},
+    sync::{OrphanWindow, Orphans, SyncCounts},
     tree::BlockTree,
     waker::NodeWaker,
 };
@@ -59,12 +58,13 @@ impl RequestedBlocks {
 /// Hands a block that was asked for to the import. It is admitted in the next update, which is
 /// asked for.
 pub(super) fn hand_in(world: &mut World, source: Source, block: Arc<SignedBlock>) {
-    let root = source.root;
+    let (root, peer) = (source.root, source.peer.clone());
     let mut requested = world.resource_mut::<RequestedBlocks>();
     let id = InputId::requested(requested.handed_in);
     requested.handed_in += 1;
     requested.sources.insert(id, source);
-    world.write_message(BlockReceived { id, root, block });
+    let source = messages::Source::Peer(peer);
+    world.write_message(BlockReceived { id, source, root, block });
     world.resource::<NodeWaker>().wake();
 }
 
@@ -136,23 +136,12 @@ fn release(world: &mut World, imported: &[Root]) {
     let mut orphans = world.resource_mut::<Orphans>();
     let blocks: Vec<BlockReceived> =
         imported.iter().flat_map(|root| orphans.release(root)).collect();
-    let released = world.resource_scope(|world, mut waiting: Mut<WaitingAttestations>| {
-        let tree = world.resource::<BlockTree>();
-        if waiting.is_empty() {
-            return Released::default();
-        }
-        waiting.release(|root| tree.contains(root))
-    });
-    let Released { votes, aggregates } = released;
     let mut counts = world.resource_mut::<SyncCounts>();
     counts.orphans_released += blocks.len() as u64;
-    counts.votes_released += (votes.len() + aggregates.len()) as u64;
-    if !(blocks.is_empty() && votes.is_empty() && aggregates.is_empty()) {
+    if !blocks.is_empty() {
         world.resource::<NodeWaker>().wake();
     }
     world.write_message_batch(blocks);
-    world.write_message_batch(aggregates);
-    world.write_message_batch(votes);
 }
 
 /// What waits for a block that was refused, that finality has passed, or for too long, is judged.
@@ -163,18 +152,11 @@ fn drop_hopeless(world: &mut World) {
         head_slot: world.resource::<Head>().0.slot,
         newest_slot: now_slot.saturating_add(1),
     };
-    let now = world.resource::<CurrentInterval>().count;
     let mut orphans = world.resource_mut::<Orphans>();
     let mut judged = orphans.refuse_descendants();
     judged.extend(orphans.set_window(window));
     let (held, dropped) = orphans.counts();
-    let mut waiting = world.resource_mut::<WaitingAttestations>();
-    let expired = waiting.expire(now);
-    let votes_held = waiting.held();
     let mut counts = world.resource_mut::<SyncCounts>();
     (counts.orphans_held, counts.orphans_dropped) = (held, dropped);
-    counts.votes_held = votes_held;
-    counts.votes_expired += expired.len() as u64;
     world.write_message_batch(judged);
-    world.write_message_batch(expired);
 }

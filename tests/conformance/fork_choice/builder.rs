@@ -18,7 +18,7 @@ use crate::{support::mocked, vectors::same};
 /// The node's own proposer builds the same body; attestations that the author forced past the
 /// builder follow it. Where everything fits, it does so of itself; else only with leanSpec's
 /// preference.
-pub fn rebuild(world: &World, block: &Block) -> Result<(), Failed> {
+pub fn rebuild(world: &mut World, block: &Block) -> Result<(), Failed> {
     if !world.resource::<BlockTree>().contains(&block.parent_root) {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use quintet_components::{
 };
 use quintet_plugins::InboundLanes;
 use quintet_systems::{
-    admission::gossip::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
+    admission::attestations::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
     production::produce_attestation_data,
     verification::{SignatureCheck, SignatureVerifier},
 };
@@ -78,11 +78,8 @@ fn a_block_waits_for_two_batches_of_votes_at_most() {
             offered += 1;
             let SignedAttestation { data, signature, .. } = chain::vote(data, 0);
             let attestation = SignedAttestation { validator_index: offered % 64, data, signature };
-            let received = AttestationReceived {
-                id: InputId(1 << 32 | offered),
-                attestation: Arc::new(attestation),
-            };
-            lane.offer(received);
+            let id = InputId(1 << 32 | offered);
+            lane.offer(AttestationReceived::new(id, Arc::new(attestation)));
         }
         offered
     };

@@ -9,9 +9,7 @@ use quintet_components::{
     rejection::RejectionReason,
     tree::BlockTree,
 };
-use quintet_systems::{
-    digest::world_digest, pool::limits::pool_sizes, transition::is_slot_justified,
-};
+use quintet_systems::{digest::world_digest, pool::pool_sizes, transition::is_slot_justified};
 use tree_hash::TreeHash;
 
 use crate::support::{

@@ -34,12 +34,12 @@ fn block(id: u64) -> BlockReceived {
 
 fn an_aggregate(id: u64) -> AggregateReceived {
     let aggregate = Arc::new(aggregate(AttestationData::default(), &[0]));
-    AggregateReceived { id: InputId(id), aggregate }
+    AggregateReceived::new(InputId(id), aggregate)
 }
 
 fn attestation(id: u64) -> AttestationReceived {
     let attestation = Arc::new(vote(AttestationData::default(), 0));
-    AttestationReceived { id: InputId(id), attestation }
+    AttestationReceived::new(InputId(id), attestation)
 }
 
 /// What one update judged, in order.

@@ -38,6 +38,8 @@ pub struct Store {
     pub signatures: Pool<u64>,
     pub new: Pool<Payload>,
     pub known: Pool<Payload>,
+    /// Who gave which attestation lately, and if it was kept.
+    seen: Vec<(AttestationData, u64, bool)>,
 }
 
 pub fn find<'a, T>(pool: &'a Pool<T>, data: &AttestationData) -> Option<&'a BTreeSet<T>> {
@@ -69,6 +71,7 @@ impl Store {
             signatures: vec![],
             new: vec![],
             known: vec![],
+            seen: vec![],
         }
     }
 
@@ -91,7 +94,8 @@ impl Store {
         ancestor.slot <= descendant.slot && self.chain(descendant.root).contains(&ancestor)
     }
 
-    pub fn validate(&self, data: &AttestationData) -> Result<(), Reason> {
+    /// What the tree says of an attestation.
+    fn validate(&self, data: &AttestationData) -> Result<(), Reason> {
         let AttestationData { slot, head, target, source } = *data;
         let known = |checkpoint: Checkpoint| self.blocks.contains_key(&checkpoint.root);
         let misplaced = |checkpoint: Checkpoint| self.slot_of(&checkpoint.root) != checkpoint.slot;
@@ -106,10 +110,36 @@ impl Store {
             (&|| misplaced(head), Reason::HeadSlotMismatch),
             (&|| !self.is_ancestor(source, target), Reason::SourceNotAncestorOfTarget),
             (&|| !self.is_ancestor(target, head), Reason::TargetNotAncestorOfHead),
+            (&|| !self.is_ancestor(self.finalized, head), Reason::HeadNotDescendantOfFinalized),
             (&|| slot < head.slot, Reason::AttestationSlotBeforeHead),
-            (&|| slot > (self.time + 1) / 5, Reason::AttestationTooFarInFuture),
         ];
         fails.iter().find(|(fails, _)| fails()).map_or(Ok(()), |(_, reason)| Err(*reason))
+    }
+
+    fn validate_slot(&self, data: &AttestationData) -> Result<(), Reason> {
+        let is_early = data.slot > (self.time + 1) / 5;
+        if is_early { Err(Reason::AttestationTooFarInFuture) } else { Ok(()) }
+    }
+
+    /// Whom the payloads of an attestation cover.
+    fn covered(&self, data: &AttestationData) -> BTreeSet<u64> {
+        let payloads = [&self.new, &self.known].into_iter().filter_map(|pool| find(pool, data));
+        payloads.flatten().flat_map(|payload| payload.voters.iter().copied()).collect()
+    }
+
+    /// Returns true if the validator supports two other attestations of the slot.
+    fn is_equivocator(&self, data: &AttestationData, validator: u64) -> bool {
+        let payloads = self.new.iter().chain(&self.known).map(|(other, _)| other);
+        let of_slot: BTreeSet<&AttestationData> = payloads
+            .chain(self.signatures.iter().map(|(other, _)| other))
+            .filter(|other| other.slot == data.slot && *other != data)
+            .collect();
+        let signed =
+            |other| find(&self.signatures, other).is_some_and(|it| it.contains(&validator));
+        let supported = of_slot
+            .into_iter()
+            .filter(|other| signed(other) || self.covered(other).contains(&validator));
+        supported.count() >= 2
     }
 
     pub fn on_vote(
@@ -118,24 +148,51 @@ impl Store {
         validator: u64,
         is_aggregator: bool,
     ) -> Result<(), Reason> {
-        self.validate(data)?;
+        self.validate_slot(data)?;
         if validator >= self.validators {
             return Err(Reason::ValidatorNotInState);
         }
-        if is_aggregator {
+        // Whatever says nothing new is left alone. Four slots are remembered.
+        let newest = self.seen.iter().map(|(each, ..)| each.slot).max().unwrap_or(0);
+        let newest = newest.max(data.slot);
+        let of_validator = |(each, who, _): &&(AttestationData, u64, bool)| {
+            *who == validator && each.slot == data.slot
+        };
+        let given: Vec<_> = self.seen.iter().filter(of_validator).collect();
+        let says_nothing = match given.iter().find(|(each, ..)| each == data) {
+            Some((.., kept)) => *kept || !is_aggregator,
+            None => given.len() >= 2,
+        };
+        if says_nothing {
+            return Ok(());
+        }
+        self.validate(data)?;
+        if data.slot + 4 > newest {
+            self.seen.retain(|(each, who, _)| {
+                each.slot + 4 > newest && (each, *who) != (data, validator)
+            });
+            self.seen.push((*data, validator, is_aggregator));
+        }
+        if is_aggregator && !self.is_equivocator(data, validator) {
             entry(&mut self.signatures, data).insert(validator);
         }
         Ok(())
     }
 
     pub fn on_aggregate(&mut self, data: &AttestationData, payload: Payload) -> Result<(), Reason> {
-        self.validate(data)?;
+        self.validate_slot(data)?;
         if payload.voters.is_empty() {
             return Err(Reason::EmptyAggregationBits);
         }
         if payload.voters.iter().any(|voter| *voter >= self.validators) {
             return Err(Reason::ValidatorNotInState);
         }
+        let covered = self.covered(data);
+        let mut fresh = payload.voters.difference(&covered);
+        if fresh.all(|voter| self.is_equivocator(data, *voter)) {
+            return Ok(());
+        }
+        self.validate(data)?;
         entry(&mut self.new, data).insert(payload);
         Ok(())
     }
@@ -143,17 +200,23 @@ impl Store {
     /// The block's attestations are given as `votes`.
     pub fn on_block(&mut self, block: &Block, votes: &Votes) -> Result<(), Reason> {
         let root = block.tree_hash_root();
+        if block.slot > self.time / 5 + 1 {
+            return Err(Reason::BlockTooFarInFuture);
+        }
+        if block.proposer_index >= self.validators {
+            return Err(Reason::ProposerIndexOutOfRange);
+        }
         if self.blocks.contains_key(&root) {
             return Ok(());
         }
-        let Some(parent) = self.states.get(&block.parent_root) else {
-            return Err(Reason::UnknownParentBlock);
-        };
         for (place, (data, _)) in votes.iter().enumerate() {
             if votes[..place].iter().any(|(earlier, _)| earlier == data) {
                 return Err(Reason::DuplicateAttestationData);
             }
         }
+        let Some(parent) = self.states.get(&block.parent_root) else {
+            return Err(Reason::UnknownParentBlock);
+        };
         for (_, voters) in votes {
             if voters.is_empty() {
                 return Err(Reason::EmptyAggregationBits);
@@ -161,9 +224,6 @@ impl Store {
             if voters.iter().any(|voter| *voter >= self.validators) {
                 return Err(Reason::ValidatorIndexOutOfRange);
             }
-        }
-        if block.proposer_index >= self.validators {
-            return Err(Reason::ProposerIndexOutOfRange);
         }
         let mut state = parent.clone();
         state.process_slots(block.slot)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quintet_components::containers::{AttestationData, Checkpoint, Root, Slot};
+use tree_hash::TreeHash;
 
 use crate::properties::{
     ledger::justifiable,
@@ -10,7 +11,7 @@ use crate::properties::{
 };
 
 impl Store {
-    /// Each validator's newest vote in a pool; of two for one slot the one that is first in it.
+    /// Each validator's newest vote in a pool; of two for one slot the one with the larger root.
     pub fn latest_votes(&self, pool: &Pool<Payload>) -> BTreeMap<u64, AttestationData> {
         let mut latest: BTreeMap<u64, AttestationData> = BTreeMap::new();
         for (data, payloads) in pool {
@@ -18,7 +19,8 @@ impl Store {
                 continue;
             }
             for voter in payloads.iter().flat_map(|payload| &payload.voters) {
-                if latest.get(voter).is_none_or(|earlier| earlier.slot < data.slot) {
+                let rank = |data: &AttestationData| (data.slot, data.tree_hash_root());
+                if latest.get(voter).is_none_or(|other| rank(other) < rank(data)) {
                     latest.insert(*voter, *data);
                 }
             }

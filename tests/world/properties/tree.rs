@@ -5,8 +5,9 @@ use bevy_ecs::prelude::*;
 use proptest::{prelude::*, sample::Index};
 use quintet_components::{
     containers::{Checkpoint, Root},
-    tree::{BlockNode, BlockTree, NodeId, VoteMove},
+    tree::{BlockNode, BlockTree, NodeId},
 };
+use quintet_systems::fork_choice::weights::{VoteMove, VoteWeights, supported_leaf};
 use tree_hash::merkle_root;
 
 /// A tree by parents: each block's parent comes before it, and is older.
@@ -50,6 +51,7 @@ impl Model {
     fn new() -> Self {
         let mut world = World::new();
         world.init_resource::<BlockTree>();
+        world.init_resource::<VoteWeights>();
         let mut model = Self { world, blocks: vec![], votes: vec![None; VALIDATORS] };
         model.insert(None, 0);
         model
@@ -82,6 +84,24 @@ impl Model {
 
     fn tree(&self) -> &BlockTree {
         self.world.resource()
+    }
+
+    fn with_weights<R>(&mut self, act: impl FnOnce(&mut VoteWeights, &BlockTree) -> R) -> R {
+        self.world.resource_scope(|world, mut weights: Mut<VoteWeights>| {
+            act(&mut weights, world.resource::<BlockTree>())
+        })
+    }
+
+    /// The head from this block, as the node finds it.
+    fn found_leaf(&mut self, start: NodeId) -> NodeId {
+        self.with_weights(|weights, tree| {
+            weights.follow(tree);
+            weights.heaviest_leaf(start)
+        })
+    }
+
+    fn weight(&self, block: usize) -> u32 {
+        self.world.resource::<VoteWeights>().weight(self.id(block), self.tree())
     }
 
     fn id(&self, block: usize) -> NodeId {
@@ -121,22 +141,23 @@ impl Model {
             let id = |block: Option<usize>| block.map(|block| self.id(block));
             moves.push(VoteMove { from: id(from), to: id(to) });
         }
-        self.world.resource_mut::<BlockTree>().move_votes(&moves);
+        self.with_weights(|weights, tree| weights.move_votes(&moves, tree));
     }
 
     fn check(&mut self, start: usize) -> Result<(), TestCaseError> {
+        self.with_weights(VoteWeights::follow);
         for (block, weight) in self.weights().into_iter().enumerate() {
-            prop_assert_eq!(self.tree().weight(self.id(block)), weight, "block {}", block);
+            prop_assert_eq!(self.weight(block), weight, "block {}", block);
         }
         // The walk keeps what it found; whichever block it starts from, and the same again.
         for start in [0, start, start] {
             let (start, leaf) = (self.id(start), self.heaviest(start, 0));
-            let found = self.world.resource_mut::<BlockTree>().heaviest_leaf(start);
+            let found = self.found_leaf(start);
             prop_assert_eq!(found, self.id(leaf));
         }
         for minimum in [1, 3, 14] {
             let votes = self.votes.iter().flatten().map(|block| self.id(*block));
-            let found = self.tree().supported_leaf(self.id(start), votes, minimum);
+            let found = supported_leaf(self.tree(), self.id(start), votes, minimum);
             prop_assert_eq!(found, self.id(self.heaviest(start, minimum)));
         }
         Ok(())
@@ -200,19 +221,23 @@ proptest! {
         for entity in gone {
             model.world.despawn(entity);
         }
+        let votes: Vec<NodeId> =
+            model.votes.iter().flatten().map(|block| old_ids[*block]).collect();
         let moved = model.world.resource_mut::<BlockTree>().compact();
+        let votes = votes.into_iter().filter_map(|id| moved[id.index()]);
+        model.with_weights(|weights, tree| weights.rebuild(tree, votes));
         prop_assert_eq!(model.tree().len(), kept.iter().filter(|kept| **kept).count());
-        for (block, (root, ..)) in model.blocks.iter().enumerate() {
+        for (block, (root, ..)) in model.blocks.clone().iter().enumerate() {
             prop_assert_eq!(model.tree().find(root), moved[old_ids[block].index()]);
             prop_assert_eq!(model.tree().contains(root), kept[block]);
             if kept[block] {
-                prop_assert_eq!(model.tree().weight(model.id(block)), weights[block]);
+                prop_assert_eq!(model.weight(block), weights[block]);
                 let parent = model.blocks[block].2.filter(|parent| kept[*parent]);
                 let expected = parent.map(|parent| model.id(parent));
                 prop_assert_eq!(model.tree().parent(model.id(block)), expected);
                 let leaf = model.heaviest(block, 0);
                 let id = model.id(block);
-                let found = model.world.resource_mut::<BlockTree>().heaviest_leaf(id);
+                let found = model.found_leaf(id);
                 prop_assert_eq!(found, model.id(leaf));
             }
         }

@@ -195,16 +195,17 @@ impl Mesh {
         for other in self.others(index) {
             for BlockProduced(block) in &new_blocks {
                 let id = InputId(self.number());
-                let received = BlockReceived::new(id, Arc::clone(block));
+                let received = BlockReceived::new(id, Arc::clone(block)).sent_by(name(index));
                 self.lanes(other).blocks.offer(received);
             }
             for AttestationProduced(vote) in &votes {
-                let (id, attestation) = (InputId(self.number()), Arc::clone(vote));
-                self.lanes(other).attestations.offer(AttestationReceived { id, attestation });
+                let received = AttestationReceived::new(InputId(self.number()), Arc::clone(vote));
+                self.lanes(other).attestations.offer(received.sent_by(name(index)));
             }
             for AggregateProduced(aggregate) in &aggregates {
-                let (id, aggregate) = (InputId(self.number()), Arc::clone(aggregate));
-                self.lanes(other).aggregates.offer(AggregateReceived { id, aggregate });
+                let received =
+                    AggregateReceived::new(InputId(self.number()), Arc::clone(aggregate));
+                self.lanes(other).aggregates.offer(received.sent_by(name(index)));
             }
         }
         for command in commands {

@@ -203,7 +203,7 @@ impl Node {
             tracing::debug!(target: BLOCKS_LOG, slot, peer = %source, "block received");
         }
         let id = self.verdicts.wait(waiting, Instant::now());
-        if !self.offer(id, content)
+        if !self.offer(id, &source, content)
             && let Some(waiting) = self.verdicts.take(id)
         {
             self.counters.gossip(topic).dropped.increment();
@@ -213,14 +213,18 @@ impl Node {
         }
     }
 
-    fn offer(&self, id: InputId, content: Content) -> bool {
+    fn offer(&self, id: InputId, sender: &PeerId, content: Content) -> bool {
+        let sender = self.peers.name_of(sender);
+        let lanes = &self.lanes;
         match content {
-            Content::Block(block) => self.lanes.blocks.offer(BlockReceived::new(id, block)),
+            Content::Block(block) => {
+                lanes.blocks.offer(BlockReceived::new(id, block).sent_by(sender))
+            }
             Content::Aggregate(aggregate) => {
-                self.lanes.aggregates.offer(AggregateReceived { id, aggregate })
+                lanes.aggregates.offer(AggregateReceived::new(id, aggregate).sent_by(sender))
             }
             Content::Attestation(attestation) => {
-                self.lanes.attestations.offer(AttestationReceived { id, attestation })
+                lanes.attestations.offer(AttestationReceived::new(id, attestation).sent_by(sender))
             }
         }
     }

@@ -5,7 +5,7 @@
 //! that of its first block. A vote that moves within a run costs nothing, one that moves across the
 //! tree costs a step for each run between.
 
-use crate::containers::Root;
+use quintet_components::tree::{BlockTree, NodeId};
 
 /// No block, or no run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -24,21 +24,23 @@ struct Run {
     weight: u32,
 }
 
-/// What the runs need to know of the tree.
-pub(super) struct Blocks<'a> {
-    pub(super) parents: &'a [u32],
-    pub(super) roots: &'a [Root],
-    pub(super) first_child: &'a [u32],
-    pub(super) next_sibling: &'a [u32],
-}
+/// The links of a tree by the blocks' places.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks<'a>(pub(super) &'a BlockTree);
 
 impl Blocks<'_> {
-    fn children(&self, id: u32) -> impl Iterator<Item = u32> + '_ {
-        let some = |id: u32| (id != NONE).then_some(id);
-        std::iter::successors(some(self.first_child[id as usize]), move |child| {
-            some(self.next_sibling[*child as usize])
-        })
+    fn parent(self, id: u32) -> u32 {
+        self.0.parent(NodeId::at(id)).map_or(NONE, place)
     }
+
+    fn children(&self, id: u32) -> impl Iterator<Item = u32> + '_ {
+        self.0.children(NodeId::at(id)).map(place)
+    }
+}
+
+/// A block's place as the runs keep it.
+pub(super) fn place(id: NodeId) -> u32 {
+    u32::try_from(id.index()).expect("fewer than 2^32 blocks")
 }
 
 /// The runs of a tree, and the path of heaviest runs that was walked last.
@@ -61,10 +63,15 @@ struct Path {
 }
 
 impl Runs {
-    /// Adds the newest block, which the tree has linked already.
-    pub(super) fn insert(&mut self, id: u32, blocks: &Blocks<'_>) {
+    /// How many blocks the runs have.
+    pub(super) fn len(&self) -> usize {
+        self.run_of.len()
+    }
+
+    /// Adds the next block, which the tree has linked already, perhaps with others after it.
+    pub(super) fn insert(&mut self, id: u32, blocks: Blocks<'_>) {
         self.votes.push(0);
-        let parent = blocks.parents[id as usize];
+        let parent = blocks.parent(id);
         if parent == NONE {
             let run = self.add_run(id, NONE);
             self.run_of.push(run);
@@ -93,11 +100,11 @@ impl Runs {
     }
 
     /// Ends a run at `last`, which is in the middle of it; what is below becomes a run of its own.
-    fn split(&mut self, upper: u32, last: u32, blocks: &Blocks<'_>) {
+    fn split(&mut self, upper: u32, last: u32, blocks: Blocks<'_>) {
         let Run { bottom, best, .. } = self.runs[upper as usize];
         let lower = self.add_run(bottom, upper);
-        let below: Vec<u32> =
-            blocks.children(bottom).map(|child| self.run_of[child as usize]).collect();
+        let children = blocks.children(bottom).filter_map(|child| self.run_of.get(child as usize));
+        let below: Vec<u32> = children.copied().collect();
         let mut weight: u32 = below.iter().map(|run| self.runs[*run as usize].weight).sum();
         for run in below {
             self.runs[run as usize].parent = lower;
@@ -108,7 +115,7 @@ impl Runs {
             self.run_of[at as usize] = lower;
             weight += self.votes[at as usize];
             top = at;
-            at = blocks.parents[at as usize];
+            at = blocks.parent(at);
         }
         self.runs[lower as usize] = Run { top, bottom, parent: upper, best, weight };
         let above = &mut self.runs[upper as usize];
@@ -130,7 +137,7 @@ impl Runs {
     pub(super) fn move_votes(
         &mut self,
         moves: impl Iterator<Item = (u32, u32)>,
-        blocks: &Blocks<'_>,
+        blocks: Blocks<'_>,
     ) {
         let mut steps = self.runs.len() + 64;
         for (from, to) in moves {
@@ -175,7 +182,7 @@ impl Runs {
 
     /// One pass over the blocks, newest first, so that runs below come before those above; then
     /// every run with a changed one below looks for its best once.
-    fn apply_deltas(&mut self, blocks: &Blocks<'_>) {
+    fn apply_deltas(&mut self, blocks: Blocks<'_>) {
         let mut deltas = std::mem::take(&mut self.deltas);
         let mut above = Vec::new();
         for (id, index) in self.run_of.iter().enumerate().rev() {
@@ -199,14 +206,14 @@ impl Runs {
         self.deltas = deltas;
     }
 
-    fn heavier(&self, one: u32, other: u32, blocks: &Blocks<'_>) -> bool {
+    fn heavier(&self, one: u32, other: u32, blocks: Blocks<'_>) -> bool {
         let (one, other) = (&self.runs[one as usize], &self.runs[other as usize]);
-        let root = |run: &Run| blocks.roots[run.top as usize];
+        let root = |run: &Run| blocks.0.root(NodeId::at(run.top));
         one.weight.cmp(&other.weight).then_with(|| root(one).cmp(&root(other))).is_gt()
     }
 
     /// Keeps the best of the run above exact after `run` became heavier, or new.
-    fn raised(&mut self, run: u32, blocks: &Blocks<'_>) {
+    fn raised(&mut self, run: u32, blocks: Blocks<'_>) {
         let above = self.runs[run as usize].parent;
         if above == NONE {
             return;
@@ -219,7 +226,7 @@ impl Runs {
 
     /// Keeps the best of the run above exact after `run` became lighter. Returns how many runs
     /// were looked at.
-    fn lowered(&mut self, run: u32, blocks: &Blocks<'_>) -> usize {
+    fn lowered(&mut self, run: u32, blocks: Blocks<'_>) -> usize {
         let above = self.runs[run as usize].parent;
         if above != NONE && self.runs[above as usize].best == run {
             self.find_best(above, blocks)
@@ -228,11 +235,11 @@ impl Runs {
         }
     }
 
-    fn find_best(&mut self, above: u32, blocks: &Blocks<'_>) -> usize {
+    fn find_best(&mut self, above: u32, blocks: Blocks<'_>) -> usize {
         let mut seen = 0;
         let best = blocks
             .children(self.runs[above as usize].bottom)
-            .map(|child| self.run_of[child as usize])
+            .filter_map(|child| self.run_of.get(child as usize).copied())
             .reduce(|best, run| {
                 seen += 1;
                 if self.heavier(run, best, blocks) { run } else { best }
@@ -283,13 +290,13 @@ impl Runs {
     }
 
     /// Votes for a block and all below it.
-    pub(super) fn weight(&self, id: u32, parents: &[u32]) -> u32 {
+    pub(super) fn weight(&self, id: u32, blocks: Blocks<'_>) -> u32 {
         let run = self.run_of[id as usize];
         let Run { top, weight, .. } = self.runs[run as usize];
         let mut weight = weight;
         let mut at = id;
         while at != top {
-            at = parents[at as usize];
+            at = blocks.parent(at);
             weight -= self.votes[at as usize];
         }
         weight

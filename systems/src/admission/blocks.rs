@@ -1,0 +1,231 @@
+//! Blocks: what may be imported, what waits for its time, and what waits for its parent.
+
+use std::collections::HashSet;
+
+use bevy_ecs::{prelude::*, system::SystemParam};
+use quintet_components::{
+    chain::Registry,
+    constants::HISTORICAL_ROOTS_LIMIT,
+    containers::{AttestationData, Block},
+    messages::{BlockReceived, IgnoreReason, InputJudged, Source, Verdict},
+    rejection::{Rejection, RejectionReason},
+    storage::StorageHealth,
+    sync::Orphans,
+};
+
+use super::clock::{LocalTime, check_block_slot, is_early};
+use crate::{
+    fork_choice::import::{ImportQueue, ParentStates, note_refused, unknown_parent},
+    transition::proposer_for_slot,
+};
+
+/// Blocks that wait for their time, at most. When there are as many the source with the most loses
+/// its newest.
+pub const MAX_EARLY_BLOCKS: usize = 32;
+/// Blocks of one source among them, at most.
+pub const MAX_EARLY_PER_SOURCE: usize = 4;
+/// Blocks of one proposer that one source sent among them, at most.
+pub const MAX_EARLY_PER_PROPOSER: usize = 2;
+
+/// Blocks of peers that start more than one interval ahead of this node's clock, in order of
+/// arrival. Each is judged when that is over, as if it had just come; before, it is neither imported
+/// nor forwarded.
+#[derive(Resource, Debug, Default)]
+pub struct EarlyBlocks(Vec<BlockReceived>);
+
+impl EarlyBlocks {
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns true if none wait.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Holds a block. Returns the one that made room for it.
+    fn hold(&mut self, received: BlockReceived) -> Result<Option<BlockReceived>, IgnoreReason> {
+        let BlockReceived { source, block, .. } = &received;
+        if self.0.iter().any(|each| each.root == received.root) {
+            return Err(IgnoreReason::KnownBlock);
+        }
+        let of_source = self.count_of(source);
+        let of_proposer = self.0.iter().filter(|each| {
+            each.source == *source && each.block.block.proposer_index == block.block.proposer_index
+        });
+        if of_source >= MAX_EARLY_PER_SOURCE || of_proposer.count() >= MAX_EARLY_PER_PROPOSER {
+            return Err(IgnoreReason::SenderFull);
+        }
+        let mut displaced = None;
+        if self.0.len() >= MAX_EARLY_BLOCKS {
+            let counts = self.0.iter().map(|each| self.count_of(&each.source));
+            let fullest = counts.zip(0..).filter(|(count, _)| *count > of_source + 1).max();
+            let (_, place) = fullest.ok_or(IgnoreReason::Early)?;
+            displaced = Some(self.0.remove(place));
+        }
+        self.0.push(received);
+        Ok(displaced)
+    }
+
+    fn count_of(&self, source: &Source) -> usize {
+        self.0.iter().filter(|each| each.source == *source).count()
+    }
+
+    fn take_due(&mut self, now_intervals: u64) -> Vec<BlockReceived> {
+        let is_due = |each: &mut BlockReceived| !is_early(each.block.block.slot, now_intervals);
+        self.0.extract_if(.., is_due).collect()
+    }
+}
+
+/// The road of a block.
+#[derive(SystemParam)]
+pub struct BlockRoad<'w> {
+    time: LocalTime<'w>,
+    registry: Res<'w, Registry>,
+    parents: ParentStates<'w>,
+    health: Option<Res<'w, StorageHealth>>,
+    queue: ResMut<'w, ImportQueue>,
+    early: ResMut<'w, EarlyBlocks>,
+    orphans: Option<ResMut<'w, Orphans>>,
+    judged: MessageWriter<'w, InputJudged>,
+}
+
+/// Where a block goes that nothing speaks against.
+enum Place {
+    Import,
+    /// It waits for its time.
+    Early,
+    /// It waits for its parent.
+    Orphan,
+}
+
+/// Admits blocks: those whose time has come, then those that have arrived.
+pub fn admit_blocks(mut received: MessageReader<BlockReceived>, mut road: BlockRoad) {
+    let now = road.time.intervals();
+    for due in road.early.take_due(now) {
+        road.admit(due);
+    }
+    for block in received.read() {
+        road.admit(block.clone());
+    }
+}
+
+impl BlockRoad<'_> {
+    fn admit(&mut self, received: BlockReceived) {
+        let id = received.id;
+        let outcome = match self.judge(&received) {
+            Err(verdict) => Err(verdict),
+            Ok(Place::Early) => self.hold_early(received).map_err(Verdict::Ignored),
+            Ok(Place::Import) => self.queue.push(received).map_err(Verdict::Ignored),
+            Ok(Place::Orphan) => self.hold_orphan(received).map_err(Verdict::Rejected),
+        };
+        if let Err(verdict) = outcome {
+            self.judged.write(InputJudged { id, verdict });
+        }
+    }
+
+    fn judge(&mut self, received: &BlockReceived) -> Result<Place, Verdict> {
+        let block = &received.block.block;
+        // Clock horizon.
+        check_block_slot(block.slot, self.time.slot()).map_err(Verdict::Rejected)?;
+        let is_early =
+            received.source != Source::Local && is_early(block.slot, self.time.intervals());
+        // Registry.
+        check_proposer(block, self.registry.len()).map_err(Verdict::Rejected)?;
+        // Novelty.
+        let tree = self.parents.tree();
+        if tree.contains(&received.root) || self.queue.contains(&received.root) {
+            return Err(Verdict::Ignored(IgnoreReason::KnownBlock));
+        }
+        // Consistency, and caps where the block is put.
+        if let Err(rejection) = self.check_consistency(block) {
+            note_refused(self.orphans.as_deref_mut(), received.root, &rejection);
+            return Err(Verdict::Rejected(rejection));
+        }
+        let parent = &block.parent_root;
+        let has_parent = self.parents.contains(parent) || self.queue.contains(parent);
+        if is_early {
+            Ok(Place::Early)
+        } else if !has_parent {
+            Ok(Place::Orphan)
+        } else if self.health.as_ref().is_none_or(|health| health.can_import()) {
+            Ok(Place::Import)
+        } else {
+            Err(Verdict::Ignored(IgnoreReason::StorageBehind))
+        }
+    }
+
+    /// What can be said of a block without its parent's state.
+    fn check_consistency(&self, block: &Block) -> Result<(), Rejection> {
+        check_distinct(block)?;
+        let tree = self.parents.tree();
+        let in_tree = tree.find(&block.parent_root).map(|parent| tree.slot(parent));
+        match in_tree.or_else(|| self.queue.slot_of(&block.parent_root)) {
+            Some(parent_slot) => check_gap(block, parent_slot),
+            None => Ok(()),
+        }
+    }
+
+    fn hold_early(&mut self, received: BlockReceived) -> Result<(), IgnoreReason> {
+        let slot = received.block.block.slot;
+        tracing::debug!(slot, root = %received.root, "a block came early and waits");
+        if let Some(displaced) = self.early.hold(received)? {
+            let verdict = Verdict::Ignored(IgnoreReason::Early);
+            self.judged.write(InputJudged { id: displaced.id, verdict });
+        }
+        Ok(())
+    }
+
+    /// Hands a block without a parent to sync, where there is sync.
+    fn hold_orphan(&mut self, received: BlockReceived) -> Result<(), Rejection> {
+        let block = &received.block.block;
+        // A parent that is in the tree without its state will not come again.
+        let may_come = !self.parents.tree().contains(&block.parent_root);
+        match self.orphans.as_deref_mut().filter(|_| may_come) {
+            None => Err(unknown_parent(block)),
+            Some(orphans) => {
+                self.judged.write_batch(orphans.hold(received));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The slot's proposer is the registry's turn.
+fn check_proposer(block: &Block, validators: usize) -> Result<(), Rejection> {
+    let Block { slot, proposer_index, .. } = block;
+    if usize::try_from(*proposer_index).is_ok_and(|index| index < validators) {
+        return Ok(());
+    }
+    proposer_for_slot(*slot, validators)?;
+    Err(RejectionReason::ProposerIndexOutOfRange
+        .because(format!("validator {proposer_index} of {validators}")))
+}
+
+/// A body names each attestation data once.
+fn check_distinct(block: &Block) -> Result<(), Rejection> {
+    let attestations = &block.body.attestations;
+    let distinct: HashSet<&AttestationData> = attestations.iter().map(|each| &each.data).collect();
+    if distinct.len() == attestations.len() {
+        Ok(())
+    } else {
+        Err(RejectionReason::DuplicateAttestationData.because(format!(
+            "{} attestations over {} distinct data",
+            attestations.len(),
+            distinct.len()
+        )))
+    }
+}
+
+/// A block is no further from its parent than a state's history reaches.
+fn check_gap(block: &Block, parent_slot: u64) -> Result<(), Rejection> {
+    let gap = block.slot.saturating_sub(parent_slot);
+    if gap > HISTORICAL_ROOTS_LIMIT as u64 {
+        return Err(RejectionReason::BlockSlotGapTooLarge.because(format!(
+            "slot {} is {gap} after its parent's, the limit is {HISTORICAL_ROOTS_LIMIT}",
+            block.slot
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The clock horizon: what starts too far ahead of this node's clock does not come in.
+
+use bevy_ecs::{prelude::*, system::SystemParam};
+use quintet_components::{
+    clock::{CurrentInterval, SlotClock, UnixTime, first_interval},
+    constants::{GOSSIP_DISPARITY_INTERVALS, INTERVALS_PER_SLOT},
+    containers::Slot,
+    rejection::{Rejection, RejectionReason},
+};
+
+/// The time that inbound items are measured against: the clock's, or that of the newest interval
+/// walked where the clock was set back. A node that catches up refuses nothing of the present.
+#[derive(SystemParam)]
+pub struct LocalTime<'w> {
+    walked: Res<'w, CurrentInterval>,
+    clock: Res<'w, SlotClock>,
+    time: Option<Res<'w, UnixTime>>,
+}
+
+impl LocalTime<'_> {
+    /// Intervals since genesis.
+    pub fn intervals(&self) -> u64 {
+        let now_ms = self.time.as_ref().map_or(0, |time| time.now_ms);
+        self.walked.count.max(self.clock.total_intervals(now_ms))
+    }
+
+    /// The slot.
+    pub fn slot(&self) -> Slot {
+        self.intervals() / INTERVALS_PER_SLOT
+    }
+}
+
+/// An attestation's slot starts one interval ahead of the clock at most.
+///
+/// # Errors
+/// `ATTESTATION_TOO_FAR_IN_FUTURE`.
+pub(super) fn check_attestation_slot(slot: Slot, now_intervals: u64) -> Result<(), Rejection> {
+    // In slots, not intervals: a slot near 2^64 has no interval.
+    let newest_slot = now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS) / INTERVALS_PER_SLOT;
+    if slot > newest_slot {
+        return Err(RejectionReason::AttestationTooFarInFuture
+            .because(format!("slot {slot}, the newest admissible is {newest_slot}")));
+    }
+    Ok(())
+}
+
+/// A block's slot is the next one at most.
+///
+/// # Errors
+/// `BLOCK_TOO_FAR_IN_FUTURE`.
+pub(super) fn check_block_slot(slot: Slot, now_slot: Slot) -> Result<(), Rejection> {
+    if slot > now_slot.saturating_add(1) {
+        return Err(RejectionReason::BlockTooFarInFuture
+            .because(format!("slot {slot}, the current one is {now_slot}")));
+    }
+    Ok(())
+}
+
+/// Returns true if a block starts more than one interval ahead of the clock: its proposer's clock is
+/// fast, or this node's is slow.
+pub(super) fn is_early(slot: Slot, now_intervals: u64) -> bool {
+    first_interval(slot) > now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS)
+}

@@ -1,0 +1,33 @@
+//! What is on its way into the pools is pruned as the pools are, so that it does not show if a check
+//! ended before the block that made its attestation stale was in, or after.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    containers::{AttestationData, Checkpoint},
+    messages::AttestationsPruned,
+    tree::BlockTree,
+};
+
+use super::{aggregates::AggregateChecks, attestations::AttestationChecks};
+use crate::pool::is_passed;
+
+/// Marks what finality has passed: it is judged, and not kept.
+pub fn mark_stale(
+    mut pruned: MessageReader<AttestationsPruned>,
+    tree: Res<BlockTree>,
+    mut attestations: ResMut<AttestationChecks>,
+    mut aggregates: ResMut<AggregateChecks>,
+) {
+    let finalized: Vec<Checkpoint> = pruned.read().map(|pruned| pruned.0).collect();
+    if finalized.is_empty() {
+        return;
+    }
+    let is_stale =
+        |data: &AttestationData| finalized.iter().any(|block| is_passed(&tree, *block, data));
+    for each in attestations.iter_mut() {
+        each.keep &= !is_stale(&each.item.data);
+    }
+    for each in aggregates.iter_mut() {
+        each.keep &= !is_stale(&each.item.data);
+    }
+}

@@ -1,0 +1,70 @@
+//! The waiting room: valid attestations and aggregates whose block has not come.
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    messages::{BlockImported, InputJudged},
+    sync::{SyncCounts, WaitingAttestations},
+};
+
+use super::{LocalTime, aggregates::ValidAggregates, attestations::ValidAttestations};
+
+/// Puts the aggregates that waited for imported blocks where they belong.
+pub fn release_aggregates(
+    mut imported: MessageReader<BlockImported>,
+    mut valid: ValidAggregates,
+    mut judged: MessageWriter<InputJudged>,
+    counts: Option<ResMut<SyncCounts>>,
+) {
+    if imported.read().count() == 0 {
+        return;
+    }
+    let released = valid.release();
+    note_released(counts, released.len());
+    for held in released {
+        judged.write_batch(valid.place(held));
+    }
+}
+
+/// Puts the attestations that waited for imported blocks where they belong.
+pub fn release_attestations(
+    mut imported: MessageReader<BlockImported>,
+    mut valid: ValidAttestations,
+    mut judged: MessageWriter<InputJudged>,
+    counts: Option<ResMut<SyncCounts>>,
+) {
+    if imported.read().count() == 0 {
+        return;
+    }
+    let released = valid.release();
+    note_released(counts, released.len());
+    for arrived in released {
+        let id = arrived.id;
+        let verdict = valid.place(arrived);
+        judged.write_batch(verdict.map(|verdict| InputJudged { id, verdict }));
+    }
+}
+
+fn note_released(counts: Option<ResMut<SyncCounts>>, released: usize) {
+    if let Some(mut counts) = counts.filter(|_| released > 0) {
+        counts.votes_released += released as u64;
+    }
+}
+
+/// Judges what has waited long enough.
+pub fn expire_waiting(
+    waiting: Option<ResMut<WaitingAttestations>>,
+    time: LocalTime,
+    mut judged: MessageWriter<InputJudged>,
+    counts: Option<ResMut<SyncCounts>>,
+) {
+    let Some(mut waiting) = waiting else { return };
+    let expired = if waiting.is_empty() { Vec::new() } else { waiting.expire(time.intervals()) };
+    if let Some(mut counts) = counts {
+        let held = waiting.held();
+        if counts.votes_held != held || !expired.is_empty() {
+            counts.votes_held = held;
+            counts.votes_expired += expired.len() as u64;
+        }
+    }
+    judged.write_batch(expired);
+}

@@ -1,0 +1,94 @@
+//! The pools as a world's owner sees them: what digests, drivers and tests read, and what exclusive
+//! systems do through the roles.
+
+use std::sync::Arc;
+
+use bevy_ecs::{prelude::*, system::SystemState};
+use quintet_components::{
+    attestations::{
+        AttestationSignature, AttestationsByData, Known, New, Payload, Phase, Pool, Signed,
+    },
+    containers::{AttestationData, Signature, SingleMessageAggregate, Slot, ValidatorIndex},
+};
+
+use super::{AttestationPool, Attestations};
+
+fn index(world: &World) -> &AttestationsByData {
+    world.resource()
+}
+
+/// The attestations of a pool in order.
+pub fn members<P: Pool>(world: &World) -> Vec<Entity> {
+    index(world).members::<P>().collect()
+}
+
+/// The signatures on an attestation, in order of arrival.
+pub fn signatures(
+    world: &World,
+    attestation: Entity,
+) -> impl Iterator<Item = (Entity, &AttestationSignature)> {
+    index(world).signatures(attestation)
+}
+
+/// An attestation's payloads of one phase, in order of arrival.
+pub fn payloads(
+    world: &World,
+    attestation: Entity,
+    phase: Phase,
+) -> impl Iterator<Item = (Entity, &Arc<SingleMessageAggregate>)> {
+    let payloads = index(world).payloads(attestation);
+    payloads.filter(move |each| each.phase == phase).map(|each| (each.entity, &each.payload))
+}
+
+/// How many attestations each pool has: signed, new, known.
+pub fn pool_sizes(world: &World) -> [usize; 3] {
+    let index = index(world);
+    [index.member_count::<Signed>(), index.member_count::<New>(), index.member_count::<Known>()]
+}
+
+/// Changes the pools of a world that is this caller's alone.
+pub fn with_pool<R>(world: &mut World, change: impl FnOnce(&mut AttestationPool) -> R) -> R {
+    let mut state: SystemState<AttestationPool> = SystemState::new(world);
+    let result = {
+        let mut pool = state.get_mut(world).expect("a chain's resources are there");
+        change(&mut pool)
+    };
+    state.apply(world);
+    result
+}
+
+/// Adds a verified signature, as [`AttestationPool::add_signature`] does.
+pub fn add_signature(
+    world: &mut World,
+    data: &AttestationData,
+    validator_index: ValidatorIndex,
+    signature: Signature,
+) -> bool {
+    with_pool(world, |pool| pool.add_signature(data, validator_index, signature))
+}
+
+/// Adds a verified payload, as [`AttestationPool::add_payload`] does.
+pub fn add_payload(
+    world: &mut World,
+    data: &AttestationData,
+    payload: Arc<SingleMessageAggregate>,
+    phase: Phase,
+) -> Option<Entity> {
+    with_pool(world, |pool| pool.add_payload(data, payload, phase))
+}
+
+/// Takes inputs out, as [`AttestationPool::drop_inputs`] does.
+pub fn drop_inputs(world: &mut World, inputs: &[Entity]) {
+    with_pool(world, |pool| pool.drop_inputs(inputs));
+}
+
+/// An attestation's payloads of both phases.
+pub fn all_payloads(world: &World, attestation: Entity) -> impl Iterator<Item = &Payload> {
+    index(world).payloads(attestation).filter_map(|each| world.get::<Payload>(each.entity))
+}
+
+/// Says if an attestation is stale, as [`Attestations::is_stale`] does.
+pub fn is_stale(world: &mut World, finalized_before: Slot, data: &AttestationData) -> bool {
+    let mut state: SystemState<Attestations> = SystemState::new(world);
+    state.get(world).expect("a chain's resources are there").is_stale(finalized_before, data)
+}
