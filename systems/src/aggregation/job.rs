@@ -6,7 +6,6 @@ use quintet_components::{
     aggregation::SkipReason,
     containers::{AttestationData, Root, Signature, SingleMessageAggregate, ValidatorIndex},
 };
-use quintet_prover::ProofSystem;
 
 use crate::pool::{AggregationJob, Coverage, select_proofs_for_coverage};
 

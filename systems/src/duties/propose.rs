@@ -20,6 +20,7 @@ use quintet_components::{
     prover::{ProverJob, ProverKind},
     task::Work,
 };
+use quintet_prover::CancelToken;
 
 use super::{
     gate::Gate,
@@ -188,7 +189,8 @@ pub fn give_up_held_proposal(mut proposals: ResMut<Proposals>, mut log: DutyLog)
 
 /// Goes on with what was built or signed meanwhile.
 pub fn collect_proposals(mut proposing: Proposing) {
-    for proposal in mem::take(&mut proposing.proposals.under_way) {
+    let under_way = mem::take(&mut proposing.proposals.under_way);
+    for proposal in under_way {
         proposing.go_on(proposal);
     }
 }
@@ -213,7 +215,8 @@ pub fn has_signed(proposals: Res<Proposals>) -> bool {
 /// Exclusive, as every commit of a block is. It does not wait for the phase in which others' blocks
 /// are committed: the duties that follow in the same walk stand on this one.
 pub fn commit_proposals(world: &mut World) {
-    for (built, signed) in mem::take(&mut world.resource_mut::<Proposals>().signed) {
+    let signed = mem::take(&mut world.resource_mut::<Proposals>().signed);
+    for (built, signed) in signed {
         let (slot, proposer) = (built.block.slot, built.block.proposer_index);
         let signed = Arc::new(signed);
         commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
@@ -358,7 +361,7 @@ impl Proposing<'_, '_> {
             subnet: None,
             memory_bytes: proofs.0.working_bytes(bytes),
         };
-        let work = move |cancel: &_| build(&inputs, &*proofs.0, cancel);
+        let work = move |cancel: &CancelToken| build(&inputs, &*proofs.0, cancel);
         let submitted = self.line.submit(job, summarize_built, work);
         submitted.map(|(_, work)| work).map_err(no_prover)
     }
@@ -366,7 +369,7 @@ impl Proposing<'_, '_> {
     fn start_signing(&mut self, built: &Arc<BuiltBlock>) -> Result<Work<Signed>, Failure> {
         let proofs = self.proofs.clone();
         let Proposers { registry, signing, .. } = &self.proposers;
-        let (registry, signing) = (registry.clone(), signing.clone());
+        let (registry, signing) = (Registry::clone(registry), Signing::clone(signing));
         let bytes: usize = built.proofs.iter().map(|each| each.proof.as_bytes().len()).sum();
         let job = ProverJob {
             kind: ProverKind::Proposal,
@@ -377,7 +380,7 @@ impl Proposing<'_, '_> {
             memory_bytes: proofs.0.working_bytes(bytes),
         };
         let (built, metrics) = (Arc::clone(built), Metrics::or_unread(self.metrics.as_deref()));
-        let work = move |cancel: &_| {
+        let work = move |cancel: &CancelToken| -> Signed {
             let began = Instant::now();
             let signed = sign(&built, &registry, &signing, &*proofs.0, cancel)?;
             let LeftOut { useful, idle } = built.left_out;
