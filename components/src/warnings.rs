@@ -23,11 +23,13 @@ pub enum WarningCode {
     SlowDisk,
     /// An update took too long.
     SlowUpdate,
+    /// The node's blocks have no room for attestations that are needed.
+    CrowdedBlocks,
 }
 
 impl WarningCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoAggregator,
         Self::OldFinality,
         Self::ClockSkew,
@@ -35,6 +37,7 @@ impl WarningCode {
         Self::KeyLifetime,
         Self::SlowDisk,
         Self::SlowUpdate,
+        Self::CrowdedBlocks,
     ];
 
     /// Its name in logs, metrics and over HTTP.
@@ -47,6 +50,7 @@ impl WarningCode {
             Self::KeyLifetime => "key_lifetime",
             Self::SlowDisk => "slow_disk",
             Self::SlowUpdate => "slow_update",
+            Self::CrowdedBlocks => "crowded_blocks",
         }
     }
 }

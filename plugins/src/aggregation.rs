@@ -27,7 +27,8 @@ use crate::DutyRecordPlugin;
 
 /// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the
 /// expected attestations are in, when the node aggregates; collects its proofs whenever they are
-/// ready, before every interval and once an update. Needs [`ProverPlugin`](crate::ProverPlugin).
+/// ready, before every interval and once an update. Needs [`ProverPlugin`](crate::ProverPlugin), and
+/// adds [`DutyRecordPlugin`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |

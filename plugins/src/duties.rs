@@ -1,26 +1,29 @@
-//! The duties of the node's own validators.
+//! The duties of the node's own validators, and what became of them.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced, DutyCounts, DutyEnded, RecentDuties, Signing},
+    duties::{
+        AttestationProduced, BlockProduced, BlockRoom, DutyCounts, DutyEnded, RecentDuties, Signing,
+    },
+    messages::AttestationAccepted,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
     aggregation::commit::collect_sessions,
     duties::{
         AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
-        collect_proposals, duties_are_due, expire_proposals, give_up_held_proposal, hold_proposal,
-        prepare_proposal, record_duties, skip_attestations, start_attestations, start_proposal,
+        collect_proposals, commit_proposals, duties_are_due, expire_proposals,
+        give_up_held_proposal, has_signed, hold_proposal, prepare_proposal, record_duties,
+        skip_attestations, start_attestations, start_proposal,
     },
 };
 
-/// Counts, keeps and logs what became of duties: the validators' and the node's own. Added by
-/// whichever plugin has duties.
+/// Counts, keeps and logs what became of every duty, whoever did it.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`DutyCounts`], [`RecentDuties`] | [`DutyEnded`] | |
+/// | [`DutyCounts`], [`RecentDuties`] | [`DutyEnded`], the clock | [`DutyCounts`], [`RecentDuties`], the log |
 #[derive(Clone, Copy, Debug)]
 pub struct DutyRecordPlugin;
 
@@ -41,14 +44,15 @@ impl Plugin for DutyRecordPlugin {
     }
 }
 
-/// Proposes at interval 0, with the block built at interval 4 before it, and votes at interval 1,
+/// Proposes at interval 0, with the block built at interval 4 before it, and attests at interval 1,
 /// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
 /// sync's gate is closed, nor when its slot is over; it is then counted with its reason. A proposal
-/// waits for the gate until votes are due. Without `SyncPlugin` there is no gate.
+/// waits for the gate until attestations are due. Without `SyncPlugin` there is no gate. Adds
+/// [`DutyRecordPlugin`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`], [`DutyEnded`] |
+/// | [`Signing`], [`BlockRoom`], [`Proposals`], [`AttestationTask`] | the chain, the pools, `Tasks`, `DutyGate` | the chain, the pools, [`BlockProduced`], [`AttestationProduced`], [`AttestationAccepted`], [`DutyEnded`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -58,26 +62,26 @@ impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
         DutyRecordPlugin::add_once(app);
         app.insert_resource(self.signing.clone())
+            .init_resource::<BlockRoom>()
             .init_resource::<Proposals>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()
             .add_message::<AttestationProduced>()
-            .add_systems(
-                PreUpdate,
-                (collect_proposals, collect_attestations)
-                    .chain()
-                    .before(collect_sessions)
-                    .in_set(NodeSystems::Collect),
-            );
-        app.add_systems(Update, begin_held_proposal.in_set(NodeSystems::HeldDuties));
+            .add_message::<AttestationAccepted>();
+        let collect = || {
+            (collect_proposals, commit_proposals.run_if(has_signed), collect_attestations)
+                .chain()
+                .before(collect_sessions)
+        };
+        app.add_systems(PreUpdate, collect().in_set(NodeSystems::Collect));
+        app.add_systems(
+            Update,
+            (begin_held_proposal, commit_proposals.run_if(has_signed))
+                .chain()
+                .in_set(NodeSystems::HeldDuties),
+        );
         for interval in Interval::ALL {
-            app.add_systems(
-                OnInterval(interval),
-                (collect_proposals, collect_attestations)
-                    .chain()
-                    .before(collect_sessions)
-                    .in_set(IntervalSystems::Collect),
-            );
+            app.add_systems(OnInterval(interval), collect().in_set(IntervalSystems::Collect));
         }
         let duties = IntervalSystems::Duties;
         app.add_systems(
@@ -86,6 +90,7 @@ impl Plugin for DutiesPlugin {
                 expire_proposals,
                 hold_proposal.run_if(not(duties_are_due)),
                 start_proposal.run_if(duties_are_due),
+                commit_proposals.run_if(has_signed),
             )
                 .chain()
                 .in_set(duties),

@@ -34,7 +34,7 @@ use super::{
     network::{http, network, subnets},
     signing::signing,
 };
-use crate::cli::NodeArgs;
+use crate::{cli::NodeArgs, commands::capacity};
 
 const DATA_DIR: &str = "quintet-data";
 /// Harnesses set it to `1` to run vectors in the node.
@@ -74,6 +74,9 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
     let network = network(settings, &files, &aggregation, is_aggregator)?;
 
     let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
+    if let Err(error) = capacity::check(genesis.validators.len() as u64, files.preset, &*proofs) {
+        tracing::warn!("{error}");
+    }
     let store = open_store(settings, &data_dir, &genesis, files.preset)?;
     let now_ms = WallClock::default().now_ms();
     let now_slot = SlotClock::new(files.genesis.genesis_time).current_slot(now_ms);

@@ -5,6 +5,7 @@
 //! logged when it appears and when it goes.
 
 mod aggregators;
+mod blocks;
 mod clock_skew;
 mod disk;
 mod finality;
@@ -26,7 +27,7 @@ use quintet_components::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, [`LastUpdate`] | [`Warnings`], the log |
+/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, `BlockRoom`, [`LastUpdate`] | [`Warnings`], the log |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WarningsPlugin;
 
@@ -47,6 +48,7 @@ impl Plugin for WarningsPlugin {
                     keys::watch_keys,
                     disk::watch_disk,
                     updates::watch_updates,
+                    blocks::watch_blocks,
                 )
                     .chain()
                     .in_set(NodeSystems::Review)

@@ -6,7 +6,6 @@ use quintet_components::{
     aggregation::SkipReason,
     containers::{AttestationData, Root, Signature, SingleMessageAggregate, ValidatorIndex},
 };
-use quintet_prover::ProofSystem;
 
 use crate::pool::{AggregationJob, Coverage, select_proofs_for_coverage};
 
@@ -78,19 +77,4 @@ impl Plan {
         }));
         plan
     }
-}
-
-/// Signers of an aggregate at most, so that a block can carry it beside its proposer's signature.
-pub fn max_signers(proofs: &dyn ProofSystem) -> usize {
-    let fits = |signers: usize| proofs.multi_proof_bytes(&[signers, 1]) <= proofs.max_proof_bytes();
-    let (mut low, mut high) = (0, proofs.max_signers());
-    while low < high {
-        let middle = high - (high - low) / 2;
-        if fits(middle) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    low
 }

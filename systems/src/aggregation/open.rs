@@ -18,7 +18,6 @@ use quintet_components::{
 use quintet_prover::ProveError;
 
 use super::{
-    job::max_signers,
     plan::{Group, Planned, SessionPlan, plan_on_head, replaced_inputs, snapshot},
     session::{
         JobOf, Pooling, Progress, Proved, Publication, SessionJob, SessionState, Sessions,
@@ -58,7 +57,7 @@ impl Planner<'_> {
     }
 
     fn plan(&self, groups: &[Group], slot: Slot) -> SessionPlan {
-        let max_signers = max_signers(&*self.proofs.0);
+        let max_signers = self.proofs.0.max_block_signers();
         plan_on_head(self.head.0, &self.states, groups, slot, max_signers)
     }
 

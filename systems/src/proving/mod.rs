@@ -14,13 +14,7 @@ mod scheduler;
 mod shutdown;
 mod timeline;
 
-use bevy_ecs::{prelude::*, system::SystemState};
 pub use line::{ProverLine, run_prover};
-use quintet_components::{
-    prover::{ProverJob, ProverStatus},
-    task::Work,
-};
-use quintet_prover::CancelToken;
 pub use scheduler::{MAX_RUN_MS, ProverScheduler, STRAGGLER_MS};
 pub use shutdown::{JoinTimeout, join_prover};
 pub use timeline::prune_timeline;
@@ -39,21 +33,4 @@ pub enum Refused {
         /// Bytes that there are.
         budget: usize,
     },
-}
-
-/// [`ProverLine::submit`] for those who hold the whole world.
-///
-/// # Errors
-/// [`Refused`]; nothing was queued then.
-pub fn submit<T: Send + 'static>(
-    world: &mut World,
-    job: ProverJob,
-    summarize: fn(&T) -> ProverStatus,
-    work: impl FnOnce(&CancelToken) -> T + Send + 'static,
-) -> Result<(Entity, Work<T>), Refused> {
-    let mut state = SystemState::<ProverLine>::new(world);
-    let mut line = state.get_mut(world).expect("the prover's plugin is there");
-    let submitted = line.submit(job, summarize, work);
-    state.apply(world);
-    submitted
 }
