@@ -23,11 +23,13 @@ pub enum WarningCode {
     SlowDisk,
     /// An update took too long.
     SlowUpdate,
+    /// Peers' blocks or aggregates are refused for their proof.
+    ForeignProofs,
 }
 
 impl WarningCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoAggregator,
         Self::OldFinality,
         Self::ClockSkew,
@@ -35,6 +37,7 @@ impl WarningCode {
         Self::KeyLifetime,
         Self::SlowDisk,
         Self::SlowUpdate,
+        Self::ForeignProofs,
     ];
 
     /// Its name in logs, metrics and over HTTP.
@@ -47,6 +50,7 @@ impl WarningCode {
             Self::KeyLifetime => "key_lifetime",
             Self::SlowDisk => "slow_disk",
             Self::SlowUpdate => "slow_update",
+            Self::ForeignProofs => "foreign_proofs",
         }
     }
 }

@@ -33,7 +33,7 @@ use std::{
 };
 
 use axum::{Router, middleware};
-use bevy_app::{App, AppExit, Plugin, PostUpdate, PreUpdate};
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SessionEnded,
@@ -142,8 +142,7 @@ impl Plugin for HttpPlugin {
         let listeners = match bind(&self.config) {
             Ok(listeners) => listeners,
             Err(error) => {
-                tracing::error!("HTTP: {error}");
-                app.world_mut().write_message(AppExit::error());
+                EndReason::end(app.world_mut(), format!("HTTP: {error}"));
                 return;
             }
         };
@@ -234,8 +233,7 @@ impl Plugin for HttpPlugin {
         match HttpThread::start(sites, queue, limits) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
-                tracing::error!(%error, "HTTP has no thread");
-                world.write_message(AppExit::error());
+                EndReason::end(world, format!("HTTP has no thread: {error}"));
             }
         }
     }

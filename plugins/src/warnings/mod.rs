@@ -10,6 +10,8 @@ mod disk;
 mod finality;
 mod keys;
 mod linger;
+mod pending;
+mod proofs;
 mod updates;
 
 use bevy_app::{App, Plugin, PostUpdate};
@@ -17,7 +19,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::{LastUpdate, SlotClock, UnixTime},
     containers::Slot,
-    messages::{AttestationReceived, BlockImported, BlockReceived, InputJudged},
+    messages::{AggregateReceived, AttestationReceived, BlockImported, BlockReceived, InputJudged},
     schedule::NodeSystems,
     warnings::{WarningCode, Warnings},
 };
@@ -26,7 +28,7 @@ use quintet_components::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, [`LastUpdate`] | [`Warnings`], the log |
+/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, [`LastUpdate`], the peers, `Proofs` | [`Warnings`], the log |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WarningsPlugin;
 
@@ -35,6 +37,7 @@ impl Plugin for WarningsPlugin {
         app.init_resource::<Warnings>()
             .init_resource::<LastUpdate>()
             .add_message::<BlockReceived>()
+            .add_message::<AggregateReceived>()
             .add_message::<AttestationReceived>()
             .add_message::<BlockImported>()
             .add_message::<InputJudged>()
@@ -47,6 +50,7 @@ impl Plugin for WarningsPlugin {
                     keys::watch_keys,
                     disk::watch_disk,
                     updates::watch_updates,
+                    proofs::watch_proofs,
                 )
                     .chain()
                     .after(NodeSystems::Prune)

@@ -1,9 +1,11 @@
 //! Nodes and raw peers over QUIC on loopback, in one process.
 
 mod backfill;
+mod dropped;
 mod following;
 mod gossip;
 mod hostile;
+mod log;
 mod node;
 mod peers;
 mod raw;
