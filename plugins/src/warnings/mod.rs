@@ -53,8 +53,7 @@ impl Plugin for WarningsPlugin {
                     proofs::watch_proofs,
                 )
                     .chain()
-                    .after(NodeSystems::Prune)
-                    .before(NodeSystems::Flush)
+                    .in_set(NodeSystems::Review)
                     // Beside the warnings they only read.
                     .ambiguous_with_all(),
             );
