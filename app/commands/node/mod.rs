@@ -14,7 +14,6 @@ mod start;
 use std::{error::Error, process::ExitCode};
 
 use bevy_app::AppExit;
-use quintet_plugins::EndReason;
 
 pub(crate) use self::{
     files::{Files, preset},
@@ -29,20 +28,10 @@ pub(crate) type Failure = Box<dyn Error>;
 /// Runs the node until it is asked to stop.
 pub(crate) fn run(settings: &NodeArgs) -> ExitCode {
     match start::start(settings) {
-        Ok(mut app) => {
-            let reason = EndReason::of(app.world_mut());
-            match app.run() {
-                AppExit::Success => {
-                    tracing::info!("the node has ended: it was asked to");
-                    ExitCode::SUCCESS
-                }
-                AppExit::Error(code) => {
-                    let reason = reason.get().unwrap_or("the log says what failed");
-                    tracing::error!("the node has ended: {reason}");
-                    ExitCode::from(code.get())
-                }
-            }
-        }
+        Ok(mut app) => match app.run() {
+            AppExit::Success => ExitCode::SUCCESS,
+            AppExit::Error(code) => ExitCode::from(code.get()),
+        },
         Err(error) => {
             eprintln!("the node does not start: {error}");
             ExitCode::FAILURE

@@ -71,6 +71,7 @@ use self::{
     state::{Api, Shared},
     thread::HttpThread,
 };
+use crate::EndReason;
 
 /// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
 /// any plugin. When an address is taken, the app is told to exit with an error.

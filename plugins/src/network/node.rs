@@ -81,6 +81,8 @@ pub(super) struct Node {
     events: VecDeque<PeerEvent>,
     /// How many failed handshakes of others may still be told.
     failed_handshakes: Bucket,
+    /// True once the socket is gone: the node is deaf then.
+    is_closed: bool,
     tended: Instant,
 }
 
@@ -149,6 +151,7 @@ impl Node {
             next_served: 0,
             events: VecDeque::new(),
             failed_handshakes: Bucket::full(TOLD_HANDSHAKES, now),
+            is_closed: false,
             tended: now,
             config: config.clone(),
         };
@@ -159,11 +162,11 @@ impl Node {
         Ok((node, local))
     }
 
-    /// Runs until the world hangs up, and then closes every connection.
+    /// Runs until the world hangs up, or the socket is gone, and then closes every connection.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Outbound>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        while !self.is_closed {
             tokio::select! {
                 outbound = inbox.recv() => match outbound {
                     Some(Outbound::Publish(content)) => self.publish(&content),

@@ -220,7 +220,7 @@ mod tests {
         );
         assert!(matches!(acceptance(&Verdict::Accepted), MessageAcceptance::Accept));
         assert!(matches!(
-            acceptance(&Verdict::Ignored(quintet_components::messages::IgnoreReason::NoRoom)),
+            acceptance(&Verdict::Ignored(IgnoreReason::NoRoom)),
             MessageAcceptance::Ignore
         ));
     }

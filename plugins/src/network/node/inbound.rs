@@ -69,7 +69,11 @@ impl Node {
             }
             SwarmEvent::ListenerClosed { reason, .. } => {
                 let reason = reason.err().map(|error| error.to_string()).unwrap_or_default();
-                tracing::error!(reason, "the network's socket is closed; restart the node");
+                tracing::error!(
+                    reason,
+                    "the network's socket is closed, and nobody is heard any more"
+                );
+                self.is_closed = true;
             }
             _ => {}
         }
