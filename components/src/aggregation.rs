@@ -47,24 +47,47 @@ pub struct AggregationConfig {
     pub early_start: bool,
     /// Attestation subnets of the network, at least one.
     pub committee_count: u64,
-    /// The subnets whose attestations the node gets; empty for all.
+    /// The subnets that the node aggregates; empty for all.
     pub subnets: Vec<u64>,
+    /// The subnets of the node's own validators, which it listens to and passes on in every role.
+    pub validator_subnets: Vec<u64>,
 }
 
 impl Default for AggregationConfig {
     fn default() -> Self {
-        Self { deadline_ms: 750, early_start: true, committee_count: 1, subnets: Vec::new() }
+        Self {
+            deadline_ms: 750,
+            early_start: true,
+            committee_count: 1,
+            subnets: Vec::new(),
+            validator_subnets: Vec::new(),
+        }
     }
 }
 
 impl AggregationConfig {
-    /// The subnets whose attestations the node gets, ascending.
+    /// The subnets that the node aggregates while it is an aggregator, ascending.
     pub fn expected_subnets(&self) -> Vec<u64> {
-        let mut subnets: Vec<u64> = if self.subnets.is_empty() {
+        if self.subnets.is_empty() {
             (0..self.committee_count).collect()
         } else {
-            self.subnets.clone()
-        };
+            self.existing(self.subnets.clone())
+        }
+    }
+
+    /// The subnets whose attestations the node gets in this role, ascending. A node with validators
+    /// gets those of their subnets whether it aggregates or not: whoever attests on a subnet helps to
+    /// carry it, or others' attestations do not get through.
+    pub fn subscribed_subnets(&self, is_aggregator: bool) -> Vec<u64> {
+        let mut subnets = self.validator_subnets.clone();
+        if is_aggregator {
+            subnets.extend(self.expected_subnets());
+        }
+        self.existing(subnets)
+    }
+
+    /// Those that the network has, each once, ascending.
+    fn existing(&self, mut subnets: Vec<u64>) -> Vec<u64> {
         subnets.retain(|subnet| *subnet < self.committee_count);
         subnets.sort_unstable();
         subnets.dedup();
@@ -328,5 +351,26 @@ impl AggregationHistory {
     /// The counts of a slot.
     pub fn of(&self, slot: Slot) -> Option<&AggregationCounts> {
         self.slots.iter().find(|(each, _)| *each == slot).map(|(_, counts)| counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_listens_to_its_validators_subnets_in_every_role() {
+        let config = AggregationConfig {
+            committee_count: 4,
+            subnets: vec![3, 1, 9],
+            validator_subnets: vec![2, 1, 1],
+            ..AggregationConfig::default()
+        };
+        assert_eq!(config.subscribed_subnets(false), [1, 2]);
+        assert_eq!(config.subscribed_subnets(true), [1, 2, 3]);
+        assert_eq!(config.expected_subnets(), [1, 3]);
+        let observer = AggregationConfig { committee_count: 2, ..AggregationConfig::default() };
+        assert_eq!(observer.subscribed_subnets(false), [0_u64; 0]);
+        assert_eq!(observer.subscribed_subnets(true), [0, 1]);
     }
 }

@@ -25,11 +25,13 @@ pub enum WarningCode {
     SlowUpdate,
     /// The node's blocks have no room for attestations that are needed.
     CrowdedBlocks,
+    /// Peers' blocks or aggregates are refused for their proof.
+    ForeignProofs,
 }
 
 impl WarningCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoAggregator,
         Self::OldFinality,
         Self::ClockSkew,
@@ -38,6 +40,7 @@ impl WarningCode {
         Self::SlowDisk,
         Self::SlowUpdate,
         Self::CrowdedBlocks,
+        Self::ForeignProofs,
     ];
 
     /// Its name in logs, metrics and over HTTP.
@@ -51,6 +54,7 @@ impl WarningCode {
             Self::SlowDisk => "slow_disk",
             Self::SlowUpdate => "slow_update",
             Self::CrowdedBlocks => "crowded_blocks",
+            Self::ForeignProofs => "foreign_proofs",
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) enum Outcome {
     RateLimited,
     /// The peer left, or wants no more.
     Abandoned,
-    /// The peer does not finish its request, or does not take its answer.
+    /// The peer does not finish its request, or does not take its answer in time.
     Stalled,
 }
 
@@ -65,7 +65,9 @@ pub(super) struct Inbound {
 /// Reads a request, has the world decide, and writes the answer.
 pub(super) async fn serve(tasks: Shared, inbound: Inbound, mut stream: Stream) {
     let (peer, kind) = (inbound.peer, inbound.kind);
-    let outcome = answer(&tasks, inbound, &mut stream).await;
+    let served = timeout(tasks.timeouts.total, answer(&tasks, inbound, &mut stream)).await;
+    // What is not through by then is reset.
+    let outcome = served.unwrap_or(Outcome::Stalled);
     tasks.report(Report::Served { peer, kind, outcome }).await;
 }
 
@@ -85,7 +87,7 @@ async fn answer(tasks: &Shared, inbound: Inbound, stream: &mut Stream) -> Outcom
             return send_error(tasks, stream, &error, Outcome::Invalid).await;
         }
     };
-    if !inbound.allowance.take(inbound.kind, cost(&request), Instant::now()) {
+    if !inbound.allowance.take(inbound.kind as usize, cost(&request), Instant::now()) {
         let error = ResponseError::ServerError("Too many requests".into());
         return send_error(tasks, stream, &error, Outcome::RateLimited).await;
     }
@@ -124,7 +126,7 @@ async fn send_blocks(
         let error = ResponseError::ServerError("Block lookup not available".into());
         return send_error(tasks, stream, &error, Outcome::Refused).await;
     };
-    let mut sent = 0_usize;
+    let (mut sent, mut sent_bytes) = (0_usize, 0_usize);
     for root in roots.iter().take(MAX_REQUEST_BLOCKS) {
         let (blocks, root) = (blocks.clone(), *root);
         // Reading and compressing take their time, and only so many at once.
@@ -146,6 +148,12 @@ async fn send_blocks(
             // The node stops.
             Err(_) => return Outcome::Refused,
         };
+        sent_bytes = sent_bytes.saturating_add(chunk.len());
+        if sent > 0 && sent_bytes > tasks.answer_bytes {
+            tracing::debug!(sent, "an answer is cut short: it is as long as one may be");
+            let error = ResponseError::ServerError("Answer too long".into());
+            return send_error(tasks, stream, &error, Outcome::Refused).await;
+        }
         if let Err(error) = write(stream, &chunk, tasks.timeouts.progress).await {
             return error.into();
         }

@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) received: LaneSender<RequestReceived>,
     pub(super) counters: Arc<Counters>,
     pub(super) timeouts: Timeouts,
+    /// Bytes of an answer at most, but for its first block.
+    pub(super) answer_bytes: usize,
     /// Where served blocks are read. Set once every plugin is there.
     pub(super) blocks: Arc<OnceLock<Blocks>>,
     pub(super) answers: Answers,

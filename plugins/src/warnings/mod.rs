@@ -11,6 +11,8 @@ mod disk;
 mod finality;
 mod keys;
 mod linger;
+mod pending;
+mod proofs;
 mod updates;
 
 use bevy_app::{App, Plugin, PostUpdate};
@@ -18,7 +20,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::{LastUpdate, SlotClock, UnixTime},
     containers::Slot,
-    messages::{AttestationReceived, BlockImported, BlockReceived, InputJudged},
+    messages::{AggregateReceived, AttestationReceived, BlockImported, BlockReceived, InputJudged},
     schedule::NodeSystems,
     warnings::{WarningCode, Warnings},
 };
@@ -27,7 +29,7 @@ use quintet_components::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, `BlockRoom`, [`LastUpdate`] | [`Warnings`], the log |
+/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, `BlockRoom`, [`LastUpdate`], the peers, `Proofs` | [`Warnings`], the log |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WarningsPlugin;
 
@@ -36,6 +38,7 @@ impl Plugin for WarningsPlugin {
         app.init_resource::<Warnings>()
             .init_resource::<LastUpdate>()
             .add_message::<BlockReceived>()
+            .add_message::<AggregateReceived>()
             .add_message::<AttestationReceived>()
             .add_message::<BlockImported>()
             .add_message::<InputJudged>()
@@ -49,6 +52,7 @@ impl Plugin for WarningsPlugin {
                     disk::watch_disk,
                     updates::watch_updates,
                     blocks::watch_blocks,
+                    proofs::watch_proofs,
                 )
                     .chain()
                     .in_set(NodeSystems::Review)

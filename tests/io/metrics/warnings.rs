@@ -10,15 +10,21 @@ use quintet_components::{
     aggregation::AggregationConfig,
     chain::Head,
     clock::{LastUpdate, SlotClock, first_interval},
-    containers::{AttestationData, Checkpoint, Root, Signature, Slot, Status, ValidatorIndex},
+    containers::{
+        AttestationData, Checkpoint, ProofBytes, Root, Signature, SignedBlock, Slot, Status,
+        ValidatorIndex,
+    },
     duties::{Role, SignError, Signer, SignerStatus, Signing},
-    messages::Verdict,
-    network::{Direction, InboundRequestId, PeerEvent, PeerId, Request, RequestReceived},
+    messages::{AggregateReceived, BlockReceived, InputId, Verdict},
+    network::{
+        Agent, Direction, InboundRequestId, Peer, PeerEvent, PeerId, PeersById, Request,
+        RequestReceived,
+    },
     storage::StorageHealth,
     sync::SyncState,
     warnings::{WarningCode, Warnings},
 };
-use quintet_plugins::{MetricsPlugin, SyncPlugin, WarningsPlugin};
+use quintet_plugins::{InboundLanes, MetricsPlugin, SyncPlugin, WarningsPlugin};
 use tree_hash::TreeHash;
 
 use crate::support::{
@@ -162,6 +168,45 @@ fn a_subnet_without_aggregates_is_named_and_forgotten_when_one_comes() {
     aggregate(&mut node, 10, &[0, 1]);
     node.update();
     assert!(!is_active(&node, WarningCode::NoAggregator));
+}
+
+#[test]
+fn aggregates_and_blocks_whose_proof_is_refused_are_told_with_the_peers_agent() {
+    let setup = Setup::new(chain::genesis(4)).with(|app| {
+        app.init_resource::<PeersById>();
+        let (id, address) = ("foreign".into(), "/ip4/127.0.0.1/udp/9/quic-v1".into());
+        app.world_mut().spawn((Peer { id, address }, Agent("other/1.0".into())));
+    });
+    let mut node = watched(setup);
+    let chain = Blockchain::grow(4, 1, 0);
+    let source = Checkpoint { root: chain.anchor.block.tree_hash_root(), slot: 0 };
+    let foreign = || ProofBytes::new(b"of another system".to_vec()).expect("short");
+    let mut block = SignedBlock::clone(&chain.at(1).1);
+    block.proof.proof = foreign();
+    let block = Arc::new(block);
+    assert!(!is_active(&node, WarningCode::ForeignProofs));
+    for slot in 1..=12 {
+        turn(&mut node, slot, 20);
+        let data = AttestationData { slot, head: source, target: source, source };
+        let mut aggregate = chain::aggregate(data, &[0]);
+        aggregate.proof.proof = foreign();
+        let (id, lanes) = (slot << 32, node.app.world().resource::<InboundLanes>().clone());
+        let aggregate = AggregateReceived::new(InputId(id), Arc::new(aggregate));
+        assert!(lanes.aggregates.offer(aggregate.sent_by("foreign".into())));
+        let block = BlockReceived::new(InputId(id + 1), Arc::clone(&block));
+        assert!(lanes.blocks.offer(block.sent_by("foreign".into())));
+        node.update();
+        node.update();
+    }
+    let told = text(&node, WarningCode::ForeignProofs).expect("all of them were refused");
+    for part in ["24 blocks and aggregates", "other/1.0", "foreign", "does not name"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(is_active(&node, WarningCode::ForeignProofs));
+    assert!(!is_active(&node, WarningCode::NoAggregator), "somebody aggregates");
+    turn(&mut node, 60, 0);
+    assert!(!is_active(&node, WarningCode::ForeignProofs));
+    assert!(is_active(&node, WarningCode::NoAggregator), "and now nobody does");
 }
 
 #[test]

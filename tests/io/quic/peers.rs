@@ -9,9 +9,10 @@ use quintet_components::network::{
 };
 use quintet_components::waker::NodeWaker;
 use quintet_plugins::network::{Bootnode, LocalNode, codec::record::NodeRecord};
-use quintet_plugins::{InboundPlugin, NetworkPlugin, OrderPlugin};
+use quintet_plugins::{EndReason, InboundPlugin, NetworkPlugin, OrderPlugin};
 
 use crate::quic::{
+    log::TestLog,
     node::{Log, TestNode, config, meet, without_peer},
     raw::{RawEvent, RawPeer, gossip},
 };
@@ -96,6 +97,9 @@ fn an_address_that_is_taken_is_an_error_that_ends_the_app() {
     app.update();
     assert_eq!(app.should_exit(), Some(AppExit::error()));
     assert!(!app.world().contains_resource::<LocalNode>());
+    let reason = EndReason::of(app.world_mut());
+    let reason = reason.get().expect("it says why");
+    assert!(reason.contains("127.0.0.1:") && reason.contains("in use"), "{reason}");
 }
 
 #[test]
@@ -217,6 +221,45 @@ fn the_world_disconnects_penalizes_and_bans() {
     node.write(NetworkCommand::Disconnect { peer, reason, ban: true });
     node.wait("gone", |log| disconnected(log).len() == 3);
     assert_eq!(node.counters.banned.get(), 2);
+}
+
+#[test]
+fn a_banned_bootnode_is_not_called_before_its_ban_ends() {
+    let other = TestNode::start(config(2));
+    let mut set_up = config(1);
+    set_up.ban_time = Duration::from_secs(3);
+    set_up.bootnodes = other.bootnode();
+    let node = TestNode::start(set_up);
+    meet(&node, &other);
+    let peer = other.peer().to_base58().as_str().into();
+    node.write(NetworkCommand::Disconnect {
+        peer,
+        reason: DisconnectReason::WrongChain,
+        ban: true,
+    });
+    node.wait("banned", |log| disconnected(log) == [DisconnectReason::WrongChain]);
+    let dialled = node.counters.dialled.get();
+    // It would be called again within a fifth of a second.
+    node.wait("connected again", |log| connected(log) == 2);
+    assert_eq!(node.counters.dialled.get(), dialled + 1, "called in vain meanwhile");
+}
+
+#[test]
+fn a_call_that_fails_is_told_with_its_address_and_its_cause() {
+    let told = TestLog::listen();
+    let other = TestNode::start(config(2));
+    let mut set_up = config(1);
+    // Whoever is there, it is another one.
+    let address = without_peer(&other.address());
+    let expected = libp2p::PeerId::random();
+    set_up.bootnodes = vec![format!("{address}/p2p/{expected}").parse().expect("an address")];
+    let node = TestNode::start(set_up);
+    node.wait("called in vain", |_| node.counters.dial_failures.get() >= 2);
+    let line = told.line("a bootnode cannot be reached");
+    for part in ["WARN", &address, &other.peer().to_base58()] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert_eq!(told.count("a bootnode cannot be reached"), 1, "once for each reason");
 }
 
 #[test]
