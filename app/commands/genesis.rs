@@ -8,7 +8,10 @@ use std::{
 use quintet::network_dir::{NetworkPlan, create};
 
 use super::progress::ProgressLine;
-use crate::cli::GenesisArgs;
+use crate::{
+    cli::GenesisArgs,
+    output::{self, say},
+};
 
 /// Writes the folder.
 pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
@@ -42,7 +45,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
     };
     match create(&arguments.out, &mut plan, begin, Some(&progress), None) {
         Ok(network) => {
-            println!(
+            let said = say!(
                 "{}: {} nodes, {} validators ({}), genesis at {}",
                 arguments.out.display(),
                 network.nodes.len(),
@@ -50,12 +53,9 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
                 plan.preset,
                 plan.genesis_time
             );
-            ExitCode::SUCCESS
+            said.map_or_else(|error| output::failure("", &error), |()| ExitCode::SUCCESS)
         }
-        Err(error) => {
-            eprintln!("no network: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failure("no network: ", &error),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     ports::{self, HeldPorts},
     run::Signals,
 };
-use crate::{cli::DevnetArgs, commands::progress::ProgressLine};
+use crate::{cli::DevnetArgs, commands::progress::ProgressLine, output::say};
 
 /// Says that a folder is a devnet's, and that one runs there.
 const LOCK: &str = "devnet.lock";
@@ -80,7 +80,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         force: true,
     };
     plan.nodes()?;
-    println!(
+    say!(
         "keys of {} validators ({}), for 2^{} slots{}",
         plan.validators,
         plan.preset,
@@ -89,7 +89,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
             "; they are made once and kept in {}",
             cache.display()
         )),
-    );
+    )?;
     let line = ProgressLine::new();
     let begin = || unix_seconds() + arguments.genesis_delay.unwrap_or(start_seconds(arguments));
     let CreatedNetwork { nodes } = create(

@@ -41,7 +41,7 @@ use quintet_components::{
     storage::Blocks,
 };
 
-use crate::InboundLanes;
+use crate::{InboundLanes, vital::VitalThreads};
 pub use codec::{
     identity::KeyError,
     key::{KeyFileError, NodeKey},
@@ -118,7 +118,9 @@ impl Plugin for NetworkPlugin {
         if let Some(registry) = app.world().get_resource::<MetricsRegistry>() {
             registry.register_collector(NetworkCollector(Arc::clone(&counters.0)));
         }
-        let started = thread::start(self.config.clone(), lanes, measures, Arc::clone(&blocks));
+        let vital = VitalThreads::of(app.world_mut()).watch("network");
+        let config = self.config.clone();
+        let started = thread::start(config, lanes, measures, Arc::clone(&blocks), vital);
         let (thread, local) = match started {
             Ok(started) => started,
             Err(error) => {

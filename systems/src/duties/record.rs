@@ -3,6 +3,7 @@
 use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::{SlotClock, UnixTime, first_interval},
+    constants::SLOT_DURATION_MS,
     containers::{Slot, ValidatorIndex},
     duties::{Duty, DutyCounts, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
@@ -12,6 +13,10 @@ pub fn note_done(world: &mut World, slot: Slot, duty: Duty, validator: Option<Va
     let late_ms = record(world, slot, duty, &[validator], DutyOutcome::Done);
     tracing::debug!(slot, late_ms, validator, "done: {}", duty.name());
 }
+
+/// A duty that was due longer ago is told at debug, in milliseconds: a node that was asleep for a
+/// day has missed those of 21,600 slots.
+const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
 
 /// Notes that a validator's duty, or the node's, was missed. A missed proposal is an error in the
 /// log; what was held back on purpose is not.
@@ -26,6 +31,9 @@ pub fn note_missed(
     let late_ms = record(world, slot, duty, validators, DutyOutcome::Missed(reason));
     let (duty_name, reason_name, count) = (duty.name(), reason.name(), validators.len());
     match (reason.is_held_back(), duty) {
+        _ if late_ms > OLD_MS => {
+            tracing::debug!(slot, late_ms, reason = reason_name, count, "missed: {duty_name}");
+        }
         (false, _) => {
             tracing::error!(slot, late_ms, reason = reason_name, why, count, "missed: {duty_name}");
         }
