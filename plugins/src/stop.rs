@@ -42,7 +42,7 @@ impl Plugin for StopPlugin {
         let waker = app.world().resource::<NodeWaker>().clone();
         app.insert_resource(StopHandle { asked: Arc::default(), waker }).add_systems(
             PostUpdate,
-            (exit_when_asked, exit_without_thread).chain().after(NodeSystems::Flush),
+            (exit_when_asked, exit_without_thread).chain().in_set(NodeSystems::Measure),
         );
         VitalThreads::of(app.world_mut());
     }
