@@ -52,7 +52,8 @@ impl NodeSignals {
 impl Shared {
     fn receive(&self) {
         if self.is_asked.swap(true, Ordering::AcqRel) {
-            process::exit(FORCED);
+            tracing::warn!("asked to stop a second time: the node ends at once");
+            exit(FORCED);
         }
         let node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = &*node else {

@@ -78,6 +78,10 @@ pub(crate) fn begin_at_clock(world: &mut World, now_ms: u64) {
 /// and the record of signatures sees to it that no key signs another message for a slot.
 fn walk_intervals(world: &mut World, mut walk: Local<Walk>) {
     let now_ms = world.resource::<UnixTime>().now_ms;
+    if now_ms == 0 {
+        // Nobody has told the time yet.
+        return;
+    }
     let clock = *world.resource::<SlotClock>();
     let due = clock.total_intervals(now_ms);
     let walked = world.resource::<CurrentInterval>().count;

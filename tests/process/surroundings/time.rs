@@ -87,10 +87,11 @@ fn a_genesis_that_cannot_be_is_refused_with_the_reason() {
 #[test]
 fn a_genesis_ahead_is_counted_down() {
     let network = Network::make("ahead", Plan { nodes: 1, ..Plan::default() });
-    begin_at(&network, unix_seconds() + 2 * 3_600 + 60);
+    begin_at(&network, unix_seconds() + 2 * 3_600 + 1_800);
     let mut node = network.start(0);
-    node.wait_for("HTTP");
-    node.wait_for("genesis is in 2 h 0 min");
+    // What follows the first update: the world has begun.
+    node.wait_for("sync");
+    message_of(&node, &node.events(), "genesis is in 2 h");
 }
 
 /// Replaces the offset in one step.
