@@ -66,7 +66,8 @@ mod tests {
         let Some(began) = Instant::now().checked_sub(hour) else { return };
         let pulse = Pulse { began, ..Pulse::default() };
         let clock = SlotClock::new(1_000_000);
-        let silence = |since_genesis_ms| pulse.silence(&clock, 1_000_000_000 + since_genesis_ms);
+        let silence =
+            |since_genesis_ms: u64| pulse.silence(&clock, 1_000_000_000 + since_genesis_ms);
         assert_eq!(clock.interval_start_ms(0), 1_000_000_000);
         assert_eq!(pulse.silence(&clock, 999_000_000), Duration::ZERO);
         assert_eq!(silence(9_000), Duration::from_secs(9));
