@@ -1,10 +1,16 @@
 //! The log, on standard error.
 
-use std::io::IsTerminal;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::IsTerminal,
+    panic::PanicHookInfo,
+};
 
 use clap::ValueEnum;
 use serde::Deserialize;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+use crate::output::{LogWriter, tell};
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -36,14 +42,16 @@ pub(crate) enum FilterError {
     },
 }
 
-/// Begins to log.
+/// Begins to log. Panics are told in the log from here on: the hook of the standard library waits
+/// for standard error.
 ///
 /// # Errors
 /// The filter is none.
 pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parse(filter)?)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogWriter)
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     match format {
         LogFormat::Text => log.init(),
@@ -51,7 +59,22 @@ pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
             log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
     }
+    std::panic::set_hook(Box::new(tell_panic));
     Ok(())
+}
+
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed").to_owned();
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let why = panic.payload_as_str().unwrap_or("no text");
+    let trace = Backtrace::capture();
+    let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string());
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!(thread, place, trace, "panicked: {why}");
+    } else {
+        tell!("thread {thread} panicked at {place}: {why}{}", trace.unwrap_or_default());
+    }
 }
 
 fn parse(text: &str) -> Result<EnvFilter, FilterError> {

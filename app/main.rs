@@ -1,5 +1,8 @@
 //! The `quintet` command.
 
+// They wait for a stream, and panic when it cannot be written: `output` does neither.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(all(feature = "heap-profile", target_os = "linux"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -7,20 +10,45 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 mod cli;
 mod commands;
 mod logging;
+mod output;
+mod signals;
 
-use std::process::ExitCode;
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
 use cli::{Cli, Command};
+use output::OutputError;
+use signals::NodeSignals;
 
 fn main() -> ExitCode {
-    let Cli { log_level, log_format, mut command } = Cli::parse();
-    let (mut level, mut format) = (log_level, log_format);
-    if let Command::Node(settings) = &mut command {
-        if let Err(error) = commands::node::add_settings_file(settings) {
-            eprintln!("the node does not start: {error}");
+    let _started = match output::start() {
+        Ok(started) => started,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "the log has no thread: {error}");
             return ExitCode::FAILURE;
         }
+    };
+    let code = match Cli::try_parse() {
+        Ok(cli) => run(cli).unwrap_or_else(|error| output::failure("", &*error)),
+        Err(refusal) => refuse(&refusal),
+    };
+    output::end(code)
+}
+
+/// Shows the help that was asked for, or what is wrong with the command line.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    match refusal.print() {
+        Err(error) if !refusal.use_stderr() => output::failure("", &OutputError::from(error)),
+        _ => ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(1)),
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
+    let Cli { log_level, log_format, mut command } = cli;
+    let (mut level, mut format) = (log_level, log_format);
+    if let Command::Node(settings) = &mut command {
+        commands::node::add_settings_file(settings)
+            .map_err(|error| format!("the node does not start: {error}"))?;
         level = level.or(settings.log_level.take());
         format = format.or(settings.log_format);
     }
@@ -28,10 +56,12 @@ fn main() -> ExitCode {
         Command::Node(_) => "info",
         _ => "warn",
     });
-    if let Err(error) = logging::init(level, format.unwrap_or_default()) {
-        eprintln!("{error}");
-        return ExitCode::FAILURE;
-    }
+    // Before the first line: who reads it may stop the node.
+    let signals = match command {
+        Command::Node(_) => Some(NodeSignals::listen()?),
+        _ => None,
+    };
+    logging::init(level, format.unwrap_or_default())?;
     tracing::info!(packing = leansig::packing::active(), "field arithmetic");
     if leansig::packing::is_scalar() {
         tracing::warn!(
@@ -39,10 +69,12 @@ fn main() -> ExitCode {
              build with -C target-cpu=native or x86-64-v3"
         );
     }
-    match command {
+    Ok(match command {
         Command::Devnet(arguments) => commands::devnet::run(&arguments),
         Command::Genesis(arguments) => commands::genesis::run(&arguments),
         Command::Keys(command) => commands::keys::run(&command),
-        Command::Node(settings) => commands::node::run(&settings),
-    }
+        Command::Node(settings) => {
+            commands::node::run(&settings, &signals.expect("a node has them"))
+        }
+    })
 }

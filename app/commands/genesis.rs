@@ -11,7 +11,10 @@ use quintet::{
 };
 
 use super::{capacity, progress::ProgressLine};
-use crate::cli::GenesisArgs;
+use crate::{
+    cli::GenesisArgs,
+    output::{self, say},
+};
 
 /// Writes the folder.
 pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
@@ -35,8 +38,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         force: arguments.force,
     };
     if let Err(error) = capacity::check_named(plan.validators, plan.preset, Multisig::NAME) {
-        eprintln!("no network: {error}");
-        return ExitCode::FAILURE;
+        return output::failure("no network: ", &error);
     }
     if keys.seed.is_some() {
         tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
@@ -49,7 +51,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
     };
     match create(&arguments.out, &mut plan, begin, Some(&progress), None) {
         Ok(network) => {
-            println!(
+            let said = say!(
                 "{}: {} nodes, {} validators ({}), genesis at {}",
                 arguments.out.display(),
                 network.nodes.len(),
@@ -57,12 +59,9 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
                 plan.preset,
                 plan.genesis_time
             );
-            ExitCode::SUCCESS
+            said.map_or_else(|error| output::failure("", &error), |()| ExitCode::SUCCESS)
         }
-        Err(error) => {
-            eprintln!("no network: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failure("no network: ", &error),
     }
 }
 

@@ -8,7 +8,10 @@ use quintet_systems::transition::generate_genesis;
 use tree_hash::TreeHash;
 
 use super::node::{Failure, Files, data_dir, guard_options, open_store};
-use crate::cli::{HistoryArgs, NodeArgs};
+use crate::{
+    cli::{HistoryArgs, NodeArgs},
+    output::say,
+};
 
 /// Writes what the node's record has to a file.
 pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure> {
@@ -29,12 +32,12 @@ pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure
     let history = guard(&settings)?.export()?;
     history.write(file)?;
     let entries: usize = history.keys.iter().map(|key| key.entries.len()).sum();
-    println!(
+    say!(
         "{}: {entries} signatures of {} keys. Import it where the keys go before a node starts \
          there, and never start this one again",
         file.display(),
         history.keys.len()
-    );
+    )?;
     Ok(())
 }
 
@@ -50,13 +53,13 @@ pub(super) fn import(arguments: &HistoryArgs, accept_loss: bool) -> Result<(), F
     };
     let settings = NodeArgs { accept_signing_history_loss: accept_loss, ..settings(arguments) };
     let summary = guard(&settings)?.import(&history).map_err(place)?;
-    println!(
+    say!(
         "{}: {} signatures added, {} known before, {} floors raised",
         file.display(),
         summary.added,
         summary.known,
         summary.floors
-    );
+    )?;
     if summary.conflicts > 0 {
         return Err(format!(
             "{} signatures contradict the record: those keys have signed twice for a slot and \

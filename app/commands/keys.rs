@@ -17,7 +17,10 @@ use quintet_plugins::keys::{
 use quintet_systems::verification::scheme_of;
 
 use super::{history, node::preset, progress::ProgressLine};
-use crate::cli::{GenerateArgs, KeysCommand};
+use crate::{
+    cli::{GenerateArgs, KeysCommand},
+    output::{self, OutputError, say, tell},
+};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -36,10 +39,7 @@ pub(crate) fn run(command: &KeysCommand) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failure("", &*error),
     }
 }
 
@@ -67,7 +67,7 @@ fn generate(arguments: &GenerateArgs) -> Outcome {
     };
     let made = make_keys(out, 0..*validators, &options)?;
     write_public_file(&list, &manifest(keys.xmss, keys.active_epoch(), &made))?;
-    println!("{}: keys of {validators} validators ({})", out.display(), keys.xmss);
+    say!("{}: keys of {validators} validators ({})", out.display(), keys.xmss)?;
     Ok(())
 }
 
@@ -76,10 +76,12 @@ fn inspect(paths: &[PathBuf]) -> Outcome {
     for path in paths {
         for file in files(path)? {
             match inspect_file(&file) {
-                Ok(contents) => contents.iter().for_each(|content| print(&file, content)),
+                Ok(contents) => {
+                    contents.iter().try_for_each(|content| print(&file, content))?;
+                }
                 Err(error) => {
                     bad += 1;
-                    eprintln!("{error}");
+                    tell!("{error}");
                 }
             }
         }
@@ -102,12 +104,12 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(files)
 }
 
-fn print(file: &Path, content: &KeyContent) {
+fn print(file: &Path, content: &KeyContent) -> Result<(), OutputError> {
     match content {
-        KeyContent::Public(key) => println!("{}: public key {key}", file.display()),
+        KeyContent::Public(key) => say!("{}: public key {key}", file.display()),
         KeyContent::Secret { role, preset, public_key, lifetime, prepared, memory_bytes } => {
             let role = role.map_or_else(String::new, |role| format!(" ({role:?})"));
-            println!(
+            say!(
                 "{}: secret key{role} of preset {preset}\n  public key {public_key}\n  signs for \
                  slots {} to {}, prepared for {} to {}\n  takes {} KiB of memory",
                 file.display(),
@@ -116,7 +118,7 @@ fn print(file: &Path, content: &KeyContent) {
                 prepared.start,
                 prepared.end - 1,
                 memory_bytes.div_ceil(1024)
-            );
+            )
         }
     }
 }
@@ -162,7 +164,7 @@ fn verify(
         }
     }
     check_manifest(&keys.join(network_dir::KEY_MANIFEST), &genesis)?;
-    println!("{}: the keys of {} validators are good", keys.display(), files.len());
+    say!("{}: the keys of {} validators are good", keys.display(), files.len())?;
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! How far keys are: one line that is drawn again in a terminal, plain lines elsewhere.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use quintet_plugins::keys::MakeProgress;
+
+use crate::output;
 
 /// Between two drawings in a terminal.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -42,12 +44,16 @@ impl ProgressLine {
         }
         *drawn = Some(now);
         let line = line(progress, self.started.elapsed());
-        // Whoever closes standard error does not want to know.
-        let _ = if self.terminal {
-            write!(std::io::stderr(), "\r\x1b[K{line}{}", if last { "\n" } else { "" })
-        } else {
-            writeln!(std::io::stderr(), "{line}")
+        let text = match (self.terminal, last) {
+            (true, false) => format!("\r\x1b[K{line}"),
+            (true, true) => format!("\r\x1b[K{line}\n"),
+            (false, _) => format!("{line}\n"),
         };
+        output::write_stderr(text.as_bytes());
+        if last {
+            // What comes next on standard output stands below it.
+            output::settle();
+        }
     }
 }
 

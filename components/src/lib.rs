@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod network;
 pub mod preset;
 pub mod prover;
+pub mod pulse;
 pub mod rejection;
 pub mod schedule;
 pub mod snapshot;

@@ -8,18 +8,32 @@ use std::{
 use bevy_app::{App, Plugin};
 use bevy_ecs::{change_detection::Tick, prelude::*};
 use quintet_components::{
+    chain::Finalized,
     clock::{
-        CurrentInterval, IntervalLog, IntervalRecord, MAX_INTERVALS_PER_UPDATE, SlotClock, UnixTime,
+        CurrentInterval, IntervalLog, IntervalRecord, MAX_INTERVALS_PER_UPDATE, SlotClock,
+        UnixTime, first_interval, in_words,
     },
+    constants::INTERVALS_PER_SLOT,
+    containers::Slot,
+    duties::RecentDuties,
     metrics::Metrics,
+    pulse::Pulse,
     schedule::{Interval, OnInterval, RunIntervals},
 };
+
+/// A clock that is set back by up to so many intervals, two slots, is waited for; set back
+/// further, the walk goes back with it.
+const WAITS_INTERVALS: u64 = 2 * INTERVALS_PER_SLOT;
+/// A wait for the clock that is longer is worth a line, in milliseconds.
+const TOLD_WAIT_MS: u64 = 250;
+/// More slots that are over at once are worth a line.
+const TOLD_SLOTS: u64 = 2;
 
 /// Runs the schedule of every interval that is due.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`UnixTime`], [`IntervalLog`] | [`UnixTime`], [`SlotClock`] | [`CurrentInterval`], [`IntervalLog`] |
+/// | [`UnixTime`], [`IntervalLog`] | [`UnixTime`], [`SlotClock`], [`Finalized`] | [`CurrentInterval`], [`IntervalLog`], [`RecentDuties`], [`Pulse`], the log |
 #[derive(Debug)]
 pub struct ClockPlugin;
 
@@ -31,13 +45,52 @@ impl Plugin for ClockPlugin {
     }
 }
 
+/// What the walk remembers.
+#[derive(Default)]
+struct Walk {
+    /// When the newest interval began to run.
+    began_ms: Option<u64>,
+    /// It was told that the walk waits for the clock.
+    has_told_wait: bool,
+    /// It was told that the walk is behind the clock.
+    has_told_gap: bool,
+}
+
+/// Has the walk begin after the interval that the clock is in, when slots have passed since the
+/// one that the world stands at: what was due before the node's start was nobody's to do.
+pub(crate) fn begin_at_clock(world: &mut World, now_ms: u64) {
+    let Some(clock) = world.get_resource::<SlotClock>().copied() else { return };
+    let stands_at = world.get_resource::<CurrentInterval>().map_or(0, CurrentInterval::slot);
+    let slot = clock.current_slot(now_ms);
+    if slot > stands_at {
+        let slots = slot - stands_at;
+        tracing::info!(slots, slot, "slots have passed before the start: nothing is done for them");
+        let count = clock.total_intervals(now_ms);
+        world.insert_resource(CurrentInterval { count, late_ms: 0 });
+    }
+}
+
 /// The one system that advances time: every due interval runs, oldest first, none is jumped over.
-/// A clock that steps back changes nothing until it has caught up with itself.
-fn walk_intervals(world: &mut World, mut began_ms: Local<Option<u64>>) {
+/// Exclusive, because it runs schedules.
+///
+/// A clock that is set back a little changes nothing until it has caught up with itself. Set back
+/// further, the walk begins anew at the clock's interval: latest votes and blocks stay as they are,
+/// and the record of signatures sees to it that no key signs another message for a slot.
+fn walk_intervals(world: &mut World, mut walk: Local<Walk>) {
     let now_ms = world.resource::<UnixTime>().now_ms;
+    if now_ms == 0 {
+        // Nobody has told the time yet.
+        return;
+    }
     let clock = *world.resource::<SlotClock>();
-    let walked = world.resource::<CurrentInterval>().count;
     let due = clock.total_intervals(now_ms);
+    let walked = world.resource::<CurrentInterval>().count;
+    if due < walked {
+        wait_or_go_back(world, &mut walk, (clock, now_ms, walked));
+        return;
+    }
+    walk.has_told_wait = false;
+    tell_gap(&mut walk, walked, due);
     let last = due.min(walked.saturating_add(MAX_INTERVALS_PER_UPDATE));
     for count in walked + 1..=last {
         let late_ms = now_ms - clock.interval_start_ms(count);
@@ -46,9 +99,77 @@ fn walk_intervals(world: &mut World, mut began_ms: Local<Option<u64>>) {
         let (ran, systems) = run_interval(world, interval);
         let record = IntervalRecord { count, late_ms, ran, systems };
         world.resource_mut::<IntervalLog>().push(record);
-        let since_last_ms = began_ms.replace(now_ms).map(|last_ms| now_ms.saturating_sub(last_ms));
+        let since_last_ms =
+            walk.began_ms.replace(now_ms).map(|last_ms| now_ms.saturating_sub(last_ms));
         let metrics = Metrics::of(world);
         metrics.runtime.note_interval(interval, since_last_ms, late_ms, ran);
+        if let Some(pulse) = world.get_resource::<Pulse>() {
+            pulse.beat();
+        }
+    }
+}
+
+/// The clock is before the interval that was walked last: waits for it, or goes back to it.
+fn wait_or_go_back(
+    world: &mut World,
+    walk: &mut Walk,
+    (clock, now_ms, walked): (SlotClock, u64, u64),
+) {
+    let due = clock.total_intervals(now_ms);
+    let slot = clock.current_slot(now_ms);
+    // What is final was so before: then it is this clock that is wrong.
+    let earliest = world.get_resource::<Finalized>().map_or(0, |each| first_interval(each.0.slot));
+    let is_far = walked - due > WAITS_INTERVALS;
+    let until = if is_far { earliest } else { walked };
+    let (until_slot, wait_ms) =
+        (until / INTERVALS_PER_SLOT, clock.interval_start_ms(until).saturating_sub(now_ms));
+    if due < until {
+        if wait_ms > TOLD_WAIT_MS && !std::mem::replace(&mut walk.has_told_wait, true) {
+            let wait = in_words(Duration::from_millis(wait_ms.next_multiple_of(1_000)));
+            tracing::warn!(
+                slot,
+                wait_ms,
+                "the clock was set back, or is behind: nothing is done for {wait}, until it is at \
+                 slot {until_slot}; check the time service"
+            );
+        }
+        return;
+    }
+    let wait_ms = clock.interval_start_ms(walked).saturating_sub(now_ms);
+    let walked_slot = walked / INTERVALS_PER_SLOT;
+    tracing::warn!(
+        slot,
+        wait_ms,
+        "the clock was set back: it would be {} until it is at slot {walked_slot} again, and \
+         nothing would be done. The node goes on at slot {slot} instead, and signs nothing else \
+         for a slot that it has signed for; check the time service",
+        in_words(Duration::from_millis(wait_ms))
+    );
+    *walk = Walk::default();
+    world.insert_resource(CurrentInterval { count: due, late_ms: 0 });
+    // They keep what is newest, by its slot.
+    world.insert_resource(IntervalLog::default());
+    if let Some(mut duties) = world.get_resource_mut::<RecentDuties>() {
+        *duties = RecentDuties::default();
+    }
+    if now_ms < clock.interval_start_ms(0)
+        && let Some(pulse) = world.get_resource::<Pulse>()
+    {
+        pulse.rest();
+    }
+}
+
+/// Says once that slots are over of which nothing was done.
+fn tell_gap(walk: &mut Walk, walked: u64, due: u64) {
+    let (from, slot): (Slot, Slot) = (walked / INTERVALS_PER_SLOT, due / INTERVALS_PER_SLOT);
+    if slot - from <= TOLD_SLOTS {
+        walk.has_told_gap = false;
+    } else if !std::mem::replace(&mut walk.has_told_gap, true) {
+        tracing::warn!(
+            slots = slot - from,
+            slot,
+            "slots are over in which the node did not run, or its clock was set ahead"
+        );
     }
 }
 

@@ -3,6 +3,9 @@
 //! Systems are added, and resources put in place, only here. [`order`] owns every order;
 //! [`NodePlugins`] is the group that a node is built from.
 
+// They wait for a stream, and panic when it cannot be written: the log does neither.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod aggregation;
 pub mod checkpoint;
 mod clock;
@@ -27,6 +30,7 @@ mod stop;
 pub mod storage;
 mod sync;
 mod tasks;
+mod vital;
 mod warnings;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};

@@ -14,9 +14,12 @@ use quintet_components::{
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
     metrics::Metrics,
     network::{PeerEvent, RequestEvent, RequestReceived},
+    pulse::Pulse,
     schedule::Shutdown,
     waker::{NodeWaker, Wakes},
 };
+
+use crate::clock::begin_at_clock;
 
 /// Where a node's time comes from. Its text form says nothing.
 #[derive(Clone)]
@@ -51,7 +54,7 @@ impl fmt::Debug for WallClock {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`NodeWaker`] | [`SlotClock`], [`CurrentInterval`], every [`Deadline`], the lanes | [`UnixTime`], [`LastUpdate`] |
+/// | [`NodeWaker`], [`Pulse`] | [`SlotClock`], every [`Deadline`], the lanes | [`UnixTime`], [`CurrentInterval`] at the start, [`LastUpdate`] |
 #[derive(Debug)]
 pub struct RunnerPlugin {
     /// The longest sleep; the clock may have been set meanwhile.
@@ -75,6 +78,7 @@ impl Plugin for RunnerPlugin {
         let (max_idle, clock) = (self.max_idle, self.clock.clone());
         app.insert_resource(waker)
             .insert_resource(WakesResource(wakes))
+            .init_resource::<Pulse>()
             .set_runner(move |app| run(app, max_idle, &clock));
     }
 }
@@ -85,6 +89,7 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     }
     app.finish();
     app.cleanup();
+    begin_at_clock(app.world_mut(), clock.now_ms());
     let mut deadlines = app.world_mut().query::<&Deadline>();
     let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");
     loop {
@@ -111,7 +116,7 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     }
 }
 
-/// Whether there is work left over from this update, because a budget ended it.
+/// Returns true if there is work left over from this update, because a budget ended it.
 fn has_more(world: &World) -> bool {
     fn waits<T: Send + 'static>(world: &World) -> bool {
         world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)

@@ -1,20 +1,29 @@
-//! A line in the log for each slot.
+//! A line in the log for each slot, and one a minute before the first.
 
-use bevy_app::{App, Plugin};
+use std::time::Duration;
+
+use bevy_app::{App, Last, Plugin};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head, Justified},
-    clock::CurrentInterval,
+    clock::{CurrentInterval, SlotClock, UnixTime, in_words},
+    constants::SLOT_DURATION_MS,
     duties::DutyCounts,
     network::PeersById,
     schedule::{Interval, IntervalSystems, OnInterval},
 };
 
-/// Logs the chain's state at the end of each slot.
+/// A slot that ended longer ago has no line, in milliseconds: a node that was asleep for a day
+/// would write a line for each of 21,600.
+const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
+/// Between two lines before genesis, in milliseconds.
+const COUNTDOWN_MS: u64 = 60_000;
+
+/// Logs the chain's state at the end of each slot, and before genesis how long it is until then.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | | the checkpoints, `PeersById`, `DutyCounts` | the log |
+/// | | the clock, the checkpoints, `PeersById`, `DutyCounts` | the log |
 #[derive(Debug)]
 pub struct SlotLogPlugin;
 
@@ -23,7 +32,8 @@ impl Plugin for SlotLogPlugin {
         app.add_systems(
             OnInterval(Interval::Accept),
             log_slot.after(IntervalSystems::Duties).ambiguous_with_all(),
-        );
+        )
+        .add_systems(Last, count_down);
     }
 }
 
@@ -33,6 +43,9 @@ fn log_slot(
     peers: Option<Res<PeersById>>,
     duties: Option<Res<DutyCounts>>,
 ) {
+    if now.late_ms > OLD_MS {
+        return;
+    }
     let missed = duties.map_or(0, |duties| duties.missed);
     tracing::info!(
         slot = now.slot(),
@@ -45,4 +58,19 @@ fn log_slot(
         missed,
         "slot ends"
     );
+}
+
+/// Says how long it is until genesis: at the start, and at every full minute.
+fn count_down(
+    time: Res<UnixTime>,
+    clock: Option<Res<SlotClock>>,
+    mut told_minute: Local<Option<u64>>,
+) {
+    let Some(clock) = clock else { return };
+    let left_ms = clock.interval_start_ms(0).saturating_sub(time.now_ms);
+    let minute = left_ms.div_ceil(COUNTDOWN_MS);
+    if left_ms > 0 && told_minute.replace(minute) != Some(minute) {
+        let left = Duration::from_millis(left_ms.next_multiple_of(1_000));
+        tracing::info!("genesis is in {}", in_words(left));
+    }
 }

@@ -13,3 +13,4 @@ mod keys;
 mod launchers;
 mod network_dir;
 mod page;
+mod surroundings;

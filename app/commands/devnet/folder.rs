@@ -22,6 +22,7 @@ use super::{
 use crate::{
     cli::DevnetArgs,
     commands::{capacity, progress::ProgressLine},
+    output::say,
 };
 
 /// Says that a folder is a devnet's, and that one runs there.
@@ -88,7 +89,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         force: true,
     };
     plan.nodes()?;
-    println!(
+    say!(
         "keys of {} validators ({}), for 2^{} slots{}",
         plan.validators,
         plan.preset,
@@ -97,7 +98,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
             "; they are made once and kept in {}",
             cache.display()
         )),
-    );
+    )?;
     let line = ProgressLine::new();
     let begin = || unix_seconds() + arguments.genesis_delay.unwrap_or(start_seconds(arguments));
     let CreatedNetwork { nodes } = create(

@@ -21,23 +21,23 @@ mod watch;
 use std::{error::Error, process::ExitCode, sync::Arc};
 
 use self::run::{Outcome, Signals};
-use crate::cli::DevnetArgs;
+use crate::{
+    cli::DevnetArgs,
+    output::{self, tell},
+};
 
 type Failure = Box<dyn Error>;
 
 /// Runs the network until it has ended or is asked to stop.
 pub(crate) fn run(arguments: &DevnetArgs) -> ExitCode {
     match begin(arguments) {
-        Ok(Outcome::Stopped | Outcome::Finalized) => ExitCode::SUCCESS,
+        Ok(Outcome::Stopped | Outcome::Finalized(_)) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Ok(Outcome::Behind(reason) | Outcome::Refused(reason)) => {
-            eprintln!("the devnet failed: {reason}");
+            tell!("the devnet failed: {reason}");
             ExitCode::FAILURE
         }
-        Err(error) => {
-            eprintln!("the devnet failed: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failure("the devnet failed: ", &*error),
     }
 }
 
@@ -45,6 +45,8 @@ fn begin(arguments: &DevnetArgs) -> Result<Outcome, Failure> {
     if let Some(pause) = arguments.pause.iter().find(|pause| pause.node >= arguments.nodes) {
         return Err(format!("--pause: there is no node {}", pause.node).into());
     }
+    // A terminal that is stopped, or a reader that waits, holds up no pause and no end.
+    output::queue_stdout()?;
     let signals = Arc::new(Signals::default());
     let handler = Arc::clone(&signals);
     ctrlc::set_handler(move || handler.receive())?;

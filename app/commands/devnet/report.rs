@@ -21,7 +21,10 @@ use super::{
     status::NodeView,
     usage::{Usage, usage},
 };
-use crate::cli::{DevnetArgs, Pause};
+use crate::{
+    cli::{DevnetArgs, Pause},
+    output::say,
+};
 
 /// Slots after a pause that are measured apart: in them finality has to recover.
 const RECOVERY_SLOTS: u64 = 6;
@@ -75,7 +78,7 @@ impl Meter {
     }
 }
 
-/// Writes the report, and prints it.
+/// Writes the report, and shows it.
 pub(super) fn write(
     path: &Path,
     devnet: &Devnet,
@@ -86,8 +89,8 @@ pub(super) fn write(
     let logs = devnet.nodes.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let run = Run { devnet, arguments, end, views, meter, logs };
     let text = run.table();
-    println!("{text}");
-    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    std::fs::write(path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+    say!("{text}")?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use super::{
     status::NodeView,
     watch::Watch,
 };
-use crate::cli::DevnetArgs;
+use crate::{cli::DevnetArgs, output::say};
 
 /// How far behind the last slot finality may be.
 const FINALITY_LAG_SLOTS: u64 = 4;
@@ -33,8 +33,8 @@ const FINALITY_LAG_SLOTS: u64 = 4;
 const TICK: Duration = Duration::from_millis(100);
 /// Processes are stopped so long before the slot, so that they do nothing of it.
 const PAUSE_AHEAD_MS: u64 = 150;
-/// How long nodes may take to stop; they promise three seconds.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long nodes may take to stop; they end themselves after five seconds.
+const GRACE: Duration = Duration::from_secs(7);
 
 /// How a devnet ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(super) enum Outcome {
     Stopped,
     /// It was asked to stop before its end.
     Interrupted,
-    /// Every node finalized in time.
-    Finalized,
+    /// Every node finalized this slot, or a later one, in time.
+    Finalized(Slot),
     /// One did not.
     Behind(String),
     /// One refused what another sent.
@@ -108,7 +108,11 @@ pub(super) fn run(
             verdict(end, &views)
         }
     };
-    Ok(with_refusals(outcome, &refused))
+    let outcome = with_refusals(outcome, &refused);
+    if let (Outcome::Finalized(least), Ended::Slots(end)) = (&outcome, &ended) {
+        say!("every node finalized slot {least} or later by the end of slot {end}")?;
+    }
+    Ok(outcome)
 }
 
 fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Failure> {
@@ -140,7 +144,7 @@ fn course(
     let clock = SlotClock::new(devnet.genesis_time);
     let slot_ms = INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
     let genesis_ms = clock.interval_start_ms(0);
-    let mut screen = Screen::new(devnet, arguments);
+    let mut screen = Screen::new(devnet, arguments)?;
     loop {
         let now_ms = unix_now_ms();
         if signals.is_asked() {
@@ -161,7 +165,7 @@ fn course(
         let pause_ms = now_ms + PAUSE_AHEAD_MS;
         let paused = (pause_ms >= genesis_ms).then(|| clock.current_slot(pause_ms));
         pause(arguments, paused, processes, watch)?;
-        screen.show(now_ms, &clock, &watch.views());
+        screen.show(now_ms, &clock, &watch.views())?;
         if slot.is_some() && arguments.report.is_some() {
             meter.look(processes);
         }
@@ -194,7 +198,7 @@ fn pause(
     Ok(())
 }
 
-/// Whether every node finalized in time.
+/// Says if every node finalized in time.
 fn verdict(end: Slot, views: &[NodeView]) -> Outcome {
     let finalized = |view: &NodeView| view.overview.finalized.slot;
     let behind: Vec<_> = views
@@ -204,8 +208,7 @@ fn verdict(end: Slot, views: &[NodeView]) -> Outcome {
         .collect();
     if behind.is_empty() {
         let least = views.iter().map(finalized).min().unwrap_or(0);
-        println!("every node finalized slot {least} or later by the end of slot {end}");
-        return Outcome::Finalized;
+        return Outcome::Finalized(least);
     }
     Outcome::Behind(format!(
         "by the end of slot {end} a node is to finalize slot {}, but {}",
@@ -275,8 +278,8 @@ mod tests {
 
     #[test]
     fn every_node_has_to_finalize_within_four_slots_of_the_end() {
-        assert_eq!(verdict(20, &[view("a", 16), view("b", 17)]), Outcome::Finalized);
-        assert_eq!(verdict(3, &[view("a", 0)]), Outcome::Finalized);
+        assert_eq!(verdict(20, &[view("a", 16), view("b", 17)]), Outcome::Finalized(16));
+        assert_eq!(verdict(3, &[view("a", 0)]), Outcome::Finalized(0));
         let Outcome::Behind(reason) = verdict(20, &[view("a", 16), view("b", 15)]) else {
             panic!("b is behind");
         };

@@ -10,7 +10,10 @@ use super::{
     status::NodeView,
     table::{LiveTable, Picture},
 };
-use crate::cli::DevnetArgs;
+use crate::{
+    cli::DevnetArgs,
+    output::{self, OutputError, say},
+};
 
 /// Where the network is shown.
 pub(super) struct Screen {
@@ -22,7 +25,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(devnet: &Devnet, arguments: &DevnetArgs) -> Self {
+    pub(super) fn new(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Self, OutputError> {
         let title = format!(
             "quintet devnet: {} nodes, {} validators, preset {}",
             devnet.nodes.len(),
@@ -41,16 +44,26 @@ impl Screen {
             .then(|| LiveTable::new(devnet.nodes.len()))
             .and_then(Result::ok);
         if table.is_none() {
-            println!("{title}\n{logs}\n{api}\n{}", lines::head());
+            say!("{title}\n{logs}\n{api}\n{}", lines::head())?;
         }
         let end = match arguments.slots {
             Some(slots) => format!("ends after slot {slots}; Ctrl-C stops it now"),
             None => "Ctrl-C stops it".to_owned(),
         };
-        Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None }
+        Ok(Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None })
     }
 
-    pub(super) fn show(&mut self, now_ms: u64, clock: &SlotClock, views: &[NodeView]) {
+    /// Shows the nodes.
+    ///
+    /// # Errors
+    /// Nobody can see them any more.
+    pub(super) fn show(
+        &mut self,
+        now_ms: u64,
+        clock: &SlotClock,
+        views: &[NodeView],
+    ) -> Result<(), OutputError> {
+        output::check()?;
         let genesis_ms = clock.interval_start_ms(0);
         let count = clock.total_intervals(now_ms);
         let slot = count / INTERVALS_PER_SLOT;
@@ -58,10 +71,10 @@ impl Screen {
             if now_ms >= genesis_ms && slot > 0 && self.printed.is_none_or(|last| last + 1 < slot) {
                 self.printed = Some(slot - 1);
                 for view in views {
-                    println!("{}", lines::line(slot - 1, view));
+                    say!("{}", lines::line(slot - 1, view))?;
                 }
             }
-            return;
+            return Ok(());
         };
         let clock = match genesis_ms.checked_sub(now_ms) {
             Some(until) if until > 0 => format!("slot 0 in {} s", until.div_ceil(1000)),
@@ -69,10 +82,7 @@ impl Screen {
         };
         let foot = self.foot.each_ref().map(String::as_str);
         let picture = Picture { title: &self.title, clock: &clock, nodes: views, foot };
-        if table.draw(&picture).is_err() {
-            // The terminal is gone; the network is not.
-            self.table = None;
-        }
+        table.draw(&picture).map_err(OutputError::from)
     }
 
     /// Leaves the terminal as it was.

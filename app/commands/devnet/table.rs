@@ -1,6 +1,6 @@
 //! The table that a terminal shows, drawn again and again in place.
 
-use std::io::{self, Stdout};
+use std::io::{self, BufWriter};
 
 use ratatui::{
     Frame, Terminal, TerminalOptions, Viewport,
@@ -12,6 +12,7 @@ use ratatui::{
 };
 
 use super::status::{Condition, NodeView};
+use crate::output::{self, Stdout, say};
 
 /// Lines beside the nodes': title, clock, head of the table, warning, two of the foot.
 const OTHER_LINES: u16 = 6;
@@ -31,7 +32,7 @@ pub(super) struct Picture<'a> {
 
 /// A table in the terminal below what is there.
 pub(super) struct LiveTable {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
 }
 
 impl LiveTable {
@@ -39,7 +40,9 @@ impl LiveTable {
     pub(super) fn new(nodes: usize) -> io::Result<Self> {
         let rows = u16::try_from(nodes.min(MAX_ROWS)).unwrap_or(u16::MAX);
         let viewport = Viewport::Inline(rows.saturating_add(OTHER_LINES));
-        let backend = CrosstermBackend::new(io::stdout());
+        // The terminal is asked where its cursor is.
+        output::settle();
+        let backend = CrosstermBackend::new(BufWriter::new(Stdout));
         let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
         terminal.hide_cursor()?;
         Ok(Self { terminal })
@@ -54,7 +57,7 @@ impl Drop for LiveTable {
     fn drop(&mut self) {
         // What is printed next comes below the table.
         let _ = self.terminal.show_cursor();
-        println!();
+        let _ = say!("");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod anchor;
 mod files;
+mod genesis_time;
 mod network;
 mod settings_file;
 mod signing;
@@ -21,20 +22,25 @@ pub(crate) use self::{
     signing::guard_options,
     start::{data_dir, open_store},
 };
-use crate::cli::NodeArgs;
+use crate::{cli::NodeArgs, output, signals::NodeSignals};
 
 pub(crate) type Failure = Box<dyn Error>;
 
-/// Runs the node until it is asked to stop.
-pub(crate) fn run(settings: &NodeArgs) -> ExitCode {
-    match start::start(settings) {
-        Ok(mut app) => match app.run() {
-            AppExit::Success => ExitCode::SUCCESS,
-            AppExit::Error(code) => ExitCode::from(code.get()),
-        },
-        Err(error) => {
-            eprintln!("the node does not start: {error}");
-            ExitCode::FAILURE
+/// Runs the node until it is asked to stop, or cannot go on. The last line of the log says which.
+pub(crate) fn run(settings: &NodeArgs, signals: &NodeSignals) -> ExitCode {
+    let exit = match start::start(settings, signals) {
+        // The app ends with the call, and with it the node's threads.
+        Ok(mut app) => app.run(),
+        Err(error) => return output::failure("the node does not start: ", &*error),
+    };
+    match exit {
+        AppExit::Success => {
+            tracing::info!("the node has stopped, as it was asked to");
+            ExitCode::SUCCESS
+        }
+        AppExit::Error(code) => {
+            tracing::error!("the node has ended because of the error above");
+            ExitCode::from(code.get())
         }
     }
 }

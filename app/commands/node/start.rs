@@ -31,21 +31,24 @@ use super::{
     Failure,
     anchor::anchor,
     files::Files,
+    genesis_time,
     network::{http, network, subnets},
     signing::signing,
 };
-use crate::{cli::NodeArgs, commands::capacity};
+use crate::{cli::NodeArgs, commands::capacity, signals::NodeSignals};
 
 const DATA_DIR: &str = "quintet-data";
 /// Harnesses set it to `1` to run vectors in the node.
 const TEST_DRIVER: &str = "HIVE_LEAN_TEST_DRIVER";
 
 /// A node that is ready to run and stops on a signal.
-pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
+pub(super) fn start(settings: &NodeArgs, signals: &NodeSignals) -> Result<App, Failure> {
     if let Some(parent) = settings.end_with_parent {
         end_with(parent)?;
     }
     let files = Files::read(settings)?;
+    let clock = settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock);
+    genesis_time::check(files.genesis.genesis_time, clock.now_ms())?;
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
     let committee_count = files.committee_count(settings);
     let http = http(settings, &files)?;
@@ -77,7 +80,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         tracing::warn!("{error}");
     }
     let store = open_store(settings, &data_dir, &genesis, files.preset)?;
-    let now_ms = WallClock::default().now_ms();
+    let now_ms = clock.now_ms();
     let now_slot = SlotClock::new(files.genesis.genesis_time).current_slot(now_ms);
     let urls = settings.checkpoint_sync_url.as_deref().unwrap_or_default();
     let (anchor, resumed) = anchor(&store, (&genesis, &*proofs), urls, (now_ms, now_slot))?;
@@ -94,7 +97,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         version: env!("CARGO_PKG_VERSION").into(),
         agent: concat!("quintet/", env!("CARGO_PKG_VERSION")).into(),
         fork_digest: network.fork_digest.clone(),
-        start_time_ms: WallClock::default().now_ms(),
+        start_time_ms: now_ms,
         validators: own.clone(),
         ..NodeIdentity::default()
     };
@@ -109,7 +112,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         http: Some(http),
         identity,
         peer_names: files.peer_names.clone(),
-        clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
+        clock,
         ..NodeConfig::new(anchor, files.preset, proofs)
     });
     if app.should_exit().is_some() {
@@ -120,8 +123,7 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         tracing::warn!("{TEST_DRIVER}=1: the test driver is served beside the API");
         app.add_plugins(TestDriverPlugin { preset: files.preset });
     }
-    // Who reads that it listens may stop it.
-    stop_on_signals(app.world().resource::<StopHandle>().clone())?;
+    signals.stop(app.world().resource::<StopHandle>().clone());
     if let Some(local) = app.world().get_resource::<LocalNode>().cloned() {
         tracing::info!(
             address = local.address(),
@@ -196,15 +198,5 @@ fn end_with(parent: i32) -> Result<(), Failure> {
             return Err("the process that started the node has ended".into());
         }
     }
-    Ok(())
-}
-
-/// The first signal stops the node, the second ends the process.
-fn stop_on_signals(handle: StopHandle) -> Result<(), Failure> {
-    ctrlc::set_handler(move || {
-        if !handle.stop() {
-            std::process::exit(130);
-        }
-    })?;
     Ok(())
 }

@@ -101,14 +101,16 @@ impl DrivenNode {
         }
     }
 
-    /// Turns the clock to a Unix time in milliseconds.
+    /// Turns the clock to a Unix time in milliseconds. An earlier one leaves it where it is: this
+    /// clock is never set back.
     pub fn tick_to_ms(&mut self, now_ms: u64, has_proposal: bool) {
         let world = self.app.world_mut();
         let count = world.resource::<SlotClock>().total_intervals(now_ms);
         let landed: Option<Slot> = (has_proposal && count.is_multiple_of(INTERVALS_PER_SLOT))
             .then_some(count / INTERVALS_PER_SLOT);
         world.resource_mut::<LandedProposal>().0 = landed;
-        world.resource_mut::<UnixTime>().now_ms = now_ms;
+        let mut time = world.resource_mut::<UnixTime>();
+        time.now_ms = time.now_ms.max(now_ms);
         while self.time() < count {
             self.update();
         }

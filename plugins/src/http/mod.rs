@@ -38,7 +38,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SessionEnded,
     chain::IsAggregator,
-    clock::UnixTime,
+    clock::{SlotClock, UnixTime},
     duties::AttestationProduced,
     lane::{Lane, LaneSender},
     messages::{
@@ -46,6 +46,7 @@ use quintet_components::{
         HeadChanged, InputJudged,
     },
     metrics::MetricsRegistry,
+    pulse::Pulse,
     schedule::NodeSystems,
     snapshot::{NodeIdentity, SnapshotCell},
     storage::{Blocks, StoredChain, StoredStates},
@@ -71,7 +72,7 @@ use self::{
     state::{Api, Shared},
     thread::HttpThread,
 };
-use crate::EndReason;
+use crate::{EndReason, vital::VitalThreads};
 
 /// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
 /// any plugin. When an address is taken, the app is told to exit with an error.
@@ -206,6 +207,8 @@ impl Plugin for HttpPlugin {
         let Prepared { listeners, admin, events: (queue, events) } = prepared;
         let routes = world.remove_resource::<HttpRoutes>().unwrap_or_default();
         let limits = self.config.limits;
+        let vital = VitalThreads::of(world).watch("HTTP");
+        let pulse = world.get_resource::<Pulse>().cloned();
         let api = Api::from(Shared {
             config: self.config.clone(),
             node: world.resource::<NodeIdentity>().clone(),
@@ -215,6 +218,7 @@ impl Plugin for HttpPlugin {
             chain: world.get_resource::<StoredChain>().cloned(),
             admin,
             events,
+            pulse: pulse.zip(world.get_resource::<SlotClock>().copied()),
             metrics: world.get_resource::<MetricsRegistry>().cloned(),
             document: OnceLock::new(),
             state_answers: Arc::new(Semaphore::new(limits.state_answers)),
@@ -231,7 +235,7 @@ impl Plugin for HttpPlugin {
         let mut sites = Vec::new();
         sites.extend(listeners.api.map(|listener| (listener, finished(own, &self.config))));
         sites.extend(listeners.metrics.map(|listener| (listener, finished(metrics, &self.config))));
-        match HttpThread::start(sites, queue, limits) {
+        match HttpThread::start(sites, queue, limits, vital) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
                 EndReason::end(world, format!("HTTP has no thread: {error}"));

@@ -3,13 +3,17 @@
 use std::{
     ops::Deref,
     sync::{Arc, Mutex, OnceLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::body::Bytes;
 use quintet_components::{
+    clock::SlotClock,
+    constants::SLOT_DURATION_MS,
     containers::{Block, BlockBody, MultiMessageAggregate, Root, SignedBlock, Slot, State},
     lane::LaneSender,
     metrics::MetricsRegistry,
+    pulse::Pulse,
     snapshot::{NodeIdentity, Snapshot, SnapshotCell},
     storage::{Blocks, StorageError, StoredChain, StoredStates},
 };
@@ -17,6 +21,9 @@ use tokio::sync::Semaphore;
 use tree_hash::TreeHash;
 
 use super::{admin::SetAggregator, config::HttpConfig, error::ApiError, hub::EventHub};
+
+/// A world that has walked no interval for so long stands still: two slots.
+const STANDS_STILL: Duration = Duration::from_millis(2 * SLOT_DURATION_MS);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -31,6 +38,8 @@ pub(super) struct Shared {
     pub(super) chain: Option<StoredChain>,
     pub(super) admin: LaneSender<SetAggregator>,
     pub(super) events: EventHub,
+    /// Says if the world moves, with the time of genesis; a world without a runner has none.
+    pub(super) pulse: Option<(Pulse, SlotClock)>,
     /// What the node measures, if it does.
     pub(super) metrics: Option<MetricsRegistry>,
     /// The API's description; there once the routes are made.
@@ -66,6 +75,15 @@ impl Api {
     /// 503 before the first update has ended.
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
         self.snapshots.read().ok_or_else(|| ApiError::unavailable("the node is starting"))
+    }
+
+    /// How long the world has stood still, if it does. By the system's clock: the node's own may be
+    /// what stands still.
+    pub(super) fn stands_still(&self) -> Option<Duration> {
+        let (pulse, clock) = self.pulse.as_ref()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Some(pulse.silence(clock, now_ms)).filter(|silence| *silence >= STANDS_STILL)
     }
 
     /// Does what may take as long as a disk does, on a thread for it, when there is a place.

@@ -10,9 +10,10 @@ use std::{
 
 use axum::Router;
 use bevy_ecs::prelude::Resource;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{config::HttpLimits, hub::EventQueue, server};
+use crate::vital::Vital;
 
 /// How long the thread may take to end.
 const STOP_TIME: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ impl HttpThread {
         sites: Vec<Site>,
         events: EventQueue,
         limits: HttpLimits,
+        vital: Vital,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -52,15 +54,22 @@ impl HttpThread {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ending, ended) = std_mpsc::channel::<()>();
         thread::Builder::new().name("http".into()).spawn(move || {
-            let _ending = ending;
+            let (_ending, _vital) = (ending, vital);
             step_back();
             runtime.block_on(async {
                 tokio::spawn(events.run());
+                let mut served = JoinSet::new();
                 for (listener, router) in sites {
-                    tokio::spawn(server::serve(listener, router, limits));
+                    served.spawn(server::serve(listener, router, limits));
                 }
-                // Sent to or hung up, both mean the end.
-                let _ = stopped.await;
+                tokio::select! {
+                    // Sent to or hung up, both mean the end.
+                    _ = stopped => {}
+                    // It serves for ever: without it there is no use for the thread.
+                    Some(_) = served.join_next() => {
+                        tracing::error!("a listener of HTTP is no longer served");
+                    }
+                }
             });
             runtime.shutdown_timeout(READERS_STOP_TIME);
         })?;
@@ -84,5 +93,37 @@ impl Drop for HttpThread {
         if ended.recv_timeout(STOP_TIME) == Err(std_mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the HTTP thread has not ended within {STOP_TIME:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::OwnedFd, time::Instant};
+
+    use bevy_ecs::prelude::World;
+
+    use super::*;
+    use crate::{
+        http::hub,
+        vital::{ThreadEnded, VitalThreads},
+    };
+
+    /// For a thread of this test.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_listener_that_cannot_be_served_ends_the_thread_which_is_noticed() {
+        let threads = VitalThreads::of(&mut World::new());
+        let null: OwnedFd = File::open("/dev/null").expect("it is there").into();
+        let (_announcer, events, _hub) = hub::hub();
+        let sites = vec![(TcpListener::from(null), Router::new())];
+        let vital = threads.watch("HTTP");
+        let _thread = HttpThread::start(sites, events, HttpLimits::default(), vital);
+        let begin = Instant::now();
+        while threads.ended().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "nobody noticed");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(threads.ended(), Some(ThreadEnded { name: "HTTP", has_panicked: false }));
     }
 }

@@ -44,7 +44,7 @@ use quintet_components::{
     storage::Blocks,
 };
 
-use crate::{EndReason, InboundLanes};
+use crate::{EndReason, InboundLanes, vital::VitalThreads};
 pub use bootnode::{Bootnode, BootnodeError};
 pub use codec::{
     identity::KeyError,
@@ -122,7 +122,9 @@ impl Plugin for NetworkPlugin {
         if let Some(registry) = app.world().get_resource::<MetricsRegistry>() {
             registry.register_collector(NetworkCollector(Arc::clone(&counters.0)));
         }
-        let started = thread::start(self.config.clone(), lanes, measures, Arc::clone(&blocks));
+        let vital = VitalThreads::of(app.world_mut()).watch("network");
+        let config = self.config.clone();
+        let started = thread::start(config, lanes, measures, Arc::clone(&blocks), vital);
         let (thread, local) = match started {
             Ok(started) => started,
             Err(error) => {

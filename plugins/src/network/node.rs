@@ -172,6 +172,8 @@ impl Node {
                     Some(Outbound::Publish(content)) => self.publish(&content),
                     Some(Outbound::Verdict(id, verdict)) => self.judge(id, &verdict),
                     Some(Outbound::Command(command)) => self.obey(command),
+                    #[cfg(test)]
+                    Some(Outbound::Panic) => panic!("on purpose"),
                     None => break,
                 },
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),

@@ -18,7 +18,7 @@ use super::{
     LocalNode, Measures, NetworkConfig, NetworkError, codec::identity, counters::Counters,
     gossip::Content, limits, node::Node,
 };
-use crate::InboundLanes;
+use crate::{InboundLanes, vital::Vital};
 
 /// What the world sent and the thread has not taken yet, at most.
 const MAX_OUTBOUND: usize = 16_384;
@@ -37,6 +37,9 @@ pub(super) enum Outbound {
     Publish(Content),
     Verdict(InputId, Verdict),
     Command(NetworkCommand),
+    /// Ends the thread as a fault of its own would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The running thread; it ends when this is dropped.
@@ -86,6 +89,7 @@ pub(super) fn start(
     lanes: InboundLanes,
     measures: Measures,
     blocks: Arc<OnceLock<Blocks>>,
+    vital: Vital,
 ) -> Result<(NetworkThread, LocalNode), NetworkError> {
     let counters = Arc::clone(&measures.counters);
     config.check()?;
@@ -105,6 +109,7 @@ pub(super) fn start(
             Ok(runtime) => runtime,
             Err(error) => {
                 let _ = started.send(Err(NetworkError::Thread(error.to_string())));
+                vital.dismiss();
                 return;
             }
         };
@@ -112,9 +117,13 @@ pub(super) fn start(
             match Node::listen(&config, &key, lanes, measures, blocks).await {
                 Ok((node, local)) => {
                     let _ = started.send(Ok(local));
+                    let _vital = vital;
                     node.run(inbox).await;
                 }
-                Err(error) => _ = started.send(Err(error)),
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    vital.dismiss();
+                }
             }
         });
         runtime.shutdown_timeout(READERS_STOP_TIME);
@@ -129,4 +138,36 @@ pub(super) fn start(
     let thread =
         NetworkThread { outbound: Some(outbound), ended: std::sync::Mutex::new(ended), counters };
     Ok((thread, local))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bevy_app::App;
+    use quintet_components::waker::NodeWaker;
+
+    use super::*;
+    use crate::{InboundPlugin, NetworkPlugin, StopPlugin};
+
+    /// For a thread of this test.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_thread_that_has_panicked_ends_the_node_with_an_error() {
+        let mut app = App::new();
+        let (waker, _wakes) = NodeWaker::new();
+        let key = crate::network::NodeKey::new([7; 32]).expect("it is a key");
+        let config =
+            NetworkConfig { listen: ([127, 0, 0, 1], 0).into(), ..NetworkConfig::new(key) };
+        app.insert_resource(waker);
+        app.add_plugins((StopPlugin, InboundPlugin, NetworkPlugin { config }));
+        assert!(app.world().resource::<NetworkThread>().send(Outbound::Panic));
+        let begin = Instant::now();
+        while app.should_exit().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "nobody noticed");
+            app.update();
+        }
+        assert!(app.should_exit().is_some_and(|exit| exit.is_error()));
+    }
 }

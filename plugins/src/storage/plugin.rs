@@ -20,6 +20,7 @@ use super::{
     store::Store,
     writer::{Writer, WriterThread},
 };
+use crate::vital::VitalThreads;
 
 /// Distinct votes that are saved at most; those of the most validators are kept.
 pub const MAX_SAVED_VOTES: usize = 256;
@@ -69,7 +70,8 @@ impl Plugin for MemoryStoragePlugin {
 }
 
 fn install(app: &mut App, store: &Arc<Store>) {
-    let thread = Writer::start(Arc::clone(store))
+    let vital = VitalThreads::of(app.world_mut()).watch("storage");
+    let thread = Writer::spawn(Arc::clone(store), Some(vital))
         .expect("a thread can be started, and an opened store read");
     let writer = Arc::clone(thread.writer());
     if let Some(waker) = app.world().get_resource::<NodeWaker>() {

@@ -20,6 +20,7 @@ use super::{
     canonical::root_at,
     store::Store,
 };
+use crate::vital::Vital;
 
 /// Blocks that may wait for the writer. One more is not kept, nor is what builds on it, until the
 /// node is restarted and fetches them again.
@@ -86,12 +87,23 @@ impl Writer {
     /// # Errors
     /// The system has no thread, or the store cannot be read.
     pub fn start(store: Arc<Store>) -> std::io::Result<WriterThread> {
+        Self::spawn(store, None)
+    }
+
+    /// Starts the thread, whose end `vital` tells of.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub(crate) fn spawn(store: Arc<Store>, vital: Option<Vital>) -> std::io::Result<WriterThread> {
         let history = store.history().map_err(std::io::Error::other)?;
         let (queue, changed) = (Mutex::default(), Condvar::default());
         let writer = Arc::new(Self { store, history, queue, changed });
         let thread = std::thread::Builder::new().name("storage".into()).spawn({
             let writer = Arc::clone(&writer);
-            move || writer.run()
+            move || {
+                let _vital = vital;
+                writer.run();
+            }
         })?;
         Ok(WriterThread { writer, thread: Some(thread) })
     }

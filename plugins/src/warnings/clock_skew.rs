@@ -7,8 +7,9 @@
 //! and votes, each author counted once a slot, says how far the clock is off: well below zero it
 //! is behind, well above a second it is ahead, or everything comes late.
 //!
-//! A clock that was ahead and is set back says so by itself: intervals that were walked are not walked
-//! again, so that the node does nothing until the clock has come to where it was.
+//! A clock that is set back a little says so by itself: intervals that were walked are not walked
+//! again, so that the node does nothing until the clock has come to where it was. Set back further,
+//! the walk goes back with it (`crate::clock`).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -170,7 +171,7 @@ pub(super) fn watch_clock(
     }
     let finding = match walked.map(|walked| walked.slot()) {
         Some(walked) if walked > slot + 1 => Finding::Raise(format!(
-            "the clock was ahead and has been set back: nothing is done before slot {walked}"
+            "the clock was set back, or is behind: nothing is done before slot {walked}"
         )),
         _ => judge(arrivals.median_ms(slot)),
     };

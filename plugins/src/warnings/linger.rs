@@ -30,6 +30,7 @@ impl Linger {
 
     /// Whether nothing but good has happened for some slots.
     pub(super) fn is_over(&self, slot: Slot) -> bool {
-        self.not_good.is_none_or(|last| slot >= last.saturating_add(LINGER_SLOTS))
+        // A clock that was set back has no slots before it.
+        self.not_good.is_none_or(|last| slot >= last.saturating_add(LINGER_SLOTS) || slot < last)
     }
 }

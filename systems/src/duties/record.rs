@@ -3,6 +3,7 @@
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     clock::{SlotClock, UnixTime, first_interval},
+    constants::SLOT_DURATION_MS,
     containers::{Slot, ValidatorIndex},
     duties::{Duty, DutyCounts, DutyEnded, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
@@ -39,6 +40,10 @@ pub(super) fn done(slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) ->
     DutyEnded { slot, duty, validators, outcome, why }
 }
 
+/// A duty that was due longer ago is told at debug, in milliseconds: a node that was asleep for a
+/// day has missed those of 21,600 slots.
+const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
+
 /// Counts, keeps and logs every duty that has ended. A missed proposal is an error in the log; what
 /// was held back on purpose is not.
 pub fn record_duties(
@@ -63,6 +68,9 @@ pub fn record_duties(
         };
         let reason_name = reason.name();
         match (reason.is_held_back(), duty) {
+            _ if late_ms > OLD_MS => {
+                tracing::debug!(slot, late_ms, reason = reason_name, count, "missed: {name}");
+            }
             (false, _) => {
                 tracing::error!(slot, late_ms, reason = reason_name, why, count, "missed: {name}");
             }

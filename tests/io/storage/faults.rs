@@ -13,9 +13,12 @@ use quintet_components::{
         StorageHealth, StoredStates,
     },
 };
-use quintet_plugins::storage::{
-    BEHIND_BLOCKS, Backend, Batch, Column, Durability, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS,
-    MemoryBackend, MemoryStoragePlugin, Retention, StorageWriter, Store, Visit, Writer,
+use quintet_plugins::{
+    StopPlugin,
+    storage::{
+        BEHIND_BLOCKS, Backend, Batch, Column, Durability, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS,
+        MemoryBackend, MemoryStoragePlugin, Retention, StorageWriter, Store, Visit, Writer,
+    },
 };
 
 use crate::{
@@ -35,6 +38,8 @@ pub enum Fault {
     Full,
     /// They hang until the fault goes.
     Hangs,
+    /// They panic.
+    Panics,
 }
 
 /// A backend with a fault that a test chooses.
@@ -81,6 +86,7 @@ impl Backend for FaultyBackend {
                 self.inner.write(batch, durability)?;
                 Err(StorageError("/data: short write; check the disk".into()))
             }
+            Fault::Panics => panic!("on purpose"),
             Fault::Full => Err(StorageError("/data: No space left on device; free space".into())),
         }
     }
@@ -110,7 +116,7 @@ fn faulty_node() -> Faulty {
     store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
     let plugin = MemoryStoragePlugin { store: Arc::clone(&store) };
     let node = TestNode::new(Setup::new(tree.anchor.clone()).with(|app| {
-        app.add_plugins(plugin);
+        app.add_plugins((plugin, StopPlugin));
     }));
     Faulty { backend, tree, node, store }
 }
@@ -268,6 +274,21 @@ fn history_that_the_disk_does_not_take_is_not_piled_up() {
     let oldest = &tree.blocks[anchor - MAX_HISTORY_BATCHES];
     assert_eq!(writer.history().from(), oldest.at.slot);
     assert_eq!(store.facts().expect("reads").expect("begun").head, tree.blocks[next].at);
+}
+
+#[test]
+fn a_writer_that_has_ended_ends_the_node_with_an_error() {
+    let mut faulty = faulty_node();
+    faulty.settled();
+    assert_eq!(faulty.node.app.should_exit(), None);
+    faulty.backend.set(Fault::Panics);
+    faulty.import(1);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while faulty.node.app.should_exit().is_none() {
+        assert!(Instant::now() < deadline, "nobody has noticed");
+        faulty.node.update();
+    }
+    assert!(faulty.node.app.should_exit().is_some_and(|exit| exit.is_error()));
 }
 
 #[test]

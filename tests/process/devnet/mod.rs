@@ -7,8 +7,8 @@
 mod clock;
 mod command;
 mod devnet;
-mod network;
-mod node;
+pub mod network;
+pub mod node;
 mod pauses;
 mod relay;
 mod restart;

@@ -13,7 +13,7 @@ use std::{
 use bevy_app::{App, AppExit, First, Last, PluginGroup};
 use bevy_ecs::{message::Messages, prelude::*};
 use quintet_components::{
-    clock::CurrentInterval,
+    clock::{CurrentInterval, IntervalLog},
     containers::{Block, Root, State},
     messages::{BlockReceived, InputId, InputJudged},
     preset::SignaturePreset,
@@ -160,13 +160,17 @@ fn what_arrives_wakes_the_runner_until_all_of_it_is_judged() {
     node.end(AppExit::Success);
 }
 
-/// Genesis was a minute ago: the node walks 75 intervals at once, and then one at a time without
-/// being woken.
+/// Genesis was ten days ago: nothing before the start is walked, and then one interval at a time
+/// without being woken.
 #[test]
-fn the_runner_wakes_by_itself_for_the_next_interval() {
-    let node = start(unix_now() - 60, FOR_EVER);
+fn the_runner_begins_at_the_clock_and_wakes_by_itself_for_the_next_interval() {
+    let node = start_with(unix_now() - 864_000, FOR_EVER, |app| {
+        app.add_systems(Last, |log: Res<IntervalLog>| {
+            assert!(log.iter().all(|record| record.late_ms < 60_000), "walked: {log:?}");
+        });
+    });
     let first = node.update().interval;
-    assert!(first >= 75, "{first}");
+    assert!(first >= 1_080_000, "{first}");
     assert!(node.update().interval > first, "nothing but the next interval ends the sleep");
     node.end(AppExit::Success);
 }

@@ -1,7 +1,12 @@
 //! The chain in short: health, constants, checkpoints, the fork-choice tree.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use quintet_components::{
+    clock::in_words,
     constants::{
         ATTESTATION_COMMITTEE_COUNT, GOSSIP_DISPARITY_INTERVALS, HISTORICAL_ROOTS_LIMIT,
         IMMEDIATE_JUSTIFICATION_WINDOW, INTERVAL_DURATION_MS, INTERVALS_PER_SLOT,
@@ -20,31 +25,41 @@ use super::super::{
     state::Api,
 };
 
-/// That the service answers.
+/// The node's health.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
-    /// Always `healthy`.
+    /// `healthy`, or `unhealthy`.
     #[schema(example = "healthy")]
     status: &'static str,
     /// Always `lean-rpc-api`.
     #[schema(example = "lean-rpc-api")]
     service: &'static str,
+    /// Why it is unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
-const HEALTHY: Health = Health { status: "healthy", service: "lean-rpc-api" };
-
-/// Whether the service answers.
+/// The node's health: 503 when it has walked no interval for two slots after genesis.
 #[utoipa::path(get, path = "/lean/v0/health", tag = "node",
-    responses((status = OK, body = Health)))]
-pub(super) async fn health() -> Response {
-    json(&HEALTHY)
+    responses((status = OK, body = Health), (status = 503, body = Health)))]
+pub(super) async fn health(State(api): State<Api>) -> Response {
+    let service = "lean-rpc-api";
+    let Some(time) = api.stands_still() else {
+        return json(&Health { status: "healthy", service, reason: None });
+    };
+    let reason = Some(format!(
+        "no interval has been walked for {}: the node stands still, and its log may say why",
+        in_words(time)
+    ));
+    let body = json(&Health { status: "unhealthy", service, reason });
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
 /// The same under the path that some monitors ask.
 #[utoipa::path(get, path = "/v0/health", tag = "node",
-    responses((status = OK, body = Health)))]
-pub(super) async fn short_health() -> Response {
-    json(&HEALTHY)
+    responses((status = OK, body = Health), (status = 503, body = Health)))]
+pub(super) async fn short_health(api: State<Api>) -> Response {
+    health(api).await
 }
 
 /// The protocol's constants, under leanSpec's names.
