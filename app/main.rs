@@ -10,11 +10,10 @@ mod logging;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let Cli { log_level, log_format, mut command } = Cli::parse();
+    let Cli { log_level, log_format, mut command } = Cli::read();
     let (mut level, mut format) = (log_level, log_format);
     if let Command::Node(settings) = &mut command {
         if let Err(error) = commands::node::add_settings_file(settings) {
@@ -29,7 +28,7 @@ fn main() -> ExitCode {
         _ => "warn",
     });
     if let Err(error) = logging::init(level, format.unwrap_or_default()) {
-        eprintln!("{error}");
+        eprintln!("{}: {error}", cli::origin("log-level"));
         return ExitCode::FAILURE;
     }
     tracing::info!(packing = leansig::packing::active(), "field arithmetic");

@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         genesis_time: arguments.genesis_time.unwrap_or(0),
         committees: arguments.committees,
         preset: keys.xmss,
+        proof_system: arguments.proof_system.clone(),
         active_epoch: keys.active_epoch(),
         ip: arguments.ip,
         quic_base_port: arguments.base_port,

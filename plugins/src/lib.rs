@@ -26,6 +26,7 @@ mod stop;
 pub mod storage;
 mod sync;
 mod tasks;
+pub mod text;
 mod warnings;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};

@@ -14,6 +14,7 @@ use quintet_components::preset::SignaturePreset;
 use super::{
     Failure,
     ports::{self, HeldPorts},
+    report,
     run::Signals,
 };
 use crate::{cli::DevnetArgs, commands::progress::ProgressLine};
@@ -59,6 +60,10 @@ impl Devnet {
 pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, Failure> {
     let folder = std::path::absolute(&arguments.data_dir)?;
     let lock = claim(&folder)?;
+    // It may be in the folder, which is there only now.
+    if let Some(path) = &arguments.report {
+        report::check(path)?;
+    }
     let ports = ports::find(arguments.nodes, arguments.ip)
         .map_err(|error| format!("no free ports on loopback: {error}"))?;
     let keys = &arguments.keys;
@@ -69,6 +74,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         genesis_time: 0,
         committees: arguments.committees,
         preset: keys.xmss,
+        proof_system: arguments.proof_system.clone(),
         active_epoch: keys.active_epoch(),
         ip: ports.ip,
         quic_base_port: ports.bases.quic,

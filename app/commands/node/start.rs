@@ -24,7 +24,7 @@ use quintet_plugins::{
     network::{DEFAULT_FORK_DIGEST, LocalNode},
     storage::{Retention, RocksDbConfig, Store},
 };
-use quintet_systems::{transition::generate_genesis, verification::scheme_of};
+use quintet_systems::transition::generate_genesis;
 use tree_hash::TreeHash;
 
 use super::{
@@ -47,13 +47,15 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
     }
     let files = Files::read(settings)?;
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
-    let committee_count = files.committee_count(settings);
+    let committee_count = files.committee_count(settings)?;
+    let proofs = files.proof_system(settings)?;
     let http = http(settings, &files)?;
     tracing::info!(
         genesis_time = files.genesis.genesis_time,
         validators = genesis.validators.len(),
         preset = %files.preset,
         committee_count,
+        proof_system = proofs.name(),
         "network"
     );
 
@@ -73,7 +75,6 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         .unwrap_or_else(|| files.node.as_ref().is_some_and(|node| node.is_aggregator));
     let network = network(settings, &files, &aggregation, is_aggregator)?;
 
-    let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
     let store = open_store(settings, &data_dir, &genesis, files.preset)?;
     let now_ms = WallClock::default().now_ms();
     let now_slot = SlotClock::new(files.genesis.genesis_time).current_slot(now_ms);

@@ -4,7 +4,7 @@
 mod hive;
 mod http_settings;
 mod lean_quickstart;
-mod process;
+pub mod process;
 
 use std::process::{Command, Stdio};
 
