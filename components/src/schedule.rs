@@ -1,5 +1,7 @@
 //! The order of everything: interval schedules, and the phases of one update.
 
+use std::hash::Hash;
+
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleLabel;
 
@@ -49,6 +51,17 @@ pub struct RunIntervals;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shutdown;
 
+/// Runs before everything that the node does in a phase: a set of [`NodeSystems`] or
+/// [`IntervalSystems`]. The node adds no system here. A client's system goes in with
+/// `.in_set(First(NodeSystems::Admit))`.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct First<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
+
+/// Runs after everything that the node does in a phase, and before the next phase begins. The node
+/// adds no system here.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Last<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
+
 /// The phases of every [`OnInterval`] schedule, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntervalSystems {
@@ -76,8 +89,14 @@ pub enum NodeSystems {
     Import,
     /// `Update`, after the import: what is missing is asked for, and peers are answered.
     Sync,
+    /// `Update`, after the sync: a proposal that sync held back is begun.
+    HeldDuties,
     /// `PostUpdate`: pools and caches are brought back within their limits.
     Prune,
+    /// `PostUpdate`: each warning is set or cleared; gossip subnets follow the node's role.
+    Review,
     /// `PostUpdate`: what was decided is published, persisted and shown.
     Flush,
+    /// `PostUpdate`, last: messages and resources are measured; the app exits when asked to.
+    Measure,
 }

@@ -10,6 +10,7 @@ use quintet_components::{
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
+    admission::gossip::commit_aggregates,
     aggregation::{
         commit::collect_sessions,
         reaggregation::{Splits, collect_splits, split_imported},
@@ -17,7 +18,7 @@ use quintet_systems::{
         subnets::follow_role,
     },
     duties::{duties_are_due, skip_aggregation},
-    {admission::gossip::commit_aggregates, fork_choice::import::commit_imports},
+    fork_choice::import::commit_imports,
 };
 
 /// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the expected votes are in, when the node
@@ -42,10 +43,7 @@ impl Plugin for AggregationPlugin {
             .add_message::<AggregateProduced>()
             .add_message::<SessionEnded>()
             .add_message::<NetworkCommand>()
-            .add_systems(
-                PostUpdate,
-                follow_role.after(NodeSystems::Prune).before(NodeSystems::Flush),
-            )
+            .add_systems(PostUpdate, follow_role.in_set(NodeSystems::Review))
             .add_systems(
                 PreUpdate,
                 collect_sessions.before(commit_aggregates).in_set(NodeSystems::Collect),

@@ -44,7 +44,7 @@ impl Plugin for DutiesPlugin {
                     .before(collect_sessions)
                     .in_set(NodeSystems::Collect),
             );
-        app.add_systems(Update, begin_held_proposal.after(NodeSystems::Sync));
+        app.add_systems(Update, begin_held_proposal.in_set(NodeSystems::HeldDuties));
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),

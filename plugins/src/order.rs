@@ -4,6 +4,8 @@
 //! that are due; `Update` imports and asks for what is missing; `PostUpdate` prunes and flushes. Every schedule runs on one
 //! thread, and two systems whose order is open while it could show are an error at boot.
 
+use std::hash::Hash;
+
 use bevy_app::{App, MainScheduleOrder, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::{
     prelude::*,
@@ -13,8 +15,33 @@ use bevy_ecs::{
     },
 };
 use quintet_components::schedule::{
-    Interval, IntervalSystems, NodeSystems, OnInterval, RunIntervals,
+    First, Interval, IntervalSystems, Last, NodeSystems, OnInterval, RunIntervals,
 };
+
+/// Before the interval walk.
+const PRE_UPDATE: [NodeSystems; 4] =
+    [NodeSystems::Receive, NodeSystems::Prove, NodeSystems::Collect, NodeSystems::Admit];
+/// After it.
+const UPDATE: [NodeSystems; 3] = [NodeSystems::Import, NodeSystems::Sync, NodeSystems::HeldDuties];
+/// What ends an update.
+const POST_UPDATE: [NodeSystems; 4] =
+    [NodeSystems::Prune, NodeSystems::Review, NodeSystems::Flush, NodeSystems::Measure];
+/// Each interval of the walk.
+const ON_INTERVAL: [IntervalSystems; 3] =
+    [IntervalSystems::Collect, IntervalSystems::ForkChoice, IntervalSystems::Duties];
+
+/// Puts phases of a schedule one after another, each between its [`First`] and its [`Last`].
+fn in_order<Phase>(app: &mut App, schedule: impl ScheduleLabel + Clone, phases: &[Phase])
+where
+    Phase: SystemSet + Copy + Eq + Hash,
+{
+    for phase in phases.iter().copied() {
+        app.configure_sets(schedule.clone(), (First(phase), phase, Last(phase)).chain());
+    }
+    for pair in phases.windows(2) {
+        app.configure_sets(schedule.clone(), Last(pair[0]).before(First(pair[1])));
+    }
+}
 
 /// Puts the schedules and the order of their sets in place.
 ///
@@ -26,25 +53,13 @@ pub struct OrderPlugin;
 
 impl Plugin for OrderPlugin {
     fn build(&self, app: &mut App) {
-        app.init_schedule(RunIntervals)
-            .configure_sets(
-                PreUpdate,
-                (
-                    NodeSystems::Receive,
-                    NodeSystems::Prove,
-                    NodeSystems::Collect,
-                    NodeSystems::Admit,
-                )
-                    .chain(),
-            )
-            .configure_sets(Update, (NodeSystems::Import, NodeSystems::Sync).chain())
-            .configure_sets(PostUpdate, (NodeSystems::Prune, NodeSystems::Flush).chain());
+        app.init_schedule(RunIntervals);
+        in_order(app, PreUpdate, &PRE_UPDATE);
+        in_order(app, Update, &UPDATE);
+        in_order(app, PostUpdate, &POST_UPDATE);
         for interval in Interval::ALL {
-            app.init_schedule(OnInterval(interval)).configure_sets(
-                OnInterval(interval),
-                (IntervalSystems::Collect, IntervalSystems::ForkChoice, IntervalSystems::Duties)
-                    .chain(),
-            );
+            app.init_schedule(OnInterval(interval));
+            in_order(app, OnInterval(interval), &ON_INTERVAL);
         }
         app.world_mut().resource_mut::<MainScheduleOrder>().insert_before(Update, RunIntervals);
     }

@@ -38,7 +38,7 @@ impl Plugin for StopPlugin {
     fn build(&self, app: &mut App) {
         let waker = app.world().resource::<NodeWaker>().clone();
         app.insert_resource(StopHandle { asked: Arc::default(), waker })
-            .add_systems(PostUpdate, exit_when_asked.after(NodeSystems::Flush));
+            .add_systems(PostUpdate, exit_when_asked.in_set(NodeSystems::Measure));
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use quintet_components::{messages::Verdict, preset::SignaturePreset};
+use quintet_components::{
+    messages::{IgnoreReason, Verdict},
+    preset::SignaturePreset,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};

@@ -89,7 +89,7 @@ impl Plugin for MetricsPlugin {
                     node::show_node,
                     node::show_storage_and_warnings,
                 )
-                    .after(NodeSystems::Flush)
+                    .in_set(NodeSystems::Measure)
                     .ambiguous_with_all(),
             );
     }

@@ -193,7 +193,7 @@ mod tests {
         );
         assert!(matches!(acceptance(&Verdict::Accepted), MessageAcceptance::Accept));
         assert!(matches!(
-            acceptance(&Verdict::Ignored(IgnoreReason::NoRoom)),
+            acceptance(&Verdict::Ignored(quintet_components::messages::IgnoreReason::NoRoom)),
             MessageAcceptance::Ignore
         ));
     }

@@ -49,8 +49,7 @@ impl Plugin for WarningsPlugin {
                     updates::watch_updates,
                 )
                     .chain()
-                    .after(NodeSystems::Prune)
-                    .before(NodeSystems::Flush)
+                    .in_set(NodeSystems::Review)
                     // Beside the warnings they only read.
                     .ambiguous_with_all(),
             );

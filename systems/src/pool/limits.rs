@@ -9,10 +9,10 @@ use quintet_components::{
         AttestationSignature, AttestationsByData, Known, LatestVotes, New, Payload,
         PooledAttestation, Signed,
     },
-    chain::{Finalized, Head, Justified, SafeTarget, States},
+    chain::{Finalized, Head},
     clock::CurrentInterval,
     containers::{AttestationData, Checkpoint, Slot},
-    tree::{BlockNode, BlockTree},
+    tree::BlockTree,
 };
 
 use super::{self as pool, latest_votes};

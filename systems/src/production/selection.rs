@@ -18,7 +18,7 @@ use quintet_prover::ProofSystem;
 
 use crate::{
     pool::{Coverage, select_proofs_for_coverage},
-    transition::{pending_votes, process_block},
+    transition::{ChainView, pending_votes, process_block},
 };
 
 /// Votes that add no voter and yet have their place in the order: all of a block's but one.

@@ -8,7 +8,7 @@ use quintet_components::{
     chain::{Finalized, Head},
     clock::CurrentInterval,
     containers::{Root, SignedBlock},
-    messages::{BlockImported, BlockReceived, InputId, InputJudged, Verdict},
+    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Verdict},
     network::PeerId,
     rejection::RejectionReason,
     sync::{OrphanWindow, Orphans, Released, SyncCounts, WaitingAttestations},

@@ -5,6 +5,7 @@ mod genesis;
 mod header;
 mod justifiable;
 mod justifications;
+mod view;
 
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ pub use genesis::{anchor_block, generate_genesis};
 pub use header::{extended_history, process_block_header, process_slots};
 pub use justifiable::{is_justifiable_after, justified_index_after};
 pub use justifications::pending_votes;
+pub use view::ChainView;
 
 /// The validator that proposes in a slot: round robin.
 ///

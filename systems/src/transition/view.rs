@@ -60,7 +60,7 @@ impl ChainView {
     }
 
     /// Follows a trial block's post-state. Whether it moved.
-    pub(super) fn advance(&mut self, post: &State) -> bool {
+    pub(crate) fn advance(&mut self, post: &State) -> bool {
         let moved = post.latest_justified != self.justified
             || post.latest_finalized.slot != self.finalized_slot;
         if moved {

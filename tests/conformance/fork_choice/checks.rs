@@ -12,10 +12,7 @@ use quintet_components::{
     json,
     tree::BlockTree,
 };
-use quintet_systems::{
-    fork_choice::{block_weights, pool},
-    production::attestation_target,
-};
+use quintet_systems::{fork_choice::block_weights, pool, production::attestation_target};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tree_hash::TreeHash;

@@ -13,7 +13,7 @@ use libtest_mimic::Failed;
 use quintet_components::{
     chain::Head,
     containers::{Block, Root},
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
 };
 use quintet_plugins::driver::{self, InitError, Step};
 use serde_json::Value;

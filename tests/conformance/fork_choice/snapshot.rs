@@ -10,7 +10,7 @@ use quintet_components::{
     tree::BlockTree,
 };
 use quintet_plugins::driver::{PayloadPoolEntry, payload_pool};
-use quintet_systems::fork_choice::{block_weights, pool};
+use quintet_systems::{fork_choice::block_weights, pool};
 use serde::Deserialize;
 
 use crate::vectors::same;

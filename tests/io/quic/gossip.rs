@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use quintet_components::{
     duties::{AttestationProduced, BlockProduced},
-    messages::{AggregateProduced, Verdict},
+    messages::{AggregateProduced, IgnoreReason, Verdict},
     network::NetworkCommand,
     rejection::RejectionReason,
 };

@@ -7,7 +7,7 @@ use std::{
 
 use quintet_components::{
     containers::{PublicKey, Root, SignedBlock},
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
     storage::{
         BlockSource, Blocks, HistoryBatch, SigningEntry, SigningRecord, StateSource, StorageError,
         StorageHealth, StoredStates,

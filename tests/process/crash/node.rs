@@ -12,7 +12,7 @@ use quintet_components::{
     containers::{
         AggregatedAttestation, AttestationData, Checkpoint, PublicKey, Root, Slot, State,
     },
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
     preset::SignaturePreset,
     storage::{ChainIdentity, ForkChoiceFacts, SigningEntry, SigningRecord},
     tree::BlockTree,

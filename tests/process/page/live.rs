@@ -4,8 +4,8 @@ use std::{fs, process::Command, time::Duration};
 
 use crate::{
     folder::Folder,
+    launchers::process::{self, Place, Process},
     page::browser::{self, Browser},
-    process::{self, Place, Process},
 };
 
 /// For two nodes to begin and to finalize.

@@ -5,7 +5,7 @@ use quintet_components::{
     containers::{
         AttestationData, Checkpoint, ProofBytes, Root, Signature, SingleMessageAggregate,
     },
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
     preset::SignaturePreset,
     rejection::RejectionReason as Reason,
 };

@@ -11,13 +11,11 @@ use quintet_components::{
 };
 use quintet_systems::{fork_choice::block_weights, production::produce_attestation_data};
 
-use crate::{
-    config,
-    properties::{
-        plans::{Step, step},
-        steps::{Outcome, Pair},
-        store::Store,
-    },
+use super::config;
+use crate::properties::{
+    plans::{Step, step},
+    steps::{Outcome, Pair},
+    store::Store,
 };
 
 /// What the histories went through, so that a generator that went stale shows.

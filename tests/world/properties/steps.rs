@@ -6,7 +6,7 @@ use proptest::{prelude::*, sample::Index};
 use quintet_components::{
     attestations::{Known, New, Phase, Pool as PoolName, PooledAttestation, Signed},
     containers::{AttestationData, Block, Checkpoint, Root},
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
     rejection::RejectionReason as Reason,
 };
 use quintet_prover::CancelToken;
@@ -102,7 +102,7 @@ impl Pair {
         let actual = match verdict {
             Verdict::Accepted
             | Verdict::Ignored(IgnoreReason::KnownBlock | IgnoreReason::KnownAttestation) => Ok(()),
-            Verdict::Ignored(why) => return Err(TestCaseError::fail(why)),
+            Verdict::Ignored(why) => return Err(TestCaseError::fail(why.name())),
             Verdict::Rejected(rejection) => Err(rejection.reason),
         };
         prop_assert_eq!(actual, expected);

@@ -13,8 +13,8 @@ use quintet_systems::transition::{
 };
 use tree_hash::TreeHash;
 
+use super::config;
 use crate::{
-    config,
     properties::ledger::{Ledger, justifiable},
     support::chain,
 };

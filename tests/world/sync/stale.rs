@@ -3,7 +3,7 @@
 use quintet_components::{
     attestations::Signed,
     containers::{AttestationData, Signature},
-    messages::Verdict,
+    messages::{IgnoreReason, Verdict},
     preset::SignaturePreset,
 };
 use quintet_systems::pool;
