@@ -4,7 +4,7 @@ use std::{any::TypeId, ffi::OsStr, path::PathBuf};
 
 use clap::{
     Arg, Command, Error,
-    builder::{Resettable, StyledStr},
+    builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn without_empty(command: Command) -> Command {
     command
         .mut_args(|argument| {
             let leave_out = argument.get_env().is_some_and(is_empty);
-            if leave_out { argument.env(Resettable::Reset) } else { argument }
+            if leave_out { argument.env(None::<&str>) } else { argument }
         })
         .mut_subcommands(without_empty)
 }

@@ -13,8 +13,9 @@ use crate::cli::{HistoryArgs, NodeArgs};
 /// Writes what the node's record has to a file.
 pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure> {
     let file = &arguments.file;
-    if file.is_dir() {
-        return Err(format!("{}: it is a folder, and a file is needed here", file.display()).into());
+    if file.exists() && !file.is_file() {
+        let text = "it is a folder, a pipe or a device, and a file is needed here";
+        return Err(format!("{}: {text}", file.display()).into());
     }
     if file.exists() && !force {
         let text = "exists: choose another name, or replace it with --force";

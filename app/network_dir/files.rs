@@ -92,7 +92,8 @@ impl GenesisFile {
         }
         let number = |number: Option<Number<u64>>| number.map(|number| number.0);
         let committees = number(form.attestation_committee_count);
-        check_committees("ATTESTATION_COMMITTEE_COUNT", committees).or_else(wrong)?;
+        check_committees("ATTESTATION_COMMITTEE_COUNT", committees)
+            .map_err(|reason| NetworkFileError::content(path, reason))?;
         Ok(Self {
             genesis_time: form.genesis_time.0,
             attestation_committee_count: committees,
@@ -275,9 +276,9 @@ impl ValidatorConfig {
                 validator_count: node.count.map_or(1, |count| count.0),
             })
         };
-        let wrong = |reason: String| Err(NetworkFileError::content(path, reason));
         let committees = shared.attestation_committee_count.map(|number| number.0);
-        check_committees("config.attestation_committee_count", committees).or_else(wrong)?;
+        check_committees("config.attestation_committee_count", committees)
+            .map_err(|reason| NetworkFileError::content(path, reason))?;
         Ok(Self {
             active_epoch: shared.active_epoch.map(|number| number.0),
             attestation_committee_count: committees,

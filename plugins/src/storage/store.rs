@@ -73,7 +73,6 @@ pub struct Store {
     /// What error messages call it.
     place: String,
     /// Keeps other processes out of its directory, if it has one.
-    #[expect(dead_code, reason = "the open directory is the lock")]
     pub(super) lock: Option<File>,
     pub(super) retention: Retention,
     pub(super) health: StorageHealth,

@@ -36,12 +36,8 @@ fn of_two_that_begin_a_folder_together_one_is_told_that_it_is_in_use() {
         assert!(matches!(open(&path, &Tree::new(1)), Err(OpenError::Locked(_))));
         let refused: Vec<_> =
             outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
-        match refused.as_slice() {
-            [error @ OpenError::Locked(_)] => {
-                assert!(error.to_string().contains("in use"), "{error}");
-            }
-            other => panic!("round {round}: {other:?}"),
-        }
+        assert!(matches!(refused[..], [OpenError::Locked(_)]), "round {round}: {refused:?}");
+        assert!(refused[0].to_string().contains("in use"), "{}", refused[0]);
         drop(outcomes);
         open(&path, &Tree::new(1)).expect("it is whole, and nobody's");
     }

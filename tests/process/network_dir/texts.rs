@@ -28,6 +28,7 @@ fn network(name: &str, place: &Place) -> Folder {
     let folder = Folder::new(name);
     let ip = place.ip.to_string();
     let genesis = ["genesis", "--nodes", "1", "--xmss", "test", "--out", "net", "--ip", &ip];
+    let genesis = [&genesis[..], &["--genesis-delay", "1"]].concat();
     succeeds(&folder, &genesis);
     folder
 }
