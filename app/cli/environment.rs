@@ -21,7 +21,9 @@ pub(super) fn without_empty(command: Command) -> Command {
 }
 
 /// The error with the variable that its value comes from, if it comes from one.
-pub(super) fn named(mut error: Error, command: &Command) -> Error {
+pub(super) fn named(mut error: Error, mut command: Command) -> Error {
+    // Only what is built can be shown.
+    command.build();
     let shown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(shown)) => Some(shown.clone()),
         _ => None,
@@ -35,7 +37,7 @@ pub(super) fn named(mut error: Error, command: &Command) -> Error {
         }
         shown.as_ref() == Some(&argument.to_string()) && !argument.get_long().is_some_and(is_given)
     };
-    let Some(name) = find(command, &is_wrong) else { return error };
+    let Some(name) = find(&command, &is_wrong) else { return error };
     let tip = StyledStr::from(format!("the value comes from the environment variable {name}"));
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     error

@@ -39,7 +39,7 @@ impl Cli {
         let parsed = command.try_get_matches_from_mut(std::env::args_os());
         match parsed.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches)) {
             Ok(cli) => cli,
-            Err(error) => environment::named(error, &command).exit(),
+            Err(error) => environment::named(error, command).exit(),
         }
     }
 }
