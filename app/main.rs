@@ -15,7 +15,6 @@ mod signals;
 
 use std::{error::Error, io::Write, process::ExitCode};
 
-use clap::Parser;
 use cli::{Cli, Command};
 use output::OutputError;
 use signals::NodeSignals;
@@ -28,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = match Cli::try_parse() {
+    let code = match Cli::read() {
         Ok(cli) => run(cli).unwrap_or_else(|error| output::failure("", &*error)),
         Err(refusal) => refuse(&refusal),
     };
@@ -61,7 +60,8 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Node(_) => Some(NodeSignals::listen()?),
         _ => None,
     };
-    logging::init(level, format.unwrap_or_default())?;
+    logging::init(level, format.unwrap_or_default())
+        .map_err(|error| format!("{}: {error}", cli::origin("log-level")))?;
     tracing::info!(packing = leansig::packing::active(), "field arithmetic");
     if leansig::packing::is_scalar() {
         tracing::warn!(

@@ -2,7 +2,8 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
+use quintet::network_dir::DEFAULT_PROOF_SYSTEM;
 
 use super::keys::KeyArgs;
 
@@ -18,6 +19,15 @@ pub(crate) struct DevnetArgs {
     /// Committees of attestations.
     #[arg(long, default_value_t = 1)]
     pub(crate) committees: u64,
+    /// The proof system of the network's blocks.
+    #[arg(
+        long,
+        env = "QUINTET_PROOF_SYSTEM",
+        default_value = DEFAULT_PROOF_SYSTEM,
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
+    pub(crate) proof_system: String,
     /// Stop after this many slots, with exit code 0 only if every node finalized within 4 slots of
     /// the end. Without it the network runs until it is interrupted.
     #[arg(long)]

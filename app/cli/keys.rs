@@ -2,7 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
+use quintet::network_dir::DEFAULT_PROOF_SYSTEM;
 use quintet_components::preset::SignaturePreset;
 use quintet_plugins::keys::MAX_ACTIVE_SLOTS_LOG;
 
@@ -30,6 +31,15 @@ pub(crate) struct GenesisArgs {
     /// Committees of attestations; as many nodes aggregate.
     #[arg(long, default_value_t = 1)]
     pub(crate) committees: u64,
+    /// The proof system of the network's blocks.
+    #[arg(
+        long,
+        env = "QUINTET_PROOF_SYSTEM",
+        default_value = DEFAULT_PROOF_SYSTEM,
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
+    pub(crate) proof_system: String,
     /// The address of all nodes.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) ip: IpAddr,
@@ -86,7 +96,9 @@ impl KeyArgs {
 
     /// The cache for keys of a seed, if there is a place for one.
     pub(crate) fn cache(&self) -> Option<PathBuf> {
-        let folder = |name| std::env::var_os(name).map(PathBuf::from);
+        // One that is set and empty counts as unset.
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let folder = |name| set(name).map(PathBuf::from);
         self.key_cache.clone().or_else(|| {
             let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
             Some(cache?.join("quintet/keys"))
@@ -157,7 +169,12 @@ pub(crate) struct HistoryArgs {
     #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Which node of the network this is.
-    #[arg(long, env = "QUINTET_NODE_ID", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "QUINTET_NODE_ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
     pub(crate) node_id: Option<String>,
     /// The folder of the validators' keys, whose manifest names the preset.
     #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR", value_name = "DIR")]
@@ -166,7 +183,12 @@ pub(crate) struct HistoryArgs {
     #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
     pub(crate) signing_mark_dir: Option<PathBuf>,
     /// The text that names the network in its topics; `12345678` by default.
-    #[arg(long, env = "QUINTET_FORK_DIGEST", value_name = "TEXT")]
+    #[arg(
+        long,
+        env = "QUINTET_FORK_DIGEST",
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "TEXT"
+    )]
     pub(crate) fork_digest: Option<String>,
     /// The signature preset; the one of the keys' manifest, or `production`.
     #[arg(long, env = "QUINTET_XMSS", value_name = "PRESET")]

@@ -1,13 +1,15 @@
 //! The command line.
 
 mod devnet;
+mod environment;
 mod keys;
 mod node;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::{
     devnet::{DevnetArgs, Pause},
+    environment::origin,
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
 };
@@ -27,6 +29,17 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The command line of this process. A call for help is an error, too: its text is what to show.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = environment::without_empty(<Self as CommandFactory>::command());
+        let parsed = command.try_get_matches_from_mut(std::env::args_os());
+        parsed
+            .and_then(|mut matches| Self::from_arg_matches_mut(&mut matches))
+            .map_err(|error| environment::named(error, command))
+    }
 }
 
 /// What to do.
@@ -50,8 +63,6 @@ fn version() -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

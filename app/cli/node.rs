@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, net::IpAddr, path::PathBuf, str::FromStr};
 
-use clap::{Args, builder::BoolishValueParser};
+use clap::{
+    Args,
+    builder::{BoolishValueParser, NonEmptyStringValueParser},
+};
 use quintet_components::preset::SignaturePreset;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -56,7 +59,12 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
     pub(crate) signing_mark_dir: Option<PathBuf>,
     /// Which node of the network this is; without it the node has no validators.
-    #[arg(long, env = "QUINTET_NODE_ID", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "QUINTET_NODE_ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
     pub(crate) node_id: Option<String>,
     /// The file of the node's secp256k1 key; a new identity at every start without any.
     #[arg(long, env = "QUINTET_NODE_KEY", value_name = "FILE")]
@@ -110,12 +118,25 @@ pub(crate) struct NodeArgs {
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) aggregate_subnet_ids: Option<Vec<u64>>,
     /// The text that names the network in its topics; `12345678` by default.
-    #[arg(long, env = "QUINTET_FORK_DIGEST", value_name = "TEXT")]
+    #[arg(
+        long,
+        env = "QUINTET_FORK_DIGEST",
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "TEXT"
+    )]
     pub(crate) fork_digest: Option<String>,
     /// The signature preset; the one of the keys' manifest, or `production`.
     #[arg(long, env = "QUINTET_XMSS", value_name = "PRESET")]
     #[serde(deserialize_with = "from_text", default)]
     pub(crate) xmss: Option<SignaturePreset>,
+    /// The proof system of the network's blocks; the one of `config.yaml`, or `multisig`.
+    #[arg(
+        long,
+        env = "QUINTET_PROOF_SYSTEM",
+        value_parser = NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
+    pub(crate) proof_system: Option<String>,
     /// Proofs that are made at once; a core less than there are by default.
     #[arg(
         long,
@@ -189,6 +210,7 @@ impl NodeArgs {
                 aggregate_subnet_ids,
                 fork_digest,
                 xmss,
+                proof_system,
                 prover_permits,
                 prover_memory_mib,
                 end_with_parent,

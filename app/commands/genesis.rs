@@ -5,10 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quintet::{
-    network_dir::{NetworkPlan, create},
-    prover::Multisig,
-};
+use quintet::network_dir::{NetworkPlan, create};
 
 use super::{capacity, progress::ProgressLine};
 use crate::{
@@ -27,6 +24,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         genesis_time: arguments.genesis_time.unwrap_or(0),
         committees: arguments.committees,
         preset: keys.xmss,
+        proof_system: arguments.proof_system.clone(),
         active_epoch: keys.active_epoch(),
         ip: arguments.ip,
         quic_base_port: arguments.base_port,
@@ -37,7 +35,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         threads: keys.threads,
         force: arguments.force,
     };
-    if let Err(error) = capacity::check_named(plan.validators, plan.preset, Multisig::NAME) {
+    if let Err(error) = capacity::check_named(plan.validators, plan.preset, &plan.proof_system) {
         return output::failure("no network: ", &error);
     }
     if keys.seed.is_some() {

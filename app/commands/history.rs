@@ -16,6 +16,10 @@ use crate::{
 /// Writes what the node's record has to a file.
 pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure> {
     let file = &arguments.file;
+    if file.exists() && !file.is_file() {
+        let text = "it is a folder, a pipe or a device, and a file is needed here";
+        return Err(format!("{}: {text}", file.display()).into());
+    }
     if file.exists() && !force {
         let text = "exists: choose another name, or replace it with --force";
         return Err(format!("{} {text}", file.display()).into());
@@ -105,6 +109,6 @@ fn guard(settings: &NodeArgs) -> Result<SigningGuard, Failure> {
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
     let data_dir = data_dir(settings);
     let record: Arc<dyn SigningRecord> = open_store(settings, &data_dir, &genesis, files.preset)?;
-    let options = guard_options(settings, &data_dir, genesis.tree_hash_root());
+    let options = guard_options(settings, &data_dir, genesis.tree_hash_root())?;
     Ok(SigningGuard::open(record, &options)?)
 }

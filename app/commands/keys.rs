@@ -8,7 +8,7 @@ use std::{
 
 use leansig::keys::{KeyKind, Role as FileRole, find_file, read_public_key};
 use quintet::network_dir::{
-    self, AnnotatedValidators, GenesisFile, KeyManifest, manifest, write_public_file,
+    self, GenesisFile, KeyManifest, NetworkFiles, manifest, write_public_file,
 };
 use quintet_components::{containers::PublicKey, preset::SignaturePreset};
 use quintet_plugins::keys::{
@@ -108,7 +108,7 @@ fn print(file: &Path, content: &KeyContent) -> Result<(), OutputError> {
     match content {
         KeyContent::Public(key) => say!("{}: public key {key}", file.display()),
         KeyContent::Secret { role, preset, public_key, lifetime, prepared, memory_bytes } => {
-            let role = role.map_or_else(String::new, |role| format!(" ({role:?})"));
+            let role = role.map_or_else(String::new, |role| format!(" ({})", role.name()));
             say!(
                 "{}: secret key{role} of preset {preset}\n  public key {public_key}\n  signs for \
                  slots {} to {}, prepared for {} to {}\n  takes {} KiB of memory",
@@ -129,13 +129,19 @@ fn verify(
     asked: Option<SignaturePreset>,
     threads: usize,
 ) -> Outcome {
-    let genesis = GenesisFile::read(&folder.join(network_dir::CONFIG))?;
+    let network = NetworkFiles::read(folder)?;
+    let genesis = &network.genesis.1;
     let registry = genesis.registry()?;
     let keys = folder.join(network_dir::KEYS);
     let preset = preset(asked, Some(&keys))?;
     let files = match node {
-        Some(node) => AnnotatedValidators::read(&folder.join(network_dir::ANNOTATED_VALIDATORS))?
-            .key_files(node, &genesis)?,
+        Some(node) => {
+            network.node(node)?;
+            let path = folder.join(network_dir::ANNOTATED_VALIDATORS);
+            let none =
+                || format!("{}: there is no such file, to name the node's keys", path.display());
+            network.annotated.as_ref().ok_or_else(none)?.1.key_files(node, genesis)?
+        }
         None => (0..registry.len() as u64)
             .map(|index| KeyFiles { index, attester: None, proposer: None })
             .collect(),
@@ -163,7 +169,7 @@ fn verify(
             }
         }
     }
-    check_manifest(&keys.join(network_dir::KEY_MANIFEST), &genesis)?;
+    check_manifest(&keys.join(network_dir::KEY_MANIFEST), genesis)?;
     say!("{}: the keys of {} validators are good", keys.display(), files.len())?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{
     GenesisFile,
+    check::no_such_node,
     yaml::{ByName, KeyText, List, NetworkFileError, Number, Text, read},
 };
 
@@ -72,10 +73,10 @@ impl AnnotatedValidators {
         genesis: &GenesisFile,
     ) -> Result<Vec<KeyFiles>, NetworkFileError> {
         let wrong = |reason: String| NetworkFileError::content(&self.path, reason);
-        let rows = self.nodes.get(node).ok_or_else(|| {
-            let names: Vec<_> = self.nodes.keys().take(16).map(String::as_str).collect();
-            wrong(format!("there is no node {node:?}, only {}", names.join(", ")))
-        })?;
+        let rows = self
+            .nodes
+            .get(node)
+            .ok_or_else(|| wrong(no_such_node(node, self.nodes.keys().map(String::as_str))))?;
         let mut files: BTreeMap<ValidatorIndex, KeyFiles> = BTreeMap::new();
         for (at, row) in rows.iter().enumerate() {
             let place = format!("{node}[{at}]");

@@ -13,11 +13,12 @@ use quintet_plugins::{
     keys::{MakeKeysError, MakeOptions, MakeProgress, make_keys},
     network::MAX_COMMITTEES,
 };
+use quintet_prover::ProofSystems;
 use quintet_systems::verification::scheme_of;
 
 use super::{
-    ANNOTATED_VALIDATORS, CONFIG, KEY_MANIFEST, KEYS, NODES, NodeKey, VALIDATOR_CONFIG, VALIDATORS,
-    write,
+    ANNOTATED_VALIDATORS, CONFIG, KEY_MANIFEST, KEYS, NODES, NetworkFiles, NodeKey,
+    VALIDATOR_CONFIG, VALIDATORS, write, yaml::NetworkFileError,
 };
 
 /// A network to make.
@@ -33,6 +34,9 @@ pub struct NetworkPlan {
     pub committees: u64,
     /// The signature preset.
     pub preset: SignaturePreset,
+    /// The proof system of the network's blocks: a name of
+    /// [`ProofSystems`](quintet_prover::ProofSystems).
+    pub proof_system: String,
     /// Base-2 logarithm of the slots that keys are made for.
     pub active_epoch: u32,
     /// Where all nodes are reached.
@@ -98,6 +102,9 @@ pub enum CreateError {
     /// Keys could not be made.
     #[error(transparent)]
     Keys(#[from] MakeKeysError),
+    /// What was written contradicts itself.
+    #[error("what was written cannot be used: {0}")]
+    Written(#[from] NetworkFileError),
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -120,6 +127,10 @@ impl NetworkPlan {
         }
         if self.validators > 4096 {
             return wrong(format!("{} validators: a network has at most 4096", self.validators));
+        }
+        let known = ProofSystems::embedded().by_name(&self.proof_system, scheme_of(self.preset));
+        if let Err(error) = known {
+            return wrong(error.to_string());
         }
         let lifetime = self.preset.log_lifetime();
         if usize::try_from(self.active_epoch).is_ok_and(|log| log > lifetime) {
@@ -225,6 +236,8 @@ pub fn create(
     for (name, text) in texts {
         write_file(&folder.join(name), &text, false)?;
     }
+    // As every node reads it.
+    NetworkFiles::read(folder)?;
     Ok(CreatedNetwork { nodes })
 }
 

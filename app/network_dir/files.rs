@@ -6,6 +6,7 @@ use quintet_components::{
     constants::VALIDATOR_REGISTRY_LIMIT,
     containers::{PublicKey, Validator, ValidatorIndex, Validators},
 };
+use quintet_plugins::network::MAX_COMMITTEES;
 use serde::Deserialize;
 
 use super::{
@@ -22,8 +23,10 @@ pub struct GenesisFile {
     pub attestation_committee_count: Option<u64>,
     /// Base-2 logarithm of the slots that the keys were made for.
     pub active_epoch: Option<u64>,
-    /// The most distinct votes of a block.
+    /// The most distinct attestation data of a block.
     pub max_attestations_data: Option<u64>,
+    /// The proof system of the network's blocks, where it is not the usual one.
+    pub proof_system: Option<String>,
     /// The validators' keys by index.
     pub validators: Vec<GenesisKeys>,
 }
@@ -31,7 +34,7 @@ pub struct GenesisFile {
 /// A validator's public keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenesisKeys {
-    /// Verifies votes.
+    /// Verifies attestations.
     pub attestation: PublicKey,
     /// Verifies blocks.
     pub proposal: PublicKey,
@@ -51,6 +54,8 @@ struct GenesisForm {
     num_validators: Option<Number<usize>>,
     #[serde(rename = "MAX_ATTESTATIONS_DATA")]
     max_attestations_data: Option<Number<u64>>,
+    #[serde(rename = "PROOF_SYSTEM")]
+    proof_system: Option<Text>,
     #[serde(rename = "GENESIS_VALIDATORS", default)]
     validators: List<GenesisKeysForm>,
 }
@@ -86,11 +91,15 @@ impl GenesisFile {
             }
         }
         let number = |number: Option<Number<u64>>| number.map(|number| number.0);
+        let committees = number(form.attestation_committee_count);
+        check_committees("ATTESTATION_COMMITTEE_COUNT", committees)
+            .map_err(|reason| NetworkFileError::content(path, reason))?;
         Ok(Self {
             genesis_time: form.genesis_time.0,
-            attestation_committee_count: number(form.attestation_committee_count),
+            attestation_committee_count: committees,
             active_epoch: number(form.active_epoch),
             max_attestations_data: number(form.max_attestations_data),
+            proof_system: form.proof_system.map(|name| name.0),
             validators: form
                 .validators
                 .0
@@ -114,6 +123,16 @@ impl GenesisFile {
             index,
         });
         Validators::new(validators.collect())
+    }
+}
+
+/// A network has at least one committee.
+fn check_committees(name: &str, count: Option<u64>) -> Result<(), String> {
+    match count {
+        Some(count) if !(1..=MAX_COMMITTEES).contains(&count) => {
+            Err(format!("{name} is {count}, and a network has 1 to {MAX_COMMITTEES} committees"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -257,9 +276,12 @@ impl ValidatorConfig {
                 validator_count: node.count.map_or(1, |count| count.0),
             })
         };
+        let committees = shared.attestation_committee_count.map(|number| number.0);
+        check_committees("config.attestation_committee_count", committees)
+            .map_err(|reason| NetworkFileError::content(path, reason))?;
         Ok(Self {
             active_epoch: shared.active_epoch.map(|number| number.0),
-            attestation_committee_count: shared.attestation_committee_count.map(|number| number.0),
+            attestation_committee_count: committees,
             nodes: form
                 .validators
                 .0

@@ -12,15 +12,18 @@
 //!
 //! Launchers disagree in spelling; every spelling that is known is read, and keys that are not
 //! known are ignored. Files come from elsewhere: their sizes and lists are bounded, and every
-//! error names the file, the place in it, and what to do.
+//! error names the file, the place in it, and what to do. [`NetworkFiles`] reads them together, and
+//! refuses those that contradict each other.
 
 mod annotated;
+mod check;
 mod create;
 mod files;
 mod write;
 mod yaml;
 
 pub use annotated::{AnnotatedRow, AnnotatedValidators};
+pub use check::NetworkFiles;
 pub use create::{
     CreateError, CreatedNetwork, NetworkPlan, PlannedNode, create, write_public_file,
 };
@@ -32,6 +35,8 @@ pub use quintet_plugins::network::{NodeKey, NodeRecord};
 pub use write::manifest;
 pub use yaml::{MAX_ENTRIES, MAX_FILE_BYTES, NetworkFileError};
 
+/// The proof system of a network whose files name none.
+pub const DEFAULT_PROOF_SYSTEM: &str = quintet_prover::Multisig::NAME;
 /// The genesis: time and validators' keys.
 pub const CONFIG: &str = "config.yaml";
 /// Which node has which validators, with their key files.

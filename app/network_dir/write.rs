@@ -6,16 +6,25 @@ use alloy_primitives::hex;
 use quintet_components::preset::SignaturePreset;
 use quintet_plugins::keys::MadeKeys;
 
-use super::create::{NetworkPlan, PlannedNode};
+use super::{
+    DEFAULT_PROOF_SYSTEM,
+    create::{NetworkPlan, PlannedNode},
+};
 
 /// `config.yaml`.
 pub(super) fn config(plan: &NetworkPlan, keys: &[MadeKeys]) -> String {
+    // Other clients know one system only, and need not know this line.
+    let proof_system = match plan.proof_system.as_str() {
+        DEFAULT_PROOF_SYSTEM => String::new(),
+        name => format!("PROOF_SYSTEM: {name}\n"),
+    };
     let mut text = format!(
         "# Genesis Settings\nGENESIS_TIME: {}\n\n# Chain Settings\nATTESTATION_COMMITTEE_COUNT: \
-         {}\n\n# Key Settings\nACTIVE_EPOCH: {}\n\n# Validator Settings\nVALIDATOR_COUNT: {}\n\n\
+         {}\n{}\n# Key Settings\nACTIVE_EPOCH: {}\n\n# Validator Settings\nVALIDATOR_COUNT: {}\n\n\
          # Genesis Validator Pubkeys\nGENESIS_VALIDATORS:",
         plan.genesis_time,
         plan.committees,
+        proof_system,
         plan.active_epoch,
         keys.len()
     );

@@ -3,8 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::File,
-    io::Read,
     marker::PhantomData,
     path::{Path, PathBuf},
     str::FromStr,
@@ -26,18 +24,31 @@ pub const MAX_ENTRIES: usize = 2 * VALIDATOR_REGISTRY_LIMIT;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkFileError {
     /// The file system refused.
-    #[error("{}: {source}; check that the path is right and the file readable", path.display())]
+    #[error("{}: {source}; check that the path is right, and the file text that is readable", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What went wrong.
         source: std::io::Error,
     },
-    /// The file is larger than any network's.
-    #[error("{}: larger than {MAX_FILE_BYTES} bytes: this is another file", path.display())]
-    TooLarge {
+    /// The file has nothing in it, as after a copy that did not end.
+    #[error(
+        "{}: the file is empty; write it again, with [] where it should name nobody",
+        path.display()
+    )]
+    Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// Two files say different things.
+    #[error("{} and {} contradict each other: {reason}; mend the one that is wrong", one.display(), other.display())]
+    Contradiction {
+        /// A file.
+        one: PathBuf,
+        /// Another file.
+        other: PathBuf,
+        /// Both places, and what they say.
+        reason: String,
     },
     /// The content is not what it should be; the reason has the place.
     #[error("{}: {reason}; mend the line or write the file again", path.display())]
@@ -57,14 +68,13 @@ impl NetworkFileError {
 
 /// A file's text.
 pub(super) fn read_text(path: &Path) -> Result<String, NetworkFileError> {
-    let io = |source| NetworkFileError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(NetworkFileError::TooLarge { path: path.to_owned() });
+    let text = quintet_plugins::text::read_text(path, MAX_FILE_BYTES)
+        .map_err(|source| NetworkFileError::Io { path: path.to_owned(), source })?;
+    let has_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if !text.lines().any(has_content) {
+        return Err(NetworkFileError::Empty { path: path.to_owned() });
     }
-    String::from_utf8(bytes).map_err(|error| NetworkFileError::content(path, error))
+    Ok(text)
 }
 
 /// A file's content.

@@ -4,7 +4,7 @@ mod record;
 mod room;
 mod status;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bevy_ecs::prelude::{Message, Resource};
 pub use record::{
@@ -18,17 +18,33 @@ use crate::containers::{Root, Signature, SignedAttestation, SignedBlock, Slot, V
 /// Which of a validator's two keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Signs votes.
+    /// Signs attestations.
     Attester,
     /// Signs blocks.
     Proposer,
+}
+
+impl Role {
+    /// The role as the names of key files have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attester => "attester",
+            Self::Proposer => "proposer",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Why there is no signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The node does not hold the key.
-    #[error("no {role:?} key of validator {index}")]
+    #[error("no {role} key of validator {index}")]
     UnknownKey {
         /// Whose key.
         index: ValidatorIndex,
@@ -37,7 +53,7 @@ pub enum SignError {
     },
     /// The key signed another message for this slot already. A second signature would give the
     /// key away.
-    #[error("validator {index} has signed another message for slot {slot} as {role:?}")]
+    #[error("validator {index} has signed another message for slot {slot} as {role}")]
     AlreadySigned {
         /// Whose key.
         index: ValidatorIndex,
@@ -48,7 +64,7 @@ pub enum SignError {
     },
     /// The slot is so old that the record of signatures no longer says what the key signed for it.
     #[error(
-        "slot {slot} is too old for validator {index} as {role:?}: what was signed before slot \
+        "slot {slot} is too old for validator {index} as {role}: what was signed before slot \
          {floor} is no longer on record"
     )]
     TooOld {

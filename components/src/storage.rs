@@ -21,7 +21,8 @@ pub struct StorageError(pub String);
 
 /// Reads imported blocks. Called off the loop; may take as long as a disk does.
 pub trait BlockSource: Send + Sync + 'static {
-    /// The block of this root with its proof; `None` when it was never imported, or pruned.
+    /// The block of this root with its proof; `None` when it was never imported, or pruned. The
+    /// proof of genesis, with which the chain began, is empty.
     ///
     /// # Errors
     /// [`StorageError`] when the store cannot say.

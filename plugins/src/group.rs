@@ -41,7 +41,8 @@ pub struct NodeConfig {
     pub network: Option<NetworkConfig>,
     /// Where the node is asked over HTTP; nowhere without.
     pub http: Option<HttpConfig>,
-    /// What the node says of itself, in metrics and over HTTP.
+    /// What the node says of itself, in metrics and over HTTP. Its proof system is added, to its
+    /// agent too.
     pub identity: NodeIdentity,
     /// Where time comes from.
     pub clock: WallClock,
@@ -67,6 +68,22 @@ impl NodeConfig {
             identity: NodeIdentity::default(),
             clock: WallClock::default(),
             peer_names: PeerNames::default(),
+        }
+    }
+}
+
+impl NodeConfig {
+    /// Whoever meets the node learns which proofs it makes and checks: no other proof is any good
+    /// to it.
+    fn announce_proof_system(&mut self) {
+        let name = self.proofs.name();
+        self.identity.proof_system = name.into();
+        let network = self.network.as_mut().map(|network| &mut network.agent);
+        for agent in [Some(&mut self.identity.agent), network].into_iter().flatten() {
+            if !agent.is_empty() {
+                agent.push('/');
+                agent.push_str(name);
+            }
         }
     }
 }
@@ -111,7 +128,8 @@ impl NodePlugins {
 
 impl PluginGroup for NodePlugins {
     fn build(self) -> PluginGroupBuilder {
-        let config = self.config;
+        let mut config = self.config;
+        config.announce_proof_system();
         let mut group = PluginGroupBuilder::start::<Self>()
             .add(RunnerPlugin { clock: config.clock, ..RunnerPlugin::default() })
             .add(StopPlugin)

@@ -30,6 +30,7 @@ mod stop;
 pub mod storage;
 mod sync;
 mod tasks;
+pub mod text;
 mod vital;
 mod warnings;
 

@@ -17,6 +17,7 @@ use quintet_components::preset::SignaturePreset;
 use super::{
     Failure,
     ports::{self, HeldPorts},
+    report,
     run::Signals,
 };
 use crate::{
@@ -65,9 +66,13 @@ impl Devnet {
 /// Makes the folder: keys first, so that the nodes' clocks start when everything is there.
 pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, Failure> {
     let validators = u64::from(arguments.nodes) * u64::from(arguments.validators_per_node);
-    capacity::check_named(validators, arguments.keys.xmss, Multisig::NAME)?;
+    capacity::check_named(validators, arguments.keys.xmss, &arguments.proof_system)?;
     let folder = std::path::absolute(&arguments.data_dir)?;
     let lock = claim(&folder)?;
+    // It may be in the folder, which is there only now.
+    if let Some(path) = &arguments.report {
+        report::check(path)?;
+    }
     let ports = ports::find(arguments.nodes, arguments.ip)
         .map_err(|error| format!("no free ports on loopback: {error}"))?;
     let keys = &arguments.keys;
@@ -78,6 +83,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         genesis_time: 0,
         committees: arguments.committees,
         preset: keys.xmss,
+        proof_system: arguments.proof_system.clone(),
         active_epoch: keys.active_epoch(),
         ip: ports.ip,
         quic_base_port: ports.bases.quic,

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
+    fmt::{Display, Write},
+    fs::File,
+    os::unix::fs::FileTypeExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -76,6 +78,22 @@ impl Meter {
             }
         }
     }
+}
+
+/// Finds out before the run whether its report can be written.
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    let wrong = |reason: &dyn Display| format!("--report {}: {reason}", path.display()).into();
+    let before = path.symlink_metadata();
+    if let Ok(there) = path.metadata()
+        && (there.is_dir() || there.file_type().is_fifo())
+    {
+        return Err(wrong(&"it is a folder or a pipe, and a file is needed here"));
+    }
+    File::options().append(true).create(true).open(path).map_err(|error| wrong(&error))?;
+    if before.is_err() {
+        std::fs::remove_file(path).map_err(|error| wrong(&error))?;
+    }
+    Ok(())
 }
 
 /// Writes the report, and shows it.

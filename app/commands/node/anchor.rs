@@ -19,6 +19,7 @@ use quintet_prover::ProofSystem;
 use quintet_systems::{sync::KnownGenesis, transition::anchor_block, verification::verify_block};
 
 use super::Failure;
+use crate::cli::origin;
 
 /// Begins the store where that is called for, and says what the node starts from.
 pub(super) fn anchor(
@@ -28,8 +29,10 @@ pub(super) fn anchor(
     (now_ms, now_slot): (u64, Slot),
 ) -> Result<(Anchor, Option<ResumeData>), Failure> {
     let named = urls.iter().filter(|url| !url.trim().is_empty());
-    let sources: Vec<CheckpointSource> =
-        named.map(|url| CheckpointSource::parse(url)).collect::<Result<_, _>>()?;
+    let sources: Vec<CheckpointSource> = named
+        .map(|url| CheckpointSource::parse(url))
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", origin("checkpoint-sync-url")))?;
     let fetch = || fetch(&sources, genesis, proofs, now_ms);
     match store.facts()? {
         None if sources.is_empty() => return at_genesis(store, genesis),
@@ -88,7 +91,8 @@ fn fetch(
     proofs: &dyn ProofSystem,
     now_ms: u64,
 ) -> Result<Option<FetchedCheckpoint>, CheckpointSyncError> {
-    tracing::info!(?sources, "asking for a checkpoint");
+    let names: Vec<_> = sources.iter().map(ToString::to_string).collect();
+    tracing::info!(sources = names.join(", "), "asking for a checkpoint");
     let known = KnownGenesis {
         genesis_time: Some(genesis.config.genesis_time),
         validators: Some(&genesis.validators),

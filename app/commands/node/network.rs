@@ -6,7 +6,7 @@ use quintet_components::{aggregation::AggregationConfig, containers::ValidatorIn
 use quintet_plugins::{HttpConfig, NetworkConfig, http::AdminToken, network::NodeKey};
 
 use super::{Failure, files::Files};
-use crate::cli::NodeArgs;
+use crate::cli::{NodeArgs, origin};
 
 /// Ports when neither settings nor files name one.
 const QUIC_PORT: u16 = 9000;
@@ -32,11 +32,15 @@ pub(super) fn http(settings: &NodeArgs, files: &Files) -> Result<HttpConfig, Fai
 }
 
 fn admin_token(settings: &NodeArgs) -> Result<Option<AdminToken>, Failure> {
-    if let Ok(text) = std::env::var(ADMIN_TOKEN) {
-        let token = AdminToken::new(&text).map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?;
-        return Ok(Some(token));
+    // One that is set and empty counts as unset.
+    if let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) {
+        // What is no text has characters that no token has.
+        let token = AdminToken::new(&text.to_string_lossy());
+        return Ok(Some(token.map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?));
     }
-    Ok(settings.admin_token_file.as_deref().map(AdminToken::read).transpose()?)
+    let Some(path) = settings.admin_token_file.as_deref() else { return Ok(None) };
+    let named = |error| format!("{}: {error}", origin("admin-token-file"));
+    Ok(Some(AdminToken::read(path).map_err(named)?))
 }
 
 /// Each is `*`, or a scheme and an authority, as browsers send them.
@@ -51,7 +55,10 @@ fn cors_origins(named: &[String]) -> Result<Vec<String>, Failure> {
     };
     let origins: Vec<String> = named.iter().map(|origin| origin.trim().to_owned()).collect();
     match origins.iter().find(|origin| !is_origin(origin)) {
-        Some(wrong) => Err(format!("{wrong:?} is no origin like http://127.0.0.1:3000").into()),
+        Some(wrong) => {
+            let place = origin("cors-origins");
+            Err(format!("{place}: {wrong:?} is no origin like http://127.0.0.1:3000").into())
+        }
         None => Ok(origins),
     }
 }
@@ -64,7 +71,13 @@ pub(super) fn subnets(
     committees: u64,
 ) -> Result<(Vec<u64>, Vec<u64>), Failure> {
     if let Some(wrong) = asked.iter().find(|subnet| **subnet >= committees) {
-        return Err(format!("there is no subnet {wrong}: there are {committees}").into());
+        let place = origin("aggregate-subnet-ids");
+        let last = committees.saturating_sub(1);
+        return Err(format!(
+            "{place}: there is no subnet {wrong}: {committees} committees have the subnets 0 to \
+             {last}"
+        )
+        .into());
     }
     let sorted = |mut subnets: Vec<u64>| {
         subnets.sort_unstable();
@@ -90,6 +103,10 @@ pub(super) fn network(
         (settings.listen_address.unwrap_or(default_ip), port.unwrap_or(QUIC_PORT)).into();
     config.external_ip = own_ip;
     if let Some(digest) = &settings.fork_digest {
+        if digest.contains('/') {
+            let place = origin("fork-digest");
+            return Err(format!("{place}: {digest:?} has a slash, which topics cannot have").into());
+        }
         config.fork_digest.clone_from(digest);
     }
     config.committee_count = aggregation.committee_count;
@@ -103,7 +120,8 @@ pub(super) fn network(
 /// The key that is named, the one of `validator-config.yaml`, the one of the folder, or a new one.
 fn node_key(settings: &NodeArgs, files: &Files) -> Result<NodeKey, Failure> {
     if let Some(path) = &settings.node_key {
-        return Ok(NodeKey::read(path)?);
+        let named = |error| format!("{}: {error}", origin("node-key"));
+        return Ok(NodeKey::read(path).map_err(named)?);
     }
     if let Some(key) = files.node.as_ref().and_then(|node| node.key.as_ref()) {
         return Ok(key.clone());

@@ -1,6 +1,8 @@
 //! The TOML file of settings.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
+
+use quintet_plugins::text::read_text;
 
 use super::Failure;
 use crate::cli::NodeArgs;
@@ -18,15 +20,20 @@ pub(crate) fn add_settings_file(settings: &mut NodeArgs) -> Result<(), Failure> 
 }
 
 fn read(path: &Path) -> Result<NodeArgs, Failure> {
-    let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    read.map_err(|error| format!("{}: {error}", path.display()))?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("{}: larger than {MAX_FILE_BYTES} bytes", path.display()).into());
-    }
+    let named = |reason: String| format!("{}: {reason}", path.display());
+    let text = read_text(path, MAX_FILE_BYTES).map_err(|error| named(error.to_string()))?;
+    parse(&text).map_err(|reason| named(reason).into())
+}
+
+fn parse(text: &str) -> Result<NodeArgs, String> {
     // The error shows the line.
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+    let settings = toml::from_str(text).map_err(|error| error.to_string())?;
+    let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    // An empty path would be the working directory, and an empty name nobody.
+    match table.iter().find(|(_, value)| value.as_str().is_some_and(str::is_empty)) {
+        Some((key, _)) => Err(format!("{key} is empty: give it a value, or leave the line out")),
+        None => Ok(settings),
+    }
 }
 
 #[cfg(test)]
@@ -38,10 +45,6 @@ mod tests {
         cli::{Cli, Command},
         logging::LogFormat,
     };
-
-    fn parse(text: &str) -> Result<NodeArgs, toml::de::Error> {
-        toml::from_str(text)
-    }
 
     fn flags(flags: &[&str]) -> NodeArgs {
         let line = ["quintet", "node"].iter().chain(flags);
@@ -74,6 +77,7 @@ mod tests {
             aggregate-subnet-ids = [0, 1]
             fork-digest = "devnet0"
             xmss = "short"
+            proof-system = "multisig"
             prover-permits = 1
             prover-memory-mib = 64
             archive = true
@@ -124,12 +128,20 @@ mod tests {
 
     #[test]
     fn a_key_that_is_not_known_is_named_with_its_line() {
-        let error = parse("api-port = 1\n\napi-prot = 2\n").expect_err("unknown").to_string();
+        let error = parse("api-port = 1\n\napi-prot = 2\n").expect_err("unknown");
         assert!(error.contains("line 3") && error.contains("unknown field `api-prot`"), "{error}");
         for bad in ["api-port = 70000", "xmss = 'full'", "is-aggregator = 'x'", "log-format = 'x'"]
         {
-            let error = parse(bad).expect_err(bad).to_string();
+            let error = parse(bad).expect_err(bad);
             assert!(error.contains("line 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_refused_by_its_name() {
+        for key in ["node-id", "data-dir", "fork-digest", "checkpoint-sync-url"] {
+            let error = parse(&format!("api-port = 1\n{key} = ''")).expect_err(key);
+            assert!(error.contains(key) && error.contains("empty"), "{error}");
         }
     }
 

@@ -14,8 +14,8 @@ use quintet_components::{
     storage::SigningRecord,
 };
 use quintet_plugins::keys::{
-    AcceptHistoryLoss, GuardOptions, KeyManager, LoadOptions, LoadProgress, MakeProgress,
-    SigningGuard, load_keys, mark_path,
+    AcceptHistoryLoss, GuardError, GuardOptions, KeyManager, LoadOptions, LoadProgress,
+    MakeProgress, SigningGuard, load_keys, mark_folder, mark_path,
 };
 use quintet_systems::verification::scheme_of;
 
@@ -55,28 +55,34 @@ pub(super) fn signing(
         progress: Some(&progress),
     };
     let loaded = load_keys(&files.keys, &genesis.validators, &options)?;
-    let guard = SigningGuard::open(record, &guard_options(settings, data_dir, genesis_root))?;
+    let guard = SigningGuard::open(record, &guard_options(settings, data_dir, genesis_root)?)?;
     Ok(Signing(Arc::new(KeyManager::new(loaded, guard))))
 }
 
 /// Where the guard keeps its record and its mark.
-pub(crate) fn guard_options(settings: &NodeArgs, data_dir: &Path, genesis: Root) -> GuardOptions {
+///
+/// # Errors
+/// There is no place for the mark beside the data directory.
+pub(crate) fn guard_options(
+    settings: &NodeArgs,
+    data_dir: &Path,
+    genesis: Root,
+) -> Result<GuardOptions, GuardError> {
     let accept_history_loss = if settings.accept_signing_history_loss {
         AcceptHistoryLoss::Yes
     } else {
         AcceptHistoryLoss::No
     };
     // Beside the data directory: a copy of that which is put back does not bring the mark.
-    let folder = settings.signing_mark_dir.clone().unwrap_or_else(|| {
-        let mut name = data_dir.as_os_str().to_owned();
-        name.push(".signing");
-        name.into()
-    });
+    let folder = match &settings.signing_mark_dir {
+        Some(folder) => folder.clone(),
+        None => mark_folder(data_dir)?,
+    };
     let node = settings.node_id.as_deref().unwrap_or("node");
-    GuardOptions {
+    Ok(GuardOptions {
         data_dir: data_dir.to_owned(),
         mark: mark_path(&folder, node, &genesis),
         genesis,
         accept_history_loss,
-    }
+    })
 }

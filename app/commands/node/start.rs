@@ -24,7 +24,7 @@ use quintet_plugins::{
     network::{DEFAULT_FORK_DIGEST, LocalNode},
     storage::{Retention, RocksDbConfig, Store},
 };
-use quintet_systems::{transition::generate_genesis, verification::scheme_of};
+use quintet_systems::transition::generate_genesis;
 use tree_hash::TreeHash;
 
 use super::{
@@ -50,13 +50,15 @@ pub(super) fn start(settings: &NodeArgs, signals: &NodeSignals) -> Result<App, F
     let clock = settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock);
     genesis_time::check(files.genesis.genesis_time, clock.now_ms())?;
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
-    let committee_count = files.committee_count(settings);
+    let committee_count = files.committee_count(settings)?;
+    let proofs = files.proof_system(settings)?;
     let http = http(settings, &files)?;
     tracing::info!(
         genesis_time = files.genesis.genesis_time,
         validators = genesis.validators.len(),
         preset = %files.preset,
         committee_count,
+        proof_system = proofs.name(),
         "network"
     );
 
@@ -75,7 +77,6 @@ pub(super) fn start(settings: &NodeArgs, signals: &NodeSignals) -> Result<App, F
         .unwrap_or_else(|| files.node.as_ref().is_some_and(|node| node.is_aggregator));
     let network = network(settings, &files, &aggregation, is_aggregator)?;
 
-    let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
     if let Err(error) = capacity::check(genesis.validators.len() as u64, files.preset, &*proofs) {
         tracing::warn!("{error}");
     }

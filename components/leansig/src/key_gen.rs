@@ -126,6 +126,12 @@ pub(crate) fn expand_activation(
     Ok((first - excess, end - excess))
 }
 
+/// What all of a key is computed from; the first draws.
+pub(crate) fn draw_secrets<R: RngExt + ?Sized>(rng: &mut R) -> (Parameter, PrfKey) {
+    let parameter: Parameter = rng.random();
+    (parameter, PrfKey::random(rng))
+}
+
 /// Makes a key. The order of draws from `rng` is upstream's: parameter, seed, padding.
 pub(crate) fn key_gen<R: RngExt + ?Sized>(
     params: &'static Params,
@@ -135,8 +141,7 @@ pub(crate) fn key_gen<R: RngExt + ?Sized>(
     options: &KeyGenOptions<'_>,
 ) -> Result<SigningKey, KeyGenError> {
     let (first, end) = expand_activation(params, activation_epoch, num_active_epochs)?;
-    let parameter: Parameter = rng.random();
-    let prf_key = PrfKey::random(rng);
+    let (parameter, prf_key) = draw_secrets(rng);
     let padding = draw_padding(rng, params.log_lifetime / 2, first, end);
 
     let width = params.bottom_leaves();

@@ -40,6 +40,22 @@ pub(crate) fn in_field(field: &str, error: ssz::DecodeError) -> ssz::DecodeError
         ssz::DecodeError::BytesInvalid(detail) => {
             ssz::DecodeError::BytesInvalid(format!("{field}: {detail}"))
         }
-        other => ssz::DecodeError::BytesInvalid(format!("{field}: {other:?}")),
+        other => ssz::DecodeError::BytesInvalid(format!("{field}: {}", decode_failure(&other))),
+    }
+}
+
+/// Says what is wrong with SSZ bytes, for a message.
+pub fn decode_failure(error: &ssz::DecodeError) -> String {
+    use ssz::DecodeError;
+
+    match error {
+        DecodeError::InvalidByteLength { len, expected } => {
+            format!("{len} bytes where {expected} are expected")
+        }
+        DecodeError::InvalidLengthPrefix { len, expected } => {
+            format!("a length in {len} bytes where {expected} are expected")
+        }
+        DecodeError::BytesInvalid(reason) => reason.clone(),
+        _ => "its offsets do not fit together".into(),
     }
 }

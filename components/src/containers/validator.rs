@@ -45,8 +45,8 @@ impl Validators {
     /// # Errors
     /// More than 4096, or an index that is not the position.
     pub fn new(validators: Vec<Validator>) -> Result<Self, String> {
-        let list = ValidatorList::new(validators)
-            .map_err(|error| format!("more than 4096 validators: {error:?}"))?;
+        let list =
+            ValidatorList::new(validators).map_err(|_| "more than 4096 validators".to_owned())?;
         Self::checked(list)
     }
 

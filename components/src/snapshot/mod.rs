@@ -30,8 +30,10 @@ pub struct NodeIdentity {
     pub name: String,
     /// The version alone.
     pub version: String,
-    /// Software and version, as peers see it.
+    /// Software, version and proof system, as peers see it: `quintet/0.1.0/multisig`.
     pub agent: String,
+    /// The proof system of the network's blocks.
+    pub proof_system: String,
     /// The network's name in gossip topics.
     pub fork_digest: String,
     /// libp2p's peer id.

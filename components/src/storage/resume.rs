@@ -23,6 +23,25 @@ pub struct ChainIdentity {
 }
 
 impl ChainIdentity {
+    /// The fields in which a database's chain differs from a node's, each with both values, as a
+    /// part of a sentence.
+    pub fn differences(database: &Self, node: &Self) -> String {
+        let fields = [
+            ("fork digest", database.network.clone(), node.network.clone()),
+            ("genesis time", database.genesis_time.to_string(), node.genesis_time.to_string()),
+            (
+                "validators' root",
+                database.validators_root.to_string(),
+                node.validators_root.to_string(),
+            ),
+            ("preset", database.preset.to_string(), node.preset.to_string()),
+        ];
+        let differing = fields.into_iter().filter(|(_, database, node)| database != node);
+        let told = differing
+            .map(|(name, database, node)| format!("its {name} is {database}, this node's {node}"));
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// The chain that this state is of.
     pub fn of(state: &State, network: impl Into<String>, preset: SignaturePreset) -> Self {
         Self {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use quintet_components::{
-    containers::{Checkpoint, Root, SignedBlock, State},
+    containers::{Checkpoint, Root, SignedBlock, State, decode_failure},
     rejection::Rejection,
 };
-use quintet_systems::sync::{CheckpointError, KnownGenesis, verify_checkpoint};
+use quintet_systems::{
+    sync::{CheckpointError, KnownGenesis, verify_checkpoint},
+    transition::generate_genesis,
+};
 use ssz::Decode;
 use tree_hash::TreeHash;
 
@@ -158,20 +161,24 @@ fn ask_once(
         .map_err(|error| undecodable(&target.shown, "state", &error, bytes.len()))?;
     drop(bytes);
     verify_checkpoint(&state, None, known).map_err(|error| refused(&target.shown, error))?;
-    if state.latest_block_header.slot == 0 {
-        let state_root = state.tree_hash_root();
-        let mut header = state.latest_block_header;
-        header.state_root = state_root;
-        let checkpoint = Checkpoint { root: header.tree_hash_root(), slot: 0 };
-        let answer = Answer { source: source.to_string(), checkpoint, content: None };
-        return Ok((Ok(answer), target.shown));
+    let is_genesis = state.latest_block_header.slot == 0;
+    if is_genesis {
+        check_genesis(&state, known).map_err(|error| refused(&target.shown, error))?;
     }
     let target = source.block();
-    let bytes = client.get(&target, options.block_bytes)?;
+    let bytes = match client.get(&target, options.block_bytes) {
+        // Not every client serves it, and this node has it itself.
+        Err(SourceError::Status { status: 404, .. }) if is_genesis => {
+            return Ok((Ok(at_genesis(source, &state)), target.shown));
+        }
+        answer => answer?,
+    };
     let block = SignedBlock::from_ssz_bytes(&bytes)
         .map_err(|error| undecodable(&target.shown, "block", &error, bytes.len()))?;
     let checkpoint = Checkpoint { root: block.block.tree_hash_root(), slot: block.block.slot };
     let outcome = match verify_checkpoint(&state, Some(&block.block), known) {
+        // Nobody signs genesis: its proof is empty, and is not looked at.
+        Ok(()) if is_genesis => Ok(at_genesis(source, &state)),
         Ok(()) => {
             Ok(Answer { source: source.to_string(), checkpoint, content: Some((block, state)) })
         }
@@ -183,13 +190,32 @@ fn ask_once(
     Ok((outcome, target.shown))
 }
 
+/// The answer of a source that has finalized nothing after genesis.
+fn at_genesis(source: &CheckpointSource, state: &State) -> Answer {
+    let mut header = state.latest_block_header;
+    header.state_root = state.tree_hash_root();
+    let checkpoint = Checkpoint { root: header.tree_hash_root(), slot: 0 };
+    Answer { source: source.to_string(), checkpoint, content: None }
+}
+
+/// A state at genesis is this network's, as far as that is known.
+fn check_genesis(state: &State, known: KnownGenesis<'_>) -> Result<(), CheckpointError> {
+    let (Some(time), Some(validators)) = (known.genesis_time, known.validators) else {
+        return Ok(());
+    };
+    if generate_genesis(time, validators.clone()).latest_block_header == state.latest_block_header {
+        return Ok(());
+    }
+    Err(CheckpointError::Contradiction("it is at genesis, and its block is not the genesis block"))
+}
+
 fn undecodable(
     url: &str,
     what: &'static str,
     error: &ssz::DecodeError,
     bytes: usize,
 ) -> SourceError {
-    let reason = format!("{bytes} bytes, {error:?}");
+    let reason = format!("{bytes} bytes, {}", decode_failure(error));
     SourceError::Undecodable { url: url.to_owned(), what, reason }
 }
 

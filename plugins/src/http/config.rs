@@ -4,6 +4,8 @@ use std::{fmt, net::SocketAddr, path::Path, time::Duration};
 
 use subtle::ConstantTimeEq;
 
+use crate::text::read_text;
+
 /// Where the servers listen and what they allow.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
@@ -108,6 +110,8 @@ pub enum AdminTokenError {
 
 /// Characters of a token at least.
 const MIN_TOKEN_CHARS: usize = 16;
+/// The largest token file that is read.
+const MAX_TOKEN_BYTES: u64 = 4096;
 
 impl AdminToken {
     /// This token, without the white space around it.
@@ -126,9 +130,12 @@ impl AdminToken {
     /// # Errors
     /// The file cannot be read, or what [`AdminToken::new`] says.
     pub fn read(path: &Path) -> Result<Self, AdminTokenError> {
-        let text = std::fs::read_to_string(path)
+        let text = read_text(path, MAX_TOKEN_BYTES)
             .map_err(|source| AdminTokenError::File { path: path.display().to_string(), source })?;
-        Self::new(&text)
+        Self::new(&text).map_err(|error| AdminTokenError::File {
+            path: path.display().to_string(),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+        })
     }
 
     /// Whether this is the token; takes as long for a wrong one of the same length.

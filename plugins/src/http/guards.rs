@@ -1,9 +1,9 @@
 //! What every request passes: limits of place, time and size, and errors as JSON.
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -31,6 +31,25 @@ pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) 
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "the request was not complete in time")
             .into_response()
     })
+}
+
+/// Refuses a body in a coding that is not served: read as it is, it would be taken for nonsense.
+pub(super) async fn refuse_codings(request: Request, next: Next) -> Response {
+    let codings = request.headers().get_all(header::CONTENT_ENCODING);
+    let is_coded = codings.iter().any(|value| {
+        let names = value.to_str().unwrap_or("?").split(',').map(str::trim);
+        names.filter(|name| !name.is_empty()).any(|name| !name.eq_ignore_ascii_case("identity"))
+    });
+    // A request without a body has nothing that is coded.
+    let has_body = !request.body().is_end_stream() || !request.method().is_safe();
+    if !is_coded || !has_body {
+        return next.run(request).await;
+    }
+    let text = "a body is taken as it is: send it without Content-Encoding";
+    let mut response = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+    let served = HeaderValue::from_static("identity");
+    response.headers_mut().insert(header::ACCEPT_ENCODING, served);
+    response
 }
 
 /// No such path.

@@ -292,6 +292,7 @@ fn finished(routes: Router, config: &HttpConfig) -> Router {
     routes
         .fallback(guards::not_found)
         .method_not_allowed_fallback(guards::no_such_method)
+        .layer(middleware::from_fn(guards::refuse_codings))
         .layer(CatchPanicLayer::custom(guards::panicked))
         .layer(cors(&config.cors_origins))
 }

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::text::open_file;
+
 /// The largest small file that is read: marks and locks have a few hundred bytes.
 const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024;
 
@@ -23,7 +25,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// A small file's bytes; `None` where there is no file.
 pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -19,7 +19,7 @@ use quintet_components::{
     duties::Role,
 };
 
-use super::window::{WindowedKey, role_name};
+use super::window::WindowedKey;
 
 /// Errors of a load that are shown; further ones are counted.
 const SHOWN_ERRORS: usize = 8;
@@ -268,7 +268,7 @@ fn load_key(
                 || KeyLoadError::Missing {
                     folder: options.folder.to_owned(),
                     index,
-                    role: role_name(role),
+                    role: role.name(),
                 },
             )?,
         };
@@ -286,20 +286,20 @@ fn load_key(
         return Err(KeyLoadError::Swapped {
             path,
             index,
-            expected: role_name(role),
-            found: role_name(other),
+            expected: role.name(),
+            found: other.name(),
         });
     }
     let owner = owner_of(registry, &found);
-    Err(KeyLoadError::OtherKey { path, index, role: role_name(role), owner })
+    Err(KeyLoadError::OtherKey { path, index, role: role.name(), owner })
 }
 
 fn owner_of(registry: &Validators, key: &PublicKey) -> Option<(ValidatorIndex, &'static str)> {
     registry.iter().find_map(|validator| {
         if validator.attestation_public_key == *key {
-            Some((validator.index, role_name(Role::Attester)))
+            Some((validator.index, Role::Attester.name()))
         } else if validator.proposal_public_key == *key {
-            Some((validator.index, role_name(Role::Proposer)))
+            Some((validator.index, Role::Proposer.name()))
         } else {
             None
         }

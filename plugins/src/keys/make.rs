@@ -18,7 +18,7 @@ use quintet_components::{
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 
-use super::{load::file_role, window::role_name};
+use super::load::file_role;
 
 /// Base-2 logarithm of the most slots that a key is made for: 24 days in production, where a key
 /// for more takes hours to make.
@@ -150,7 +150,7 @@ impl Maker<'_> {
         let (secret, public) = (name(KeyKind::Secret), name(KeyKind::Public));
         let path = self.folder.join(&secret);
         let cached = self.cached_path(index, role);
-        let kept = cached.as_deref().and_then(|cached| self.kept(cached));
+        let kept = cached.as_deref().and_then(|cached| self.kept(cached, index, role));
         let key = match kept {
             Some(key) => {
                 self.cached += 1;
@@ -205,7 +205,7 @@ impl Maker<'_> {
         let MakeOptions { scheme, first_slot, slots, .. } = *self.options;
         let mut hash = Sha256::new();
         hash.update(b"quintet key of a local network");
-        hash.update(role_name(role));
+        hash.update(role.name());
         for number in [u64::from(CACHE_VERSION), seed, index, scheme.lifetime(), first_slot, slots]
         {
             hash.update(number.to_le_bytes());
@@ -216,31 +216,41 @@ impl Maker<'_> {
     fn cached_path(&self, index: ValidatorIndex, role: Role) -> Option<PathBuf> {
         let MakeOptions { scheme, first_slot, slots, .. } = *self.options;
         let seed = self.options.seed?;
-        let (lifetime, role) = (scheme.lifetime().ilog2(), role_name(role));
+        let (lifetime, role) = (scheme.lifetime().ilog2(), role.name());
         let name = format!(
             "v{CACHE_VERSION}-{lifetime}-{first_slot}-{slots}-{seed}-{index}-{role}_sk.ssz"
         );
         Some(self.options.cache?.join(name))
     }
 
-    /// The key in the cache, unless it is not there or damaged.
-    fn kept(&self, path: &Path) -> Option<SecretKey> {
+    /// The key in the cache, unless it is not there, damaged, or another one: somebody may have
+    /// copied a file over it.
+    fn kept(&self, path: &Path, index: ValidatorIndex, role: Role) -> Option<SecretKey> {
         if !path.exists() {
             return None;
         }
-        read_secret_key(self.options.scheme, path, None)
+        let MakeOptions { scheme, first_slot, slots, seed, .. } = *self.options;
+        let key = read_secret_key(scheme, path, None)
             .inspect_err(|error| tracing::warn!(%error, "a cached key is made again"))
-            .ok()
+            .ok()?;
+        let mut rng = StdRng::from_seed(self.key_seed(seed?, index, role));
+        if key.comes_from(&mut rng, first_slot, slots) {
+            return Some(key);
+        }
+        let path = path.display();
+        tracing::warn!(%path, "a cached key is not the one of its seed, and is made again");
+        None
     }
 }
 
-/// Puts a cached key's file where it belongs, as a second name of the same file where it can be.
-/// Key files are replaced and never changed.
+/// Puts a copy of a cached key's file where it belongs, which costs no room where the file system
+/// shares blocks. Never a second name of the same file: whoever copies one key over another would
+/// change the cache too.
 fn place(cached: &Path, path: &Path) -> Result<(), MakeKeysError> {
     let io = |source| MakeKeysError::Io { path: path.to_owned(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    std::fs::hard_link(cached, path).or_else(|_| std::fs::copy(cached, path).map(drop)).map_err(io)
+    std::fs::copy(cached, path).map(drop).map_err(io)
 }

@@ -12,7 +12,7 @@ mod window;
 pub use guard::{
     AcceptHistoryLoss, GuardError, GuardOptions, HistoryError, HistoryLoss, ImportSummary,
     KEPT_SLOTS, KeyHistory, MAX_UNSAVED, SignedSlot, SigningCounts, SigningGuard, SigningHistory,
-    mark_path,
+    mark_folder, mark_path,
 };
 pub use inspect::{KeyContent, inspect_file};
 pub use load::{

@@ -86,7 +86,7 @@ impl WindowedKey {
     }
 
     fn who(&self) -> String {
-        format!("the {} key of validator {}", role_name(self.role), self.index)
+        format!("the {} key of validator {}", self.role.name(), self.index)
     }
 
     /// Whether the slot is in the key's lifetime.
@@ -123,7 +123,7 @@ impl WindowedKey {
             tracing::warn!(
                 slot,
                 index = self.index,
-                role = role_name(self.role),
+                role = self.role.name(),
                 "the key's prepared window has ended: signing waits for the next one"
             );
         }
@@ -146,14 +146,6 @@ impl WindowedKey {
             .read(|key| key.sign(epoch, &message.0))
             .map_err(|error| SignError::Key(error.to_string()))?;
         Signature::new(bytes).map_err(|error| SignError::Key(error.to_string()))
-    }
-}
-
-/// A role as the file names call it.
-pub(super) const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Attester => "attester",
-        Role::Proposer => "proposer",
     }
 }
 
@@ -217,7 +209,7 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
                         let prepared = key.prepared();
                         tracing::info!(
                             index = key.index,
-                            role = role_name(key.role),
+                            role = key.role.name(),
                             until = prepared.end,
                             "the key is prepared for more slots"
                         );
@@ -225,7 +217,7 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
                     Ok(false) | Err(KeyGenError::Cancelled) => break,
                     Err(error) => {
                         tracing::error!(
-                            index = key.index, role = role_name(key.role), %error,
+                            index = key.index, role = key.role.name(), %error,
                             "the key cannot be prepared for more slots: put its file back from \
                              a backup"
                         );

@@ -1,7 +1,8 @@
 //! Opening a database: whose directory it is, and whether this release can read it.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -12,11 +13,15 @@ use super::{
     rocks::{self, RocksBackend},
     store::{RocksDbConfig, Store},
 };
+use crate::text::open_file;
 
 /// The layout of the database. A release reads its own and no other.
 pub const SCHEMA_VERSION: u32 = 1;
 /// The file that says whose directory it is.
 pub const MARKER_FILE: &str = "quintet-database.json";
+
+/// The largest marker that is read.
+const MAX_MARKER_BYTES: u64 = 64 << 10;
 
 /// Why a database was not opened. Nothing was changed, and every message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +72,9 @@ pub enum OpenError {
     },
     /// It is another chain's.
     #[error(
-        "{path} belongs to another chain: it has {found:?}, this node runs {expected:?}; give \
-         another directory, or remove this one to start anew"
+        "{path} belongs to another chain: {}; give another directory, or remove this one to start \
+         anew",
+        ChainIdentity::differences(found, expected)
     )]
     Chain {
         /// The directory.
@@ -119,12 +125,30 @@ impl Store {
     /// [`OpenError`].
     pub fn open(config: &RocksDbConfig, identity: &ChainIdentity) -> Result<Self, OpenError> {
         let path = &config.path;
+        if path.exists() && !path.is_dir() {
+            return Err(OpenError::NotADirectory(path.clone()));
+        }
+        fs::create_dir_all(path).map_err(io_error(path))?;
+        let lock = lock(path)?;
         prepare(path, identity)?;
         // A directory that has its marker and no database yet was left while it was made. One
         // that has tables and no list of them is damaged, and must not be made anew.
         let is_new = !path.join("CURRENT").exists() && !has_tables(path)?;
         let backend = RocksBackend::open(path, is_new).map_err(|error| refusal(path, &error))?;
-        Ok(Self::new(backend, path.display().to_string(), identity, config.retention)?)
+        let mut store = Self::new(backend, path.display().to_string(), identity, config.retention)?;
+        store.lock = lock;
+        Ok(store)
+    }
+}
+
+/// Keeps a second process out from the first look at the directory on: `RocksDB`'s own lock is in a
+/// file that is made later. `None` where directories cannot be locked, as on some network shares.
+fn lock(path: &Path) -> Result<Option<fs::File>, OpenError> {
+    let directory = fs::File::open(path).map_err(io_error(path))?;
+    match directory.try_lock() {
+        Ok(()) => Ok(Some(directory)),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked(path.to_owned())),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
     }
 }
 
@@ -133,14 +157,14 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
     move |error| OpenError::Io { path, error }
 }
 
-/// Makes the directory and its marker, or checks them.
+/// Makes the directory's marker, or checks it.
 fn prepare(path: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
-    if path.exists() && !path.is_dir() {
-        return Err(OpenError::NotADirectory(path.to_owned()));
-    }
-    fs::create_dir_all(path).map_err(io_error(path))?;
     let marker = path.join(MARKER_FILE);
-    match fs::read(&marker) {
+    let read = |file: fs::File| {
+        let mut bytes = Vec::new();
+        file.take(MAX_MARKER_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    match open_file(&marker).and_then(read) {
         Ok(bytes) => check_marker(path, &marker, &bytes, identity),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let unfinished = path.join(format!("{MARKER_FILE}.new"));

@@ -1,7 +1,9 @@
 //! Keys and values: keys sort by slot, every value begins with its version.
 
 use quintet_components::{
-    containers::{AggregationBits, AttestationData, BlockHeader, Checkpoint, Root, Slot},
+    containers::{
+        AggregationBits, AttestationData, BlockHeader, Checkpoint, Root, Slot, decode_failure,
+    },
     storage::{ForkChoiceFacts, LatestVoteRecord},
     tree::BlockNode,
 };
@@ -69,7 +71,7 @@ pub(super) fn content(bytes: &[u8]) -> Result<&[u8], String> {
 
 /// A value of this version.
 pub(super) fn decode<T: Decode>(bytes: &[u8]) -> Result<T, String> {
-    T::from_ssz_bytes(content(bytes)?).map_err(|error| format!("{error:?}"))
+    T::from_ssz_bytes(content(bytes)?).map_err(|error| decode_failure(&error))
 }
 
 /// A block in the headers column: what the tree needs.

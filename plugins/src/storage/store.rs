@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fs::File,
     ops::ControlFlow,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -71,6 +72,8 @@ pub struct Store {
     pub(super) backend: Box<dyn Backend>,
     /// What error messages call it.
     place: String,
+    /// Keeps other processes out of its directory, if it has one.
+    pub(super) lock: Option<File>,
     pub(super) retention: Retention,
     pub(super) health: StorageHealth,
     pub(super) writer: Mutex<WriterState>,
@@ -120,6 +123,7 @@ impl Store {
         let store = Self {
             backend: Box::new(backend),
             place: place.into(),
+            lock: None,
             retention,
             health: StorageHealth::default(),
             writer: Mutex::default(),
@@ -135,9 +139,10 @@ impl Store {
                     .map_err(|detail| store.damaged(Column::Metadata, &detail))?;
                 if known != *identity {
                     return Err(StorageError(format!(
-                        "{} holds another chain ({known:?}, not {identity:?}); use another \
-                         directory, or remove this one to start anew",
-                        store.place
+                        "{} holds another chain: {}; use another directory, or remove this one to \
+                         start anew",
+                        store.place,
+                        ChainIdentity::differences(&known, identity)
                     )));
                 }
             }
@@ -265,13 +270,14 @@ impl BlockSource for Store {
     fn signed_block(&self, root: &Root) -> Result<Option<Arc<SignedBlock>>, StorageError> {
         let Some(slot) = self.slot_of(root)? else { return Ok(None) };
         let at = Checkpoint { root: *root, slot };
-        // What was pruned between two reads is absent; so is an anchor's proof.
-        let (Some(block), Some(proof)) =
-            (self.block_at(at)?, self.read::<ProofBytes>(Column::Proofs, &slot_key(at))?)
-        else {
-            return Ok(None);
+        // What was pruned between two reads is absent.
+        let Some(block) = self.block_at(at)? else { return Ok(None) };
+        let proof = match self.read::<ProofBytes>(Column::Proofs, &slot_key(at))? {
+            Some(proof) => MultiMessageAggregate { proof },
+            // Nobody signs genesis: as all clients have it, its proof is empty.
+            None if self.anchor()? == Some(at) => MultiMessageAggregate::default(),
+            None => return Ok(None),
         };
-        let proof = MultiMessageAggregate { proof };
         Ok(Some(Arc::new(SignedBlock { block, proof })))
     }
 }

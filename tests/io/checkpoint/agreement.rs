@@ -5,14 +5,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use quintet_components::containers::Root;
+use quintet_components::containers::{Root, SignedBlock, State};
 use quintet_plugins::checkpoint::{CheckpointSyncError, MAX_SOURCES, SourceError};
+use quintet_systems::transition::anchor_block;
 use ssz::Encode;
 
 use crate::{
     checkpoint::chain::{
-        BLOCK, STATE, VALIDATORS, chain, fetch, fetch_known, fetch_with, genesis, grow, honest,
-        is_taken, options, serve,
+        BLOCK, Link, STATE, VALIDATORS, chain, failure, fetch, fetch_known, fetch_with, genesis,
+        grow, honest, is_taken, options, serve,
     },
     support::{
         chain::{GENESIS_TIME, validators},
@@ -161,6 +162,36 @@ fn a_network_that_has_finalized_nothing_gives_none() {
     let newer = serve(&chain[8]);
     let found = fetch(&[server.url(), newer.url()]).expect("they agree");
     assert_eq!(is_taken(found, &chain[8]).agreeing, 2);
+}
+
+#[test]
+fn genesis_is_taken_with_an_empty_proof_when_it_is_the_genesis_block() {
+    let genesis = genesis();
+    let block = SignedBlock { block: anchor_block(&genesis), proof: Default::default() };
+    assert!(block.proof.proof.as_bytes().is_empty());
+    let link = |block: SignedBlock, state: State| Link { block, state };
+    let server = serve(&link(block.clone(), genesis.clone()));
+    assert!(fetch(&[server.url()]).expect("it is a network").is_none());
+    assert_eq!(server.asked().len(), 2, "its block was looked at");
+
+    // A block that is not the one of the state's header.
+    let mut other = block.clone();
+    other.block.proposer_index = 1;
+    let error = failure(serve(&link(other, genesis.clone())).url(), &options());
+    assert!(matches!(error, SourceError::Unsettled { .. }), "{error}");
+
+    // A state at slot 0 that is another genesis.
+    let mut state = genesis.clone();
+    state.latest_block_header.parent_root = Root::repeat_byte(1);
+    let block = SignedBlock { block: anchor_block(&state), proof: Default::default() };
+    let error = failure(serve(&link(block, state)).url(), &options());
+    assert!(error.to_string().contains("not the genesis block"), "{error}");
+
+    // After genesis, an empty proof is none.
+    let mut unproven = chain().swap_remove(20);
+    unproven.block.proof = Default::default();
+    let error = failure(serve(&unproven).url(), &options());
+    assert!(matches!(error, SourceError::Unproven { .. }), "{error}");
 }
 
 #[test]

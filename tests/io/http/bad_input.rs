@@ -57,6 +57,24 @@ fn unknown_paths_are_404_and_unknown_methods_405() {
 }
 
 #[test]
+fn a_coded_body_is_415_and_the_coding_that_is_taken_is_named() {
+    let served = served();
+    let body = b"{\"enabled\":true}";
+    for coding in ["gzip", "br", "zstd", "identity, gzip", "x"] {
+        let header = format!("content-encoding: {coding}");
+        let answer = exchange(served.address, &request("POST", ADMIN, &[&header], body));
+        assert_eq!(answer.status, 415, "{coding}");
+        assert!(answer.error().contains("Content-Encoding"), "{coding}");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    }
+    let driver = request("POST", ADMIN, &["content-encoding: gzip"], b"");
+    assert_eq!(exchange(served.address, &driver).status, 415, "also without a body");
+    // Without a body there is nothing that is coded.
+    let get = request("GET", ADMIN, &["content-encoding: gzip"], b"");
+    assert_eq!(exchange(served.address, &get).status, 200);
+}
+
+#[test]
 fn nothing_acceptable_is_406() {
     let served = served();
     for path in ["/lean/v0/states/finalized", "/lean/v0/blocks/head", "/lean/v0/headers/head"] {

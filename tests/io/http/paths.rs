@@ -91,6 +91,29 @@ fn the_finalized_block_and_state_belong_together() {
 }
 
 #[test]
+fn answers_in_two_forms_say_that_they_vary() {
+    let (served, _) = grown();
+    let varies = |answer: &crate::support::http::Answer| {
+        let vary = answer.headers.iter().filter(|(name, _)| name == "vary");
+        vary.flat_map(|(_, value)| value.split(',')).any(|name| name.trim() == "Accept")
+    };
+    for kind in ["blocks/{}", "blocks/{}/header", "headers/{}", "states/{}"] {
+        // Found, not found, and malformed.
+        for id in ["head", "99", "x"] {
+            let path = format!("/lean/v0/{}", kind.replace("{}", id));
+            for accept in ["application/json", "application/octet-stream", "*/*", "text/html"] {
+                let answer = get_as(served.address, &path, accept);
+                assert!(varies(&answer), "{path} {accept}: {:?}", answer.headers);
+            }
+        }
+    }
+    assert!(varies(&get(served.metrics, "/metrics")));
+    for path in ["/lean/v0/head", "/lean/v0/health"] {
+        assert!(!varies(&served.get(path)), "{path} has one form");
+    }
+}
+
+#[test]
 fn the_overview_names_the_node_the_clock_and_the_chain() {
     let (mut served, _) = grown();
     let head = served.node.world().resource::<Head>().0;

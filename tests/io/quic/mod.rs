@@ -1,5 +1,6 @@
 //! Nodes and raw peers over QUIC on loopback, in one process.
 
+mod anchor;
 mod backfill;
 mod dropped;
 mod early;

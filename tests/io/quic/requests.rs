@@ -33,7 +33,7 @@ fn root(block: &Arc<SignedBlock>) -> Root {
     BlockReceived::new(InputId(0), Arc::clone(block)).root
 }
 
-fn by_root(roots: impl IntoIterator<Item = Root>) -> Request {
+pub(super) fn by_root(roots: impl IntoIterator<Item = Root>) -> Request {
     let mut request = BlocksByRootRequest::default();
     for root in roots {
         request.roots.0.push(root).expect("at most 1024");
@@ -41,7 +41,7 @@ fn by_root(roots: impl IntoIterator<Item = Root>) -> Request {
     Request::BlocksByRoot(request)
 }
 
-fn by_range(start_slot: u64, count: u64) -> Request {
+pub(super) fn by_range(start_slot: u64, count: u64) -> Request {
     Request::BlocksByRange(BlocksByRangeRequest { start_slot, count })
 }
 

@@ -68,7 +68,9 @@ fn blocks_and_states_come_back(fixture: &Fixture) {
     let store = fixture.begin(&tree.anchor, small());
     let head = filled(&store, &mut tree);
     has_all(&store, &tree);
-    assert_eq!(store.signed_block(&tree.blocks[0].at.root), Ok(None), "an anchor has no proof");
+    let anchor = store.signed_block(&tree.blocks[0].at.root).expect("reads").expect("is there");
+    assert_eq!(anchor.block, tree.anchor.block);
+    assert!(anchor.proof.proof.as_bytes().is_empty(), "nobody has signed an anchor");
     assert_eq!(store.signed_block(&Root::repeat_byte(7)), Ok(None));
     assert_eq!(store.state(&Root::repeat_byte(7)), Ok(None));
     drop(store);
@@ -188,12 +190,15 @@ fn another_chain_is_refused(fixture: &Fixture) {
     drop(fixture.begin(&tree.anchor, small()));
     let ours = identity(&tree.anchor);
     let others = [
-        ChainIdentity { network: "other".into(), ..ours.clone() },
-        ChainIdentity { genesis_time: 7, ..ours.clone() },
-        ChainIdentity { validators_root: Root::repeat_byte(7), ..ours.clone() },
-        ChainIdentity { preset: SignaturePreset::Short, ..ours },
+        ("fork digest", ChainIdentity { network: "other".into(), ..ours.clone() }),
+        ("genesis time", ChainIdentity { genesis_time: 7, ..ours.clone() }),
+        (
+            "validators' root",
+            ChainIdentity { validators_root: Root::repeat_byte(7), ..ours.clone() },
+        ),
+        ("preset", ChainIdentity { preset: SignaturePreset::Short, ..ours }),
     ];
-    for other in others {
+    for (field, other) in others {
         let text = match fixture {
             Fixture::Disk(folder) => {
                 let config = quintet_plugins::storage::RocksDbConfig {
@@ -209,6 +214,11 @@ fn another_chain_is_refused(fixture: &Fixture) {
             }
         };
         assert!(text.contains("another chain") && text.contains("another directory"), "{text}");
+        // The field that differs, and no other.
+        let named = ["fork digest", "genesis time", "validators' root", "preset"];
+        let told: Vec<_> = named.into_iter().filter(|name| text.contains(name)).collect();
+        assert_eq!(told, [field], "{text}");
+        assert!(!text.contains('{'), "a sentence and no structure: {text}");
     }
     fixture.open(&tree.anchor, small());
 }

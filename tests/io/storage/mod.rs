@@ -9,3 +9,4 @@ mod full_disk;
 mod pruning;
 mod resuming;
 mod sizes;
+mod together;

@@ -137,6 +137,20 @@ fn what_is_wrong_with_settings_is_said() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_run() {
+    let folder = Folder::new("report");
+    fs::create_dir(folder.join("dir")).expect("writable");
+    for report in ["dir", "missing/report.md", "dev/devnet.lock/report.md"] {
+        let error = fails(
+            &folder,
+            &["devnet", "--data-dir", "dev", "--slots", "1", "--xmss", "test", "--report", report],
+        );
+        assert!(error.contains("--report") && error.contains(report), "{error}");
+        assert!(!folder.join("dev/network").exists(), "no key was made");
+    }
+}
+
+#[test]
 fn the_log_is_text_or_an_object_a_line() {
     let network = Network::make("log", Plan { nodes: 1, ..Plan::default() });
     let mut node = network.start(0);

@@ -203,6 +203,41 @@ fn a_lost_record_is_made_good_by_a_history() {
 }
 
 #[test]
+fn commands_go_by_the_folder_and_not_by_its_spelling() {
+    let machine = Machine::new("spelt");
+    let data = machine.data("data");
+    let guard = machine.guard(&data).expect("a new record");
+    sign(&guard, 1, 5, 1).expect("new");
+    drop(guard);
+    let file = machine.data("history.json");
+    let slash = PathBuf::from(format!("{}/", data.display()));
+    let link = machine.data("link");
+    std::os::unix::fs::symlink("data", &link).expect("writable");
+    for spelling in [&slash, &link] {
+        let output = machine.keys("export", spelling, &file, &["--force"]);
+        assert!(output.status.success(), "{}", text(&output));
+        let output = machine.keys("import", spelling, &file, &[]);
+        assert!(text(&output).contains("1 known before"), "{}", text(&output));
+    }
+    assert!(!data.join(".signing").exists() && !machine.data("link.signing").exists());
+
+    // Moved without its mark.
+    let moved = machine.data("moved");
+    fs::rename(&data, &moved).expect("it moves");
+    let refused = refusal(&machine.keys("export", &moved, &file, &["--force"]));
+    assert!(refused.contains("has moved") && refused.contains("data.signing"), "{refused}");
+    assert!(!refused.contains("accept-signing-history-loss"), "{refused}");
+    let inside = moved.join("marks");
+    let flags = ["--force", "--signing-mark-dir", path(&inside)];
+    let refused = refusal(&machine.keys("export", &moved, &file, &flags));
+    assert!(refused.contains("inside the data directory"), "{refused}");
+    let marks = machine.data("data.signing");
+    let flags = ["--force", "--signing-mark-dir", path(&marks)];
+    let output = machine.keys("export", &moved, &file, &flags);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
 fn what_cannot_be_exported_or_imported_is_told_with_its_file() {
     let machine = Machine::new("refused");
     let data = machine.data("data");

@@ -12,6 +12,7 @@ mod floor;
 mod history;
 mod kill;
 mod lock;
+mod place;
 mod repeat;
 mod restore;
 mod window;

@@ -58,6 +58,22 @@ fn a_token_from_a_file_or_the_environment_guards_the_role_and_its_change_is_logg
 }
 
 #[test]
+fn the_proof_system_is_announced() {
+    let (folder, place) = (Folder::new("proof-system"), Place::new());
+    process::network(&folder.join("network"));
+    let mut command = node(&folder, &place);
+    command.args(["--proof-system", "multisig"]);
+    let mut node = Process::start(&mut command, folder.join("log"));
+    let identity = node.wait(place.api(), "/lean/v0/node/identity").json();
+    assert_eq!(identity["proof_system"], "multisig");
+    let agent = identity["version"].as_str().expect("a text");
+    assert!(agent.starts_with("quintet/") && agent.ends_with("/multisig"), "{agent}");
+    let overview = node.wait(place.api(), "/quintet/v0/overview").json();
+    assert_eq!(overview["node"]["proof_system"], "multisig");
+    assert_eq!(overview["node"]["agent"], agent);
+}
+
+#[test]
 fn pages_of_the_named_origins_may_read_the_answers() {
     let (folder, place) = (Folder::new("cors"), Place::new());
     process::network(&folder.join("network"));

@@ -7,7 +7,7 @@ use quintet::network_dir::{CONFIG, GenesisFile, KEYS};
 use super::create::contents;
 use crate::folder::Folder;
 
-fn quintet(folder: &Folder, arguments: &[&str]) -> Output {
+pub fn quintet(folder: &Folder, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_quintet"))
         .args(arguments)
         .env("QUINTET_KEY_CACHE", folder.join("cache"))
@@ -16,7 +16,7 @@ fn quintet(folder: &Folder, arguments: &[&str]) -> Output {
         .expect("the binary runs")
 }
 
-fn succeeds(folder: &Folder, arguments: &[&str]) -> String {
+pub fn succeeds(folder: &Folder, arguments: &[&str]) -> String {
     let output = quintet(folder, arguments);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {error}");

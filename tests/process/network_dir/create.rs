@@ -8,9 +8,9 @@ use std::{
 };
 
 use quintet::network_dir::{
-    ANNOTATED_VALIDATORS, AnnotatedValidators, Bootnodes, CONFIG, CreateError, GenesisFile,
-    KEY_MANIFEST, KEYS, KeyManifest, NODES, NetworkPlan, NodeKey, NodeRecord, NodeValidators,
-    VALIDATOR_CONFIG, VALIDATORS, ValidatorConfig, create,
+    ANNOTATED_VALIDATORS, AnnotatedValidators, Bootnodes, CONFIG, CreateError,
+    DEFAULT_PROOF_SYSTEM, GenesisFile, KEY_MANIFEST, KEYS, KeyManifest, NODES, NetworkPlan,
+    NodeKey, NodeRecord, NodeValidators, VALIDATOR_CONFIG, VALIDATORS, ValidatorConfig, create,
 };
 use quintet_components::{
     containers::{PublicKey, Validator, Validators},
@@ -29,6 +29,7 @@ pub fn plan(seed: Option<u64>) -> NetworkPlan {
         genesis_time: 0,
         committees: 2,
         preset: SignaturePreset::Test,
+        proof_system: DEFAULT_PROOF_SYSTEM.into(),
         active_epoch: 6,
         ip: "127.0.0.1".parse().expect("an address"),
         quic_base_port: 9001,
@@ -174,14 +175,33 @@ fn keys_of_a_seed_are_kept_and_damaged_ones_made_again() {
 
     let kept: Vec<_> = contents(cache.path()).into_keys().collect();
     assert_eq!(kept.len(), 8);
-    // A new file in the place of the old one: both names of the old one have its content.
     let damaged = cache.join(&kept[3]);
-    fs::remove_file(&damaged).expect("it is there");
     fs::write(&damaged, "damaged").expect("it is writable");
     create(again.path(), &mut plan, || 77, Some(&progress), None).expect("it is possible");
     let last = newest.lock().expect("no panic").take().expect("it was told");
     assert_eq!((last.keys_done, last.cached), (8, 7));
     assert!(contents(folder.path()) == contents(again.path()));
+}
+
+#[test]
+fn what_is_done_to_a_networks_keys_is_not_done_to_the_cache() {
+    let (folder, again, cache) =
+        (Folder::new("copied-a"), Folder::new("copied-b"), Folder::new("copied-cache"));
+    let mut plan = NetworkPlan { cache: Some(cache.path().to_owned()), ..plan(Some(5)) };
+    create(folder.path(), &mut plan, || 77, None, None).expect("it is possible");
+    let (kept, made) = (contents(cache.path()), contents(folder.path()));
+    let key = |role: &str| folder.join(KEYS).join(format!("validator_0_{role}_key_sk.ssz"));
+    fs::copy(key("proposer"), key("attester")).expect("both are there");
+    assert!(contents(cache.path()) == kept, "the cache has files of its own");
+
+    // A cache that was changed all the same: one key over another, of the same form.
+    let names: Vec<_> = kept.keys().collect();
+    for (from, to) in [(0, 1), (2, 5)] {
+        fs::copy(cache.join(names[from]), cache.join(names[to])).expect("both are there");
+    }
+    create(again.path(), &mut plan, || 77, None, None).expect("it is possible");
+    assert!(contents(again.path()) == made);
+    assert!(contents(cache.path()) == kept, "they were made again");
 }
 
 #[test]
@@ -207,6 +227,7 @@ fn plans_that_cannot_be_are_refused_before_anything_is_written() {
         (NetworkPlan { committees: 0, ..base() }, "aggregators"),
         (NetworkPlan { nodes: 70, committees: 65, ..base() }, "at most 64"),
         (NetworkPlan { active_epoch: 9, ..base() }, "at most 2^8 slots"),
+        (NetworkPlan { proof_system: "none".into(), ..base() }, "known are"),
         (NetworkPlan { quic_base_port: 65_534, ..base() }, "no port for node 2"),
     ];
     for (mut plan, expected) in plans {

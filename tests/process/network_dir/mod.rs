@@ -2,10 +2,12 @@
 //! is written is read again.
 
 mod commands;
+mod contradictions;
 mod create;
 mod hostile;
 mod records;
 mod spellings;
+mod texts;
 
 use std::path::PathBuf;
 

@@ -48,6 +48,8 @@ impl<'a> Content<'a> {
         if content.len() == PUBLIC_KEY_BYTES || content.contains(&0) {
             return Ok(Self::Bytes(content));
         }
+        // Some editors put a byte order mark before a text.
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         let text = std::str::from_utf8(content).map_err(|_| START)?;
         let is_json = text.trim_start().starts_with(['{', '"']);
         Ok(if is_json { Self::Json(text) } else { Self::Hex(text) })

@@ -28,6 +28,13 @@ impl Access {
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    // Opening a FIFO would wait for whoever writes to it.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a folder, a pipe or a device, and a file is needed here",
+        )));
+    }
     let file = File::open(path).map_err(io)?;
     let len = file.metadata().map_err(io)?.len();
     let too_large = || KeyFileError::TooLarge { path: path.to_owned() };

@@ -7,7 +7,7 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::Scheme;
-use crate::key_gen::{KeyGenError, KeyGenOptions, key_gen};
+use crate::key_gen::{KeyGenError, KeyGenOptions, draw_secrets, expand_activation, key_gen};
 use crate::signature::SigningError;
 use crate::signing_key::{NextBottomTree, SigningKey};
 use crate::wire::{PUBLIC_KEY_BYTES, WireError};
@@ -35,6 +35,24 @@ impl SecretKey {
     ) -> Result<Self, KeyGenError> {
         let key = key_gen(scheme.params(), rng, activation_epoch, num_active_epochs, options)?;
         Ok(Self { scheme, key })
+    }
+
+    /// Returns true if [`Self::generate`] with such an `rng` for these epochs makes this key, as
+    /// far as its secrets and its epochs say. What is computed from them is not computed again.
+    #[must_use]
+    pub fn comes_from<R: RngExt + ?Sized>(
+        &self,
+        rng: &mut R,
+        activation_epoch: u64,
+        num_active_epochs: u64,
+    ) -> bool {
+        let params = self.scheme.params();
+        let width = params.bottom_leaves();
+        let epochs = expand_activation(params, activation_epoch, num_active_epochs);
+        let (parameter, prf_key) = draw_secrets(rng);
+        epochs.is_ok_and(|(first, end)| self.activation() == (first * width..end * width))
+            && self.key.parameter == parameter
+            && self.key.prf_key.as_bytes() == prf_key.as_bytes()
     }
 
     /// Reads a key's SSZ bytes.

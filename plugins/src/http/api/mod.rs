@@ -10,7 +10,11 @@ mod overview;
 mod pages;
 mod states;
 
-use axum::middleware;
+use axum::{
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{admin as surface, state::Api};
@@ -20,6 +24,13 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
     let admin = OpenApiRouter::new()
         .routes(routes!(admin::aggregator, admin::set_aggregator))
         .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
+    // In two forms under one path: a cache has to tell them apart, errors included.
+    let forms = OpenApiRouter::new()
+        .routes(routes!(blocks::block))
+        .routes(routes!(blocks::block_header))
+        .routes(routes!(blocks::header))
+        .routes(routes!(states::state))
+        .route_layer(middleware::map_response(varied));
     OpenApiRouter::new()
         .routes(routes!(chain::health))
         .routes(routes!(chain::short_health))
@@ -28,10 +39,6 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(chain::head))
         .routes(routes!(chain::justified))
         .routes(routes!(chain::fork_choice))
-        .routes(routes!(blocks::block))
-        .routes(routes!(blocks::block_header))
-        .routes(routes!(blocks::header))
-        .routes(routes!(states::state))
         .routes(routes!(node::identity))
         .routes(routes!(node::syncing))
         .routes(routes!(node::peers))
@@ -43,6 +50,7 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(pages::fork_choice))
         .routes(routes!(pages::api))
         .routes(routes!(pages::document))
+        .merge(forms)
         .merge(admin)
 }
 
@@ -52,5 +60,14 @@ pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(metrics::allocations))
         .routes(routes!(metrics::heap))
         .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
-    OpenApiRouter::new().routes(routes!(metrics::scrape)).merge(debug)
+    OpenApiRouter::new()
+        .routes(routes!(metrics::scrape))
+        .route_layer(middleware::map_response(varied))
+        .merge(debug)
+}
+
+/// Says that the answer depends on `Accept`.
+async fn varied(mut response: Response) -> Response {
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    response
 }

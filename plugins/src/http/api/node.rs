@@ -19,8 +19,10 @@ use super::super::{
 /// Who the node is.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Identity {
-    /// Software and version.
+    /// Software, version and proof system.
     version: String,
+    /// The proof system of the network's blocks.
+    proof_system: String,
     /// libp2p's peer id; null in a node without a network.
     peer_id: Option<String>,
     /// The signed node record, when the node knows under which address others reach it.
@@ -37,6 +39,7 @@ pub(super) struct Identity {
 pub(super) async fn identity(State(api): State<Api>) -> Response {
     json(&Identity {
         version: api.node.agent.clone(),
+        proof_system: api.node.proof_system.clone(),
         peer_id: api.node.peer_id.clone(),
         enr: api.node.record.clone(),
         addresses: api.node.addresses.clone(),
@@ -44,14 +47,14 @@ pub(super) async fn identity(State(api): State<Api>) -> Response {
     })
 }
 
-/// Software and version.
+/// Software, version and proof system.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Version {
-    #[schema(example = "quintet/0.1.0")]
+    #[schema(example = "quintet/0.1.0/multisig")]
     version: String,
 }
 
-/// Software and version.
+/// Software, version and proof system.
 #[utoipa::path(get, path = "/lean/v0/node/version", tag = "node",
     responses((status = OK, body = Version)))]
 pub(super) async fn version(State(api): State<Api>) -> Response {

@@ -72,6 +72,7 @@ struct NodeBody {
     name: String,
     version: String,
     agent: String,
+    proof_system: String,
     peer_id: Option<String>,
     start_time_ms: u64,
     /// Unix time of slot 0 in seconds.
@@ -302,6 +303,7 @@ impl Overview {
                 name: node.name.clone(),
                 version: node.version.clone(),
                 agent: node.agent.clone(),
+                proof_system: node.proof_system.clone(),
                 peer_id: node.peer_id.clone(),
                 start_time_ms: node.start_time_ms,
                 genesis_time: snapshot.genesis_time,

@@ -44,6 +44,59 @@ pub enum GuardError {
         /// What went wrong.
         reason: String,
     },
+    /// The data directory or the folder of the mark cannot be followed or written.
+    #[error("{}: {source}; make the folder readable and writable", path.display())]
+    Place {
+        /// The path.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The mark would go with the data directory.
+    #[error(
+        "{}: the mark of the signing record would be inside the data directory {}, and an older \
+         copy of the directory that is restored would bring an older mark; --signing-mark-dir names \
+         a folder outside of it",
+        mark.display(), data_dir.display()
+    )]
+    MarkInside {
+        /// Where the mark would be.
+        mark: PathBuf,
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// The data directory is a root.
+    #[error(
+        "{}: there is no place beside this data directory for the mark of its signing record; \
+         --signing-mark-dir names a folder for it, or --data-dir a folder below",
+        data_dir.display()
+    )]
+    NothingBeside {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// The data directory has moved and its mark has not.
+    #[error(
+        "the mark of the signing record in {} was {}, and is now looked for at {}: the data \
+         directory has moved, or the node's name or --signing-mark-dir has changed. {}",
+        data_dir.display(), was.display(), mark.display(),
+        if *is_there {
+            "Move that file to the new place, or name its folder with --signing-mark-dir"
+        } else {
+            "That file is not there any more: bring it from where the data directory was, or name \
+             its folder with --signing-mark-dir"
+        }
+    )]
+    Moved {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Where the mark was last.
+        was: PathBuf,
+        /// True if the mark is there still.
+        is_there: bool,
+        /// Where it is looked for now.
+        mark: PathBuf,
+    },
     /// The mark belongs to another network.
     #[error(
         "{}: the mark belongs to the network of genesis {found}, not {expected}; give this node a \

@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +9,7 @@ use quintet_components::containers::{PublicKey, Root, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::GuardError;
-use crate::keys::durable;
+use crate::{keys::durable, text::read_text};
 
 /// The format's name in a file.
 const FORMAT: &str = "quintet-signing-history";
@@ -167,13 +165,7 @@ impl SigningHistory {
     /// [`HistoryError`].
     pub fn read(path: &Path) -> Result<Self, HistoryError> {
         let io = |source| HistoryError::Io { path: path.to_owned(), source };
-        let mut text = String::new();
-        let file = File::open(path).map_err(io)?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(io)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(io(std::io::Error::other("larger than any signing history")));
-        }
-        Self::from_json(&text)
+        Self::from_json(&read_text(path, MAX_BYTES).map_err(io)?)
     }
 
     /// Writes a history's file, whole or not at all.

@@ -20,6 +20,7 @@ mod error;
 mod history;
 mod ledger;
 mod mark;
+mod place;
 
 use std::{
     path::{Path, PathBuf},
@@ -39,6 +40,7 @@ pub use error::{GuardError, HistoryLoss};
 pub use history::{HistoryError, ImportSummary, KeyHistory, SignedSlot, SigningHistory};
 pub use ledger::{KEPT_SLOTS, MAX_UNSAVED};
 pub use mark::mark_path;
+pub use place::mark_folder;
 
 use super::durable::{self, FileLock, LockError};
 use ledger::{Claim, Ledger};
@@ -103,16 +105,21 @@ impl SigningGuard {
     /// Takes the locks, and compares the record with its mark.
     ///
     /// # Errors
-    /// [`GuardError`]: a lock is held, or signatures are missing from the record.
+    /// [`GuardError`]: a lock is held, the mark would be inside the data directory, or signatures
+    /// are missing from the record.
     pub fn open(
         record: Arc<dyn SigningRecord>,
         options: &GuardOptions,
     ) -> Result<Self, GuardError> {
+        let spelt = &options.data_dir;
+        let options = &place::resolved(options)?;
         let locks = [
             lock(&options.data_dir.join("signing.lock"))?,
             lock(&durable::with_suffix(&options.mark, ".lock"))?,
         ];
-        let ledger = Ledger::open(record, options)?;
+        let ledger = Ledger::open(record, options)
+            .map_err(|error| place::explained(error, options, spelt))?;
+        place::remember(options)?;
         Ok(Self {
             ledger: Mutex::new(ledger),
             genesis: options.genesis,

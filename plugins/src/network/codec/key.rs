@@ -1,7 +1,7 @@
 //! A node's secret key, and the record that it signs.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -14,6 +14,7 @@ use super::{
     identity::{self, KeyError},
     record::{NodeRecord, RecordError},
 };
+use crate::text::read_text;
 
 /// The largest key file that is read: 64 digits and room around them.
 const MAX_FILE_BYTES: u64 = 1024;
@@ -65,10 +66,7 @@ impl NodeKey {
     /// [`KeyFileError`], which names the file.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let failed = |error| KeyFileError::Io { path: path.into(), error };
-        let mut text = String::new();
-        let file = fs::File::open(path).map_err(failed)?;
-        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES), &mut text)
-            .map_err(failed)?;
+        let text = read_text(path, MAX_FILE_BYTES).map_err(failed)?;
         text.parse().map_err(|error| KeyFileError::Content { path: path.into(), error })
     }
 
@@ -108,6 +106,8 @@ impl FromStr for NodeKey {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
