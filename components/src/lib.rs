@@ -11,6 +11,7 @@ pub mod clock;
 pub mod constants;
 pub mod containers;
 pub mod duties;
+pub mod hashing;
 pub mod json;
 pub mod lane;
 pub mod messages;
