@@ -12,6 +12,7 @@ pub mod constants;
 pub mod containers;
 pub mod coverage;
 pub mod duties;
+pub mod hashing;
 pub mod json;
 pub mod lane;
 pub mod messages;

@@ -3,6 +3,7 @@
 use bevy_app::{App, Plugin};
 use bevy_tasks::{AsyncComputeTaskPool, TaskPool, TaskPoolBuilder};
 use quintet_components::{
+    hashing::hash_on_this_thread,
     task::{Job, TaskSpawner, Tasks},
     waker::NodeWaker,
 };
@@ -25,7 +26,11 @@ impl PoolSpawner {
 }
 
 fn pool(threads: usize) -> TaskPool {
-    TaskPoolBuilder::new().num_threads(threads.max(1)).thread_name("async-compute".into()).build()
+    TaskPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name("async-compute".into())
+        .on_thread_spawn(hash_on_this_thread)
+        .build()
 }
 
 impl TaskSpawner for PoolSpawner {

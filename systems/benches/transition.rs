@@ -3,12 +3,20 @@
 //! 4096 validators, 8 attestations, a history of 2^18 roots. `finalizing` has finality a few
 //! slots behind; `stalled` has had none since genesis, so that the justification window spans the
 //! history and a thousand targets are pending. There, `known targets` are pending already, as in
-//! almost every block; `new targets` come in for the first time, which shifts the votes for all
+//! almost every block; `new targets` come in for the first time, which shifts the attestations for all
 //! others in the state's flat list.
+//!
+//! The second group is a node's day: one attestation, a history of 1024 roots, and 20 ms between
+//! blocks, so that threads sleep in between. `node` is a thread of the node's task pool; `any thread`
+//! is one that hashes with the help of rayon's global pool; `pool` is a thread of that pool.
 
 #![allow(clippy::cast_possible_truncation, reason = "a bench's numbers are small")]
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use quintet_components::{
@@ -18,6 +26,7 @@ use quintet_components::{
         BlockBody, BlockHeader, Checkpoint, JustificationVotes, JustifiedSlots, PublicKey, Root,
         RootList, State, Validator, Validators,
     },
+    hashing::hash_on_this_thread,
 };
 use quintet_systems::transition::{
     is_justifiable_after, process_block, process_slots, state_transition,
@@ -25,6 +34,10 @@ use quintet_systems::transition::{
 use tree_hash::TreeHash;
 
 const VALIDATORS: u64 = 4096;
+/// The newest slot of a full history.
+const LAST: u64 = HISTORICAL_ROOTS_LIMIT as u64 - 1;
+/// Time between two blocks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn root(slot: u64) -> Root {
     let mut bytes = [0xa5; 32];
@@ -36,10 +49,9 @@ fn checkpoint(slot: u64) -> Checkpoint {
     Checkpoint { root: root(slot), slot }
 }
 
-/// A state one slot before its history is full.
-fn parent_state(finalized_slot: u64, newest_pending: u64) -> State {
-    let slot = HISTORICAL_ROOTS_LIMIT as u64 - 1;
-    let validators = (0..VALIDATORS)
+/// A state at a slot. Half of the validators support each pending target.
+fn parent_state(count: u64, slot: u64, finalized_slot: u64, newest_pending: u64) -> State {
+    let validators = (0..count)
         .map(|index| Validator {
             attestation_public_key: PublicKey::with_last_byte(index as u8),
             proposal_public_key: PublicKey::with_last_byte(!(index as u8)),
@@ -51,8 +63,7 @@ fn parent_state(finalized_slot: u64, newest_pending: u64) -> State {
         .map(root)
         .collect();
     targets.sort_unstable();
-    // Half of the validators voted for each pending target.
-    let votes = (0..targets.len() * VALIDATORS as usize).map(|bit| bit % 2 == 0);
+    let votes = (0..targets.len() * count as usize).map(|bit| bit % 2 == 0);
     let window = (slot - finalized_slot - 1) as usize;
     let mut state = State {
         slot,
@@ -70,17 +81,18 @@ fn parent_state(finalized_slot: u64, newest_pending: u64) -> State {
     state
 }
 
-/// A block on it with eight votes for the eight newest justifiable targets.
-fn block_on(parent: &State) -> Block {
+/// A block on it with attestations for the newest justifiable targets, by less than two thirds each,
+/// so that every tally is kept.
+fn block_on(parent: &State, count: usize) -> Block {
+    let validators = parent.validators.len() as u64;
     let finalized_slot = parent.latest_finalized.slot;
     let attestations: Vec<AggregatedAttestation> = (finalized_slot + 1..parent.slot)
         .rev()
         .filter(|slot| is_justifiable_after(*slot, finalized_slot))
-        .take(8)
+        .take(count)
         .map(|slot| AggregatedAttestation {
-            // Less than two thirds, so that every tally is kept.
             aggregation_bits: AggregationBits::from_indices(
-                (0..VALIDATORS).filter(|index| index % 2 == 0 || index % 8 == 1),
+                (0..validators).filter(|index| index % 2 == 0 || index % 8 == 5),
             )
             .expect("in range"),
             data: AttestationData {
@@ -91,16 +103,16 @@ fn block_on(parent: &State) -> Block {
             },
         })
         .collect();
-    assert_eq!(attestations.len(), 8);
+    assert_eq!(attestations.len(), count);
     let mut post = parent.clone();
     let slot = parent.slot + 1;
     process_slots(&mut post, slot).expect("later");
     let mut block = Block {
         slot,
-        proposer_index: slot % VALIDATORS,
+        proposer_index: slot % validators,
         parent_root: post.latest_block_header.tree_hash_root(),
         state_root: Root::ZERO,
-        body: BlockBody { attestations: AggregatedAttestations::new(attestations).expect("eight") },
+        body: BlockBody { attestations: AggregatedAttestations::new(attestations).expect("few") },
     };
     process_block(&mut post, &block).expect("valid");
     assert_ne!(post.justifications_validators, parent.justifications_validators);
@@ -110,14 +122,13 @@ fn block_on(parent: &State) -> Block {
 
 fn transition(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("import of 8 attestations, 4096 validators");
-    let last = HISTORICAL_ROOTS_LIMIT as u64 - 1;
     for (name, finalized_slot, newest_pending) in [
-        ("finalizing", last - 64, last - 32),
-        ("stalled, known targets", 0, last),
-        ("stalled, new targets", 0, last - 8192),
+        ("finalizing", LAST - 64, LAST - 32),
+        ("stalled, known targets", 0, LAST),
+        ("stalled, new targets", 0, LAST - 8192),
     ] {
-        let parent = parent_state(finalized_slot, newest_pending);
-        let block = block_on(&parent);
+        let parent = parent_state(VALIDATORS, LAST, finalized_slot, newest_pending);
+        let block = block_on(&parent, 8);
         // A parent's root is known when a block is built on it.
         let _: Root = parent.tree_hash_root();
         group.bench_function(name, |bencher| {
@@ -127,5 +138,44 @@ fn transition(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, transition);
+/// The time that transitions take with a pause before each.
+fn paced_time(count: u64, parent: &State, block: &Block) -> Duration {
+    let mut total = Duration::ZERO;
+    for _ in 0..count {
+        sleep(PAUSE);
+        let began = Instant::now();
+        black_box(state_transition(black_box(parent), black_box(block))).expect("valid");
+        total += began.elapsed();
+    }
+    total
+}
+
+fn paced(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("import of 1 attestation, 20 ms between blocks");
+    group.sample_size(20).warm_up_time(Duration::from_secs(1));
+    for validators in [4, 256, 4096] {
+        let parent = parent_state(validators, 1024, 1016, 1018);
+        let block = block_on(&parent, 1);
+        let _: Root = parent.tree_hash_root();
+        group.bench_function(format!("{validators} validators, any thread"), |bencher| {
+            bencher.iter_custom(|count| paced_time(count, &parent, &block));
+        });
+        let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
+        group.bench_function(format!("{validators} validators, pool"), |bencher| {
+            bencher.iter_custom(|count| pool.install(|| paced_time(count, &parent, &block)));
+        });
+        group.bench_function(format!("{validators} validators, node"), |bencher| {
+            bencher.iter_custom(|count| {
+                let run = || {
+                    hash_on_this_thread();
+                    paced_time(count, &parent, &block)
+                };
+                thread::scope(|scope| scope.spawn(run).join().expect("it does not panic"))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, transition, paced);
 criterion_main!(benches);

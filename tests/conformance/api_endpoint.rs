@@ -1,14 +1,13 @@
 //! Answers of the HTTP API, from a running server.
 
-use std::{fs, path::Path};
-
 use libtest_mimic::Failed;
-use quintet_components::containers::{PublicKey, Validator, Validators};
+use quintet_components::containers::{Validator, Validators};
 use quintet_plugins::{Anchor, MetricsPlugin};
 use quintet_systems::transition::{anchor_block, generate_genesis};
 use serde_json::Value;
 
 use crate::{
+    key_set,
     support::{
         chain,
         http::{Served, request},
@@ -26,7 +25,8 @@ pub fn run(case: &Value) -> Result<(), Failed> {
     served.node.set_aggregator(vectors::field(case, "initialIsAggregator")?);
     served.node.update();
 
-    let body: Option<Value> = vectors::optional(case, "requestBody")?;
+    let body = vectors::find(case, "requestBody");
+    body.into_iter().for_each(vectors::note);
     let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
     let wanted = format!("accept: {}", vectors::field::<String>(case, "expectedContentType")?);
     let headers: &[&str] = match body.is_empty() {
@@ -46,13 +46,14 @@ pub fn run(case: &Value) -> Result<(), Failed> {
     // A type without parameters is the type alone.
     let actual = if expected.contains(';') { actual } else { essence(actual) };
     vectors::same("content type", &actual, &expected.as_str())?;
-    match case.get("expectedBody") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(_)) => {
-            vectors::same("body", &answer.body, &vectors::bytes(case, "expectedBody")?)
-        }
+    match vectors::find(case, "expectedBody") {
+        None => Ok(()),
+        Some(body @ Value::String(_)) => vectors::same("body", &answer.body, &vectors::hex(body)?),
         Some(body) if body.get("required_metric_names").is_some() => metrics(&answer.body, body),
-        Some(body) => vectors::same("body", &answer.json(), body),
+        Some(body) => {
+            vectors::note(body);
+            vectors::same("body", &answer.json(), body)
+        }
     }
 }
 
@@ -75,11 +76,12 @@ fn metrics(scrape: &[u8], expected: &Value) -> Result<(), Failed> {
 
 /// leanSpec's test validators, advanced by empty blocks.
 fn anchor(case: &Value) -> Result<Anchor, Failed> {
-    let parameters = case.get("genesisParams").ok_or("no genesisParams")?;
+    let parameters = vectors::at(case, "genesisParams")?;
     let count: u64 = vectors::optional(parameters, "numValidators")?.unwrap_or(4);
     let genesis_time = vectors::optional(parameters, "genesisTime")?.unwrap_or(0);
     let anchor_slot: u64 = vectors::optional(parameters, "anchorSlot")?.unwrap_or(0);
-    let validators: Vec<Validator> = (0..count).map(validator).collect::<Result<_, _>>()?;
+    let validators: Vec<Validator> =
+        (0..count).map(key_set::validator).collect::<Result<_, _>>()?;
     let mut state = generate_genesis(genesis_time, Validators::new(validators)?);
     let mut block = anchor_block(&state);
     for slot in 1..=anchor_slot {
@@ -87,24 +89,4 @@ fn anchor(case: &Value) -> Result<Anchor, Failed> {
             chain::build_on(&state, slot, Vec::new()).map_err(|error| error.to_string())?;
     }
     Ok(Anchor { state: state.into(), block })
-}
-
-fn validator(index: u64) -> Result<Validator, Failed> {
-    let folder = std::env::var_os("LEANSPEC_KEYS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/leanspec-keys"),
-        Into::into,
-    );
-    let path = folder.join("test-scheme").join(format!("{index}.json"));
-    let text = fs::read_to_string(&path)
-        .map_err(|error| format!("{}: {error}; set LEANSPEC_KEYS", path.display()))?;
-    let keys: Value = serde_json::from_str(&text)?;
-    let key = |pair: &str| -> Result<PublicKey, Failed> {
-        let hex = keys[pair]["public_key"].as_str().ok_or("no public key")?;
-        Ok(hex.parse::<PublicKey>()?)
-    };
-    Ok(Validator {
-        attestation_public_key: key("attestation_keypair")?,
-        proposal_public_key: key("proposal_keypair")?,
-        index,
-    })
 }

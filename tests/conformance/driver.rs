@@ -109,7 +109,7 @@ pub fn state_transition(case: &Value) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Vectors of block proofs: placeholders only, because a real one is of leanSpec's prover.
+/// Vectors of block proofs.
 pub fn verify_signatures(case: &Value) -> Result<(), Failed> {
     let answer = with_status(&post(&served(), "/verify_signatures/run", case), 200)?;
     let reason = optional::<String>(case, "rejectionReason")?;

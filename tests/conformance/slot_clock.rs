@@ -7,41 +7,41 @@ use quintet_components::{
 };
 use serde_json::Value;
 
-use crate::vectors::{field, same};
+use crate::vectors::{at, field, same};
 
 pub fn run(case: &Value) -> Result<(), Failed> {
-    let config: Value = field(case, "config")?;
-    same("seconds per slot", &SECONDS_PER_SLOT, &field(&config, "secondsPerSlot")?)?;
-    same("intervals per slot", &INTERVALS_PER_SLOT, &field(&config, "intervalsPerSlot")?)?;
-    same("interval", &INTERVAL_DURATION_MS, &field(&config, "millisecondsPerInterval")?)?;
+    let config = at(case, "config")?;
+    same("seconds per slot", &SECONDS_PER_SLOT, &field(config, "secondsPerSlot")?)?;
+    same("intervals per slot", &INTERVALS_PER_SLOT, &field(config, "intervalsPerSlot")?)?;
+    same("interval", &INTERVAL_DURATION_MS, &field(config, "millisecondsPerInterval")?)?;
 
-    let operation: Value = field(case, "operation")?;
-    let output: Value = field(case, "output")?;
-    let kind: String = field(&operation, "kind")?;
+    let operation = at(case, "operation")?;
+    let output = at(case, "output")?;
+    let kind: String = field(operation, "kind")?;
     if kind == "from_slot" {
-        let interval = first_interval(field(&operation, "slot")?);
-        return same("interval", &interval, &field(&output, "interval")?);
+        let interval = first_interval(field(operation, "slot")?);
+        return same("interval", &interval, &field(output, "interval")?);
     }
-    let clock = SlotClock::new(field(&operation, "genesisTime")?);
+    let clock = SlotClock::new(field(operation, "genesisTime")?);
     let milliseconds =
-        |name: &str| -> Result<u64, Failed> { whole(field::<f64>(&operation, name)?) };
+        |name: &str| -> Result<u64, Failed> { whole(field::<f64>(operation, name)?) };
     match kind.as_str() {
         "from_unix_time" => {
             let now_ms = milliseconds("unixSeconds")? * 1000;
-            same("interval", &clock.total_intervals(now_ms), &field(&output, "interval")?)
+            same("interval", &clock.total_intervals(now_ms), &field(output, "interval")?)
         }
         "current_slot" => {
             let now_ms = milliseconds("currentTimeMilliseconds")?;
-            same("slot", &clock.current_slot(now_ms), &field(&output, "slot")?)
+            same("slot", &clock.current_slot(now_ms), &field(output, "slot")?)
         }
         "current_interval" => {
             let now_ms = milliseconds("currentTimeMilliseconds")?;
             let interval = clock.current_interval(now_ms) as u64;
-            same("interval", &interval, &field(&output, "interval")?)
+            same("interval", &interval, &field(output, "interval")?)
         }
         "total_intervals" => {
             let now_ms = milliseconds("currentTimeMilliseconds")?;
-            same("intervals", &clock.total_intervals(now_ms), &field(&output, "totalIntervals")?)
+            same("intervals", &clock.total_intervals(now_ms), &field(output, "totalIntervals")?)
         }
         kind => Err(format!("unknown operation {kind}").into()),
     }

@@ -2,20 +2,24 @@
 
 use libtest_mimic::Failed;
 use quintet_components::{
-    containers::{JustificationVotes, JustifiedSlots, Root, RootList, State, Validators},
+    containers::{Block, JustificationVotes, JustifiedSlots, Root, RootList, State, Validators},
     rejection::Rejection,
 };
 use quintet_plugins::driver::TransitionRun;
 use serde_json::Value;
 use tree_hash::TreeHash;
 
-use crate::vectors::{optional, same};
+use crate::vectors::{entries, field, find, optional, read, same};
 
 pub fn run(case: &Value) -> Result<(), Failed> {
+    // The driver reads them once more.
+    field::<State>(case, "pre")?;
+    field::<Vec<Block>>(case, "blocks")?;
     let mut run = TransitionRun::read(case)?;
     let reason: Option<String> = optional(case, "rejectionReason")?;
-    let mut roots = vec![run.state.latest_block_header.tree_hash_root()];
-    roots.extend(run.blocks().iter().map(TreeHash::tree_hash_root));
+    let header = run.state.latest_block_header;
+    let mut chain = vec![(header.slot, header.tree_hash_root())];
+    chain.extend(run.blocks().iter().map(|block| (block.slot, block.tree_hash_root())));
     let mut refused: Option<Rejection> = None;
     let mut before = run.state.tree_hash_root();
     while let Some(outcome) = run.advance() {
@@ -31,17 +35,27 @@ pub fn run(case: &Value) -> Result<(), Failed> {
     if let Some(root) = optional::<Root>(case, "postStateRoot")? {
         same("post-state root", &run.state.tree_hash_root(), &root)?;
     }
-    let Some(post) = case.get("post").and_then(Value::as_object) else { return Ok(()) };
-    for (name, expected) in post.iter().filter(|(_, expected)| !expected.is_null()) {
-        check(&run.state, name, expected, &roots)?;
+    let Some(post) = find(case, "post") else { return Ok(()) };
+    for (name, expected) in entries(post)? {
+        check(&run.state, name, expected, &chain)?;
     }
     Ok(())
 }
 
-fn check(state: &State, name: &str, expected: &Value, roots: &[Root]) -> Result<(), Failed> {
+/// A label's block. A case does not say which one it is: a number at the label's end is its slot, or
+/// its place in the case.
+fn labelled(root: Root, label: &str, chain: &[(u64, Root)]) -> Result<(), Failed> {
+    let number = label.strip_prefix("block_").and_then(|number| number.parse::<u64>().ok());
+    let found = (0..).zip(chain).any(|(place, (slot, block))| {
+        *block == root && number.is_none_or(|number| number == *slot || number == place)
+    });
+    same(&format!("{root} is {label}"), &found, &true)
+}
+
+/// Compares one expectation. The chain is every block of the case, by slot and root, the parent of
+/// the first one included.
+fn check(state: &State, name: &str, expected: &Value, chain: &[(u64, Root)]) -> Result<(), Failed> {
     let header = &state.latest_block_header;
-    // A vector does not say which block a label names; the post-state root pins the choice.
-    let labelled = |root: &Root| same(&format!("{name} is a block"), &roots.contains(root), &true);
     macro_rules! equal {
         ($actual:expr, $type:ty) => {
             same(name, &$actual, &read::<$type>(expected)?)
@@ -51,10 +65,14 @@ fn check(state: &State, name: &str, expected: &Value, roots: &[Root]) -> Result<
         "slot" => equal!(state.slot, u64),
         "latestJustifiedSlot" => equal!(state.latest_justified.slot, u64),
         "latestJustifiedRoot" => equal!(state.latest_justified.root, Root),
-        "latestJustifiedRootLabel" => labelled(&state.latest_justified.root),
+        "latestJustifiedRootLabel" => {
+            labelled(state.latest_justified.root, &read::<String>(expected)?, chain)
+        }
         "latestFinalizedSlot" => equal!(state.latest_finalized.slot, u64),
         "latestFinalizedRoot" => equal!(state.latest_finalized.root, Root),
-        "latestFinalizedRootLabel" => labelled(&state.latest_finalized.root),
+        "latestFinalizedRootLabel" => {
+            labelled(state.latest_finalized.root, &read::<String>(expected)?, chain)
+        }
         "validatorCount" => equal!(state.validators.len(), usize),
         "validators" => equal!(state.validators, Validators),
         "configGenesisTime" => equal!(state.config.genesis_time, u64),
@@ -71,7 +89,11 @@ fn check(state: &State, name: &str, expected: &Value, roots: &[Root]) -> Result<
         "justificationsRootsLabels" => {
             let labels: Vec<String> = read(expected)?;
             same(name, &state.justifications_roots.len(), &labels.len())?;
-            state.justifications_roots.iter().try_for_each(labelled)
+            let mut roots = state.justifications_roots.iter();
+            roots.try_for_each(|root| {
+                let named = labels.iter().any(|label| labelled(*root, label, chain).is_ok());
+                same("a pending target has a label", &named, &true)
+            })
         }
         "justificationsValidators" => {
             equal!(state.justifications_validators, JustificationVotes)
@@ -81,8 +103,4 @@ fn check(state: &State, name: &str, expected: &Value, roots: &[Root]) -> Result<
         }
         name => Err(format!("unknown expectation {name}").into()),
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, Failed> {
-    Ok(quintet_components::json::from_value(value.clone())?)
 }

@@ -6,38 +6,23 @@ use quintet_systems::sync::{CheckpointError, KnownGenesis, verify_checkpoint};
 use serde_json::Value;
 use ssz::{Decode, Encode};
 
-use crate::vectors::{field, same};
+use crate::vectors::{at, bytes, field, same};
 
 pub fn run(case: &Value) -> Result<(), Failed> {
-    let operation: Value = field(case, "operation")?;
-    let kind: String = field(&operation, "kind")?;
+    let operation = at(case, "operation")?;
+    let kind: String = field(operation, "kind")?;
     same("operation", &kind.as_str(), &"verify_checkpoint")?;
-    let output: Value = field(case, "output")?;
-    let text: String = field(&output, "stateBytes")?;
-    let bytes = bytes_of(&text)?;
+    let output = at(case, "output")?;
+    let bytes = bytes(output, "stateBytes")?;
     let state = State::from_ssz_bytes(&bytes).map_err(|error| format!("{error:?}"))?;
     same("bytes", &(state.as_ssz_bytes() == bytes), &true)?;
-    let count: u64 = field(&output, "validatorCount")?;
+    let count: u64 = field(output, "validatorCount")?;
     same("validators", &(state.validators.len() as u64), &count)?;
-    same("validators asked for", &field(&operation, "numValidators")?, &count)?;
-    let slot: Slot = field(&output, "anchorSlot")?;
+    same("validators asked for", &field(operation, "numValidators")?, &count)?;
+    let slot: Slot = field(output, "anchorSlot")?;
     same("slot", &state.slot, &slot)?;
-    same("slot asked for", &field(&operation, "anchorSlot")?, &slot)?;
-    let valid: bool = field(&output, "valid")?;
+    same("slot asked for", &field(operation, "anchorSlot")?, &slot)?;
+    let valid: bool = field(output, "valid")?;
     let expected = if valid { Ok(()) } else { Err(CheckpointError::NoValidators) };
     same("verdict", &verify_checkpoint(&state, None, KnownGenesis::default()), &expected)
-}
-
-fn bytes_of(text: &str) -> Result<Vec<u8>, Failed> {
-    let digits = text.strip_prefix("0x").ok_or("no 0x")?.as_bytes();
-    let pairs = digits.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return Err("an odd number of digits".into());
-    }
-    pairs
-        .map(|pair| {
-            let pair = std::str::from_utf8(pair)?;
-            u8::from_str_radix(pair, 16).map_err(Failed::from)
-        })
-        .collect()
 }

@@ -8,10 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quintet::{
-    network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create},
-    prover::Multisig,
-};
+use quintet::network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create};
 use quintet_components::preset::SignaturePreset;
 
 use super::{

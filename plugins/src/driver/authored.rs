@@ -19,13 +19,13 @@ use quintet_components::{
     tree::BlockTree,
 };
 use quintet_systems::pool;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tree_hash::TreeHash;
 
 use super::{placeholder::placeholder_of, read::ReadError};
 
 /// The aggregates on one vote, as a vector's snapshot tells them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PayloadPoolEntry {
     /// Root of the vote's content.

@@ -20,6 +20,7 @@
 mod authored;
 mod node;
 pub mod placeholder;
+mod proofs;
 mod read;
 mod routes;
 mod scenario;

@@ -22,7 +22,7 @@ use quintet_components::{
 };
 use quintet_systems::{
     fork_choice::set_anchor,
-    verification::{Signatures, XmssVerifier},
+    verification::{Proofs, Signatures, XmssVerifier},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ use tree_hash::TreeHash;
 use super::{
     authored::{self, PayloadPoolEntry},
     node::DrivenNode,
-    placeholder::{self, PlaceholderProofs},
+    proofs::{ProofKind, ScenarioProofs, block_stand_in, preset_of},
     read::{ReadError, field, optional},
 };
 use crate::{
@@ -138,19 +138,22 @@ impl Step {
 }
 
 /// A scenario under way: a world of the node's own plugins, with tasks that run at once, a clock
-/// that the steps turn, and placeholder proofs.
+/// that the steps turn, and the proofs of its vector.
 pub struct Scenario {
     /// The node.
     pub node: DrivenNode,
+    proofs: ProofKind,
 }
 
 impl Scenario {
-    /// Begins from `{anchorState, anchorBlock}` and, if it is there, the `genesisTime` that the
-    /// state has to have.
+    /// Begins from `{anchorState, anchorBlock}` and, if they are there, the `genesisTime` that the
+    /// state has to have, the `proofSetting` and the `leanEnv`; without the last one, signatures are
+    /// of this preset.
     ///
     /// # Errors
     /// See [`InitError`].
-    pub fn begin(init: &Value) -> Result<Self, InitError> {
+    pub fn begin(init: &Value, preset: SignaturePreset) -> Result<Self, InitError> {
+        let (proofs, preset) = (ProofKind::read(init)?, preset_of(init, preset)?);
         let state: State = field(init, "anchorState")?;
         let block: Block = field(init, "anchorBlock")?;
         let genesis_time = state.config.genesis_time;
@@ -170,7 +173,8 @@ impl Scenario {
         }
         let state = Arc::new(state);
         set_anchor(&mut World::new(), Arc::clone(&state), &block)?;
-        Ok(Self { node: DrivenNode::new(app(Anchor { state, block }), Box::new(|| {})) })
+        let app = app(Anchor { state, block }, ScenarioProofs::new(proofs, preset), preset);
+        Ok(Self { node: DrivenNode::new(app, Box::new(|| {})), proofs })
     }
 
     /// Runs a step.
@@ -228,7 +232,7 @@ impl Scenario {
 
     /// Hands in a block with a placeholder for the proof that its vector does not carry.
     pub fn import_block(&mut self, block: Block) -> Verdict {
-        let bytes = placeholder::placeholder_of(&block.tree_hash_root().to_string());
+        let bytes = block_stand_in(block.tree_hash_root());
         let proof = ProofBytes::new(bytes).expect("a placeholder is short");
         self.node.block(SignedBlock { block, proof: MultiMessageAggregate { proof } })
     }
@@ -250,12 +254,14 @@ impl Scenario {
         Ok(count)
     }
 
-    /// A vector does not say which preset its signatures are of; their length does.
+    /// A vector need not say which preset its signatures are of; their length does.
     fn use_preset(&mut self, preset: SignaturePreset) {
+        let proofs = ScenarioProofs::new(self.proofs, preset);
         let world = self.node.world();
         if *world.resource::<SignaturePreset>() != preset {
             world.insert_resource(preset);
             world.insert_resource(Signatures(Arc::new(XmssVerifier::new(preset))));
+            world.insert_resource(Proofs(Arc::new(proofs)));
         }
     }
 
@@ -275,7 +281,7 @@ impl Scenario {
 }
 
 /// The plugins of a node that bear on fork choice.
-fn app(anchor: Anchor) -> App {
+fn app(anchor: Anchor, proofs: ScenarioProofs, preset: SignaturePreset) -> App {
     let (waker, _) = NodeWaker::new();
     let mut app = App::new();
     app.insert_resource(Tasks::new(InlineSpawner, waker.clone())).insert_resource(waker);
@@ -283,12 +289,7 @@ fn app(anchor: Anchor) -> App {
         OrderPlugin,
         ClockPlugin,
         InboundPlugin,
-        ForkChoicePlugin {
-            anchor,
-            preset: SignaturePreset::Test,
-            proofs: Arc::new(PlaceholderProofs),
-            signatures: None,
-        },
+        ForkChoicePlugin { anchor, preset, proofs: Arc::new(proofs), signatures: None },
         ProverPlugin { limits: ProverLimits { permits: 1, ..ProverLimits::default() } },
         AggregationPlugin { config: AggregationConfig::default() },
     ));

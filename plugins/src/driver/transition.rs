@@ -6,7 +6,7 @@ use quintet_components::{
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
 };
-use quintet_prover::{self as prover, ProofSystem};
+use quintet_prover::{Multisig, ProofSystem};
 use quintet_systems::{
     transition::{process_block, process_slots, proposer_for_slot, state_transition},
     verification::{scheme_of, verify_block},
@@ -16,7 +16,8 @@ use serde_json::Value;
 use tree_hash::TreeHash;
 
 use super::{
-    placeholder::{self, PlaceholderProofs},
+    placeholder::PlaceholderProofs,
+    proofs::{ProofKind, preset_of},
     read::{ReadError, field, optional},
 };
 
@@ -127,8 +128,9 @@ impl From<&State> for PostState {
     }
 }
 
-/// Checks the proof of `{anchorState, signedBlock}`: a placeholder as one, every other with the
-/// embedded proof system for the preset of the case's `leanEnv`, or else for this one.
+/// Checks the proof of `{anchorState, signedBlock}`: as a placeholder or with the embedded proof
+/// system, as its `proofSetting` says or else as it begins; for the preset of the `leanEnv`, or else
+/// for this one.
 ///
 /// # Errors
 /// The inner error is the refusal.
@@ -138,17 +140,9 @@ pub fn verify_signatures(
 ) -> Result<Result<(), Rejection>, ReadError> {
     let state: State = field(case, "anchorState")?;
     let signed: SignedBlock = field(case, "signedBlock")?;
-    let preset = match optional::<String>(case, "leanEnv")?.as_deref() {
-        Some("test") => SignaturePreset::Test,
-        Some("prod") => SignaturePreset::Production,
-        Some(other) => {
-            return Err(ReadError(format!("leanEnv: {other:?} is neither test nor prod")));
-        }
-        None => preset,
-    };
-    let real = prover::Multisig::new(scheme_of(preset));
-    let is_placeholder = signed.proof.proof.as_bytes().starts_with(placeholder::PREFIX);
-    let proofs: &dyn ProofSystem = if is_placeholder { &PlaceholderProofs } else { &real };
+    let real = Multisig::new(scheme_of(preset_of(case, preset)?));
+    let placeholder = ProofKind::read(case)?.wants_placeholder(signed.proof.proof.as_bytes());
+    let proofs: &dyn ProofSystem = if placeholder { &PlaceholderProofs } else { &real };
     let root = signed.block.tree_hash_root();
     Ok(verify_block(&signed, root, &Registry::new(&state.validators), proofs))
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use quintet_components::{
+    hashing::hash_on_this_thread,
     messages::{IgnoreReason, Verdict},
     preset::SignaturePreset,
 };
@@ -88,6 +89,7 @@ impl Driver {
         let (sender, mut receiver) =
             mpsc::channel::<(Request, oneshot::Sender<Answer>)>(MAX_WAITING);
         thread::Builder::new().name("test-driver".into()).spawn(move || {
+            hash_on_this_thread();
             let mut desk = Desk { preset, scenario: None };
             while let Some((request, reply)) = receiver.blocking_recv() {
                 // Whoever asked may have gone.
@@ -150,7 +152,7 @@ impl Desk {
         match request {
             Request::Init(body) => {
                 self.scenario = None;
-                self.scenario = Some(Scenario::begin(&parse(&body)?)?);
+                self.scenario = Some(Scenario::begin(&parse(&body)?, self.preset)?);
                 Ok(None)
             }
             Request::Step(body) => {

@@ -9,24 +9,23 @@ use quintet_components::{
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::CurrentInterval,
     containers::{AttestationData, Block, Checkpoint, Root, Slot},
-    json,
     tree::BlockTree,
 };
 use quintet_systems::{fork_choice::block_weights, pool, production::attestation_target};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 use tree_hash::TreeHash;
 
 use super::Scenario;
-use crate::vectors::same;
+use crate::vectors::{entries, read, same, strict};
 
 pub fn run(
     scenario: &mut Scenario,
-    checks: &Map<String, Value>,
+    checks: &Value,
     block: Option<&Block>,
     old_head: Root,
 ) -> Result<(), Failed> {
-    for (name, expected) in checks.iter().filter(|(_, expected)| !expected.is_null()) {
+    for (name, expected) in entries(checks)? {
         check(scenario, name, expected, block, old_head)?;
     }
     Ok(())
@@ -43,7 +42,7 @@ fn check(
     let label = |label: &str| -> Result<Root, Failed> {
         labels.get(label).copied().ok_or_else(|| format!("unknown label {label}").into())
     };
-    let expected_label = || label(expected.as_str().ok_or("a label is a text")?);
+    let expected_label = || label(&read::<String>(expected)?);
     let world = scenario.driven.node.world();
     let head = world.resource::<Head>().0;
     let safe_target = world.resource::<SafeTarget>().0;
@@ -68,9 +67,9 @@ fn check(
         "attestationTargetRootLabel" => same(name, &target(world).root, &expected_label()?),
         "filledBlockRootLabel" => same(name, &block()?.tree_hash_root(), &expected_label()?),
         "blockAttestationCount" => same(name, &block()?.body.attestations.len(), &read(expected)?),
-        "blockAttestations" => block_attestations(block()?, read(expected)?),
+        "blockAttestations" => block_attestations(block()?, strict(expected)?),
         "attestationChecks" => {
-            for check in read::<Vec<AttestationCheck>>(expected)? {
+            for check in strict::<Vec<AttestationCheck>>(expected)? {
                 let source = check.source_root_label.as_deref().map(label).transpose()?;
                 check.run(world, source)?;
             }
@@ -81,7 +80,7 @@ fn check(
         "latestKnownAggregatedTargetSlots" => target_slots::<Known>(world, name, expected),
         "newPoolProofParticipants" => {
             let actual = new_participants(world);
-            for (slot, participants) in read::<BTreeMap<Slot, BTreeSet<u64>>>(expected)? {
+            for (slot, participants) in strict::<BTreeMap<Slot, BTreeSet<u64>>>(expected)? {
                 same(name, &actual.get(&slot).cloned().unwrap_or_default(), &participants)?;
             }
             Ok(())
@@ -110,10 +109,6 @@ fn check(
         }
         name => Err(format!("unknown check {name}").into()),
     }
-}
-
-fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Failed> {
-    Ok(json::from_value(value.clone())?)
 }
 
 fn target(world: &World) -> Checkpoint {

@@ -12,14 +12,17 @@ use std::collections::HashMap;
 use libtest_mimic::Failed;
 use quintet_components::{
     chain::Head,
-    containers::{Block, Root},
+    containers::{
+        Block, BlockBody, Root, SignedAggregatedAttestation, SignedAttestation, Slot, State,
+    },
     messages::{IgnoreReason, Verdict},
+    preset::SignaturePreset,
 };
 use quintet_plugins::driver::{self, InitError, Step};
 use serde_json::Value;
 use tree_hash::TreeHash;
 
-use crate::vectors::{field, optional, same};
+use crate::vectors::{at, field, find, items, optional, same, within};
 use snapshot::Snapshot;
 
 /// A scenario under way.
@@ -31,7 +34,12 @@ struct Scenario {
 
 pub fn run(case: &Value) -> Result<(), Failed> {
     let reason = optional::<String>(case, "rejectionReason")?;
-    let driven = match (driver::Scenario::begin(case), reason) {
+    // The driver reads them once more.
+    field::<State>(case, "anchorState")?;
+    let anchor: Block = field(case, "anchorBlock")?;
+    let steps = items(case, "steps")?;
+    let max_slot: Slot = field(case, "maxSlot")?;
+    let driven = match (driver::Scenario::begin(case, SignaturePreset::Test), reason) {
         (Err(InitError::Rejected(rejection)), reason) => {
             let refused = Some(rejection.reason.name().to_owned());
             return same("refusal of the anchor", &refused, &reason);
@@ -39,25 +47,28 @@ pub fn run(case: &Value) -> Result<(), Failed> {
         (Ok(_), Some(reason)) => return Err(format!("no refusal with {reason}").into()),
         (driven, None) | (driven @ Err(_), _) => driven?,
     };
-    let root = field::<Block>(case, "anchorBlock")?.tree_hash_root();
-    let labels = HashMap::from([("genesis".to_owned(), root)]);
+    let labels = HashMap::from([("genesis".to_owned(), anchor.tree_hash_root())]);
     let mut scenario = Scenario { driven, labels };
-    for (index, step) in field::<Vec<Value>>(case, "steps")?.iter().enumerate() {
-        scenario.step(step).map_err(|failed| {
-            Failed::from(format!("step {index}: {}", failed.message().unwrap_or("failed")))
-        })?;
+    let mut newest = 0;
+    for (index, step) in steps.iter().enumerate() {
+        let slot =
+            scenario.step(step).map_err(|failed| within(&format!("step {index}"), failed))?;
+        newest = newest.max(slot);
     }
-    Ok(())
+    same("keys last as long as the steps", &(newest <= max_slot), &true)
 }
 
 impl Scenario {
-    fn step(&mut self, step: &Value) -> Result<(), Failed> {
+    /// Runs a step. Returns the slot that was signed in.
+    fn step(&mut self, step: &Value) -> Result<Slot, Failed> {
         let expected: Snapshot = field(step, "storeSnapshot")?;
+        let label = read_step(step)?;
         let old_head = self.driven.node.world().resource::<Head>().0.root;
-        let mut block = None;
+        let (mut block, mut slot) = (None, 0);
         let verdict = match Step::read(step)? {
             Step::Block(read) => {
-                if let Some(label) = optional::<String>(&step["block"], "blockRootLabel")? {
+                slot = read.block.slot;
+                if let Some(label) = label {
                     self.labels.insert(label, read.block.tree_hash_root());
                 }
                 self.driven.prepare_block(&read)?;
@@ -65,7 +76,14 @@ impl Scenario {
                 block = Some(read.block.clone());
                 self.driven.import_block(read.block)
             }
-            other => self.driven.run(other)?,
+            other => {
+                match &other {
+                    Step::Attestation { attestation, .. } => slot = attestation.data.slot,
+                    Step::Aggregate(aggregate) => slot = aggregate.data.slot,
+                    Step::Tick { .. } | Step::Block(_) => {}
+                }
+                self.driven.run(other)?
+            }
         };
         let refused = match verdict {
             Verdict::Accepted | Verdict::Ignored(IgnoreReason::KnownBlock) => None,
@@ -75,9 +93,39 @@ impl Scenario {
         same("rejection reason", &refused, &optional::<String>(step, "rejectionReason")?)?;
         same("valid", &refused.is_none(), &field(step, "valid")?)?;
         expected.compare(&Snapshot::of(self.driven.node.world()))?;
-        match step.get("checks").and_then(Value::as_object) {
-            Some(checks) => checks::run(self, checks, block.as_ref(), old_head),
-            None => Ok(()),
+        if let Some(checks) = find(step, "checks") {
+            checks::run(self, checks, block.as_ref(), old_head)?;
         }
+        Ok(slot)
     }
+}
+
+/// Reads what the driver reads once more. Returns the label of a block's root.
+fn read_step(step: &Value) -> Result<Option<String>, Failed> {
+    match field::<String>(step, "stepType")?.as_str() {
+        "tick" => {
+            let to = (optional::<u64>(step, "interval")?, optional::<u64>(step, "time")?);
+            same("one time", &(to.0.is_some() != to.1.is_some()), &true)?;
+            field::<bool>(step, "hasProposal")?;
+        }
+        "block" => {
+            optional::<bool>(step, "tickToSlot")?;
+            let block = at(step, "block")?;
+            field::<Slot>(block, "slot")?;
+            field::<u64>(block, "proposerIndex")?;
+            field::<Root>(block, "parentRoot")?;
+            field::<Root>(block, "stateRoot")?;
+            field::<BlockBody>(block, "body")?;
+            return optional(block, "blockRootLabel");
+        }
+        "attestation" => {
+            optional::<bool>(step, "isAggregator")?;
+            field::<SignedAttestation>(step, "attestation")?;
+        }
+        "gossipAggregatedAttestation" => {
+            field::<SignedAggregatedAttestation>(step, "attestation")?;
+        }
+        kind => return Err(format!("unknown step {kind}").into()),
+    }
+    Ok(None)
 }

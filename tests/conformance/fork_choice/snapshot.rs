@@ -11,11 +11,11 @@ use quintet_components::{
 };
 use quintet_plugins::driver::{PayloadPoolEntry, payload_pool};
 use quintet_systems::{fork_choice::block_weights, pool};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::vectors::same;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
     pub time: u64,
@@ -30,14 +30,14 @@ pub struct Snapshot {
     pub known_aggregated_payloads: Vec<PayloadPoolEntry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BlockWeight {
     pub root: Root,
     pub weight: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignaturePoolEntry {
     pub data_root: Root,

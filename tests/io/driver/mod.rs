@@ -8,12 +8,17 @@ use crate::support::{
     http::{Answer, Served, connect, exchange, request},
     node::Setup,
 };
-use quintet_components::{containers::Root, preset::SignaturePreset};
+use quintet_components::{
+    containers::{AttestationData, Checkpoint, Root},
+    preset::SignaturePreset,
+};
 use quintet_plugins::driver::{
     MAX_BODY_BYTES, MAX_INTERVALS_A_STEP, MAX_REQUESTS, TestDriverPlugin,
 };
-use quintet_systems::transition::anchor_block;
+use quintet_prover::{CancelToken, Multisig, ProofSystem as _, RawSignature, Statement};
+use quintet_systems::{transition::anchor_block, verification::scheme_of};
 use serde_json::{Value, json};
+use tree_hash::TreeHash as _;
 
 const PREFIX: &str = "/lean/v0/test_driver";
 const JSON: &str = "content-type: application/json";
@@ -283,4 +288,73 @@ fn proofs_of_blocks_are_checked() {
         );
     }
     refused(&run(&|case| case["leanEnv"] = json!("moon")), 400, "leanEnv: \"moon\"");
+}
+
+#[test]
+fn proofs_are_checked_as_the_vector_says() {
+    let served = served();
+    let anchor = chain::genesis(4);
+    let root = anchor.block.tree_hash_root();
+    let genesis_block = Checkpoint { root, slot: 0 };
+    let data = AttestationData {
+        slot: 1,
+        head: genesis_block,
+        target: genesis_block,
+        source: genesis_block,
+    };
+    let tick = json!({"stepType": "tick", "interval": 6, "hasProposal": false});
+    let step = |proof: &dyn Fn(&mut Value)| {
+        let mut step = json!({
+            "stepType": "gossipAggregatedAttestation",
+            "attestation": chain::aggregate(data, &[0, 2]),
+        });
+        proof(&mut step["attestation"]["proof"]["proof"]["data"]);
+        step
+    };
+    let begin = |setting: Value| {
+        let mut init = genesis();
+        init["proofSetting"] = setting;
+        init["leanEnv"] = json!("test");
+        post(&served, "/fork_choice/init", &init)
+    };
+    let placeholder = step(&|_| {});
+    // The envelope of a real proof, of which no signature is valid.
+    let real = step(&|proof| {
+        let keys = [[0; 52]; 2];
+        let statement = Statement {
+            slot: data.slot,
+            message: data.tree_hash_root().0,
+            public_keys: keys.iter().map(|key| &key[..]).collect(),
+        };
+        let scheme = scheme_of(SignaturePreset::Test);
+        let signature = vec![0; scheme.signature_len()];
+        let raw = [0, 1].map(|signer| RawSignature { signer, signature: &signature });
+        let made = Multisig::new(scheme)
+            .aggregate(&statement, &[], &raw, &CancelToken::default())
+            .expect("of the right shape");
+        *proof = json!(format!("0x{}", alloy_primitives::hex::encode(made)));
+    });
+    for (setting, step, error) in [
+        (json!(0), &placeholder, None),
+        (json!(0), &real, Some("no placeholder")),
+        (json!(1), &placeholder, Some("malformed proof")),
+        (json!(2), &real, Some("signature of signer 0")),
+        (Value::Null, &placeholder, None),
+        (Value::Null, &real, Some("signature of signer 0")),
+    ] {
+        assert_eq!(begin(setting.clone()).status, 204);
+        assert_eq!(post(&served, "/fork_choice/step", &tick).status, 200);
+        let answer = post(&served, "/fork_choice/step", step).json();
+        let Some(said) = error else {
+            assert_eq!(answer["accepted"], true, "{setting}: {answer}");
+            continue;
+        };
+        let text = answer["error"].as_str().unwrap_or_default();
+        assert!(
+            text.starts_with("INVALID_SIGNATURE: ") && text.contains(said),
+            "{setting}: {text}"
+        );
+    }
+    refused(&begin(json!(3)), 400, "proofSetting: 3 ");
+    refused(&begin(json!("real")), 400, "proofSetting");
 }
