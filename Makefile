@@ -26,8 +26,11 @@ setup: ## check for, and as root install, what a build needs
 lint-tools: setup ## install the pinned lint tools
 	@bash .ci/setup lint
 
-devnet: setup ## run a local devnet
-	cargo run --release $(LOCKED) -- devnet $(ARGS)
+# The profile of the tests, so that nothing is built twice.
+devnet: ## run a local devnet
+	@bash .ci/announce
+	@bash .ci/setup build
+	cargo run $(LOCKED) -- devnet $(ARGS)
 
 # QUINTET names a binary that is built already.
 # The pauses of the run that ours is compared with: the aggregator, a follower, half of the network.
@@ -45,6 +48,7 @@ test-crash: setup ## kill a node KILLS times while it imports, prunes and signs
 lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
 	cargo fmt --all --check
 	bash .ci/file-sizes
+	bash .ci/rooms
 	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 	bash .ci/deny
