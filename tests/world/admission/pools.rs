@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bevy_ecs::prelude::World;
 use quintet_components::{
     attestations::{AttestationsByData, New, Phase},
     containers::AttestationData,
@@ -70,7 +71,7 @@ fn payloads_of_an_attestation_are_capped_and_the_covering_ones_kept() {
     let mut node = TestNode::new(Setup::new(anchor).accepting_signatures());
     let world = node.world();
     let data = AttestationData { slot: 1, ..AttestationData::default() };
-    let mut add = |world: &mut _, voters: &[u64]| {
+    let add = |world: &mut World, voters: &[u64]| {
         let payload = Arc::new(aggregate(data, voters).proof);
         with_pool(world, |pool| pool.add_payload(&data, payload, Phase::New).is_some())
     };
@@ -111,7 +112,7 @@ fn what_a_system_adds_it_finds_again() {
         // In the place of what it was made of, as a session does.
         pool.add_own_payload(&data, Arc::clone(&payload), Phase::New).expect("new again");
         pool.promote_new();
-        assert_eq!(pool.members::<New>(), []);
+        assert!(pool.members::<New>().is_empty());
     });
     let [signed, new, known] = pool::pool_sizes(world);
     assert_eq!((signed, new, known), (0, 0, 1));

@@ -136,10 +136,8 @@ impl Pair {
 
     fn import(&mut self, block: Block, votes: Body) -> Result<Outcome, TestCaseError> {
         // Time comes to most blocks; the others are refused.
-        let time = first_interval(block.slot);
-        if time > self.store.time && block.slot % 8 != 7 {
-            self.node.tick_to(time, false);
-            self.store.tick_to(time, false, self.is_aggregator);
+        if block.slot % 8 != 7 {
+            self.await_slot(block.slot);
         }
         let verdict = self.node.block(signed(block.clone()));
         let expected = self.store.on_block(&block, &votes);
@@ -149,8 +147,18 @@ impl Pair {
         self.agree(verdict, expected)
     }
 
+    /// Turns both clocks to a slot, if they are not there.
+    fn await_slot(&mut self, slot: u64) {
+        let time = first_interval(slot);
+        if time > self.store.time {
+            self.node.tick_to(time, false);
+            self.store.tick_to(time, false, self.is_aggregator);
+        }
+    }
+
     /// A valid block, taken by both.
     pub fn block_on(&mut self, parent: Root, slot: u64, votes: &Votes) -> Checkpoint {
+        self.await_slot(slot);
         let block = self.block(parent, slot, votes, None);
         let root = block.tree_hash_root();
         let outcome = self.import(block, votes.to_vec());
@@ -159,7 +167,13 @@ impl Pair {
     }
 
     fn propose(&mut self, skipped: u64) -> Result<Outcome, TestCaseError> {
-        let slot = self.store.slot_of(&self.store.head) + 1 + skipped;
+        let next = |store: &Store| store.slot_of(&store.head) + 1 + skipped;
+        let mut slot = next(&self.store);
+        // Time may bring another head.
+        while self.store.time < first_interval(slot) {
+            self.await_slot(slot);
+            slot = slot.max(next(&self.store));
+        }
         let inputs = BlockInputs::on_head(self.node.world(), slot, slot % self.store.validators)
             .map_err(|rejection| TestCaseError::fail(rejection.to_string()))?;
         let built = build_block(&inputs, &MockedProofs, &CancelToken::default())
