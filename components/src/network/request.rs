@@ -8,7 +8,7 @@ use super::PeerId;
 use crate::containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, SignedBlock, Status};
 
 /// Names a request of this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
 /// Names a request of a peer.

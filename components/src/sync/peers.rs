@@ -11,7 +11,7 @@ use super::{
 use crate::{
     constants::SLOT_DURATION_MS,
     containers::Slot,
-    network::{Agent, Direction, DisconnectReason, PeerId},
+    network::{Agent, Direction, DisconnectReason, PeerId, RequestId},
 };
 
 /// How a peer has done as a source of blocks.
@@ -19,6 +19,9 @@ use crate::{
 pub struct PeerSync {
     /// The slot in which it connected.
     pub connected_slot: Slot,
+    /// The first request that may be sent on this connection; those before it went to an earlier
+    /// one.
+    pub first_request: RequestId,
     /// Failures since its last good answer, and for how long it is left alone.
     pub backoff: Backoff,
     /// The number of the newest request sent to it; the peer that was asked least recently is

@@ -149,7 +149,11 @@ impl Answers<'_, '_> {
             // Who sent a part is slow, not silent.
             let has_part = matches!(&purpose, Purpose::Batch(batch) if !batch.received.is_empty());
             let is_slow = fault == PeerFault::Timeout && has_part;
-            self.peers.blame(&peer, if is_slow { PeerFault::NoAnswer } else { fault });
+            let fault = if is_slow { PeerFault::NoAnswer } else { fault };
+            // A peer that has come back is not left alone for what its last connection took along.
+            if fault != PeerFault::NoAnswer || self.peers.is_asked_on_this_connection(&peer, id) {
+                self.peers.blame(&peer, fault);
+            }
         }
         match purpose {
             Purpose::Status => {}

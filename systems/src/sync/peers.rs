@@ -9,12 +9,13 @@ use quintet_components::{
     sync::{Disconnect, PeerSync, RecentDisconnects, limits},
 };
 
-use super::{roles::Now, target::PeerView};
+use super::{requests::RequestNumbers, roles::Now, target::PeerView};
 
 /// Connections, and what is remembered of them.
 #[derive(SystemParam)]
 pub struct Connections<'w, 's> {
     by_id: ResMut<'w, PeersById>,
+    numbers: Res<'w, RequestNumbers>,
     known: Query<'w, 's, (&'static Direction, Option<&'static Agent>)>,
     banned: ResMut<'w, BannedPeers>,
     recent: ResMut<'w, RecentDisconnects>,
@@ -36,7 +37,11 @@ impl Connections<'_, '_> {
             PeerEvent::Connected { peer: id, direction, address } => {
                 if self.by_id.get(&id).is_none() {
                     let peer = Peer { id: id.clone(), address };
-                    let sync = PeerSync { connected_slot: now.slot(), ..PeerSync::default() };
+                    let sync = PeerSync {
+                        connected_slot: now.slot(),
+                        first_request: self.numbers.next(),
+                        ..PeerSync::default()
+                    };
                     let parts = (peer, direction, PeerScore::default(), sync);
                     let entity = self.commands.spawn(parts).id();
                     self.by_id.note_spawned(id, entity);

@@ -38,6 +38,13 @@ pub struct EndedRequest {
 #[derive(Resource, Debug, Default)]
 pub struct RequestNumbers(u64);
 
+impl RequestNumbers {
+    /// The name of the request that is sent next.
+    pub(super) const fn next(&self) -> RequestId {
+        RequestId(self.0)
+    }
+}
+
 /// A request, and what has come of it.
 type RequestParts = (
     &'static Asked,

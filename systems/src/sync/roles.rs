@@ -8,7 +8,7 @@ use quintet_components::{
     clock::{SlotClock, UnixTime, first_interval},
     containers::{Checkpoint, Root, SignedBlock, Slot, State, Status},
     messages::{BlockReceived, InputId, Source},
-    network::{LastStatus, Peer, PeerFault, PeerFaulted, PeerId, PeersById},
+    network::{LastStatus, Peer, PeerFault, PeerFaulted, PeerId, PeersById, RequestId},
     sync::{Asked, PeerSync, StatusRequest},
     tree::BlockTree,
     waker::NodeWaker,
@@ -124,6 +124,12 @@ impl Peers<'_, '_> {
     pub fn sync_mut(&mut self, peer: &PeerId) -> Option<Mut<'_, PeerSync>> {
         let entity = self.by_id.get(peer)?;
         self.connected.get_mut(entity).ok().map(|(_, sync, _)| sync)
+    }
+
+    /// Returns true if a request went to the peer's connection that is up now.
+    pub fn is_asked_on_this_connection(&self, peer: &PeerId, request: RequestId) -> bool {
+        let connected = self.by_id.get(peer).and_then(|entity| self.connected.get(entity).ok());
+        connected.is_some_and(|(_, sync, _)| sync.first_request <= request)
     }
 
     /// Announces what a peer did wrong, and leaves it alone for a while.

@@ -55,8 +55,9 @@ fn follow(
         Verdict::Ignored(IgnoreReason::KnownBlock) => {}
         Verdict::Ignored(_) => range.note_lost(handed.round),
         Verdict::Rejected(rejection) => {
-            // Its parent was refused: who sent that is to blame.
-            if rejection.reason != RejectionReason::UnknownParentBlock {
+            // Its parent was refused: who sent that is to blame. And clocks differ.
+            use RejectionReason::{BlockTooFarInFuture, UnknownParentBlock};
+            if !matches!(rejection.reason, BlockTooFarInFuture | UnknownParentBlock) {
                 peers.blame(&handed.peer, PeerFault::InvalidBlock);
             }
             range.note_lost(handed.round);

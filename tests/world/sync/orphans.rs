@@ -58,8 +58,10 @@ fn missing_parents_are_asked_for_by_root_one_by_one() {
         world.gossip(&link.block);
     }
     world.settle();
-    world.connect("a", &chain, Behaviour::Honest);
-    world.connect("b", &chain, Behaviour::Honest);
+    // They say nothing of what the node lacks, so that no range is asked for.
+    let known = chain.up_to(9).status();
+    world.connect_with("a", &chain, Behaviour::Honest, known);
+    world.connect_with("b", &chain, Behaviour::Honest, known);
     let id = world.gossip(&chain.at(12).block);
     world.settle();
     assert_eq!(world.head(), chain.tip());
@@ -126,7 +128,7 @@ fn a_flood_of_orphans_is_bounded_and_what_is_nearest_to_the_head_stays() {
     for slot in [2_002, u64::MAX, world.finalized().slot] {
         let id = world.gossip(&orphan(slot, 0xdd));
         world.settle();
-        assert!(matches!(world.node.verdict(id), Verdict::Ignored(_)), "slot {slot}");
+        assert_ne!(world.node.verdict_now(id), Some(Verdict::Accepted), "slot {slot}");
     }
     assert_eq!(world.counts().orphans_held, before);
 }
@@ -229,17 +231,18 @@ fn a_parent_with_a_wrong_proof_does_not_speak_against_the_block() {
     assert_eq!(reason(&mut world, id), Some(RejectionReason::InvalidBlockProof));
     assert_eq!(orphans(&mut world), 1, "the child waits for the right one");
     // One peer has it with the wrong proof as well, the other has the right one.
-    world.connect("a", &chain, Behaviour::WrongProof);
-    world.connect("b", &chain, Behaviour::Honest);
+    let known = chain.up_to(10).status();
+    world.connect_with("a", &chain, Behaviour::WrongProof, known);
+    world.connect_with("b", &chain, Behaviour::Honest, known);
     assert!(world.run_until(5, |world| world.head() == chain.tip()), "{:?}", world.counts());
     assert_eq!(world.node.verdict(child), Verdict::Accepted);
 }
 
 #[test]
 fn a_gap_too_deep_for_requests_by_root_is_left_to_range_sync() {
-    // Two chains of about the same length that finalize nothing: no head is far ahead.
+    // Two chains of the same length that finalize nothing: no head is ahead.
     let common = Chain::voted(10);
-    let ours = common.clone().grow(11..=100, 0);
+    let ours = common.clone().grow(11..=102, 0);
     let theirs = Arc::new(common.grow(12..=102, 0));
     let mut world = SyncWorld::at_slot(&ours, 102);
     for link in &ours.links {
