@@ -104,8 +104,8 @@ pub(crate) struct NodeArgs {
     /// Committees of attestations; those of `config.yaml` by default.
     #[arg(long, env = "QUINTET_ATTESTATION_COMMITTEE_COUNT", value_name = "N")]
     pub(crate) attestation_committee_count: Option<u64>,
-    /// The subnets that an aggregator serves, repeated or with commas between; those of the node's
-    /// validators by default.
+    /// Subnets that an aggregator serves besides those of its validators, repeated or with commas
+    /// between; all for an aggregator without validators by default.
     #[arg(long, env = "QUINTET_AGGREGATE_SUBNET_IDS", value_delimiter = ',', value_name = "IDS")]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) aggregate_subnet_ids: Option<Vec<u64>>,

@@ -5,9 +5,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quintet::network_dir::{NetworkPlan, create};
+use quintet::{
+    network_dir::{NetworkPlan, create},
+    prover::Multisig,
+};
 
-use super::progress::ProgressLine;
+use super::{capacity, progress::ProgressLine};
 use crate::cli::GenesisArgs;
 
 /// Writes the folder.
@@ -31,6 +34,10 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         threads: keys.threads,
         force: arguments.force,
     };
+    if let Err(error) = capacity::check_named(plan.validators, plan.preset, Multisig::NAME) {
+        eprintln!("no network: {error}");
+        return ExitCode::FAILURE;
+    }
     if keys.seed.is_some() {
         tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
     }

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod capacity;
 pub(crate) mod devnet;
 pub(crate) mod genesis;
 mod history;

@@ -10,11 +10,11 @@ use crate::containers::Slot;
 /// up its jobs.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AggregationSession {
-    /// The slot whose votes it is about.
+    /// The slot whose attestations it is about.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
-    /// Whether its deadline has passed.
+    /// True once its deadline has passed.
     pub is_cut: bool,
 }
 
@@ -23,7 +23,7 @@ pub struct AggregationSession {
 pub struct SessionEnded {
     /// The session.
     pub session: Entity,
-    /// The slot whose votes it was about.
+    /// The slot whose attestations it was about.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
@@ -43,28 +43,51 @@ pub struct AggregationConfig {
     /// How long after the start of interval 2, or after its opening when that is later, a session
     /// may start jobs, in milliseconds.
     pub deadline_ms: u64,
-    /// Whether a session opens before interval 2 once two thirds of the expected votes are in.
+    /// True if a session opens before interval 2 once two thirds of the expected attestations are in.
     pub early_start: bool,
     /// Attestation subnets of the network, at least one.
     pub committee_count: u64,
-    /// The subnets whose votes the node gets; empty for all.
+    /// The subnets that the node aggregates; empty for all.
     pub subnets: Vec<u64>,
+    /// The subnets of the node's own validators, which it listens to and passes on in every role.
+    pub validator_subnets: Vec<u64>,
 }
 
 impl Default for AggregationConfig {
     fn default() -> Self {
-        Self { deadline_ms: 750, early_start: true, committee_count: 1, subnets: Vec::new() }
+        Self {
+            deadline_ms: 750,
+            early_start: true,
+            committee_count: 1,
+            subnets: Vec::new(),
+            validator_subnets: Vec::new(),
+        }
     }
 }
 
 impl AggregationConfig {
-    /// The subnets whose votes the node gets, ascending.
+    /// The subnets that the node aggregates while it is an aggregator, ascending.
     pub fn expected_subnets(&self) -> Vec<u64> {
-        let mut subnets: Vec<u64> = if self.subnets.is_empty() {
+        if self.subnets.is_empty() {
             (0..self.committee_count).collect()
         } else {
-            self.subnets.clone()
-        };
+            self.existing(self.subnets.clone())
+        }
+    }
+
+    /// The subnets whose attestations the node gets in this role, ascending. A node with validators
+    /// gets those of their subnets whether it aggregates or not: whoever attests on a subnet helps to
+    /// carry it, or others' attestations do not get through.
+    pub fn subscribed_subnets(&self, is_aggregator: bool) -> Vec<u64> {
+        let mut subnets = self.validator_subnets.clone();
+        if is_aggregator {
+            subnets.extend(self.expected_subnets());
+        }
+        self.existing(subnets)
+    }
+
+    /// Those that the network has, each once, ascending.
+    fn existing(&self, mut subnets: Vec<u64>) -> Vec<u64> {
         subnets.retain(|subnet| *subnet < self.committee_count);
         subnets.sort_unstable();
         subnets.dedup();
@@ -72,7 +95,7 @@ impl AggregationConfig {
     }
 }
 
-/// Why a vote that a session looked at got no proof, or an imported vote no payload.
+/// Why an attestation that a session looked at got no proof, or an imported one no payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
     /// One proof and no fresh signature: it is as good as it can be.
@@ -87,11 +110,11 @@ pub enum SkipReason {
     Deadline,
     /// The next session opened, or the role was given up.
     Replaced,
-    /// The vote adds nothing to what the pool has.
+    /// The attestation adds nothing to what the pool has.
     NoGain,
-    /// The block is too old to gain from its votes.
+    /// The block is too old to gain from its attestations.
     OldBlock,
-    /// More votes than a block may bring.
+    /// More attestations than a block may bring.
     OverLimit,
 }
 
@@ -219,7 +242,7 @@ pub struct AggregationCounts {
     pub cut: u64,
     /// Sessions closed with jobs that waited or ran, because another opened or the role went.
     pub replaced: u64,
-    /// Votes examined.
+    /// Attestations examined.
     pub groups: u64,
     /// Jobs prepared.
     pub prepared: u64,
@@ -229,6 +252,8 @@ pub struct AggregationCounts {
     pub late: u64,
     /// Late jobs whose proof was not published: it could not count any more.
     pub unpublished: u64,
+    /// Early jobs whose proof was not published: the one of interval 2 took its place in time.
+    pub superseded: u64,
     /// Jobs that failed or panicked.
     pub failed: u64,
     /// Jobs given up before they made a proof.
@@ -268,6 +293,7 @@ impl AggregationCounts {
             proved,
             late,
             unpublished,
+            superseded,
             failed,
             cancelled,
             stale,
@@ -284,6 +310,7 @@ impl AggregationCounts {
         self.proved += proved;
         self.late += late;
         self.unpublished += unpublished;
+        self.superseded += superseded;
         self.failed += failed;
         self.cancelled += cancelled;
         self.stale += stale;
@@ -324,5 +351,26 @@ impl AggregationHistory {
     /// The counts of a slot.
     pub fn of(&self, slot: Slot) -> Option<&AggregationCounts> {
         self.slots.iter().find(|(each, _)| *each == slot).map(|(_, counts)| counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_listens_to_its_validators_subnets_in_every_role() {
+        let config = AggregationConfig {
+            committee_count: 4,
+            subnets: vec![3, 1, 9],
+            validator_subnets: vec![2, 1, 1],
+            ..AggregationConfig::default()
+        };
+        assert_eq!(config.subscribed_subnets(false), [1, 2]);
+        assert_eq!(config.subscribed_subnets(true), [1, 2, 3]);
+        assert_eq!(config.expected_subnets(), [1, 3]);
+        let observer = AggregationConfig { committee_count: 2, ..AggregationConfig::default() };
+        assert_eq!(observer.subscribed_subnets(false), [0_u64; 0]);
+        assert_eq!(observer.subscribed_subnets(true), [0, 1]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a node's own validators do.
 
 mod record;
+mod room;
 mod status;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use bevy_ecs::prelude::{Message, Resource};
 pub use record::{
     Duty, DutyCounts, DutyOutcome, DutyRecord, MAX_RECORDS, MissReason, RECORD_SLOTS, RecentDuties,
 };
+pub use room::BlockRoom;
 pub use status::SignerStatus;
 
 use crate::containers::{Root, Signature, SignedAttestation, SignedBlock, Slot, ValidatorIndex};

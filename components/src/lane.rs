@@ -39,6 +39,18 @@ impl<T> LaneSender<T> {
         taken
     }
 
+    /// Returns true if the lane has room for one more item than `ahead`, those that are sure to be
+    /// offered before it. If not, one is counted as dropped: it is not even made.
+    pub fn has_room(&self, ahead: usize) -> bool {
+        let capacity = self.lane.capacity().unwrap_or(usize::MAX);
+        let has_room = self.lane.len().saturating_add(ahead) < capacity;
+        if !has_room {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.waker.wake();
+        }
+        has_room
+    }
+
     /// Hands `item` to the world, for whoever can wait until there is room. Never blocks.
     ///
     /// # Errors
@@ -105,6 +117,8 @@ mod tests {
         assert!(wakes.try_wait() && !wakes.try_wait(), "wakes coalesce");
         assert_eq!(lane.drain().collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(lane.depth(), 5);
+        assert!(sender.has_room(0) && sender.has_room(2) && !sender.has_room(3));
+        assert_eq!(lane.dropped(), 13, "what there is no room for is counted");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use request::{
     ResponseError,
 };
 
-/// What the world asks of the network.
+/// The commands of the world to the network.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum NetworkCommand {
     /// Sends a request. Its answer arrives as [`RequestEvent`]s of this id, the last of them
@@ -61,7 +61,7 @@ pub enum NetworkCommand {
         peer: PeerId,
         /// Why.
         reason: DisconnectReason,
-        /// Whether to refuse the peer for the network's ban time.
+        /// True to refuse the peer for the network's ban time.
         ban: bool,
     },
     /// Closes the connection to a peer and calls it again at the address where it was: its gossip

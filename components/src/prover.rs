@@ -85,10 +85,19 @@ pub enum ProverStatus {
 }
 
 impl ProverStatus {
-    /// Whether the job neither waits nor runs.
+    /// Returns true if the job neither waits nor runs.
     pub const fn has_ended(&self) -> bool {
         !matches!(self, Self::Queued | Self::Running)
     }
+}
+
+/// A proof was made that nobody waited for any more: its owner gave it up while it ran.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProofAbandoned {
+    /// What it was for.
+    pub kind: ProverKind,
+    /// The slot that it belonged to.
+    pub slot: Slot,
 }
 
 /// Slots for which ended jobs stay on the timeline.

@@ -19,7 +19,12 @@ pub use requests::{
 };
 pub use waiting::{Held, WaitingAttestations};
 
-use crate::{containers::Slot, duties::MissReason};
+use crate::{
+    clock::CurrentInterval,
+    constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
+    containers::Slot,
+    duties::MissReason,
+};
 
 /// Where the node stands against the network.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,19 +52,33 @@ impl SyncState {
     }
 }
 
-/// Whether duties may be begun. A node without sync has no gate and begins all.
+/// Says if duties may be begun. A node without sync has no gate and begins all.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
     /// Why not; `None` when they may.
     pub closed: Option<MissReason>,
     /// The slot in which this was found.
     pub at_slot: Slot,
-    /// How many slots the chain that the node follows was ahead. Duties may be begun a little behind;
-    /// a block that others wait for is not built on an old head.
+    /// How many slots the chain that the node follows was ahead. Duties may be begun a little
+    /// behind; a block that others wait for is not built on an old head.
     pub behind: u64,
 }
 
-/// What sync has done since the node began.
+impl DutyGate {
+    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    pub fn why_not(&self, now: CurrentInterval) -> Option<MissReason> {
+        let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
+        if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
+            Some(MissReason::Late)
+        } else if self.at_slot.saturating_add(1) < now.slot() {
+            Some(MissReason::Unsure)
+        } else {
+            self.closed
+        }
+    }
+}
+
+/// The counts of sync since the node began.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
     /// Status requests sent.

@@ -12,29 +12,9 @@ use std::{
 
 use bevy_ecs::prelude::Resource;
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+use quintet_prover::CancelToken;
 
 use crate::waker::NodeWaker;
-
-/// Asks work to stop; the work looks at it between steps.
-#[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    /// Asks.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// Whether anyone asked.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// The flag itself, for work that has a token type of its own.
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-}
 
 /// The work panicked; the text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -194,7 +174,7 @@ impl Tasks {
         (handle, job)
     }
 
-    /// Starts a prepared job of the prover, which ends whether or not its handle is still there.
+    /// Starts a prepared job of the prover, which ends even when its handle is gone.
     pub fn run_proof(&self, job: Job) -> Running {
         let running = Running::default();
         let ended = Arc::clone(&running.0);

@@ -23,11 +23,15 @@ pub enum WarningCode {
     SlowDisk,
     /// An update took too long.
     SlowUpdate,
+    /// The node's blocks have no room for attestations that are needed.
+    CrowdedBlocks,
+    /// Peers' blocks or aggregates are refused for their proof.
+    ForeignProofs,
 }
 
 impl WarningCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoAggregator,
         Self::OldFinality,
         Self::ClockSkew,
@@ -35,6 +39,8 @@ impl WarningCode {
         Self::KeyLifetime,
         Self::SlowDisk,
         Self::SlowUpdate,
+        Self::CrowdedBlocks,
+        Self::ForeignProofs,
     ];
 
     /// Its name in logs, metrics and over HTTP.
@@ -47,6 +53,8 @@ impl WarningCode {
             Self::KeyLifetime => "key_lifetime",
             Self::SlowDisk => "slow_disk",
             Self::SlowUpdate => "slow_update",
+            Self::CrowdedBlocks => "crowded_blocks",
+            Self::ForeignProofs => "foreign_proofs",
         }
     }
 }

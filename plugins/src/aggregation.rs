@@ -1,33 +1,38 @@
-//! Aggregation sessions, and the votes that blocks bring.
+//! Aggregation sessions, and the attestations that blocks bring.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::{AggregationConfig, SessionEnded},
-    duties::{DutyCounts, RecentDuties},
-    messages::AggregateProduced,
+    aggregation::{AggregationConfig, AggregationHistory, CurrentSession, SessionEnded},
+    messages::{AggregateProduced, AttestationAccepted},
     network::NetworkCommand,
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown},
 };
 use quintet_systems::{
-    admission::aggregates::commit_aggregates,
+    admission::{aggregates::commit_aggregates, attestations::commit_attestations},
     aggregation::{
-        commit::collect_sessions,
+        commit::{collect_sessions, count_abandoned},
+        early::{EarlyAttesters, open_early_session},
+        open::{aggregate_slot, skip_aggregation},
         reaggregation::{Splits, collect_splits, split_imported},
-        session::{EarlyAttestations, aggregate_slot},
+        session::give_up_session,
         subnets::follow_role,
     },
-    duties::{duties_are_due, skip_aggregation},
+    duties::duties_are_due,
     fork_choice::import::commit_imports,
+    proving::{join_prover, run_prover},
 };
 
-/// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the expected votes are in, when the node
-/// aggregates; collects its proofs whenever they are ready, before every interval and once an
-/// update. Needs [`ProverPlugin`](crate::ProverPlugin).
+use crate::DutyRecordPlugin;
+
+/// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the
+/// expected attestations are in, when the node aggregates; collects its proofs whenever they are
+/// ready, before every interval and once an update. Needs [`ProverPlugin`](crate::ProverPlugin), and
+/// adds [`DutyRecordPlugin`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`AggregationConfig`], [`EarlyAttestations`], [`DutyCounts`], [`RecentDuties`] | `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, `AggregationHistory`, [`AggregateProduced`], [`SessionEnded`], [`NetworkCommand`] |
+/// | [`AggregationConfig`], [`AggregationHistory`], [`CurrentSession`], [`EarlyAttesters`] | [`AttestationAccepted`], `IsAggregator`, the pools, `Registry`, `Proofs`, the head's state, `DutyGate` | the pools, [`AggregateProduced`], [`SessionEnded`], `DutyEnded`, [`NetworkCommand`] |
 #[derive(Clone, Debug, Default)]
 pub struct AggregationPlugin {
     /// Deadline, early start, subnets.
@@ -36,17 +41,25 @@ pub struct AggregationPlugin {
 
 impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
+        DutyRecordPlugin::add_once(app);
         app.insert_resource(self.config.clone())
-            .init_resource::<EarlyAttestations>()
-            .init_resource::<DutyCounts>()
-            .init_resource::<RecentDuties>()
+            .init_resource::<AggregationHistory>()
+            .init_resource::<CurrentSession>()
+            .init_resource::<EarlyAttesters>()
+            .add_message::<AttestationAccepted>()
             .add_message::<AggregateProduced>()
             .add_message::<SessionEnded>()
             .add_message::<NetworkCommand>()
             .add_systems(PostUpdate, follow_role.in_set(NodeSystems::Review))
+            .add_systems(PreUpdate, count_abandoned.after(run_prover).in_set(NodeSystems::Prove))
             .add_systems(
                 PreUpdate,
-                collect_sessions.before(commit_aggregates).in_set(NodeSystems::Collect),
+                (
+                    collect_sessions.before(commit_aggregates),
+                    // What an update has accepted is all there.
+                    open_early_session.after(commit_attestations),
+                )
+                    .in_set(NodeSystems::Collect),
             )
             .add_systems(
                 OnInterval(Interval::Aggregate),
@@ -56,7 +69,8 @@ impl Plugin for AggregationPlugin {
                 )
                     .chain()
                     .in_set(IntervalSystems::Duties),
-            );
+            )
+            .add_systems(Shutdown, give_up_session.before(join_prover));
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),
@@ -72,13 +86,15 @@ impl Plugin for AggregationPlugin {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Splits`] | `BlockImported`, the pools, `Registry`, `Proofs` | the pools, `AggregationHistory`, [`AggregateProduced`] |
+/// | [`Splits`], [`AggregationHistory`], [`AggregationConfig`] | `BlockImported`, the pools, `Registry`, `Proofs` | the pools, [`AggregateProduced`] |
 #[derive(Clone, Copy, Debug)]
 pub struct ReaggregationPlugin;
 
 impl Plugin for ReaggregationPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Splits>()
+            .init_resource::<AggregationHistory>()
+            .init_resource::<AggregationConfig>()
             .add_message::<AggregateProduced>()
             .add_systems(
                 PreUpdate,

@@ -1,28 +1,58 @@
-//! The duties of the node's own validators.
+//! The duties of the node's own validators, and what became of them.
 
-use bevy_app::{App, Plugin, PreUpdate, Update};
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    duties::{AttestationProduced, BlockProduced, DutyCounts, RecentDuties, Signing},
+    duties::{
+        AttestationProduced, BlockProduced, BlockRoom, DutyCounts, DutyEnded, RecentDuties, Signing,
+    },
+    messages::AttestationAccepted,
     schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
 };
 use quintet_systems::{
     aggregation::commit::collect_sessions,
     duties::{
         AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
-        collect_proposals, duties_are_due, expire_proposals, give_up_held_proposal, hold_proposal,
-        prepare_proposal, skip_attestations, start_attestations, start_proposal,
+        collect_proposals, commit_proposals, duties_are_due, expire_proposals,
+        give_up_held_proposal, has_signed, hold_proposal, prepare_proposal, record_duties,
+        skip_attestations, start_attestations, start_proposal,
     },
 };
 
-/// Proposes at interval 0, with the block built at interval 4 before it, and votes at interval 1,
-/// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
-/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. A proposal
-/// waits for the gate until votes are due. Without `SyncPlugin` there is no gate.
+/// Counts, keeps and logs what became of every duty, whoever did it.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Signing`], [`DutyCounts`], [`RecentDuties`], [`Proposals`], [`AttestationTask`] | the chain, `Tasks`, `DutyGate` | the chain, [`BlockProduced`], [`AttestationProduced`] |
+/// | [`DutyCounts`], [`RecentDuties`] | [`DutyEnded`], the clock | [`DutyCounts`], [`RecentDuties`], the log |
+#[derive(Clone, Copy, Debug)]
+pub struct DutyRecordPlugin;
+
+impl DutyRecordPlugin {
+    pub(crate) fn add_once(app: &mut App) {
+        if !app.is_plugin_added::<Self>() {
+            app.add_plugins(Self);
+        }
+    }
+}
+
+impl Plugin for DutyRecordPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<DutyCounts>()
+            .init_resource::<RecentDuties>()
+            .add_message::<DutyEnded>()
+            .add_systems(PostUpdate, record_duties.in_set(NodeSystems::Review));
+    }
+}
+
+/// Proposes at interval 0, with the block built at interval 4 before it, and attests at interval 1,
+/// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
+/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. A proposal
+/// waits for the gate until attestations are due. Without `SyncPlugin` there is no gate. Adds
+/// [`DutyRecordPlugin`].
+///
+/// | inserts | reads | writes |
+/// | --- | --- | --- |
+/// | [`Signing`], [`BlockRoom`], [`Proposals`], [`AttestationTask`] | the chain, the pools, `Tasks`, `DutyGate` | the chain, the pools, [`BlockProduced`], [`AttestationProduced`], [`AttestationAccepted`], [`DutyEnded`] |
 pub struct DutiesPlugin {
     /// The node's keys.
     pub signing: Signing,
@@ -30,29 +60,28 @@ pub struct DutiesPlugin {
 
 impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
+        DutyRecordPlugin::add_once(app);
         app.insert_resource(self.signing.clone())
-            .init_resource::<DutyCounts>()
-            .init_resource::<RecentDuties>()
+            .init_resource::<BlockRoom>()
             .init_resource::<Proposals>()
             .init_resource::<AttestationTask>()
             .add_message::<BlockProduced>()
             .add_message::<AttestationProduced>()
-            .add_systems(
-                PreUpdate,
-                (collect_proposals, collect_attestations)
-                    .chain()
-                    .before(collect_sessions)
-                    .in_set(NodeSystems::Collect),
-            );
-        app.add_systems(Update, begin_held_proposal.in_set(NodeSystems::HeldDuties));
+            .add_message::<AttestationAccepted>();
+        let collect = || {
+            (collect_proposals, commit_proposals.run_if(has_signed), collect_attestations)
+                .chain()
+                .before(collect_sessions)
+        };
+        app.add_systems(PreUpdate, collect().in_set(NodeSystems::Collect));
+        app.add_systems(
+            Update,
+            (begin_held_proposal, commit_proposals.run_if(has_signed))
+                .chain()
+                .in_set(NodeSystems::HeldDuties),
+        );
         for interval in Interval::ALL {
-            app.add_systems(
-                OnInterval(interval),
-                (collect_proposals, collect_attestations)
-                    .chain()
-                    .before(collect_sessions)
-                    .in_set(IntervalSystems::Collect),
-            );
+            app.add_systems(OnInterval(interval), collect().in_set(IntervalSystems::Collect));
         }
         let duties = IntervalSystems::Duties;
         app.add_systems(
@@ -61,6 +90,7 @@ impl Plugin for DutiesPlugin {
                 expire_proposals,
                 hold_proposal.run_if(not(duties_are_due)),
                 start_proposal.run_if(duties_are_due),
+                commit_proposals.run_if(has_signed),
             )
                 .chain()
                 .in_set(duties),

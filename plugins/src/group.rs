@@ -93,7 +93,7 @@ impl NodeConfig {
 /// | [`SyncPlugin`] | peers, missing blocks, when duties may be done | |
 /// | [`RocksDbPlugin`] | keeps the chain | `store` |
 /// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
-/// | [`DutiesPlugin`] | proposes and votes | `signing` |
+/// | [`DutiesPlugin`] | proposes and attests | `signing` |
 /// | `InspectorPlugin` | entities, queues, schedules in a browser | the feature `inspector`, and `http` |
 /// | [`HttpPlugin`] | the API, metrics, pages | `http` |
 /// | [`WarningsPlugin`] | what an operator should look at | |

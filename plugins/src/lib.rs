@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod clock;
 pub mod driver;
 mod duties;
+mod end_reason;
 mod fork_choice;
 mod group;
 pub mod http;
@@ -30,7 +31,8 @@ mod warnings;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
 pub use clock::ClockPlugin;
-pub use duties::DutiesPlugin;
+pub use duties::{DutiesPlugin, DutyRecordPlugin};
+pub use end_reason::EndReason;
 pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::{IdentityPlugin, NodeConfig, NodePlugins, RolePlugin};
 pub use http::{HttpConfig, HttpPlugin};

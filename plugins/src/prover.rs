@@ -1,16 +1,13 @@
-//! The prover's scheduler.
+//! The prover's line.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    aggregation::{AggregationHistory, CurrentSession},
-    prover::ProverLimits,
+    prover::{ProofAbandoned, ProverLimits},
     schedule::{NodeSystems, Shutdown},
 };
-use quintet_systems::{
-    aggregation::shutdown::{JoinTimeout, join_prover},
-    fork_choice::prune::shrink_states,
-    proving::{ProverScheduler, prune_timeline, run_prover},
+use quintet_systems::proving::{
+    JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover,
 };
 
 /// One line for everything that the prover is asked for: proposals, then aggregation, then
@@ -19,7 +16,7 @@ use quintet_systems::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`ProverScheduler`], [`ProverLimits`], [`AggregationHistory`], [`CurrentSession`], [`JoinTimeout`] | `Tasks` | `ProverJob` entities, [`AggregationHistory`] |
+/// | [`ProverScheduler`], [`ProverLimits`], [`JoinTimeout`] | `Tasks` | `ProverJob` entities, [`ProofAbandoned`] |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProverPlugin {
     /// Permits, memory, length of the queue.
@@ -30,12 +27,11 @@ impl Plugin for ProverPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.limits)
             .init_resource::<ProverScheduler>()
-            .init_resource::<AggregationHistory>()
-            .init_resource::<CurrentSession>()
             .init_resource::<JoinTimeout>()
+            .add_message::<ProofAbandoned>()
             .init_schedule(Shutdown)
             .add_systems(PreUpdate, run_prover.in_set(NodeSystems::Prove))
-            .add_systems(PostUpdate, prune_timeline.after(shrink_states).in_set(NodeSystems::Prune))
+            .add_systems(PostUpdate, prune_timeline.in_set(NodeSystems::Prune))
             .add_systems(Shutdown, join_prover);
     }
 }

@@ -1,5 +1,6 @@
-//! What a session decides before it starts: evidence of 64 votes with 4096 signatures, and the jobs
-//! in the order of their worth.
+//! What a session decides before it starts: the evidence, and the jobs in the order of their worth.
+//! With 4096 signatures on 64 attestations, and with 4096 payloads of one, as anybody can cut them
+//! out of a public one.
 #![allow(missing_docs)]
 
 use std::{collections::HashSet, hint::black_box, sync::Arc};
@@ -7,21 +8,30 @@ use std::{collections::HashSet, hint::black_box, sync::Arc};
 use bevy_ecs::prelude::*;
 use criterion::{Criterion, criterion_group, criterion_main};
 use quintet_components::{
-    chain::Head,
-    containers::{AttestationData, PublicKey, Signature, Slot, Validator, Validators},
+    attestations::Phase,
+    chain::{Head, States},
+    containers::{
+        AggregationBits, AttestationData, ProofBytes, PublicKey, Signature, SingleMessageAggregate,
+        Slot, Validator, Validators,
+    },
     preset::SignaturePreset,
 };
 use quintet_systems::{
-    aggregation::plan::{plan_on_head, snapshot},
+    aggregation::{
+        job::Evidence,
+        plan::{Group, SessionPlan, plan_on_head, snapshot},
+    },
     fork_choice::set_anchor,
     pool,
     transition::{anchor_block, generate_genesis},
 };
+use tree_hash::TreeHash;
 
 const VALIDATORS: u64 = 4096;
-const VOTES: u64 = 64;
+const ATTESTATIONS: u64 = 64;
 const MAX_SIGNERS: usize = 205;
 
+/// A world in which nobody has attested yet.
 fn world() -> World {
     let key = |index: u64| PublicKey::right_padding_from(&index.to_be_bytes());
     let validators = (0..VALIDATORS).map(|index| Validator {
@@ -34,32 +44,69 @@ fn world() -> World {
     let block = anchor_block(&state);
     let mut world = World::new();
     set_anchor(&mut world, Arc::new(state), &block).expect("it is the state's block");
-    let genesis = world.resource::<Head>().0;
-    for index in 0..VALIDATORS {
-        let data = AttestationData {
-            slot: 1 + index % VOTES,
-            head: genesis,
-            target: genesis,
-            source: genesis,
-        };
-        let signature = Signature::placeholder(SignaturePreset::Production);
-        pool::add_signature(&mut world, &data, index, signature);
-    }
     world
 }
 
-fn selection(criterion: &mut Criterion) {
-    let world = world();
-    let slot: Slot = VOTES;
-    criterion.bench_function("session/4096 signatures, 64 votes", |bencher| {
+/// What is attested in a slot, on genesis.
+fn attested(world: &World, slot: Slot) -> AttestationData {
+    let genesis = world.resource::<Head>().0;
+    AttestationData { slot, head: genesis, target: genesis, source: genesis }
+}
+
+/// Payloads of one attestation, each with the same hundred validators and one more.
+fn payloads() -> impl Iterator<Item = Arc<SingleMessageAggregate>> {
+    (0..VALIDATORS).map(|index| {
+        let voters = (0..100).chain([100 + index % (VALIDATORS - 100)]);
+        let participants = AggregationBits::from_indices(voters).expect("in range");
+        let proof = ProofBytes::new(vec![7; 4096]).expect("short");
+        Arc::new(SingleMessageAggregate { participants, proof })
+    })
+}
+
+fn plan(world: &World, groups: &[Group]) -> SessionPlan {
+    let (head, states) = (world.resource::<Head>().0, world.resource::<States>());
+    plan_on_head(head, states, groups, ATTESTATIONS, MAX_SIGNERS)
+}
+
+fn sessions(criterion: &mut Criterion) {
+    let mut signed = world();
+    for index in 0..VALIDATORS {
+        let data = attested(&signed, 1 + index % ATTESTATIONS);
+        let signature = Signature::placeholder(SignaturePreset::Production);
+        pool::add_signature(&mut signed, &data, index, signature);
+    }
+    criterion.bench_function("session/4096 signatures, 64 attestations", |bencher| {
         bencher.iter(|| {
-            let groups = snapshot(black_box(&world), &HashSet::new());
-            let plan = plan_on_head(&world, &groups, slot, MAX_SIGNERS);
+            let groups = snapshot(black_box(&signed).resource(), &HashSet::new());
+            let plan = plan(&signed, &groups);
             assert_eq!(plan.jobs.len(), 64);
             plan
         });
     });
+
+    // The pool keeps the payloads that it has a use for.
+    let mut flooded = world();
+    let data = attested(&flooded, ATTESTATIONS);
+    for payload in payloads() {
+        pool::add_payload(&mut flooded, &data, payload, Phase::New);
+    }
+    criterion.bench_function("session/4096 payloads of one attestation", |bencher| {
+        bencher.iter(|| {
+            let groups = snapshot(black_box(&flooded).resource(), &HashSet::new());
+            plan(&flooded, &groups)
+        });
+    });
+
+    // A pool without that limit would hand these out.
+    let root = data.tree_hash_root();
+    let (new, known, signatures) = (payloads().collect(), Vec::new(), Vec::new());
+    let evidence = Evidence { data, root, new, known, signatures };
+    let entities = (0..4096).map(|index| Entity::from_raw_u32(index).expect("small")).collect();
+    let groups = [Group { evidence, payloads: entities, signatures: Vec::new() }];
+    criterion.bench_function("session/4096 payloads of one attestation, all kept", |bencher| {
+        bencher.iter(|| plan(&flooded, black_box(&groups)));
+    });
 }
 
-criterion_group!(benches, selection);
+criterion_group!(benches, sessions);
 criterion_main!(benches);

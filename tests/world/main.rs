@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod aggregation;
 mod bad_input;
+mod crowd;
 mod determinism;
 mod duties;
 mod intervals;

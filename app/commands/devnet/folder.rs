@@ -8,7 +8,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quintet::network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create};
+use quintet::{
+    network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create},
+    prover::Multisig,
+};
 use quintet_components::preset::SignaturePreset;
 
 use super::{
@@ -16,7 +19,10 @@ use super::{
     ports::{self, HeldPorts},
     run::Signals,
 };
-use crate::{cli::DevnetArgs, commands::progress::ProgressLine};
+use crate::{
+    cli::DevnetArgs,
+    commands::{capacity, progress::ProgressLine},
+};
 
 /// Says that a folder is a devnet's, and that one runs there.
 const LOCK: &str = "devnet.lock";
@@ -57,6 +63,8 @@ impl Devnet {
 
 /// Makes the folder: keys first, so that the nodes' clocks start when everything is there.
 pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, Failure> {
+    let validators = u64::from(arguments.nodes) * u64::from(arguments.validators_per_node);
+    capacity::check_named(validators, arguments.keys.xmss, Multisig::NAME)?;
     let folder = std::path::absolute(&arguments.data_dir)?;
     let lock = claim(&folder)?;
     let ports = ports::find(arguments.nodes, arguments.ip)
@@ -65,7 +73,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
     let cache = keys.cache();
     let mut plan = NetworkPlan {
         nodes: arguments.nodes,
-        validators: u64::from(arguments.nodes) * u64::from(arguments.validators_per_node),
+        validators,
         genesis_time: 0,
         committees: arguments.committees,
         preset: keys.xmss,

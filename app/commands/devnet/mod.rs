@@ -2,13 +2,14 @@
 //!
 //! `folder` makes the network's folder on ports that `ports` found; `process` is a node; `watch`
 //! asks all of them for their `status`; `screen` shows it as a `table` or as `lines`; `log` and
-//! `usage` are what a `report` is made of; `run` holds it together.
+//! `usage` are what a `report` is made of; `refusals` asks what nodes refused of one another; `run` holds it together.
 
 mod folder;
 mod lines;
 mod log;
 mod ports;
 mod process;
+mod refusals;
 mod report;
 mod run;
 mod screen;
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &DevnetArgs) -> ExitCode {
     match begin(arguments) {
         Ok(Outcome::Stopped | Outcome::Finalized) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
-        Ok(Outcome::Behind(reason)) => {
+        Ok(Outcome::Behind(reason) | Outcome::Refused(reason)) => {
             eprintln!("the devnet failed: {reason}");
             ExitCode::FAILURE
         }

@@ -19,6 +19,7 @@ use super::{
     folder::Devnet,
     log,
     process::NodeProcess,
+    refusals,
     report::{self, Meter},
     screen::Screen,
     status::NodeView,
@@ -46,6 +47,8 @@ pub(super) enum Outcome {
     Finalized,
     /// One did not.
     Behind(String),
+    /// One refused what another sent.
+    Refused(String),
 }
 
 /// What the user asked for with signals.
@@ -88,17 +91,24 @@ pub(super) fn run(
     let mut meter = Meter::default();
     let ended = course(devnet, arguments, signals, (&mut processes.0, &watch, &mut meter));
     let views = watch.end();
+    let refused = match ended {
+        Ok(_) if !signals.is_forced() => refusals::ask(devnet, &mut processes.0),
+        _ => Vec::new(),
+    };
     let stopped = processes.stop(signals);
     let ended = ended?;
     stopped?;
-    let Ended::Slots(end) = ended else {
-        let has_end = arguments.slots.is_some();
-        return Ok(if has_end { Outcome::Interrupted } else { Outcome::Stopped });
+    let outcome = match ended {
+        Ended::Asked if arguments.slots.is_some() => Outcome::Interrupted,
+        Ended::Asked => Outcome::Stopped,
+        Ended::Slots(end) => {
+            if let Some(path) = &arguments.report {
+                report::write(path, devnet, arguments, (end, &views, &meter))?;
+            }
+            verdict(end, &views)
+        }
     };
-    if let Some(path) = &arguments.report {
-        report::write(path, devnet, arguments, (end, &views, &meter))?;
-    }
-    Ok(verdict(end, &views))
+    Ok(with_refusals(outcome, &refused))
 }
 
 fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Failure> {
@@ -204,6 +214,16 @@ fn verdict(end: Slot, views: &[NodeView]) -> Outcome {
     ))
 }
 
+/// A network whose nodes refuse one another's messages has not ended well.
+fn with_refusals(outcome: Outcome, refused: &[String]) -> Outcome {
+    match outcome {
+        outcome if refused.is_empty() => outcome,
+        Outcome::Interrupted => Outcome::Interrupted,
+        Outcome::Behind(reason) => Outcome::Behind(format!("{reason}; {}", refused.join(", "))),
+        _ => Outcome::Refused(refused.join(", ")),
+    }
+}
+
 /// The nodes' processes; they end with it.
 struct Processes(Vec<NodeProcess>);
 
@@ -261,5 +281,19 @@ mod tests {
             panic!("b is behind");
         };
         assert!(reason.contains("b finalized slot 15") && !reason.contains("a finalized"));
+    }
+
+    #[test]
+    fn a_network_whose_nodes_refuse_each_other_has_not_ended_well() {
+        let refused = ["a refused 1 SOURCE_AFTER_TARGET".to_owned()];
+        for (outcome, expected) in [
+            (Outcome::Finalized, Outcome::Refused(refused[0].clone())),
+            (Outcome::Stopped, Outcome::Refused(refused[0].clone())),
+            (Outcome::Interrupted, Outcome::Interrupted),
+            (Outcome::Behind("b".into()), Outcome::Behind(format!("b; {}", refused[0]))),
+        ] {
+            assert_eq!(with_refusals(outcome.clone(), &[]), outcome);
+            assert_eq!(with_refusals(outcome, &refused), expected);
+        }
     }
 }

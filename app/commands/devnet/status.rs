@@ -155,15 +155,15 @@ impl NodeView {
 
 /// Asks a node.
 pub(super) fn ask(address: SocketAddr) -> io::Result<Overview> {
-    serde_json::from_slice(&get(address, PATH)?).map_err(io::Error::from)
+    serde_json::from_slice(&get(address, PATH, PATIENCE)?).map_err(io::Error::from)
 }
 
 /// The body of an answer to GET. HTTP/1.0, so that it comes in one piece and the connection ends.
-fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+pub(super) fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Result<Vec<u8>> {
     let wrong = |what: &str| io::Error::other(what.to_owned());
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

@@ -56,22 +56,24 @@ fn cors_origins(named: &[String]) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// The subnets that are asked for, or those of the node's validators; all without either.
+/// The subnets of the node's validators, and those that an aggregator serves: these and what is asked
+/// for besides, all without either.
 pub(super) fn subnets(
     asked: &[u64],
     own: &[ValidatorIndex],
     committees: u64,
-) -> Result<Vec<u64>, Failure> {
+) -> Result<(Vec<u64>, Vec<u64>), Failure> {
     if let Some(wrong) = asked.iter().find(|subnet| **subnet >= committees) {
         return Err(format!("there is no subnet {wrong}: there are {committees}").into());
     }
-    let mut subnets = asked.to_vec();
-    if asked.is_empty() {
-        subnets.extend(own.iter().map(|index| index % committees));
-    }
-    subnets.sort_unstable();
-    subnets.dedup();
-    Ok(subnets)
+    let sorted = |mut subnets: Vec<u64>| {
+        subnets.sort_unstable();
+        subnets.dedup();
+        subnets
+    };
+    let of_validators = sorted(own.iter().map(|index| index % committees).collect());
+    let aggregated = sorted([of_validators.as_slice(), asked].concat());
+    Ok((of_validators, aggregated))
 }
 
 pub(super) fn network(
@@ -91,9 +93,7 @@ pub(super) fn network(
         config.fork_digest.clone_from(digest);
     }
     config.committee_count = aggregation.committee_count;
-    if is_aggregator {
-        config.subnets = aggregation.expected_subnets();
-    }
+    config.subnets = aggregation.subscribed_subnets(is_aggregator);
     for text in &files.bootnodes {
         config.bootnodes.push(text.parse().map_err(|error| format!("bootnode {text}: {error}"))?);
     }

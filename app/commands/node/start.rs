@@ -18,7 +18,7 @@ use quintet_components::{
     storage::{ChainIdentity, SigningRecord},
 };
 use quintet_plugins::{
-    NodeConfig, StopHandle, WallClock,
+    EndReason, NodeConfig, StopHandle, WallClock,
     driver::TestDriverPlugin,
     http::LocalHttp,
     network::{DEFAULT_FORK_DIGEST, LocalNode},
@@ -34,7 +34,7 @@ use super::{
     network::{http, network, subnets},
     signing::signing,
 };
-use crate::cli::NodeArgs;
+use crate::{cli::NodeArgs, commands::capacity};
 
 const DATA_DIR: &str = "quintet-data";
 /// Harnesses set it to `1` to run vectors in the node.
@@ -59,13 +59,12 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
 
     let data_dir = data_dir(settings);
     let own: Vec<ValidatorIndex> = files.keys.iter().map(|keys| keys.index).collect();
+    let asked = settings.aggregate_subnet_ids.as_deref().unwrap_or_default();
+    let (validator_subnets, subnets) = subnets(asked, &own, committee_count)?;
     let aggregation = AggregationConfig {
         committee_count,
-        subnets: subnets(
-            settings.aggregate_subnet_ids.as_deref().unwrap_or_default(),
-            &own,
-            committee_count,
-        )?,
+        subnets,
+        validator_subnets,
         ..AggregationConfig::default()
     };
     let is_aggregator = settings
@@ -74,6 +73,9 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
     let network = network(settings, &files, &aggregation, is_aggregator)?;
 
     let proofs = quintet::prover::by_name("multisig", scheme_of(files.preset))?;
+    if let Err(error) = capacity::check(genesis.validators.len() as u64, files.preset, &*proofs) {
+        tracing::warn!("{error}");
+    }
     let store = open_store(settings, &data_dir, &genesis, files.preset)?;
     let now_ms = WallClock::default().now_ms();
     let now_slot = SlotClock::new(files.genesis.genesis_time).current_slot(now_ms);
@@ -110,6 +112,10 @@ pub(super) fn start(settings: &NodeArgs) -> Result<App, Failure> {
         clock: settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock),
         ..NodeConfig::new(anchor, files.preset, proofs)
     });
+    if app.should_exit().is_some() {
+        let reason = EndReason::of(app.world_mut());
+        return Err(reason.get().unwrap_or("the log says what failed").into());
+    }
     if std::env::var_os(TEST_DRIVER).is_some_and(|value| value == "1") {
         tracing::warn!("{TEST_DRIVER}=1: the test driver is served beside the API");
         app.add_plugins(TestDriverPlugin { preset: files.preset });

@@ -1,5 +1,8 @@
 //! Which validators take part in an aggregate.
 
+use std::cmp::Ordering;
+
+use ssz::BYTES_PER_LENGTH_OFFSET;
 use ssz_types::BitList;
 use typenum::U4096;
 
@@ -69,11 +72,28 @@ impl AggregationBits {
 
     /// The bits, 64 to a word, lowest first.
     pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0.as_slice().chunks(8).map(|chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_le_bytes(word)
-        })
+        let (words, rest) = self.0.as_slice().as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = (!rest.is_empty()).then_some(&last).copied();
+        words.iter().copied().chain(last).map(u64::from_le_bytes)
+    }
+
+    /// Compares two aggregates by their participants as their SSZ encodings compare, without
+    /// encoding anything: the offset of the proof first, then the bits.
+    pub fn cmp_encoded(&self, other: &Self) -> Ordering {
+        self.encoded().cmp(&other.encoded())
+    }
+
+    /// The offset of the proof behind these bits, their whole bytes, and the last byte, in which
+    /// their end is marked.
+    fn encoded(&self) -> ([u8; 4], &[u8], u8) {
+        let (bits, bytes) = (self.0.len(), self.0.as_slice());
+        let whole = bits / 8;
+        let last = bytes.get(whole).copied().unwrap_or(0) | 1 << (bits % 8);
+        let offset = 2 * BYTES_PER_LENGTH_OFFSET + whole + 1;
+        let offset = u32::try_from(offset).expect("a bit a validator");
+        (offset.to_le_bytes(), &bytes[..whole], last)
     }
 
     /// Whether this validator participates.
@@ -135,7 +155,48 @@ impl<'de> serde::Deserialize<'de> for AggregationBits {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use ssz::{Decode, Encode};
+
     use super::*;
+    use crate::containers::SingleMessageAggregate;
+
+    /// Participants as they arrive: the list may be longer than its last participant needs.
+    fn arrived(bits: &[bool]) -> AggregationBits {
+        let mut list = BitList::<U4096>::with_capacity(bits.len()).expect("short");
+        for (index, bit) in bits.iter().enumerate() {
+            list.set(index, *bit).expect("within");
+        }
+        AggregationBits::from_ssz_bytes(&list.as_ssz_bytes()).expect("an encoding")
+    }
+
+    proptest! {
+        #[test]
+        fn participants_compare_as_their_encodings(
+            one in prop::collection::vec(any::<bool>(), 0..40),
+            other in prop::collection::vec(any::<bool>(), 0..40),
+            longer in 1900..2100_usize,
+        ) {
+            let mut far = one.clone();
+            far.resize(longer, true);
+            let encoded = |participants: &AggregationBits| {
+                let participants = participants.clone();
+                SingleMessageAggregate { participants, proof: Default::default() }.as_ssz_bytes()
+            };
+            let bits = [arrived(&one), arrived(&other), arrived(&far)];
+            for (one, other) in bits.iter().flat_map(|one| bits.iter().map(move |other| (one, other))) {
+                prop_assert_eq!(one.cmp_encoded(other), encoded(one).cmp(&encoded(other)));
+            }
+            for (bits, list) in bits.iter().zip([&one, &other, &far]) {
+                let expected: Vec<u64> = list
+                    .chunks(64)
+                    .map(|bits| bits.iter().rev().fold(0, |word, bit| word << 1 | u64::from(*bit)))
+                    .collect();
+                let words: Vec<u64> = bits.words().take(expected.len()).collect();
+                prop_assert_eq!(words, expected);
+            }
+        }
+    }
 
     #[test]
     fn indices_and_words_agree() {

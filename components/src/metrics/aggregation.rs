@@ -21,8 +21,8 @@ pub struct AggregationMetrics {
 }
 
 /// What becomes of jobs, as the counter calls it.
-const JOBS: [&str; 7] =
-    ["prepared", "proved", "late", "unpublished", "failed", "cancelled", "stale"];
+const JOBS: [&str; 8] =
+    ["prepared", "proved", "late", "unpublished", "superseded", "failed", "cancelled", "stale"];
 
 impl AggregationMetrics {
     pub(super) fn register(r: &mut Registrar<'_>) -> Self {
@@ -87,6 +87,7 @@ impl AggregationMetrics {
             counts.proved,
             counts.late,
             counts.unpublished,
+            counts.superseded,
             counts.failed,
             counts.cancelled,
             counts.stale,

@@ -1,18 +1,22 @@
-//! Blocks and votes that the node makes.
+//! Blocks and attestations that the node makes.
 
 use std::time::Duration;
 
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
-use super::handles::{Registrar, WIDE_SECONDS, WideHistogram};
+use super::handles::{Labelled, Labels, Registrar, WIDE_SECONDS, WideHistogram};
 
 const BUILDING_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
 
-/// Blocks and votes that the node makes.
+const USEFUL: Labels<1> = [("what", "useful")];
+const IDLE: Labels<1> = [("what", "idle")];
+
+/// Blocks and attestations that the node makes.
 #[derive(Clone, Debug)]
 pub struct ProductionMetrics {
     payloads: Histogram,
     payload_seconds: WideHistogram,
+    left_out: Labelled<1, Counter>,
     building_seconds: WideHistogram,
     success: Counter,
     failures: Counter,
@@ -33,6 +37,11 @@ impl ProductionMetrics {
                 "Choosing and joining the aggregates of a block",
                 &[0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 3.0, 4.0],
                 WIDE_SECONDS,
+            ),
+            left_out: r.counters(
+                "quintet_block_attestations_left_out_total",
+                "Attestations that blocks of the node had no room for",
+                [USEFUL, IDLE],
             ),
             building_seconds: r.twins(
                 "lean_block_building_time_seconds",
@@ -62,6 +71,13 @@ impl ProductionMetrics {
         self.payload_seconds.observe(took.as_secs_f64());
     }
 
+    /// A block had no room for so many attestations that would have brought a target nearer to
+    /// justification, and for so many others.
+    pub fn note_left_out(&self, useful: usize, idle: usize) {
+        self.left_out.get_or_create(&USEFUL).inc_by(useful as u64);
+        self.left_out.get_or_create(&IDLE).inc_by(idle as u64);
+    }
+
     /// A block was built, signed and proved.
     pub fn note_block(&self, took: Duration) {
         self.success.inc();
@@ -73,7 +89,7 @@ impl ProductionMetrics {
         self.failures.inc();
     }
 
-    /// A slot's votes were made.
+    /// A slot's attestations were made.
     pub fn note_attestations(&self, took: Duration) {
         self.vote_seconds.observe(took.as_secs_f64());
     }

@@ -20,12 +20,13 @@ pub struct SyncMetrics {
 }
 
 const REQUESTS: [&str; 6] = ["status", "root", "range", "failed", "answered", "refused"];
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 18] = [
     "block_received",
     "orphan_held",
     "orphan_released",
     "orphan_dropped",
     "root_given_up",
+    "mesh_renewal",
     "vote_held",
     "vote_released",
     "vote_expired",
@@ -92,6 +93,7 @@ impl SyncMetrics {
             counts.orphans_released,
             counts.orphans_dropped,
             counts.roots_given_up,
+            counts.mesh_renewals,
             counts.votes_held,
             counts.votes_released,
             counts.votes_expired,

@@ -4,12 +4,12 @@ use bevy_ecs::prelude::Message;
 
 use super::PeerId;
 
-/// What a peer did wrong in answer to this node's requests, or with what it says of its chain.
+/// A fault of a peer in answer to this node's requests, or with what it says of its chain.
 ///
 /// This is the only list of such faults. Each is announced once, as [`PeerFaulted`], by whoever
 /// found it, and one system charges it. What an honest peer can run into costs nothing. What the
-/// world never sees (a gossip message or request that does not decode, a stalled transfer) is charged
-/// by the network alone.
+/// world never sees (a gossip message or request that does not decode, a stalled transfer) is
+/// charged by the network alone.
 ///
 /// | fault | points, of which 100 are a ban | what the peer did |
 /// | --- | ---: | --- |
@@ -48,7 +48,7 @@ pub enum PeerFault {
 }
 
 impl PeerFault {
-    /// What it costs, where 100 points are a ban.
+    /// The price, where 100 points are a ban.
     pub const fn points(self) -> f64 {
         match self {
             Self::NoAnswer => 0.0,

@@ -50,8 +50,8 @@ pub struct Peer {
 pub struct PeersById(HashMap<PeerId, Entity>);
 
 impl PeersById {
-    /// Notes the entity of a peer whose spawning is still in a command queue, so that it is found at
-    /// once. The hook notes the same when the command is applied.
+    /// Notes the entity of a peer whose spawning is still in a command queue, so that it is found
+    /// at once. The hook notes the same when the command is applied.
     pub fn note_spawned(&mut self, id: PeerId, entity: Entity) {
         self.0.insert(id, entity);
     }
@@ -71,7 +71,7 @@ impl PeersById {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

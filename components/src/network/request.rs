@@ -83,7 +83,7 @@ pub enum RequestEvent {
     Ended {
         /// Which request.
         id: RequestId,
-        /// Whether the answer is whole.
+        /// `Ok` when the answer is whole.
         result: Result<(), RequestFailure>,
     },
 }

@@ -38,7 +38,8 @@ impl Backoff {
         self.until_ms
     }
 
-    /// Whether there is a pause. A clock that was set back to before it began has ended it.
+    /// Returns true while there is a pause. A clock that was set back to before it began has ended
+    /// it.
     pub const fn is_on(&self, now_ms: u64) -> bool {
         self.began_ms <= now_ms && now_ms < self.until_ms
     }

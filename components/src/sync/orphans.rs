@@ -140,7 +140,7 @@ impl Orphans {
         std::mem::take(&mut self.newly_refused)
     }
 
-    /// What is missing, ascending by root.
+    /// The missing parents, ascending by root.
     pub fn missing(&self) -> Vec<MissingParent> {
         let roots = self.by_parent.keys().filter(|parent| !self.held.contains_key(*parent));
         roots.map(|root| self.missing_parent(*root)).collect()
@@ -167,8 +167,8 @@ impl Orphans {
         }
     }
 
-    /// The root that is missing for this block: its own while it is not held, else that of its first
-    /// ancestor that is not.
+    /// The root that is missing for this block: its own while it is not held, else that of its
+    /// first ancestor that is not.
     pub fn missing_below(&self, root: &Root) -> Root {
         let mut root = *root;
         while let Some(held) = self.held.get(&root) {

@@ -17,6 +17,8 @@ use crate::{
 /// How a peer has done as a source of blocks.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerSync {
+    /// The slot in which it connected.
+    pub connected_slot: Slot,
     /// Failures since its last good answer, and for how long it is left alone.
     pub backoff: Backoff,
     /// The number of the newest request sent to it; the peer that was asked least recently is
@@ -46,7 +48,8 @@ impl PeerSync {
         }
     }
 
-    /// Whether nothing has come of its claim for so long that duties do not wait for it any more.
+    /// Returns true if nothing has come of its claim for so long that duties do not wait for it any
+    /// more.
     pub fn is_doubted(&self, now_ms: u64) -> bool {
         self.claims_since_ms
             .is_some_and(|since_ms| now_ms >= since_ms + CLAIM_SLOTS * SLOT_DURATION_MS)
@@ -91,7 +94,7 @@ impl RecentDisconnects {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

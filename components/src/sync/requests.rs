@@ -61,8 +61,8 @@ pub struct HistoryRequest {
 pub struct RequestsById(HashMap<RequestId, Entity>);
 
 impl RequestsById {
-    /// Notes the entity of a request whose spawning is still in a command queue, so that it is found
-    /// at once. The hook notes the same when the command is applied.
+    /// Notes the entity of a request whose spawning is still in a command queue, so that it is
+    /// found at once. The hook notes the same when the command is applied.
     pub fn note_spawned(&mut self, id: RequestId, entity: Entity) {
         self.0.insert(id, entity);
     }
@@ -82,7 +82,7 @@ impl RequestsById {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -113,7 +113,7 @@ impl RequestsByRoot {
         self.0.len()
     }
 
-    /// Whether none are.
+    /// Returns true if none are.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -33,7 +33,7 @@ use std::{
 };
 
 use axum::{Router, middleware};
-use bevy_app::{App, AppExit, Plugin, PostUpdate, PreUpdate};
+use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SessionEnded,
@@ -71,6 +71,7 @@ use self::{
     state::{Api, Shared},
     thread::HttpThread,
 };
+use crate::EndReason;
 
 /// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
 /// any plugin. When an address is taken, the app is told to exit with an error.
@@ -142,8 +143,7 @@ impl Plugin for HttpPlugin {
         let listeners = match bind(&self.config) {
             Ok(listeners) => listeners,
             Err(error) => {
-                tracing::error!("HTTP: {error}");
-                app.world_mut().write_message(AppExit::error());
+                EndReason::end(app.world_mut(), format!("HTTP: {error}"));
                 return;
             }
         };
@@ -234,8 +234,7 @@ impl Plugin for HttpPlugin {
         match HttpThread::start(sites, queue, limits) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
-                tracing::error!(%error, "HTTP has no thread");
-                world.write_message(AppExit::error());
+                EndReason::end(world, format!("HTTP has no thread: {error}"));
             }
         }
     }

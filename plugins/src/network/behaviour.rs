@@ -1,6 +1,6 @@
 //! The protocols that a node speaks, put together.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use libp2p::{
     allow_block_list::{self, BlockedPeers},
@@ -19,9 +19,12 @@ use super::{
     NetworkConfig,
     addresses::Addresses,
     codec::{MAX_PAYLOAD_BYTES, message_id, topic::Topic},
+    counters::Counters,
+    gate::Gate,
     scoring,
     substreams::Substreams,
 };
+use crate::InboundLanes;
 
 /// What `identify` says of the protocol family.
 const PROTOCOL_VERSION: &str = "lean/1";
@@ -35,7 +38,7 @@ const MAX_CONNECTIONS_PER_PEER: u32 = 2;
 /// Subscriptions in one message of a peer at most.
 const MAX_SUBSCRIPTIONS_PER_MESSAGE: usize = 1024;
 /// How long gossip knows a message again: twice three slots.
-const SEEN_TIME: Duration = Duration::from_secs(24);
+pub(super) const SEEN_TIME: Duration = Duration::from_secs(24);
 /// How often gossip tends its meshes.
 pub(super) const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(700);
 /// Room around a gossip message for its topic and gossip's own words.
@@ -55,12 +58,17 @@ pub(super) struct Behaviour {
     pub(super) addresses: Addresses,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    pub(super) gossip: Gossip,
+    pub(super) gossip: Gate,
     pub(super) substreams: Substreams,
 }
 
 impl Behaviour {
-    pub(super) fn new(key: &Keypair, config: &NetworkConfig) -> Self {
+    pub(super) fn new(
+        key: &Keypair,
+        config: &NetworkConfig,
+        lanes: InboundLanes,
+        counters: Arc<Counters>,
+    ) -> Self {
         let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
             .with_agent_version(config.agent.clone());
         Self {
@@ -69,7 +77,7 @@ impl Behaviour {
             addresses: Addresses::new(config.max_peers as usize / 2),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
-            gossip: gossip(config),
+            gossip: Gate::new(gossip(config), config.fork_digest.clone(), lanes, counters),
             substreams: Substreams::default(),
         }
     }

@@ -1,9 +1,10 @@
 //! When to call whom.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId,
+    multiaddr::Protocol,
     swarm::{
         ConnectionId,
         dial_opts::{DialOpts, PeerCondition},
@@ -11,7 +12,7 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use super::config::{Bootnode, Redial};
+use super::{bootnode::Bootnode, config::Redial};
 
 /// After so many of the first waits, a connection counts as stable.
 const STABLE_WAITS: u32 = 10;
@@ -34,6 +35,49 @@ struct Entry {
     connected_since: Option<Instant>,
     wait: Duration,
     due: Instant,
+    /// Why the last call failed, as the log says. Empty after one that got through.
+    failure: String,
+}
+
+/// What an operator should know of the bootnodes, if anything.
+pub(super) fn warning(listen: IpAddr, nodes: &[Bootnode]) -> Option<String> {
+    if nodes.is_empty() {
+        return Some(
+            "no bootnodes: the node calls nobody and waits to be called; name others with \
+             --bootnodes, or in the network's nodes.yaml"
+                .into(),
+        );
+    }
+    let reason = |node: &Bootnode| unreachable(listen, ip_of(&node.address)?);
+    let reasons: Option<Vec<_>> = nodes.iter().map(reason).collect();
+    Some(format!("no bootnode can be called from {listen}: {}", reasons?.first()?))
+}
+
+/// Why nothing that listens here gets to a peer there.
+fn unreachable(listen: IpAddr, peer: IpAddr) -> Option<&'static str> {
+    match (listen, peer) {
+        (IpAddr::V4(_), IpAddr::V6(_)) => Some(
+            "the bootnodes have IPv6 addresses and the node listens on IPv4: listen with \
+             --listen-address ::, or name bootnodes with IPv4 addresses",
+        ),
+        (IpAddr::V6(_), IpAddr::V4(_)) => Some(
+            "the bootnodes have IPv4 addresses and the node listens on IPv6: listen with \
+             --listen-address 0.0.0.0, or name bootnodes with IPv6 addresses",
+        ),
+        _ if listen.is_loopback() && !peer.is_loopback() => Some(
+            "the bootnodes are on other machines and the node listens on loopback: listen with \
+             --listen-address on an address that they can reach",
+        ),
+        _ => None,
+    }
+}
+
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    address.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    })
 }
 
 impl Bootnodes {
@@ -48,16 +92,18 @@ impl Bootnodes {
                 connected_since: None,
                 wait: redial.first,
                 due: now,
+                failure: String::new(),
             })
             .collect();
         Self { entries, redial }
     }
 
-    /// Whom to call now.
+    /// Whom to call now. A peer that is left alone is not called.
     pub(super) fn due(
         &mut self,
         now: Instant,
         is_connected: impl Fn(&PeerId) -> bool,
+        is_left_alone: impl Fn(&PeerId) -> bool,
     ) -> Vec<DialOpts> {
         let stable = self.redial.first * STABLE_WAITS;
         let mut calls = Vec::new();
@@ -70,7 +116,7 @@ impl Bootnodes {
                 continue;
             }
             entry.connected_since = None;
-            if now < entry.due {
+            if now < entry.due || entry.found.is_some_and(|peer| is_left_alone(&peer)) {
                 continue;
             }
             let options = match entry.expected {
@@ -94,12 +140,29 @@ impl Bootnodes {
         if let Some(entry) = self.by_call(call) {
             entry.calling = None;
             entry.found = Some(peer);
+            entry.failure.clear();
         }
     }
 
-    /// A call did not get through. Whether it was one of these.
-    pub(super) fn missed(&mut self, call: ConnectionId) -> bool {
-        self.by_call(call).map(|entry| entry.calling = None).is_some()
+    /// A call did not get through, to this peer if it is known who answered. Returns true if it was a
+    /// bootnode's and failed for another reason than the call before it; `None` if it was no
+    /// bootnode's.
+    pub(super) fn missed(
+        &mut self,
+        call: ConnectionId,
+        peer: Option<PeerId>,
+        failure: &str,
+    ) -> Option<bool> {
+        let entry = self.by_call(call)?;
+        entry.calling = None;
+        if entry.found.is_none() {
+            entry.found = peer;
+        }
+        let is_new = entry.failure != failure;
+        if is_new {
+            failure.clone_into(&mut entry.failure);
+        }
+        Some(is_new)
     }
 
     fn by_call(&mut self, call: ConnectionId) -> Option<&mut Entry> {
@@ -111,6 +174,48 @@ impl Bootnodes {
 mod tests {
     use super::*;
 
+    fn due(bootnodes: &mut Bootnodes, now: Instant) -> Vec<DialOpts> {
+        bootnodes.due(now, |_| false, |_| false)
+    }
+
+    fn node(address: &str) -> Bootnode {
+        address.parse().expect("an address")
+    }
+
+    #[test]
+    fn who_is_left_alone_is_not_called_until_it_is_no_longer() {
+        let peer = PeerId::random();
+        let named = node(&format!("/ip4/127.0.0.1/udp/9/quic-v1/p2p/{peer}"));
+        let unnamed = node("/ip4/127.0.0.1/udp/8/quic-v1");
+        let redial = Redial { first: Duration::from_secs(1), longest: Duration::from_secs(1) };
+        let now = Instant::now();
+        let mut bootnodes = Bootnodes::new(&[named, unnamed], redial, now);
+        let calls = bootnodes.due(now, |_| false, |each| *each == peer);
+        assert_eq!(calls.len(), 1, "the other may be anybody");
+        // It turns out to be the same peer, which is refused when it answers.
+        let call = calls[0].connection_id();
+        assert_eq!(bootnodes.missed(call, Some(peer), "denied"), Some(true));
+        let later = now + Duration::from_secs(9);
+        assert!(bootnodes.due(later, |_| false, |each| *each == peer).is_empty());
+        assert_eq!(due(&mut bootnodes, later).len(), 2);
+    }
+
+    #[test]
+    fn bootnodes_that_nobody_can_call_are_warned_of_with_what_helps() {
+        let warning = |listen: &str, nodes: &[&str]| {
+            let nodes: Vec<_> = nodes.iter().map(|text| node(text)).collect();
+            warning(listen.parse().expect("an address"), &nodes)
+        };
+        let (four, six) = ("/ip4/192.0.2.1/udp/9/quic-v1", "/ip6/2001:db8::1/udp/9/quic-v1");
+        let contains = |text: Option<String>, words: &str| text.is_some_and(|t| t.contains(words));
+        assert!(contains(warning("0.0.0.0", &[]), "--bootnodes"));
+        assert!(contains(warning("0.0.0.0", &[six]), "--listen-address ::"));
+        assert!(contains(warning("::", &[four]), "--listen-address 0.0.0.0"));
+        assert!(contains(warning("127.0.0.1", &[four]), "loopback"));
+        assert_eq!(warning("0.0.0.0", &[six, four]), None, "one will do");
+        assert_eq!(warning("127.0.0.1", &["/ip4/127.0.0.2/udp/9/quic-v1"]), None);
+    }
+
     #[test]
     fn waits_double_to_the_longest_and_start_over_once_a_connection_is_stable() {
         let redial = Redial { first: Duration::from_secs(1), longest: Duration::from_secs(8) };
@@ -118,23 +223,23 @@ mod tests {
         let mut now = Instant::now();
         let mut bootnodes = Bootnodes::new(&[node], redial, now);
         for expected in [1, 2, 4, 8, 8] {
-            let calls = bootnodes.due(now, |_| false);
+            let calls = due(&mut bootnodes, now);
             assert_eq!(calls.len(), 1);
-            assert!(bootnodes.due(now, |_| false).is_empty(), "one call at a time");
-            assert!(bootnodes.missed(calls[0].connection_id()));
+            assert!(due(&mut bootnodes, now).is_empty(), "one call at a time");
+            assert!(bootnodes.missed(calls[0].connection_id(), None, "").is_some());
             let wait = Duration::from_secs(expected);
-            assert!(bootnodes.due(now + wait.mul_f64(0.74), |_| false).is_empty());
+            assert!(due(&mut bootnodes, now + wait.mul_f64(0.74)).is_empty());
             now += wait.mul_f64(1.26);
         }
-        let calls = bootnodes.due(now, |_| false);
+        let calls = due(&mut bootnodes, now);
         let peer = PeerId::random();
         bootnodes.reached(calls[0].connection_id(), peer);
-        assert!(bootnodes.due(now, |found| *found == peer).is_empty());
+        assert!(bootnodes.due(now, |found| *found == peer, |_| false).is_empty());
         now += redial.first * STABLE_WAITS;
-        assert!(bootnodes.due(now, |found| *found == peer).is_empty());
-        let calls = bootnodes.due(now, |_| false);
-        assert!(bootnodes.missed(calls[0].connection_id()));
+        assert!(bootnodes.due(now, |found| *found == peer, |_| false).is_empty());
+        let calls = due(&mut bootnodes, now);
+        assert_eq!(bootnodes.missed(calls[0].connection_id(), None, ""), Some(false));
         now += Duration::from_millis(1260);
-        assert_eq!(bootnodes.due(now, |_| false).len(), 1, "the first wait again");
+        assert_eq!(due(&mut bootnodes, now).len(), 1, "the first wait again");
     }
 }

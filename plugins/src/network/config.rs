@@ -5,12 +5,11 @@ use std::{
     time::Duration,
 };
 
-use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use libp2p::{Multiaddr, multiaddr::Protocol};
 
-use super::codec::{
-    identity::KeyError,
-    key::NodeKey,
-    record::{NodeRecord, RecordError},
+use super::{
+    bootnode::Bootnode,
+    codec::{identity::KeyError, key::NodeKey},
 };
 
 /// Bootnodes of a node at most.
@@ -47,6 +46,9 @@ pub struct NetworkConfig {
     pub redial: Redial,
     /// How long requests may take.
     pub timeouts: Timeouts,
+    /// Bytes on the wire of one answer to a peer at most. Its first block is sent however long it is,
+    /// so that whoever asks for fewer gets on.
+    pub answer_bytes: usize,
     /// How much a peer may ask for.
     pub rates: Rates,
     /// What the node calls itself.
@@ -68,6 +70,7 @@ impl NetworkConfig {
             ban_time: Duration::from_secs(3600),
             redial: Redial::default(),
             timeouts: Timeouts::default(),
+            answer_bytes: 64 << 20,
             rates: Rates::default(),
             agent: concat!("quintet/", env!("CARGO_PKG_VERSION")).into(),
         }
@@ -109,7 +112,7 @@ pub enum NetworkError {
     #[error("network configuration: {0}")]
     Config(String),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; is the port taken?")]
+    #[error("cannot listen on {address} for QUIC: {error}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -119,54 +122,6 @@ pub enum NetworkError {
     /// The thread or its runtime cannot be started.
     #[error("cannot start the network's thread: {0}")]
     Thread(String),
-}
-
-/// A peer to connect to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bootnode {
-    /// Where it is.
-    pub address: Multiaddr,
-    /// Who it has to be; anybody when absent.
-    pub peer: Option<PeerId>,
-}
-
-/// A text names no bootnode.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BootnodeError {
-    /// It is a node record with something wrong.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// It is no node record, and no QUIC multiaddr.
-    #[error("{0:?} is neither a node record nor a multiaddr like /ip4/1.2.3.4/udp/9000/quic-v1")]
-    Address(String),
-}
-
-impl std::str::FromStr for Bootnode {
-    type Err = BootnodeError;
-
-    /// Reads a node record, or a QUIC multiaddr with or without `/p2p/…` at its end.
-    fn from_str(text: &str) -> Result<Self, BootnodeError> {
-        let text = text.trim();
-        if text.starts_with("enr:") {
-            let record = NodeRecord::parse(text)?;
-            return Ok(Self { address: record.multiaddr()?, peer: Some(record.peer_id()) });
-        }
-        let wrong = || BootnodeError::Address(text.to_owned());
-        let mut address: Multiaddr = text.parse().map_err(|_| wrong())?;
-        let peer = match address.iter().last() {
-            Some(Protocol::P2p(peer)) => {
-                address.pop();
-                Some(peer)
-            }
-            _ => None,
-        };
-        match address.iter().collect::<Vec<_>>().as_slice() {
-            [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Udp(_), Protocol::QuicV1] => {
-                Ok(Self { address, peer })
-            }
-            _ => Err(wrong()),
-        }
-    }
 }
 
 /// Waits between attempts to reach a bootnode. Each wait is twice the one before it, give or take
@@ -191,7 +146,8 @@ pub struct Timeouts {
     /// Until the next chunk of an answer is whole, until a request is whole, until a peer takes a
     /// chunk, and until the world has decided what to answer.
     pub progress: Duration,
-    /// Until a whole answer is there, however steadily it comes.
+    /// Until a whole answer is there, or has been taken by the peer that asked, however steadily it
+    /// comes or goes.
     pub total: Duration,
     /// Until the world has judged a gossip message. Gossip may forget it after five heartbeats.
     pub verdict: Duration,
@@ -226,13 +182,25 @@ pub struct Rates {
     pub blocks_by_root: Rate,
     /// Blocks by range.
     pub blocks_by_range: Rate,
-    /// Blocks that it hands on over gossip; those beyond are ignored before they are read, as are
-    /// aggregates and votes.
+    /// Blocks that it hands on over gossip, each copy counted; those beyond are dropped before they are
+    /// read, as are aggregates and attestations, and a copy of another peer counts still.
     pub gossip_blocks: Rate,
     /// Aggregates.
     pub aggregates: Rate,
     /// Single votes.
     pub votes: Rate,
+}
+
+impl Rates {
+    /// Those of requests, by the number of their kind.
+    pub(super) const fn requests(&self) -> [Rate; 3] {
+        [self.status, self.blocks_by_root, self.blocks_by_range]
+    }
+
+    /// Those of gossip: blocks, aggregates, attestations.
+    pub(super) const fn gossip(&self) -> [Rate; 3] {
+        [self.gossip_blocks, self.aggregates, self.votes]
+    }
 }
 
 impl Default for Rates {
@@ -253,38 +221,10 @@ impl Default for Rates {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use super::*;
 
     fn key(byte: u8) -> NodeKey {
         NodeKey::new([byte; 32]).expect("a key")
-    }
-
-    #[test]
-    fn bootnodes_are_quic_addresses_or_records() {
-        let peer = PeerId::random();
-        let node: Bootnode =
-            format!(" /ip4/1.2.3.4/udp/9000/quic-v1/p2p/{peer}\n").parse().expect("an address");
-        assert_eq!(node.address.to_string(), "/ip4/1.2.3.4/udp/9000/quic-v1");
-        assert_eq!(node.peer, Some(peer));
-        let node: Bootnode = "/ip6/::1/udp/9000/quic-v1".parse().expect("an address");
-        assert_eq!(node.peer, None);
-        for wrong in ["", "1.2.3.4:9000", "/ip4/1.2.3.4/tcp/9000", "/ip4/1.2.3.4/udp/9000/quic"] {
-            assert_eq!(wrong.parse::<Bootnode>(), Err(BootnodeError::Address(wrong.into())));
-        }
-        assert!(matches!("enr:-x".parse::<Bootnode>(), Err(BootnodeError::Record(_))));
-        for (ip, address) in [
-            (Ipv4Addr::LOCALHOST.into(), "/ip4/127.0.0.1/udp/9/quic-v1"),
-            (Ipv6Addr::LOCALHOST.into(), "/ip6/::1/udp/9/quic-v1"),
-        ] {
-            let record = key(1).record(ip, 9).expect("it is signed");
-            let node: Bootnode = record.to_string().parse().expect("a record");
-            assert_eq!(
-                (node.address.to_string().as_str(), node.peer),
-                (address, Some(record.peer_id()))
-            );
-        }
     }
 
     #[test]

@@ -7,10 +7,13 @@
 
 mod addresses;
 mod behaviour;
+mod bootnode;
 mod bootnodes;
 pub mod codec;
 mod config;
 mod counters;
+mod failure;
+mod gate;
 mod gossip;
 mod limits;
 mod metrics;
@@ -30,7 +33,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bevy_app::{App, AppExit, Plugin, PostUpdate};
+use bevy_app::{App, Plugin, PostUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::{AttestationProduced, BLOCKS_LOG, BlockProduced},
@@ -41,15 +44,16 @@ use quintet_components::{
     storage::Blocks,
 };
 
-use crate::InboundLanes;
+use crate::{EndReason, InboundLanes};
+pub use bootnode::{Bootnode, BootnodeError};
 pub use codec::{
     identity::KeyError,
     key::{KeyFileError, NodeKey},
     record::{NodeRecord, RecordError},
 };
 pub use config::{
-    Bootnode, BootnodeError, DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig,
-    NetworkError, Rate, Rates, Redial, Timeouts,
+    DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, Rate, Rates,
+    Redial, Timeouts,
 };
 pub use counters::{Counter, Counters, GossipCounters, NetworkCounters, RequestCounters};
 pub use substreams::RequestKind;
@@ -122,8 +126,7 @@ impl Plugin for NetworkPlugin {
         let (thread, local) = match started {
             Ok(started) => started,
             Err(error) => {
-                tracing::error!("{error}");
-                app.world_mut().write_message(AppExit::error());
+                EndReason::end(app.world_mut(), error.to_string());
                 return;
             }
         };

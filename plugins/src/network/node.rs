@@ -1,5 +1,6 @@
 //! The network's loop: what the swarm says, what the world wants, what is due.
 
+mod connections;
 mod inbound;
 mod outbound;
 
@@ -30,15 +31,16 @@ use tokio::{
 };
 
 use super::{
-    LocalNode, Measures, NetworkConfig, NetworkError,
+    LocalNode, Measures, NetworkConfig, NetworkError, Rate,
     behaviour::{Behaviour, GOSSIP_HEARTBEAT},
-    bootnodes::Bootnodes,
+    bootnodes::{self, Bootnodes},
     codec::topic::Topic,
     counters::Counters,
+    failure,
     gossip::Verdicts,
-    peers::{self, Peers},
+    peers::{self, Bucket, Peers},
     substreams::RequestKind,
-    tasks::{Answers, MAX_REPORTS, Report, Tasks},
+    tasks::{Answers, MAX_REPORTS, Report, Shared},
     thread::Outbound,
     udp,
 };
@@ -52,6 +54,8 @@ const MAX_WAITING_EVENTS: usize = 1024;
 const CLOSE_TIME: Duration = Duration::from_millis(300);
 /// Substreams that a peer may have open on a connection at most.
 const MAX_SUBSTREAMS: u32 = 128;
+/// Failed handshakes of others that the log tells above debug: anybody may cause as many as they like.
+const TOLD_HANDSHAKES: Rate = Rate { burst: 4.0, per_second: 1.0 / 60.0 };
 /// Substreams of a connection that are agreeing on a protocol at most.
 const MAX_NEGOTIATING: usize = 32;
 
@@ -67,7 +71,7 @@ pub(super) struct Node {
     peers: Peers,
     bootnodes: Bootnodes,
     verdicts: Verdicts,
-    tasks: Tasks,
+    tasks: Shared,
     reports: mpsc::Receiver<Report>,
     /// Requests of this node under way.
     asking: HashMap<RequestId, (RequestKind, AbortHandle)>,
@@ -75,6 +79,10 @@ pub(super) struct Node {
     next_served: u64,
     /// Events that found no room in their lane.
     events: VecDeque<PeerEvent>,
+    /// How many failed handshakes of others may still be told.
+    failed_handshakes: Bucket,
+    /// True once the socket is gone: the node is deaf then.
+    is_closed: bool,
     tended: Instant,
 }
 
@@ -88,15 +96,22 @@ impl Node {
         blocks: Arc<OnceLock<Blocks>>,
     ) -> Result<(Self, LocalNode), NetworkError> {
         let Measures { counters, metrics, mesh } = measures;
-        let mut swarm = build_swarm(config, key);
-        let failed = |error: String| NetworkError::Listen { address: config.listen, error };
-        swarm.listen_on(config.listen_address()).map_err(|error| failed(error.to_string()))?;
+        let mut swarm = build_swarm(config, key, &lanes, &counters);
+        let address = config.listen;
+        let failed = |error: &(dyn std::error::Error + 'static)| NetworkError::Listen {
+            address,
+            error: failure::of_listening(address, error),
+        };
+        swarm.listen_on(config.listen_address()).map_err(|error| failed(&error))?;
         let port = loop {
             match swarm.select_next_some().await {
                 SwarmEvent::NewListenAddr { address, .. } => break udp_port(&address),
                 SwarmEvent::ListenerClosed { reason: Err(error), .. }
-                | SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
-                SwarmEvent::ListenerClosed { .. } => return Err(failed("closed".into())),
+                | SwarmEvent::ListenerError { error, .. } => return Err(failed(&error)),
+                SwarmEvent::ListenerClosed { reason: Ok(()), .. } => {
+                    let error = "the socket was closed".into();
+                    return Err(NetworkError::Listen { address, error });
+                }
                 _ => {}
             }
         };
@@ -108,11 +123,15 @@ impl Node {
         let me = *swarm.local_peer_id();
         let others: Vec<_> =
             config.bootnodes.iter().filter(|node| node.peer != Some(me)).cloned().collect();
-        let tasks = Tasks {
+        if let Some(warning) = bootnodes::warning(config.listen.ip(), &others) {
+            tracing::warn!("{warning}");
+        }
+        let tasks = Shared {
             events: lanes.request_events.clone(),
             received: lanes.requests.clone(),
             counters: Arc::clone(&counters),
             timeouts: config.timeouts,
+            answer_bytes: config.answer_bytes,
             blocks,
             answers: Answers::default(),
             reports: reporter,
@@ -131,6 +150,8 @@ impl Node {
             asking: HashMap::new(),
             next_served: 0,
             events: VecDeque::new(),
+            failed_handshakes: Bucket::full(TOLD_HANDSHAKES, now),
+            is_closed: false,
             tended: now,
             config: config.clone(),
         };
@@ -141,11 +162,11 @@ impl Node {
         Ok((node, local))
     }
 
-    /// Runs until the world hangs up, and then closes every connection.
+    /// Runs until the world hangs up, or the socket is gone, and then closes every connection.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Outbound>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        while !self.is_closed {
             tokio::select! {
                 outbound = inbox.recv() => match outbound {
                     Some(Outbound::Publish(content)) => self.publish(&content),
@@ -170,14 +191,13 @@ impl Node {
         for peer in self.peers.unban(now) {
             self.swarm.behaviour_mut().banned.unblock_peer(peer);
         }
-        let swarm = &self.swarm;
-        for call in self.bootnodes.due(now, |peer| swarm.is_connected(peer)) {
+        let (swarm, peers) = (&self.swarm, &self.peers);
+        let is_left_alone = |peer: &PeerId| peers.is_banned(peer);
+        for call in self.bootnodes.due(now, |peer| swarm.is_connected(peer), is_left_alone) {
             self.counters.dialled.increment();
             let id = call.connection_id();
             if let Err(error) = self.swarm.dial(call) {
-                tracing::debug!(%error, "cannot call a bootnode");
-                self.counters.dial_failures.increment();
-                self.bootnodes.missed(id);
+                self.on_missed_call(id, None, &error);
             }
         }
         if now - self.tended >= GOSSIP_HEARTBEAT {
@@ -219,14 +239,16 @@ impl Node {
         }
         tracing::debug!(%peer, points, why, "a peer loses points");
         if self.peers.penalize(&peer, points) {
-            self.ban(peer, DisconnectReason::LowScore);
+            self.ban(peer, DisconnectReason::LowScore, why);
         }
     }
 
     /// Refuses a peer for the ban time, and disconnects it.
-    fn ban(&mut self, peer: PeerId, reason: DisconnectReason) {
+    fn ban(&mut self, peer: PeerId, reason: DisconnectReason, why: &str) {
         let until = Instant::now() + self.config.ban_time;
-        tracing::debug!(%peer, ?reason, "a peer is banned");
+        let seconds = self.config.ban_time.as_secs();
+        let agent = self.peers.get_mut(&peer).map_or("", |state| state.agent.as_str());
+        tracing::info!(%peer, agent, why, seconds, "a peer is banned");
         self.counters.banned.increment();
         if let Some(freed) = self.peers.ban(peer, until) {
             self.swarm.behaviour_mut().banned.unblock_peer(freed);
@@ -282,14 +304,19 @@ impl Node {
     }
 }
 
-fn build_swarm(config: &NetworkConfig, key: &Keypair) -> Swarm<Behaviour> {
+fn build_swarm(
+    config: &NetworkConfig,
+    key: &Keypair,
+    lanes: &InboundLanes,
+    counters: &Arc<Counters>,
+) -> Swarm<Behaviour> {
     SwarmBuilder::with_existing_identity(key.clone())
         .with_tokio()
         .with_quic_config(|mut quic| {
             quic.max_concurrent_stream_limit = MAX_SUBSTREAMS;
             quic
         })
-        .with_behaviour(|key| Behaviour::new(key, config))
+        .with_behaviour(|key| Behaviour::new(key, config, lanes.clone(), Arc::clone(counters)))
         .unwrap_or_else(|never| match never {})
         .with_swarm_config(|swarm| swarm.with_max_negotiating_inbound_streams(MAX_NEGOTIATING))
         .build()

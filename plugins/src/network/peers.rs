@@ -11,10 +11,8 @@ use quintet_components::network::{self, DisconnectReason};
 use tokio::time::Instant;
 
 use super::{
-    codec::topic::Topic,
     config::{Rate, Rates},
     scoring::{BAN_POINTS, decay},
-    substreams::RequestKind,
 };
 
 /// Bans at most; the one that ends first goes first.
@@ -29,18 +27,18 @@ const FORGIVEN_POINTS: f64 = 0.5;
 
 /// A rate in use.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     rate: Rate,
     level: f64,
     filled: Instant,
 }
 
 impl Bucket {
-    const fn full(rate: Rate, now: Instant) -> Self {
+    pub(super) const fn full(rate: Rate, now: Instant) -> Self {
         Self { rate, level: rate.burst, filled: now }
     }
 
-    fn take(&mut self, cost: f64, now: Instant) -> bool {
+    pub(super) fn take(&mut self, cost: f64, now: Instant) -> bool {
         let gained = (now - self.filled).as_secs_f64() * self.rate.per_second;
         self.level = (self.level + gained).min(self.rate.burst);
         self.filled = now;
@@ -54,21 +52,19 @@ impl Bucket {
     }
 }
 
-/// How much a peer may still ask for; shared with the tasks that serve it.
+/// How much a peer may still ask for, or hand on, of three kinds; shared with whoever serves it.
 #[derive(Clone, Debug)]
 pub(super) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
 
 impl Allowance {
-    fn new(rates: &Rates, now: Instant) -> Self {
-        let buckets = [rates.status, rates.blocks_by_root, rates.blocks_by_range]
-            .map(|rate| Bucket::full(rate, now));
-        Self(Arc::new(Mutex::new(buckets)))
+    fn new(rates: [Rate; 3], now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(rates.map(|rate| Bucket::full(rate, now)))))
     }
 
     /// Takes so much of a kind, if it is there.
-    pub(super) fn take(&self, kind: RequestKind, cost: f64, now: Instant) -> bool {
+    pub(super) fn take(&self, kind: usize, cost: f64, now: Instant) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets[kind as usize].take(cost, now)
+        buckets[kind].take(cost, now)
     }
 }
 
@@ -89,8 +85,10 @@ pub(super) struct PeerState {
     pub(super) serving: usize,
     /// How much it may still ask for.
     pub(super) allowance: Allowance,
-    /// How many blocks, aggregates and votes it may still hand on.
-    gossip: [Bucket; 3],
+    /// How many blocks, aggregates and attestations it may still hand on.
+    pub(super) gossip: Allowance,
+    /// What software it says it is; empty before it has said so.
+    pub(super) agent: String,
     /// This node's own score of it: 0, or missing points.
     score: f64,
     /// The score that the world was told last.
@@ -115,6 +113,7 @@ impl Peers {
 
     /// A peer that is connected.
     pub(super) fn connect(&mut self, peer: PeerId, now: Instant) -> &mut PeerState {
+        let rates = &self.rates;
         let state = self.peers.entry(peer).or_insert_with(|| PeerState {
             name: name(&peer),
             address: None,
@@ -122,9 +121,9 @@ impl Peers {
             reported: false,
             identified: false,
             serving: 0,
-            allowance: Allowance::new(&self.rates, now),
-            gossip: [self.rates.gossip_blocks, self.rates.aggregates, self.rates.votes]
-                .map(|rate| Bucket::full(rate, now)),
+            allowance: Allowance::new(rates.requests(), now),
+            gossip: Allowance::new(rates.gossip(), now),
+            agent: String::new(),
             score: 0.0,
             told: 0.0,
             since: now,
@@ -149,16 +148,6 @@ impl Peers {
     /// The name by which the world knows a peer; not made anew for one that is remembered.
     pub(super) fn name_of(&self, peer: &PeerId) -> network::PeerId {
         self.peers.get(peer).map_or_else(|| name(peer), |state| state.name.clone())
-    }
-
-    /// Whether a peer may hand on one more message of a topic.
-    pub(super) fn take_message(&mut self, peer: &PeerId, topic: Topic, now: Instant) -> bool {
-        let place = match topic {
-            Topic::Block => 0,
-            Topic::Aggregation => 1,
-            Topic::Attestation(_) => 2,
-        };
-        self.peers.get_mut(peer).is_none_or(|state| state.gossip[place].take(1.0, now))
     }
 
     /// Takes points off; `true` when the peer is to be banned, which gives them back.
@@ -256,6 +245,7 @@ pub(super) fn name(peer: &PeerId) -> network::PeerId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::RequestKind;
 
     #[test]
     fn points_add_up_to_a_ban_and_come_back_with_time() {
@@ -282,13 +272,16 @@ mod tests {
         let rate = Rate { burst: 4.0, per_second: 2.0 };
         let rates = Rates { status: rate, ..Rates::default() };
         let now = Instant::now();
-        let allowance = Allowance::new(&rates, now);
-        let take = |cost, now| allowance.take(RequestKind::Status, cost, now);
+        let allowance = Allowance::new(rates.requests(), now);
+        let take = |cost, now| allowance.take(RequestKind::Status as usize, cost, now);
         assert!(take(3.0, now) && take(1.0, now) && !take(1.0, now));
         let later = now + Duration::from_secs(1);
         assert!(take(2.0, later) && !take(1.0, later));
         assert!(take(99.0, later + Duration::from_secs(60)), "dearer than a burst costs a burst");
-        assert!(allowance.take(RequestKind::BlocksByRoot, 1024.0, now), "each kind has its own");
+        assert!(
+            allowance.take(RequestKind::BlocksByRoot as usize, 1024.0, now),
+            "each kind has its own"
+        );
     }
 
     #[test]

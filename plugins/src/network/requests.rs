@@ -19,7 +19,7 @@ use super::{
     },
     streams::{ReadError, WriteError, close, deliver, read_chunk, write},
     substreams::{OpenError, RequestKind},
-    tasks::{Report, Tasks},
+    tasks::{Report, Shared},
 };
 
 /// Requests of this node under way at most. One more fails at once.
@@ -38,7 +38,7 @@ pub(super) fn kind_of(request: &Request) -> RequestKind {
 
 /// Asks, and tells the world everything that comes back.
 pub(super) async fn ask(
-    tasks: Tasks,
+    tasks: Shared,
     id: RequestId,
     peer: libp2p::PeerId,
     request: Request,
@@ -52,7 +52,7 @@ pub(super) async fn ask(
 }
 
 async fn exchange(
-    tasks: &Tasks,
+    tasks: &Shared,
     id: RequestId,
     request: &Request,
     opening: oneshot::Receiver<Result<Stream, OpenError>>,

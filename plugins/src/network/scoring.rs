@@ -15,7 +15,10 @@ use libp2p::gossipsub::{
     IdentTopic, MessageAcceptance, PeerScoreParams, PeerScoreThresholds, TopicScoreParams,
     score_parameter_decay,
 };
-use quintet_components::{messages::Verdict, rejection::RejectionReason};
+use quintet_components::{
+    messages::{IgnoreReason, Verdict},
+    rejection::RejectionReason,
+};
 
 /// Points that make a ban.
 pub(super) const BAN_POINTS: f64 = 100.0;
@@ -47,9 +50,11 @@ pub(super) fn acceptance(verdict: &Verdict) -> MessageAcceptance {
     }
 }
 
-/// Whether a refusal says something against whoever sent the message: every node that knows the
-/// same blocks refuses it, so that an honest one would not have passed it on. What this node does
-/// not know yet, or sees too early by its own clock, says nothing.
+/// Returns true if a refusal says something against whoever sent the message: every node that knows
+/// the same blocks refuses it at any time, so that an honest one neither makes it nor passes it on.
+///
+/// An honest node can run into the others: it knows blocks that this one does not, its clock differs,
+/// or it follows rules from before the check. They cost nobody points.
 pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
     match reason {
         // Blocks that may still arrive.
@@ -57,17 +62,18 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
         | RejectionReason::UnknownSourceBlock
         | RejectionReason::UnknownTargetBlock
         | RejectionReason::UnknownHeadBlock
-        // Clocks differ.
+        // Clocks differ. One whose head is a block from the future attests to it honestly.
         | RejectionReason::AttestationTooFarInFuture
+        | RejectionReason::AttestationSlotBeforeHead
         | RejectionReason::BlockTooFarInFuture
+        // Finality may be further here than there.
+        | RejectionReason::HeadNotDescendantOfFinalized
         // About this node's own state.
         | RejectionReason::JustifiedSlotOutOfRange
         | RejectionReason::AnchorStateRootMismatch
         | RejectionReason::MalformedState
         | RejectionReason::JustificationVotesLengthMismatch
-        | RejectionReason::ZeroHashJustificationRoot
-        // Finality may be further here than there.
-        | RejectionReason::HeadNotDescendantOfFinalized => false,
+        | RejectionReason::ZeroHashJustificationRoot => false,
         RejectionReason::BlockSlotNotInFuture
         | RejectionReason::BlockSlotGapTooLarge
         | RejectionReason::BlockOlderThanLatestHeader
@@ -87,13 +93,32 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
         | RejectionReason::HeadSlotMismatch
         | RejectionReason::SourceNotAncestorOfTarget
         | RejectionReason::TargetNotAncestorOfHead
-        | RejectionReason::AttestationSlotBeforeHead
         | RejectionReason::ValidatorNotInState
         | RejectionReason::ValidatorIndexOutOfRange
         | RejectionReason::InvalidSignature
         | RejectionReason::InvalidBlockProof
         | RejectionReason::DecodeError
         | RejectionReason::HistoryLimitExceeded => true,
+    }
+}
+
+/// Returns true if an item was left alone for want of room or for a fault of this node's own, so that
+/// nothing is known of it. Another copy of it is taken then.
+pub(super) const fn is_unread(reason: IgnoreReason) -> bool {
+    match reason {
+        IgnoreReason::NoRoom
+        | IgnoreReason::SenderFull
+        | IgnoreReason::Early
+        | IgnoreReason::StorageBehind
+        | IgnoreReason::StorageError
+        | IgnoreReason::InternalError => true,
+        IgnoreReason::KnownBlock
+        | IgnoreReason::KnownAttestation
+        | IgnoreReason::AddsNoVoter
+        | IgnoreReason::Equivocation
+        | IgnoreReason::FarFromHead
+        | IgnoreReason::ParentUnavailable
+        | IgnoreReason::Expired => false,
     }
 }
 
@@ -158,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_yet_says_nothing_against_its_sender() {
+    fn what_an_honest_node_can_run_into_costs_no_points() {
         let judged = |reason: RejectionReason| acceptance(&Verdict::Rejected(reason.because("")));
         let ignored: Vec<_> = RejectionReason::ALL
             .into_iter()
@@ -173,14 +198,19 @@ mod tests {
                 "UNKNOWN_TARGET_BLOCK",
                 "UNKNOWN_HEAD_BLOCK",
                 "ATTESTATION_TOO_FAR_IN_FUTURE",
+                "ATTESTATION_SLOT_BEFORE_HEAD",
                 "JUSTIFIED_SLOT_OUT_OF_RANGE",
                 "ANCHOR_STATE_ROOT_MISMATCH",
+                "BLOCK_TOO_FAR_IN_FUTURE",
+                "HEAD_NOT_DESCENDANT_OF_FINALIZED",
+                "JUSTIFICATION_VOTES_LENGTH_MISMATCH",
+                "ZERO_HASH_JUSTIFICATION_ROOT",
                 "MALFORMED_STATE",
             ]
         );
         assert!(matches!(acceptance(&Verdict::Accepted), MessageAcceptance::Accept));
         assert!(matches!(
-            acceptance(&Verdict::Ignored(quintet_components::messages::IgnoreReason::NoRoom)),
+            acceptance(&Verdict::Ignored(IgnoreReason::NoRoom)),
             MessageAcceptance::Ignore
         ));
     }

@@ -21,7 +21,7 @@ use super::{
     requests::STATUS_BYTES,
     streams::{ReadError, WriteError, close, read_payload, write},
     substreams::RequestKind,
-    tasks::{Report, Tasks},
+    tasks::{Report, Shared},
 };
 
 /// Requests of one peer that are served at once at most; one more is not listened to.
@@ -40,7 +40,7 @@ pub(super) enum Outcome {
     RateLimited,
     /// The peer left, or wants no more.
     Abandoned,
-    /// The peer does not finish its request, or does not take its answer.
+    /// The peer does not finish its request, or does not take its answer in time.
     Stalled,
 }
 
@@ -63,13 +63,15 @@ pub(super) struct Inbound {
 }
 
 /// Reads a request, has the world decide, and writes the answer.
-pub(super) async fn serve(tasks: Tasks, inbound: Inbound, mut stream: Stream) {
+pub(super) async fn serve(tasks: Shared, inbound: Inbound, mut stream: Stream) {
     let (peer, kind) = (inbound.peer, inbound.kind);
-    let outcome = answer(&tasks, inbound, &mut stream).await;
+    let served = timeout(tasks.timeouts.total, answer(&tasks, inbound, &mut stream)).await;
+    // What is not through by then is reset.
+    let outcome = served.unwrap_or(Outcome::Stalled);
     tasks.report(Report::Served { peer, kind, outcome }).await;
 }
 
-async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome {
+async fn answer(tasks: &Shared, inbound: Inbound, stream: &mut Stream) -> Outcome {
     let at_most = tasks.timeouts.progress;
     let payload = match timeout(at_most, read_payload(stream, limit(inbound.kind))).await {
         Ok(Ok(payload)) => Ok(payload),
@@ -85,7 +87,7 @@ async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome
             return send_error(tasks, stream, &error, Outcome::Invalid).await;
         }
     };
-    if !inbound.allowance.take(inbound.kind, cost(&request), Instant::now()) {
+    if !inbound.allowance.take(inbound.kind as usize, cost(&request), Instant::now()) {
         let error = ResponseError::ServerError("Too many requests".into());
         return send_error(tasks, stream, &error, Outcome::RateLimited).await;
     }
@@ -101,7 +103,7 @@ async fn answer(tasks: &Tasks, inbound: Inbound, stream: &mut Stream) -> Outcome
 }
 
 /// The world's answer, or an error in its place.
-async fn decide(tasks: &Tasks, inbound: &Inbound, request: Request) -> Answer {
+async fn decide(tasks: &Shared, inbound: &Inbound, request: Request) -> Answer {
     let failed = |text: &str| Answer::Error(ResponseError::ServerError(text.into()));
     let (answer, _guard) = tasks.answers.wait(inbound.id);
     let received = RequestReceived { id: inbound.id, peer: inbound.name.clone(), request };
@@ -115,7 +117,7 @@ async fn decide(tasks: &Tasks, inbound: &Inbound, request: Request) -> Answer {
 }
 
 async fn send_blocks(
-    tasks: &Tasks,
+    tasks: &Shared,
     stream: &mut Stream,
     kind: RequestKind,
     roots: &Arc<[Root]>,
@@ -124,7 +126,7 @@ async fn send_blocks(
         let error = ResponseError::ServerError("Block lookup not available".into());
         return send_error(tasks, stream, &error, Outcome::Refused).await;
     };
-    let mut sent = 0_usize;
+    let (mut sent, mut sent_bytes) = (0_usize, 0_usize);
     for root in roots.iter().take(MAX_REQUEST_BLOCKS) {
         let (blocks, root) = (blocks.clone(), *root);
         // Reading and compressing take their time, and only so many at once.
@@ -146,6 +148,12 @@ async fn send_blocks(
             // The node stops.
             Err(_) => return Outcome::Refused,
         };
+        sent_bytes = sent_bytes.saturating_add(chunk.len());
+        if sent > 0 && sent_bytes > tasks.answer_bytes {
+            tracing::debug!(sent, "an answer is cut short: it is as long as one may be");
+            let error = ResponseError::ServerError("Answer too long".into());
+            return send_error(tasks, stream, &error, Outcome::Refused).await;
+        }
         if let Err(error) = write(stream, &chunk, tasks.timeouts.progress).await {
             return error.into();
         }
@@ -169,7 +177,7 @@ fn read_block(blocks: &Blocks, root: &Root) -> Result<Option<Vec<u8>>, String> {
     chunk.transpose().map_err(|error| error.to_string())
 }
 
-async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
+async fn send(tasks: &Shared, stream: &mut Stream, kind: RequestKind, chunk: &[u8]) -> Outcome {
     if let Err(error) = write(stream, chunk, tasks.timeouts.progress).await {
         return error.into();
     }
@@ -178,7 +186,7 @@ async fn send(tasks: &Tasks, stream: &mut Stream, kind: RequestKind, chunk: &[u8
 }
 
 async fn send_error(
-    tasks: &Tasks,
+    tasks: &Shared,
     stream: &mut Stream,
     error: &ResponseError,
     outcome: Outcome,
@@ -189,7 +197,7 @@ async fn send_error(
     }
 }
 
-async fn finish(tasks: &Tasks, stream: &mut Stream, outcome: Outcome) -> Outcome {
+async fn finish(tasks: &Shared, stream: &mut Stream, outcome: Outcome) -> Outcome {
     match close(stream, tasks.timeouts.progress).await {
         Err(error) if outcome == Outcome::Served => error.into(),
         _ => outcome,

@@ -6,10 +6,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use quintet_components::lane::LaneSender;
 use tokio::time::{sleep, timeout};
 
-use super::codec::{
-    MAX_ERROR_BYTES,
-    wire::{PayloadReader, ResponseCode, WireError},
-};
+use super::codec::wire::{PayloadReader, ResponseCode, WireError};
 
 /// Bytes that are read at once at most, so that a length alone allocates nothing.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -41,7 +38,13 @@ pub(super) async fn read_payload(
     stream: &mut (impl AsyncReadExt + Unpin),
     limit: usize,
 ) -> Result<Vec<u8>, ReadError> {
-    let mut reader = PayloadReader::new(limit);
+    read_whole(stream, PayloadReader::new(limit)).await
+}
+
+async fn read_whole(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    mut reader: PayloadReader,
+) -> Result<Vec<u8>, ReadError> {
     let mut buffer = Vec::new();
     while let Some(wanted) = reader.wants() {
         buffer.clear();
@@ -67,8 +70,7 @@ pub(super) async fn read_chunk(
             return Ok(None);
         }
         let code = ResponseCode::from_byte(code[0]);
-        let limit = if code == ResponseCode::Success { limit } else { MAX_ERROR_BYTES };
-        Ok(Some((code, read_payload(stream, limit).await?)))
+        Ok(Some((code, read_whole(stream, PayloadReader::of_chunk(code, limit)).await?)))
     };
     timeout(at_most, read).await.unwrap_or(Err(ReadError::Timeout))
 }

@@ -20,18 +20,20 @@ pub(super) const MAX_REPORTS: usize = 1024;
 
 /// What tasks share.
 #[derive(Clone)]
-pub(super) struct Tasks {
+pub(super) struct Shared {
     pub(super) events: LaneSender<RequestEvent>,
     pub(super) received: LaneSender<RequestReceived>,
     pub(super) counters: Arc<Counters>,
     pub(super) timeouts: Timeouts,
+    /// Bytes of an answer at most, but for its first block.
+    pub(super) answer_bytes: usize,
     /// Where served blocks are read. Set once every plugin is there.
     pub(super) blocks: Arc<OnceLock<Blocks>>,
     pub(super) answers: Answers,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
-impl Tasks {
+impl Shared {
     /// Tells the loop; nobody listens any more when the node stops.
     pub(super) async fn report(&self, report: Report) {
         let _ = self.reports.send(report).await;

@@ -2,7 +2,10 @@
 //! sign of it is as early.
 //!
 //! A subnet has an aggregator when an aggregate that covers one of its validators joins the pools,
-//! from whomever it is, or comes in a block.
+//! from whomever it is, comes in a block, or arrives and is refused: then somebody aggregates, and what
+//! is wrong with it is another warning's.
+
+use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -10,13 +13,13 @@ use quintet_components::{
     attestations::{Payload, PayloadOf, PooledAttestation},
     chain::Registry,
     clock::{SlotClock, UnixTime},
-    containers::{AggregationBits, Slot},
-    messages::BlockImported,
+    containers::{AggregationBits, SignedAggregatedAttestation, Slot},
+    messages::{AggregateReceived, BlockImported, InputJudged, Verdict},
     sync::SyncState,
     warnings::{WarningCode, Warnings},
 };
 
-use super::{Finding, apply, slot_of};
+use super::{Finding, apply, pending::Pending, slot_of};
 
 /// A subnet that was covered so many slots ago is worth a warning.
 const MISSING_SLOTS: u64 = 8;
@@ -79,8 +82,12 @@ pub(super) fn watch_aggregators(
         Option<Res<SyncState>>,
     ),
     (payloads, votes): (Query<(&Payload, &PayloadOf), Added<Payload>>, Query<&PooledAttestation>),
-    mut imported: MessageReader<BlockImported>,
-    mut covered: Local<Covered>,
+    (mut imported, mut aggregates, mut judged): (
+        MessageReader<BlockImported>,
+        MessageReader<AggregateReceived>,
+        MessageReader<InputJudged>,
+    ),
+    (mut covered, mut pending): (Local<Covered>, Local<Pending<Arc<SignedAggregatedAttestation>>>),
 ) {
     let (Some(slot), Some(registry)) = (slot_of(clock.as_deref(), &time), registry) else { return };
     let committees = config.map_or(1, |config| config.committee_count);
@@ -93,6 +100,14 @@ pub(super) fn watch_aggregators(
     for BlockImported { block, .. } in imported.read() {
         for attestation in &block.block.body.attestations {
             covered.note(attestation.data.slot.min(slot), &attestation.aggregation_bits);
+        }
+    }
+    for AggregateReceived { id, aggregate, .. } in aggregates.read() {
+        pending.arrive(*id, Arc::clone(aggregate));
+    }
+    for InputJudged { id, verdict } in judged.read() {
+        if let (Some(aggregate), Verdict::Rejected(_)) = (pending.judged(*id), verdict) {
+            covered.note(aggregate.data.slot.min(slot), &aggregate.proof.participants);
         }
     }
     if state.is_some_and(|state| *state == SyncState::Syncing) {

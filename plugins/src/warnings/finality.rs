@@ -5,6 +5,7 @@ use quintet_components::{
     chain::Finalized,
     clock::{SlotClock, UnixTime},
     containers::Slot,
+    network::LastStatus,
     sync::SyncState,
     warnings::{WarningCode, Warnings},
 };
@@ -16,10 +17,14 @@ const OLD_SLOTS: u64 = 32;
 /// The warning goes at this age, in slots.
 const FRESH_SLOTS: u64 = 16;
 
-/// A node that catches up has old finality by its nature: it raises no warning then.
-fn judge(slot: Slot, finalized: Slot, is_syncing: bool) -> Finding {
+/// So many slots after its start a node that has heard no peer warns all the same.
+const START_SLOTS: u64 = 8;
+
+/// A node that catches up, or has just begun and heard nobody, has old finality by its nature: it
+/// raises no warning then.
+fn judge(slot: Slot, finalized: Slot, is_catching_up: bool) -> Finding {
     let age = slot.saturating_sub(finalized);
-    if age > OLD_SLOTS && !is_syncing {
+    if age > OLD_SLOTS && !is_catching_up {
         Finding::Raise(format!(
             "nothing was finalized since slot {finalized}: fewer than two thirds of the validators \
              vote alike, or nobody aggregates"
@@ -36,12 +41,19 @@ pub(super) fn watch_finality(
     (clock, time): (Option<Res<SlotClock>>, Res<UnixTime>),
     finalized: Option<Res<Finalized>>,
     state: Option<Res<SyncState>>,
+    heard: Query<(), With<LastStatus>>,
+    mut began: Local<Option<Slot>>,
 ) {
     let (Some(slot), Some(finalized)) = (slot_of(clock.as_deref(), &time), finalized) else {
         return;
     };
-    let is_syncing = state.is_some_and(|state| *state == SyncState::Syncing);
-    let finding = judge(slot, finalized.0.slot, is_syncing);
+    let began = *began.get_or_insert(slot);
+    // Without sync there is nobody to hear.
+    let is_catching_up = state.is_some_and(|state| {
+        let has_just_begun = slot < began.saturating_add(START_SLOTS);
+        *state == SyncState::Syncing || (has_just_begun && heard.is_empty())
+    });
+    let finding = judge(slot, finalized.0.slot, is_catching_up);
     apply(&mut warnings, WarningCode::OldFinality, slot, finding);
 }
 

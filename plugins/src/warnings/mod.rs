@@ -5,11 +5,14 @@
 //! logged when it appears and when it goes.
 
 mod aggregators;
+mod blocks;
 mod clock_skew;
 mod disk;
 mod finality;
 mod keys;
 mod linger;
+mod pending;
+mod proofs;
 mod updates;
 
 use bevy_app::{App, Plugin, PostUpdate};
@@ -17,7 +20,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     clock::{LastUpdate, SlotClock, UnixTime},
     containers::Slot,
-    messages::{AttestationReceived, BlockImported, BlockReceived, InputJudged},
+    messages::{AggregateReceived, AttestationReceived, BlockImported, BlockReceived, InputJudged},
     schedule::NodeSystems,
     warnings::{WarningCode, Warnings},
 };
@@ -26,7 +29,7 @@ use quintet_components::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, [`LastUpdate`] | [`Warnings`], the log |
+/// | [`Warnings`] | the clock, the finalized checkpoint, the pools, what arrived and how it was judged, `Signing`, `StorageHealth`, `BlockRoom`, [`LastUpdate`], the peers, `Proofs` | [`Warnings`], the log |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WarningsPlugin;
 
@@ -35,6 +38,7 @@ impl Plugin for WarningsPlugin {
         app.init_resource::<Warnings>()
             .init_resource::<LastUpdate>()
             .add_message::<BlockReceived>()
+            .add_message::<AggregateReceived>()
             .add_message::<AttestationReceived>()
             .add_message::<BlockImported>()
             .add_message::<InputJudged>()
@@ -47,6 +51,8 @@ impl Plugin for WarningsPlugin {
                     keys::watch_keys,
                     disk::watch_disk,
                     updates::watch_updates,
+                    blocks::watch_blocks,
+                    proofs::watch_proofs,
                 )
                     .chain()
                     .in_set(NodeSystems::Review)

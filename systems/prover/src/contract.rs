@@ -11,16 +11,9 @@ pub const MAX_PROOF_BYTES: usize = 512 * 1024;
 /// Keys of a statement at most: as many as a validator registry holds.
 pub const MAX_SIGNERS: usize = 4096;
 
-/// Asks a prover to stop. Clones ask for the same work.
+/// Asks work to stop; the work looks at it between steps. Clones ask for the same work.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
-
-impl From<Arc<AtomicBool>> for CancelToken {
-    /// A token that shares the caller's flag: true once anyone asks to stop.
-    fn from(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
-    }
-}
 
 impl CancelToken {
     /// Asks.
@@ -28,7 +21,7 @@ impl CancelToken {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether anyone asked.
+    /// Returns true once anyone asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -173,8 +166,8 @@ pub trait ProofSystem: Send + Sync + 'static {
     }
 
     /// Bytes that a multi-message proof takes, at least, over statements with these numbers of
-    /// signers. Default: the sum of the single-message proofs, which a system that joins them into
-    /// something shorter has to override.
+    /// signers; never falls as one of them grows or one is added. Default: the sum of the
+    /// single-message proofs, which a system that joins them into something shorter has to override.
     fn multi_proof_bytes(&self, signers: &[usize]) -> usize {
         signers.iter().fold(0, |sum, &count| sum.saturating_add(self.single_proof_bytes(count)))
     }
@@ -191,16 +184,37 @@ pub trait ProofSystem: Send + Sync + 'static {
     /// [`MAX_SIGNERS`].
     fn max_signers(&self) -> usize {
         let limit = self.max_proof_bytes();
-        // `low` fits or is 0, and nothing above `high` does.
-        let (mut low, mut high) = (0, MAX_SIGNERS);
-        while low < high {
-            let middle = high - (high - low) / 2;
-            if self.single_proof_bytes(middle) <= limit {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        low
+        largest(MAX_SIGNERS, |signers| self.single_proof_bytes(signers) <= limit)
     }
+
+    /// Signers of one attestation at most, so that a block's proof has room for it beside the
+    /// proposer's signature. Default: by [`multi_proof_bytes`](Self::multi_proof_bytes), no more
+    /// than [`max_signers`](Self::max_signers).
+    fn max_block_signers(&self) -> usize {
+        let limit = self.max_proof_bytes();
+        largest(self.max_signers(), |signers| self.multi_proof_bytes(&[signers, 1]) <= limit)
+    }
+
+    /// Validators of a registry at most, so that one attestation in a block can justify: two thirds
+    /// of them are no more than [`max_block_signers`](Self::max_block_signers). No more than
+    /// [`MAX_SIGNERS`].
+    fn max_validators(&self) -> usize {
+        MAX_SIGNERS.min(self.max_block_signers().saturating_mul(3) / 2)
+    }
+}
+
+/// The largest number up to `most` that fits; 0 if none does. What is above one that does not fit
+/// does not fit either.
+fn largest(most: usize, fits: impl Fn(usize) -> bool) -> usize {
+    // `low` fits or is 0, and nothing above `high` does.
+    let (mut low, mut high) = (0, most);
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if fits(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
 }

@@ -66,6 +66,21 @@ fn the_embedded_system_is_found_and_knows_its_sizes() {
 }
 
 #[test]
+fn two_thirds_of_the_largest_registry_have_room_in_a_block() {
+    for (scheme, validators) in [(Scheme::Lifetime32, 307), (Scheme::Lifetime8, 0)] {
+        let system = by_name("multisig", scheme).expect("embedded");
+        let (most, limit) = (system.max_validators(), system.max_proof_bytes());
+        let two_thirds = |count: usize| (2 * count).div_ceil(3);
+        assert!(system.multi_proof_bytes(&[two_thirds(most), 1]) <= limit);
+        assert!(system.multi_proof_bytes(&[two_thirds(most + 1), 1]) > limit);
+        assert!(validators == 0 || most == validators, "{most}");
+    }
+    assert_eq!(Custom(None).max_validators(), MAX_SIGNERS, "one that cannot say has room");
+    let none = Custom(Some(|_| usize::MAX));
+    assert_eq!((none.max_block_signers(), none.max_validators()), (0, 0));
+}
+
+#[test]
 fn more_signers_than_the_limit_are_too_large() {
     let system = by_name("multisig", Scheme::Lifetime32).expect("embedded");
     let key = vec![0; Scheme::Lifetime32.public_key_len()];

@@ -5,15 +5,15 @@ use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SkipReason,
-    attestations::{New, Phase, PooledAttestation, Signed},
-    chain::{Head, States},
-    containers::Slot,
+    attestations::{AttestationsByData, New, Phase, PooledAttestation, PooledPayload, Signed},
+    chain::States,
+    containers::{AttestationData, Checkpoint, Signature, Slot, ValidatorIndex},
 };
 
-use super::job::{AggregationJob, Evidence, Plan};
-use crate::pool::{self, Coverage, Valuation};
+use super::job::{Evidence, Plan};
+use crate::pool::{AggregationJob, Coverage, Valuation};
 
-/// A vote's evidence with the entities that it comes from.
+/// An attestation's evidence with the entities that it comes from.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// What there is.
@@ -24,49 +24,77 @@ pub struct Group {
     pub signatures: Vec<Entity>,
 }
 
-/// The evidence of every vote with something fresh, in pool order: new payloads first, then votes
-/// that only have signatures. Inputs that are claimed already are left out.
-pub fn snapshot(world: &World, claimed: &HashSet<Entity>) -> Vec<Group> {
-    let mut votes = pool::members::<New>(world);
-    let mut seen: HashSet<Entity> = votes.iter().copied().collect();
-    votes.extend(pool::members::<Signed>(world).into_iter().filter(|vote| seen.insert(*vote)));
-    votes.into_iter().map(|vote| group(world, vote, claimed)).collect()
-}
-
-/// The signatures on every vote of this slot, in pool order, without any payload.
-pub fn snapshot_signatures(world: &World, slot: Slot) -> Vec<Group> {
-    let of_slot =
-        |vote: &Entity| world.get::<PooledAttestation>(*vote).is_some_and(|v| v.data.slot == slot);
-    let votes = pool::members::<Signed>(world).into_iter().filter(of_slot);
-    votes
-        .map(|vote| {
-            let mut group = group(world, vote, &HashSet::new());
-            group.payloads.clear();
-            group.evidence.new.clear();
-            group.evidence.known.clear();
-            group
+/// The evidence of every attestation with something fresh, in pool order: new payloads first, then
+/// attestations that only have signatures. Inputs that are claimed already are left out.
+pub fn snapshot(pools: &AttestationsByData, claimed: &HashSet<Entity>) -> Vec<Group> {
+    let mut seen = HashSet::new();
+    let fresh = pools.members::<New>().chain(pools.members::<Signed>());
+    fresh
+        .filter(|attestation| seen.insert(*attestation))
+        .map(|attestation| {
+            let is_free = |input: &Entity| !claimed.contains(input);
+            let new = of_phase(pools, attestation, Phase::New).filter(|each| is_free(&each.entity));
+            let (payloads, new) = new.map(|each| (each.entity, Arc::clone(&each.payload))).unzip();
+            let known = of_phase(pools, attestation, Phase::Known);
+            let known = known.map(|each| Arc::clone(&each.payload)).collect();
+            let (signatures, signed) = signatures(pools, attestation, |input, _| is_free(&input));
+            let PooledAttestation { data, root } = data_of(pools, attestation);
+            let evidence = Evidence { data, root, new, known, signatures: signed };
+            Group { evidence, payloads, signatures }
         })
         .collect()
 }
 
-fn group(world: &World, vote: Entity, claimed: &HashSet<Entity>) -> Group {
-    let PooledAttestation { data, root } =
-        *world.get::<PooledAttestation>(vote).expect("a pool holds votes");
-    let is_free = |entity: &Entity| !claimed.contains(entity);
-    let (payloads, new) = pool::payloads(world, vote, Phase::New)
-        .filter(|(entity, _)| is_free(entity))
-        .map(|(entity, payload)| (entity, Arc::clone(payload)))
-        .unzip();
-    let known = pool::payloads(world, vote, Phase::Known).map(|(_, each)| Arc::clone(each));
-    let (signatures, signed) = pool::signatures(world, vote)
-        .filter(|(entity, _)| is_free(entity))
-        .map(|(entity, each)| (entity, (each.validator_index, each.signature.clone())))
-        .unzip();
-    let evidence = Evidence { data, root, new, known: known.collect(), signatures: signed };
-    Group { evidence, payloads, signatures }
+/// The signatures on every attestation of this slot, in pool order, without those that were accepted
+/// `later`, and without any payload.
+pub fn snapshot_signatures(
+    pools: &AttestationsByData,
+    slot: Slot,
+    later: &HashSet<(AttestationData, ValidatorIndex)>,
+) -> Vec<Group> {
+    pools
+        .members::<Signed>()
+        .filter_map(|attestation| {
+            let PooledAttestation { data, root } = data_of(pools, attestation);
+            let is_in_time = |_, validator| !later.contains(&(data, validator));
+            let (signatures, signed) = (data.slot == slot)
+                .then(|| signatures(pools, attestation, is_in_time))
+                .filter(|(signatures, _)| !signatures.is_empty())?;
+            let (new, known) = Default::default();
+            let evidence = Evidence { data, root, new, known, signatures: signed };
+            Some(Group { evidence, payloads: Vec::new(), signatures })
+        })
+        .collect()
 }
 
-/// A job with its vote's place in the snapshot.
+fn data_of(pools: &AttestationsByData, attestation: Entity) -> PooledAttestation {
+    *pools.attestation(attestation).expect("a pool holds attestations")
+}
+
+fn of_phase(
+    pools: &AttestationsByData,
+    attestation: Entity,
+    phase: Phase,
+) -> impl Iterator<Item = &PooledPayload> {
+    pools.payloads(attestation).filter(move |each| each.phase == phase)
+}
+
+/// Where signatures are, and whose they are.
+type Signatures = (Vec<Entity>, Vec<(ValidatorIndex, Signature)>);
+
+fn signatures(
+    pools: &AttestationsByData,
+    attestation: Entity,
+    is_wanted: impl Fn(Entity, ValidatorIndex) -> bool,
+) -> Signatures {
+    pools
+        .signatures(attestation)
+        .filter(|(entity, each)| is_wanted(*entity, each.validator_index))
+        .map(|(entity, each)| (entity, (each.validator_index, each.signature.clone())))
+        .unzip()
+}
+
+/// A job with its attestation's place in the snapshot.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The place.
@@ -80,12 +108,12 @@ pub struct Planned {
 pub struct SessionPlan {
     /// The jobs, the most valuable first.
     pub jobs: Vec<Planned>,
-    /// Votes that are left out, wholly or in part, each by its place and with the reason.
+    /// Attestations that are left out, wholly or in part, each by its place and with the reason.
     pub skipped: Vec<(usize, SkipReason)>,
 }
 
 /// Plans every group and orders the jobs: what finalizes before what justifies before what
-/// builds, the current slot first, then by how many voters are fresh, then in pool order.
+/// builds, the current slot first, then by how many validators are fresh, then in pool order.
 pub fn plan(
     groups: &[Group],
     valuation: &Valuation<'_>,
@@ -119,18 +147,32 @@ pub fn plan(
     session
 }
 
-/// Plans on the world's head.
+/// Plans on the head.
 pub fn plan_on_head(
-    world: &World,
+    head: Checkpoint,
+    states: &States,
     groups: &[Group],
     slot: Slot,
     max_signers: usize,
 ) -> SessionPlan {
-    let head = world.resource::<Head>().0;
-    let Some(state) = world.resource::<States>().get(&head.root) else {
+    let Some(state) = states.get(&head.root) else {
         tracing::error!(root = %head.root, "the head's state is not held");
         return SessionPlan::default();
     };
     let next = slot.max(head.slot) + 1;
     plan(groups, &Valuation::on_head(state, head.root, next), slot, max_signers)
+}
+
+/// The pool's entities that a job's proof makes superfluous.
+pub fn replaced_inputs(group: &Group, job: &AggregationJob) -> Vec<Entity> {
+    let coverage = job.coverage();
+    let evidence = &group.evidence;
+    let payloads = group.payloads.iter().zip(&evidence.new).filter_map(|(entity, payload)| {
+        let covers = Coverage::of(&payload.participants).count_beyond(&coverage) == 0;
+        covers.then_some(*entity)
+    });
+    let signatures = group.signatures.iter().zip(&evidence.signatures);
+    let signatures =
+        signatures.filter_map(|(entity, (index, _))| coverage.contains(*index).then_some(*entity));
+    payloads.chain(signatures).collect()
 }

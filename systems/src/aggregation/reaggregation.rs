@@ -1,5 +1,5 @@
-//! Votes that a block brings: its proof is split back into payloads, which then serve the head,
-//! later blocks and, from an aggregator, the network.
+//! Attestations that a block brings: its proof is split back into payloads, which then serve the
+//! head, later blocks and, from an aggregator, the network.
 
 use std::{
     cmp::Reverse,
@@ -7,15 +7,14 @@ use std::{
     sync::Arc,
 };
 
-use bevy_ecs::{message::MessageCursor, prelude::*};
+use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::{AggregationCounts, AggregationHistory, SkipReason},
-    attestations::{AttestationsByData, Phase},
-    chain::{Finalized, IsAggregator, Registry},
-    clock::CurrentInterval,
+    attestations::Phase,
+    chain::{IsAggregator, Registry},
     containers::{
-        AggregatedAttestation, AggregatedAttestations, AttestationData, Root,
-        SignedAggregatedAttestation, SignedBlock, SingleMessageAggregate, Slot,
+        AggregatedAttestation, AggregatedAttestations, Root, SignedAggregatedAttestation,
+        SignedBlock, SingleMessageAggregate, Slot,
     },
     messages::{AggregateProduced, BlockImported},
     prover::{ProverJob, ProverKind, ProverStatus},
@@ -23,16 +22,16 @@ use quintet_components::{
 };
 use quintet_prover::{CancelToken, ProofSystem, ProveError};
 
-use super::job::proof_bytes;
+use super::open::Planner;
 use crate::{
-    pool::{self, Coverage, is_stale},
-    proving::submit,
-    verification::{Proofs, block_statements},
+    pool::{AttestationPool, Attestations, Coverage, proof_bytes},
+    proving::{ProverLine, Refused},
+    verification::block_statements,
 };
 
 /// Payloads taken out of one block, at most.
 pub const MAX_SPLIT: usize = 4;
-/// A block of more slots ago is left alone: its votes are in later blocks already, or too old.
+/// A block of more slots ago is left alone: its attestations are in later blocks already, or too old.
 pub const MAX_AGE_SLOTS: u64 = 2;
 /// Blocks whose proofs are being split, at most.
 pub const MAX_BLOCKS: usize = 16;
@@ -43,7 +42,6 @@ type Split = Result<Vec<SignedAggregatedAttestation>, ProveError>;
 #[derive(Resource, Default)]
 pub struct Splits {
     under_way: VecDeque<SplitWork>,
-    imported: MessageCursor<BlockImported>,
 }
 
 struct SplitWork {
@@ -53,79 +51,86 @@ struct SplitWork {
 }
 
 impl Splits {
-    /// Whether nothing is under way.
+    /// Returns true if nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 }
 
-/// Has the proofs of newly imported blocks split, for the votes that gain from it.
-pub fn split_imported(world: &mut World) {
-    world.resource_scope(|world, mut splits: Mut<Splits>| {
-        let imported: Vec<BlockImported> =
-            splits.imported.read(world.resource()).cloned().collect();
-        for BlockImported { root, block, .. } in imported {
-            split_block(world, &mut splits, root, &block);
+/// Has the proofs of newly imported blocks split, for the attestations that gain from it.
+pub fn split_imported(
+    mut imported: MessageReader<BlockImported>,
+    mut splits: ResMut<Splits>,
+    mut line: ProverLine,
+    mut history: ResMut<AggregationHistory>,
+    pool: Attestations,
+    planner: Planner,
+) {
+    let now = planner.now.slot();
+    for BlockImported { root, block: signed, .. } in imported.read() {
+        let (slot, attestations) = (signed.block.slot, &signed.block.body.attestations);
+        if slot.saturating_add(MAX_AGE_SLOTS) < now {
+            history.skip(now, SkipReason::OldBlock, attestations.len() as u64);
+            continue;
         }
-    });
+        let (indices, tally) = choose(&pool, attestations);
+        history.add(now, &tally);
+        if indices.is_empty() {
+            continue;
+        }
+        let count = indices.len() as u64;
+        if splits.under_way.len() >= MAX_BLOCKS {
+            history.skip(now, SkipReason::QueueFull, count);
+            continue;
+        }
+        match submit(&mut line, &planner, *root, signed, indices) {
+            Ok(work) => {
+                let finalized_slot = planner.finalized_slot();
+                splits.under_way.push_back(SplitWork { slot: now, finalized_slot, work });
+            }
+            Err(refused) => {
+                tracing::debug!(slot, %refused, "a block's attestations are not re-aggregated");
+                history.skip(now, SkipReason::QueueFull, count);
+            }
+        }
+    }
 }
 
-fn split_block(world: &mut World, splits: &mut Splits, root: Root, signed: &Arc<SignedBlock>) {
-    let slot = signed.block.slot;
-    let now = world.resource::<CurrentInterval>().slot();
-    let (indices, tally) = if slot.saturating_add(MAX_AGE_SLOTS) < now {
-        let skipped = [(SkipReason::OldBlock, signed.block.body.attestations.len() as u64)];
-        (Vec::new(), AggregationCounts { skipped: skipped.into(), ..Default::default() })
-    } else {
-        choose(world, &signed.block.body.attestations)
-    };
-    world.resource_mut::<AggregationHistory>().add(now, &tally);
-    if indices.is_empty() {
-        return;
-    }
-    let skip = |world: &mut World| {
-        let count = indices.len() as u64;
-        world.resource_mut::<AggregationHistory>().skip(now, SkipReason::QueueFull, count);
-    };
-    if splits.under_way.len() >= MAX_BLOCKS {
-        skip(world);
-        return;
-    }
-    let (registry, proofs) =
-        (world.resource::<Registry>().clone(), world.resource::<Proofs>().clone());
+fn submit(
+    line: &mut ProverLine,
+    planner: &Planner,
+    root: Root,
+    signed: &Arc<SignedBlock>,
+    indices: Vec<usize>,
+) -> Result<Work<Split>, Refused> {
+    let (registry, proofs) = (planner.registry.clone(), planner.proofs.clone());
     let job = ProverJob {
         kind: ProverKind::Reaggregation,
-        slot: now,
+        slot: planner.now.slot(),
         children: u32::try_from(indices.len()).expect("at most four"),
         signatures: 0,
         subnet: None,
         memory_bytes: proofs.0.working_bytes(signed.proof.proof.as_bytes().len()),
     };
-    let (input, chosen) = (Arc::clone(signed), indices.clone());
-    let submitted = submit(world, job, summarize, move |cancel| {
-        split(&input, root, &chosen, &registry, &*proofs.0, &CancelToken::from(cancel.flag()))
+    let input = Arc::clone(signed);
+    let submitted = line.submit(job, summarize, move |cancel| {
+        split(&input, root, &indices, &registry, &*proofs.0, cancel)
     });
-    match submitted {
-        Ok((_, work)) => {
-            let finalized_slot = world.resource::<Finalized>().0.slot;
-            splits.under_way.push_back(SplitWork { slot: now, finalized_slot, work });
-        }
-        Err(refused) => {
-            tracing::debug!(slot, %refused, "a block's votes are not re-aggregated");
-            skip(world);
-        }
-    }
+    submitted.map(|(_, work)| work)
 }
 
-/// The places of the votes to take out of a block: those that add voters to what the pool has,
+/// The places of the attestations to take out of a block: those that add validators to what the pool has,
 /// the newest first, then those that add most.
-fn choose(world: &World, attestations: &AggregatedAttestations) -> (Vec<usize>, AggregationCounts) {
+fn choose(
+    pool: &Attestations,
+    attestations: &AggregatedAttestations,
+) -> (Vec<usize>, AggregationCounts) {
     let mut tally = AggregationCounts { groups: attestations.len() as u64, ..Default::default() };
     let mut gaining: Vec<(Reverse<Slot>, Reverse<u32>, usize)> = attestations
         .iter()
         .enumerate()
         .map(|(index, attestation)| {
-            let held = held_coverage(world, &attestation.data);
+            let held = pool.covered(&attestation.data);
             let gain = Coverage::of(&attestation.aggregation_bits).count_beyond(&held);
             (Reverse(attestation.data.slot), Reverse(gain), index)
         })
@@ -144,17 +149,6 @@ fn choose(world: &World, attestations: &AggregatedAttestations) -> (Vec<usize>, 
     indices.sort_unstable();
     tally.prepared = u64::from(!indices.is_empty());
     (indices, tally)
-}
-
-/// Whom the payloads of a vote cover.
-fn held_coverage(world: &World, data: &AttestationData) -> Coverage {
-    let mut held = Coverage::default();
-    if let Some(vote) = world.resource::<AttestationsByData>().get(data) {
-        for payload in pool::all_payloads(world, vote) {
-            held.add(&Coverage::of(&payload.0.participants));
-        }
-    }
-    held
 }
 
 fn split(
@@ -191,13 +185,17 @@ fn summarize(outcome: &Split) -> ProverStatus {
 /// Folds what came out of blocks into the pool, in the order of their import. It counts from the
 /// next time that the head is selected. An aggregator publishes it: the bytes are the same at every
 /// node, so that the network carries them once.
-pub fn collect_splits(world: &mut World) {
-    loop {
-        let mut splits = world.resource_mut::<Splits>();
-        let Some(front) = splits.under_way.front_mut() else { return };
-        let outcome = match front.work.take() {
+pub fn collect_splits(
+    mut splits: ResMut<Splits>,
+    mut pool: AttestationPool,
+    mut history: ResMut<AggregationHistory>,
+    mut produced: MessageWriter<AggregateProduced>,
+    role: Res<IsAggregator>,
+) {
+    while let Some(SplitWork { work, .. }) = splits.under_way.front_mut() {
+        let outcome = match work.take() {
             Some(outcome) => outcome,
-            None if front.work.is_dropped() => Ok(Err(ProveError::Cancelled)),
+            None if work.is_dropped() => Ok(Err(ProveError::Cancelled)),
             None => return,
         };
         let SplitWork { slot, finalized_slot, .. } =
@@ -206,7 +204,12 @@ pub fn collect_splits(world: &mut World) {
         match outcome {
             Ok(Ok(payloads)) => {
                 tally.proved = 1;
-                fold(world, payloads, finalized_slot, &mut tally);
+                let folded = fold(&mut pool, payloads, finalized_slot);
+                tally.split += folded.len() as u64;
+                if role.0 {
+                    tally.published += folded.len() as u64;
+                    produced.write_batch(folded.into_iter().map(AggregateProduced));
+                }
             }
             Ok(Err(ProveError::Cancelled)) => tally.cancelled = 1,
             Ok(Err(error)) => {
@@ -218,30 +221,26 @@ pub fn collect_splits(world: &mut World) {
                 tally.failed = 1;
             }
         }
-        world.resource_mut::<AggregationHistory>().add(slot, &tally);
+        history.add(slot, &tally);
     }
 }
 
+/// Puts payloads of one block into the pool. Returns those that the pool has taken.
 fn fold(
-    world: &mut World,
+    pool: &mut AttestationPool,
     payloads: Vec<SignedAggregatedAttestation>,
     finalized_slot: Slot,
-    tally: &mut AggregationCounts,
-) {
-    let publishes = world.resource::<IsAggregator>().0;
-    let mut folded = HashSet::new();
+) -> Vec<Arc<SignedAggregatedAttestation>> {
+    let mut seen = HashSet::new();
+    let mut folded = Vec::new();
     for signed in payloads {
-        if is_stale(world, finalized_slot, &signed.data) || !folded.insert(signed.data) {
+        if pool.is_stale(finalized_slot, &signed.data) || !seen.insert(signed.data) {
             continue;
         }
         let payload = Arc::new(signed.proof.clone());
-        if pool::add_payload(world, &signed.data, payload, Phase::Known).is_none() {
-            continue;
-        }
-        tally.split += 1;
-        if publishes {
-            tally.published += 1;
-            world.write_message(AggregateProduced(Arc::new(signed)));
+        if pool.add_payload(&signed.data, payload, Phase::Known).is_some() {
+            folded.push(Arc::new(signed));
         }
     }
+    folded
 }

@@ -5,8 +5,8 @@ use quintet_components::{
     aggregation::AggregationConfig, chain::IsAggregator, network::NetworkCommand,
 };
 
-/// Subscribes to the node's subnets when it becomes an aggregator, and to none when it ceases to be
-/// one: others need no votes but their own.
+/// Subscribes to the subnets of the node's role when the role changes: to those that it aggregates
+/// while it is an aggregator, and to those of its validators always.
 pub fn follow_role(
     role: Res<IsAggregator>,
     config: Res<AggregationConfig>,
@@ -15,9 +15,40 @@ pub fn follow_role(
 ) {
     // The network begins with the subnets that it is configured with.
     let before = followed.replace(role.0);
-    if before.is_none_or(|before| before == role.0) {
-        return;
+    if before.is_some_and(|before| before != role.0) {
+        let subnets = config.subscribed_subnets(role.0);
+        commands.write(NetworkCommand::Subscribe(subnets.into()));
     }
-    let subnets = if role.0 { config.expected_subnets() } else { Vec::new() };
-    commands.write(NetworkCommand::Subscribe(subnets.into()));
+}
+
+#[cfg(test)]
+mod tests {
+    use bevy_ecs::message::Messages;
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_role_keeps_the_validators_subnets() {
+        let mut world = World::new();
+        world.init_resource::<Messages<NetworkCommand>>();
+        world.insert_resource(IsAggregator(false));
+        world.insert_resource(AggregationConfig {
+            committee_count: 4,
+            subnets: vec![1, 3],
+            validator_subnets: vec![1],
+            ..AggregationConfig::default()
+        });
+        let mut follow = IntoSystem::into_system(follow_role);
+        follow.initialize(&mut world);
+        let mut subscribed = |is_aggregator| {
+            world.insert_resource(IsAggregator(is_aggregator));
+            follow.run((), &mut world).expect("its resources are installed");
+            world.resource_mut::<Messages<NetworkCommand>>().drain().last()
+        };
+        let subnets = |subnets: &[u64]| Some(NetworkCommand::Subscribe(subnets.into()));
+        assert_eq!(subscribed(false), None, "the network begins with them");
+        assert_eq!(subscribed(true), subnets(&[1, 3]));
+        assert_eq!(subscribed(true), None);
+        assert_eq!(subscribed(false), subnets(&[1]));
+    }
 }

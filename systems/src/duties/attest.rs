@@ -1,4 +1,4 @@
-//! Voting.
+//! Attesting.
 
 use std::{sync::Arc, time::Instant};
 
@@ -8,41 +8,55 @@ use quintet_components::{
     clock::CurrentInterval,
     containers::{SignedAttestation, Slot, ValidatorIndex},
     duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
+    messages::AttestationAccepted,
     metrics::Metrics,
     task::{Tasks, Work},
 };
 use tree_hash::TreeHash;
 
-use super::record::{note_done, note_missed};
-use crate::{aggregation::session::note_attestation, pool, production::produce_attestation_data};
+use super::record::DutyLog;
+use crate::{pool::AttestationPool, production::Sight};
 
-/// The votes of a slot, being signed.
+/// The attestations of a slot, being signed.
 #[derive(Resource, Debug, Default)]
-pub struct AttestationTask(Option<Votes>);
+pub struct AttestationTask(Option<Attesting>);
+
+type Outcome = Result<SignedAttestation, (ValidatorIndex, SignError)>;
 
 #[derive(Debug)]
-struct Votes {
+struct Attesting {
     slot: Slot,
-    validators: Vec<Option<ValidatorIndex>>,
-    work: Work<Vec<Result<SignedAttestation, (ValidatorIndex, SignError)>>>,
+    validators: Vec<ValidatorIndex>,
+    work: Work<Vec<Outcome>>,
 }
 
-/// Interval 1: every own validator votes for what the node sees.
-pub fn start_attestations(world: &mut World) {
-    let slot = world.resource::<CurrentInterval>().slot();
-    let signing = world.resource::<Signing>().clone();
+/// Interval 1: every own validator attests what the node sees.
+pub fn start_attestations(
+    (now, tasks): (Res<CurrentInterval>, Res<Tasks>),
+    signing: Res<Signing>,
+    sight: Sight,
+    mut task: ResMut<AttestationTask>,
+    metrics: Option<Res<Metrics>>,
+    mut log: DutyLog,
+) {
+    let slot = now.slot();
     signing.0.begin_slot(slot);
     let validators = signing.0.validators();
     if validators.is_empty() {
         return;
     }
-    let (metrics, began) = (Metrics::of(world), Instant::now());
-    let data = produce_attestation_data(world, slot);
+    let began = Instant::now();
+    let Some(data) = sight.attestation_data(slot) else {
+        let why = "no block of the head's chain since the finalized one is as old as the slot";
+        log.missed((slot, Duty::Attest), &validators, MissReason::NotAllowed, why);
+        return;
+    };
     let chosen = began.elapsed();
-    let whose = validators.iter().copied().map(Some).collect();
-    let work = world.resource::<Tasks>().spawn(move |_| {
+    let (metrics, signing) = (Metrics::or_unread(metrics.as_deref()), signing.clone());
+    let whose = validators.clone();
+    let work = tasks.spawn(move |_| {
         let message = data.tree_hash_root();
-        let requests: Vec<_> = validators
+        let requests: Vec<_> = whose
             .into_iter()
             .map(|index| SignRequest { index, role: Role::Attester, slot, message })
             .collect();
@@ -61,42 +75,45 @@ pub fn start_attestations(world: &mut World) {
         };
         requests.into_iter().zip(signatures).map(sign).collect()
     });
-    let votes = Votes { slot, validators: whose, work };
-    if let Some(last) = world.resource_mut::<AttestationTask>().0.replace(votes) {
+    if let Some(last) = task.0.replace(Attesting { slot, validators, work }) {
         let why = "they were still being signed when the next slot's were due";
-        note_missed(world, last.slot, Duty::Attest, &last.validators, MissReason::NotReady, why);
+        let duty = (last.slot, Duty::Attest);
+        log.missed(duty, &last.validators, MissReason::NotReady, why);
     }
 }
 
-/// Hands out signed votes; an aggregator keeps its own signatures too.
-pub fn collect_attestations(world: &mut World) {
-    let mut task = world.resource_mut::<AttestationTask>();
-    let Some(votes) = &mut task.0 else { return };
-    let Some(outcome) = votes.work.take() else { return };
-    let Some(Votes { slot, validators, .. }) = task.0.take() else { return };
+/// Hands out signed attestations; an aggregator's join its pool, as accepted ones of others do.
+pub fn collect_attestations(
+    mut task: ResMut<AttestationTask>,
+    role: Res<IsAggregator>,
+    mut pool: AttestationPool,
+    mut accepted: MessageWriter<AttestationAccepted>,
+    mut produced: MessageWriter<AttestationProduced>,
+    mut log: DutyLog,
+) {
+    let Some(attesting) = &mut task.0 else { return };
+    let Some(outcome) = attesting.work.take() else { return };
+    let Some(Attesting { slot, validators, .. }) = task.0.take() else { return };
+    let duty = (slot, Duty::Attest);
     let signed = match outcome {
         Ok(signed) => signed,
         Err(panic) => {
-            let (duty, reason) = (Duty::Attest, MissReason::Panicked);
-            note_missed(world, slot, duty, &validators, reason, &panic.to_string());
+            log.missed(duty, &validators, MissReason::Panicked, panic);
             return;
         }
     };
-    let keep = world.resource::<IsAggregator>().0;
     for signed in signed {
         match signed {
             Err((validator, error)) => {
-                let (whose, reason) = ([Some(validator)], MissReason::NotSigned);
-                note_missed(world, slot, Duty::Attest, &whose, reason, &error.to_string());
+                log.missed(duty, &[validator], MissReason::NotSigned, error);
             }
             Ok(attestation) => {
-                let (data, validator) = (&attestation.data, attestation.validator_index);
-                if keep {
-                    pool::add_signature(world, data, validator, attestation.signature.clone());
-                    note_attestation(world, data.slot, validator);
-                }
-                note_done(world, slot, Duty::Attest, Some(validator));
-                world.write_message(AttestationProduced(Arc::new(attestation)));
+                let (data, validator) = (attestation.data, attestation.validator_index);
+                let pooled =
+                    role.0 && pool.add_signature(&data, validator, attestation.signature.clone());
+                accepted.write(AttestationAccepted { data, validator, pooled });
+                log.done(slot, Duty::Attest, validator);
+                produced.write(AttestationProduced(Arc::new(attestation)));
             }
         }
     }

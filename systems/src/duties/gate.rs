@@ -1,102 +1,61 @@
 //! Which duties are not begun, and why.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    aggregation::{CycleSkip, SkipReason},
-    chain::IsAggregator,
     clock::CurrentInterval,
-    constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT, SLOT_DURATION_MS},
+    containers::Slot,
     duties::{Duty, MissReason, Signing},
-    metrics::Metrics,
     sync::DutyGate,
 };
 
-use super::{
-    propose::{discard_proposal, hold, own_proposer},
-    record::note_missed,
-};
-use crate::aggregation::session::close;
+use super::record::DutyLog;
 
-/// Why a duty of this interval is not to be begun. Without a gate every duty is.
-fn why_skipped(gate: Option<&DutyGate>, now: CurrentInterval) -> Option<MissReason> {
-    let gate = gate?;
-    let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
-    if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
-        Some(MissReason::Late)
-    } else if gate.at_slot.saturating_add(1) < now.slot() {
-        Some(MissReason::Unsure)
-    } else {
-        gate.closed
+/// What sync says of the duties of this interval. Without a gate every duty is due.
+#[derive(SystemParam)]
+pub struct Gate<'w> {
+    gate: Option<Res<'w, DutyGate>>,
+    now: Res<'w, CurrentInterval>,
+}
+
+impl Gate<'_> {
+    /// The slot of this interval.
+    pub(super) fn slot(&self) -> Slot {
+        self.now.slot()
+    }
+
+    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    pub(super) fn why_not(&self) -> Option<MissReason> {
+        self.gate.as_deref()?.why_not(*self.now)
+    }
+
+    /// Why a proposal that waits for sync has to go on waiting.
+    pub(super) fn why_held(&self) -> Option<MissReason> {
+        let is_behind = self.gate.as_deref().is_some_and(|gate| gate.behind > 0);
+        self.why_not().or(is_behind.then_some(MissReason::Syncing))
     }
 }
 
-/// Whether duties are to be begun in this interval.
-pub fn duties_are_due(gate: Option<Res<DutyGate>>, now: Res<CurrentInterval>) -> bool {
-    why_skipped(gate.as_deref(), *now).is_none()
+/// Returns true if duties are to be begun in this interval.
+pub fn duties_are_due(gate: Gate) -> bool {
+    gate.why_not().is_none()
 }
 
-fn why_not(world: &World) -> Option<MissReason> {
-    why_skipped(world.get_resource::<DutyGate>(), *world.resource::<CurrentInterval>())
-}
-
-/// Why a proposal that waits for sync has to go on waiting.
-pub(super) fn why_held(world: &World) -> Option<MissReason> {
-    let is_behind = world.get_resource::<DutyGate>().is_some_and(|gate| gate.behind > 0);
-    why_not(world).or(is_behind.then_some(MissReason::Syncing))
-}
-
-/// Has the proposal of this slot wait for sync, when it is an own validator's. One whose slot is over
-/// is missed.
-pub fn hold_proposal(world: &mut World) {
-    let slot = world.resource::<CurrentInterval>().slot();
-    discard_proposal(world, slot);
-    let (Some(proposer), Some(reason)) = (own_proposer(world, slot), why_not(world)) else {
-        return;
-    };
-    if reason == MissReason::Late {
-        note_missed(world, slot, Duty::Propose, &[Some(proposer)], reason, "");
-    } else {
-        hold(world, slot, proposer, reason);
-    }
-}
-
-/// Counts the votes of this slot as missed.
-pub fn skip_attestations(world: &mut World) {
-    let slot = world.resource::<CurrentInterval>().slot();
-    let validators: Vec<_> =
-        world.resource::<Signing>().0.validators().into_iter().map(Some).collect();
-    if let (false, Some(reason)) = (validators.is_empty(), why_not(world)) {
-        note_missed(world, slot, Duty::Attest, &validators, reason, "");
-    }
-}
-
-/// Counts the slot's aggregation as missed, and gives up what was begun early.
-pub fn skip_aggregation(world: &mut World) {
-    if !world.resource::<IsAggregator>().0 {
-        Metrics::of(world).aggregation.note_skipped(CycleSkip::NotAggregator);
-        return;
-    }
-    close(world, SkipReason::Replaced);
-    let slot = world.resource::<CurrentInterval>().slot();
-    if let Some(reason) = why_not(world) {
-        let skip = match reason {
-            MissReason::Late => CycleSkip::Other,
-            _ => CycleSkip::NotSynced,
-        };
-        Metrics::of(world).aggregation.note_skipped(skip);
-        note_missed(world, slot, Duty::Aggregate, &[None], reason, "");
+/// Counts the attestations of this slot as missed.
+pub fn skip_attestations(gate: Gate, signing: Res<Signing>, mut log: DutyLog) {
+    let validators = signing.0.validators();
+    if let (false, Some(reason)) = (validators.is_empty(), gate.why_not()) {
+        log.missed((gate.slot(), Duty::Attest), &validators, reason, "");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use quintet_components::constants::INTERVALS_PER_SLOT;
+
     use super::*;
 
     fn why(closed: Option<MissReason>, count: u64, late_ms: u64) -> Option<MissReason> {
-        why_skipped(
-            Some(&DutyGate { closed, at_slot: 10, behind: 0 }),
-            CurrentInterval { count, late_ms },
-        )
+        DutyGate { closed, at_slot: 10, behind: 0 }.why_not(CurrentInterval { count, late_ms })
     }
 
     #[test]
@@ -110,6 +69,5 @@ mod tests {
         assert_eq!(why(None, propose + 1, 3_200), Some(MissReason::Late));
         assert_eq!(why(None, propose + 9, 0), None, "the gate is of the slot before");
         assert_eq!(why(None, propose + 10, 0), Some(MissReason::Unsure));
-        assert_eq!(why_skipped(None, CurrentInterval { count: 99, late_ms: 99_999 }), None);
     }
 }

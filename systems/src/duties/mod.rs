@@ -1,4 +1,4 @@
-//! The duties of a node's own validators: proposing at interval 0, voting at interval 1. Building
+//! The duties of a node's own validators: proposing at interval 0, attesting at interval 1. Building
 //! and signing are tasks; what became of each duty is counted and kept on record.
 
 mod attest;
@@ -8,9 +8,10 @@ mod propose;
 mod record;
 
 pub use attest::{AttestationTask, collect_attestations, start_attestations};
-pub use gate::{duties_are_due, hold_proposal, skip_aggregation, skip_attestations};
+pub use gate::{Gate, duties_are_due, skip_attestations};
 pub use propose::{
-    Proposals, announce_proposal, begin_held_proposal, collect_proposals, expire_proposals,
-    give_up_held_proposal, prepare_proposal, start_proposal,
+    Proposals, Proposers, Proposing, announce_proposal, begin_held_proposal, collect_proposals,
+    commit_proposals, expire_proposals, give_up_held_proposal, has_signed, hold_proposal,
+    prepare_proposal, start_proposal,
 };
-pub use record::{note_done, note_missed};
+pub use record::{DutyLog, record_duties};

@@ -12,7 +12,7 @@ use quintet_components::{
 use quintet_prover::{CancelToken, ProofSystem, ProveError, RawSignature};
 
 use crate::{
-    aggregation::job::proof_bytes,
+    pool::proof_bytes,
     production::{BlockInputs, BuildError, BuiltBlock, build_block},
     verification::block_statements,
 };

@@ -1,21 +1,21 @@
 //! Proposing.
 //!
-//! A block is built at interval 4 of the slot before its own, off the loop: votes chosen and their
-//! proofs joined, state root computed. At the boundary it is looked at again. When the head has not
-//! moved it is signed, its proof is merged, and it goes out. When the head has moved, or there is no
-//! block, one is built of what is ready then: no proofs are joined for it. A proposer's key signs one
-//! message a slot, so that nothing is signed before the boundary, and nothing built after that.
+//! A block is built at interval 4 of the slot before its own, off the loop: attestations chosen and
+//! their proofs joined, state root computed. At the boundary it is looked at again. When the head has
+//! not moved it is signed, its proof is merged, and it goes out. When the head has moved, or there is
+//! no block, one is built of what is ready then: no proofs are joined for it. A proposer's key signs
+//! one message a slot, so that nothing is signed before the boundary, and nothing built after that.
 
 use std::{mem, sync::Arc, time::Instant};
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    chain::{Head, LandedProposal, Registry},
+    chain::{LandedProposal, Registry},
     clock::{CurrentInterval, SlotClock, UnixTime},
     containers::{
         AttestationData, Root, SignedBlock, SingleMessageAggregate, Slot, ValidatorIndex,
     },
-    duties::{BlockProduced, Duty, MissReason, Signing},
+    duties::{BlockProduced, BlockRoom, Duty, MissReason, Signing},
     metrics::Metrics,
     prover::{ProverJob, ProverKind},
     task::Work,
@@ -23,31 +23,42 @@ use quintet_components::{
 use quintet_prover::CancelToken;
 
 use super::{
-    gate::why_held,
+    gate::Gate,
     proposal::{Built, Failure, Signed, build, sign, summarize_built, summarize_signed},
-    record::{note_done, note_missed},
+    record::{DutyLog, done},
 };
 use crate::{
     fork_choice::import::commit_block,
-    production::{BlockInputs, BuiltBlock},
-    proving::submit,
+    production::{BlockInputs, BlockSources, BuiltBlock, LeftOut},
+    proving::ProverLine,
     transition::proposer_for_slot,
     verification::Proofs,
 };
 
-/// Own proposals under way, by slot: this slot's, and from interval 4 on the next one's.
+/// Own proposals, by slot: this slot's, and from interval 4 on the next one's.
 #[derive(Resource, Debug, Default)]
-pub struct Proposals(Vec<Proposal>);
+pub struct Proposals {
+    under_way: Vec<Proposal>,
+    /// Blocks that are signed and to be committed.
+    signed: Vec<(Arc<BuiltBlock>, SignedBlock)>,
+}
+
+impl Proposals {
+    fn take(&mut self, wanted: impl Fn(&Proposal) -> bool) -> Option<Proposal> {
+        let place = self.under_way.iter().position(wanted)?;
+        Some(self.under_way.remove(place))
+    }
+}
 
 #[derive(Debug)]
-pub(super) struct Proposal {
+struct Proposal {
     slot: Slot,
     proposer: ValidatorIndex,
     /// What the block is built on.
     parent_root: Root,
-    /// Whether its slot has begun.
+    /// True once its slot has begun.
     is_due: bool,
-    /// Whether it was built at the boundary or later: it is not built once more.
+    /// True if it was built at the boundary or later: it is not built once more.
     is_rebuilt: bool,
     stage: Stage,
 }
@@ -70,39 +81,64 @@ enum Stage {
     Signing(Arc<BuiltBlock>, Work<Signed>),
 }
 
-/// The own validator that proposes in a slot, if any.
-pub(super) fn own_proposer(world: &World, slot: Slot) -> Option<ValidatorIndex> {
-    let proposer = proposer_for_slot(slot, world.resource::<Registry>().len()).ok()?;
-    world.resource::<Signing>().0.validators().contains(&proposer).then_some(proposer)
+/// Who proposes when.
+#[derive(SystemParam)]
+pub struct Proposers<'w> {
+    signing: Res<'w, Signing>,
+    registry: Res<'w, Registry>,
+    now: Res<'w, CurrentInterval>,
 }
 
-/// Interval 4: when an own validator proposes next, pending votes are to count at the boundary.
-pub fn announce_proposal(world: &mut World) {
-    let next = world.resource::<CurrentInterval>().slot() + 1;
-    let landed = own_proposer(world, next).map(|_| next);
-    world.resource_mut::<LandedProposal>().0 = landed;
+impl Proposers<'_> {
+    /// The own validator that proposes in a slot, if any.
+    fn own(&self, slot: Slot) -> Option<ValidatorIndex> {
+        let proposer = proposer_for_slot(slot, self.registry.len()).ok()?;
+        self.signing.0.validators().contains(&proposer).then_some(proposer)
+    }
+}
+
+/// What proposals are made of, and with.
+#[derive(SystemParam)]
+pub struct Proposing<'w, 's> {
+    proposals: ResMut<'w, Proposals>,
+    proposers: Proposers<'w>,
+    sources: BlockSources<'w>,
+    gate: Gate<'w>,
+    time: Res<'w, UnixTime>,
+    clock: Res<'w, SlotClock>,
+    proofs: Res<'w, Proofs>,
+    line: ProverLine<'w, 's>,
+    metrics: Option<Res<'w, Metrics>>,
+    log: DutyLog<'w>,
+}
+
+/// Interval 4: when an own validator proposes next, pending attestations are to count at the
+/// boundary.
+pub fn announce_proposal(proposers: Proposers, mut landed: ResMut<LandedProposal>) {
+    let next = proposers.now.slot() + 1;
+    landed.0 = proposers.own(next).map(|_| next);
 }
 
 /// Interval 4: starts building the next slot's block on the head.
-pub fn prepare_proposal(world: &mut World) {
-    let slot = world.resource::<CurrentInterval>().slot() + 1;
-    let Some(proposer) = own_proposer(world, slot) else { return };
-    let (parent_root, inputs) = inputs_on_head(world, slot, proposer);
-    let stage = inputs.and_then(|inputs| start_building(world, inputs));
+pub fn prepare_proposal(mut proposing: Proposing) {
+    let slot = proposing.gate.slot() + 1;
+    let Some(proposer) = proposing.proposers.own(slot) else { return };
+    let (parent_root, inputs) = proposing.inputs_on_head(slot, proposer);
+    let stage = inputs.and_then(|inputs| proposing.start_building(inputs));
     let stage = stage.map_or_else(Stage::Failed, Stage::Building);
     if let Stage::Failed(failure) = &stage {
         tracing::warn!(slot, failure.why, "no block can be built ahead");
     }
     let (is_due, is_rebuilt) = (false, false);
     let proposal = Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage };
-    world.resource_mut::<Proposals>().0.push(proposal);
+    proposing.proposals.under_way.push(proposal);
 }
 
 /// Interval 0: the slot's block is signed when it stands on the head, and built anew when not.
-pub fn start_proposal(world: &mut World) {
-    let slot = world.resource::<CurrentInterval>().slot();
-    let prepared = discard_proposal(world, slot);
-    let Some(proposer) = own_proposer(world, slot) else { return };
+pub fn start_proposal(mut proposing: Proposing) {
+    let slot = proposing.gate.slot();
+    let prepared = proposing.proposals.take(|each| each.slot == slot);
+    let Some(proposer) = proposing.proposers.own(slot) else { return };
     let proposal = prepared.unwrap_or_else(|| Proposal {
         slot,
         proposer,
@@ -111,132 +147,87 @@ pub fn start_proposal(world: &mut World) {
         is_rebuilt: false,
         stage: Stage::Failed(Failure::new(MissReason::NotReady, "nothing was built ahead")),
     });
-    let proposal = step(world, Proposal { is_due: true, ..proposal });
-    world.resource_mut::<Proposals>().0.extend(proposal);
+    proposing.go_on(Proposal { is_due: true, ..proposal });
 }
 
-/// Has a proposal wait until sync lets it begin.
-pub(super) fn hold(world: &mut World, slot: Slot, proposer: ValidatorIndex, reason: MissReason) {
+/// Interval 0: has the slot's proposal wait for sync, when it is an own validator's. One whose slot
+/// is over is missed.
+pub fn hold_proposal(mut proposing: Proposing) {
+    let slot = proposing.gate.slot();
+    // With it goes its work.
+    drop(proposing.proposals.take(|each| each.slot == slot));
+    let (Some(proposer), Some(reason)) = (proposing.proposers.own(slot), proposing.gate.why_not())
+    else {
+        return;
+    };
+    if reason == MissReason::Late {
+        proposing.log.missed((slot, Duty::Propose), &[proposer], reason, "");
+        return;
+    }
     tracing::debug!(slot, proposer, reason = reason.name(), "the proposal waits for sync");
     let (parent_root, stage) = (Root::ZERO, Stage::Held(reason));
     let (is_due, is_rebuilt) = (true, false);
     let proposal = Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage };
-    world.resource_mut::<Proposals>().0.push(proposal);
+    proposing.proposals.under_way.push(proposal);
 }
 
 /// After sync: begins the proposal that it held up.
-pub fn begin_held_proposal(world: &mut World) {
-    let mut proposals = world.resource_mut::<Proposals>();
-    let place = proposals.0.iter().position(Proposal::is_held);
-    let Some(proposal) = place.map(|place| proposals.0.remove(place)) else { return };
-    let proposal = step(world, proposal);
-    world.resource_mut::<Proposals>().0.extend(proposal);
+pub fn begin_held_proposal(mut proposing: Proposing) {
+    if let Some(proposal) = proposing.proposals.take(Proposal::is_held) {
+        proposing.go_on(proposal);
+    }
 }
 
-/// Interval 1: votes are due, and a proposal that sync still holds up is missed.
-pub fn give_up_held_proposal(world: &mut World) {
-    let mut proposals = world.resource_mut::<Proposals>();
-    let held: Vec<Proposal> = proposals.0.extract_if(.., |each| each.is_held()).collect();
-    for Proposal { slot, proposer, stage, .. } in held {
+/// Interval 1: attestations are due, and a proposal that sync still holds up is missed.
+pub fn give_up_held_proposal(mut proposals: ResMut<Proposals>, mut log: DutyLog) {
+    while let Some(Proposal { slot, proposer, stage, .. }) = proposals.take(Proposal::is_held) {
         if let Stage::Held(reason) = stage {
-            note_missed(world, slot, Duty::Propose, &[Some(proposer)], reason, "");
+            log.missed((slot, Duty::Propose), &[proposer], reason, "");
         }
     }
 }
 
 /// Goes on with what was built or signed meanwhile.
-pub fn collect_proposals(world: &mut World) {
-    let proposals = mem::take(&mut world.resource_mut::<Proposals>().0);
-    for proposal in proposals {
-        let proposal = step(world, proposal);
-        world.resource_mut::<Proposals>().0.extend(proposal);
+pub fn collect_proposals(mut proposing: Proposing) {
+    let under_way = mem::take(&mut proposing.proposals.under_way);
+    for proposal in under_way {
+        proposing.go_on(proposal);
     }
 }
 
 /// Interval 0: what was to be proposed in slots before this one is missed.
-pub fn expire_proposals(world: &mut World) {
-    let now = world.resource::<CurrentInterval>().slot();
-    let mut proposals = world.resource_mut::<Proposals>();
-    let over: Vec<Proposal> = proposals.0.extract_if(.., |each| each.slot < now).collect();
-    for Proposal { slot, proposer, .. } in over {
-        miss(world, slot, proposer, &too_late());
+pub fn expire_proposals(mut proposing: Proposing) {
+    let now = proposing.gate.slot();
+    while let Some(Proposal { slot, proposer, .. }) =
+        proposing.proposals.take(|each| each.slot < now)
+    {
+        proposing.miss(slot, proposer, &too_late());
     }
 }
 
-/// Takes the proposal of a slot out, and with it gives its work up if it is dropped.
-pub(super) fn discard_proposal(world: &mut World, slot: Slot) -> Option<Proposal> {
-    let mut proposals = world.resource_mut::<Proposals>();
-    let place = proposals.0.iter().position(|each| each.slot == slot)?;
-    Some(proposals.0.remove(place))
+/// Returns true if a block is signed and to be committed.
+pub fn has_signed(proposals: Res<Proposals>) -> bool {
+    !proposals.signed.is_empty()
+}
+
+/// Commits the blocks that are signed, and hands them out.
+///
+/// Exclusive, as every commit of a block is. It does not wait for the phase in which others' blocks
+/// are committed: the duties that follow in the same walk stand on this one.
+pub fn commit_proposals(world: &mut World) {
+    let signed = mem::take(&mut world.resource_mut::<Proposals>().signed);
+    for (built, signed) in signed {
+        let (slot, proposer) = (built.block.slot, built.block.proposer_index);
+        let signed = Arc::new(signed);
+        commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
+        world.resource_mut::<BlockRoom>().note(built.left_out.useful);
+        world.write_message(done(slot, Duty::Propose, Some(proposer)));
+        world.write_message(BlockProduced(signed));
+    }
 }
 
 fn too_late() -> Failure {
     Failure::new(MissReason::NotReady, "the block was not ready when its slot was over")
-}
-
-fn miss(world: &mut World, slot: Slot, proposer: ValidatorIndex, failure: &Failure) {
-    Metrics::of(world).production.note_no_block();
-    note_missed(world, slot, Duty::Propose, &[Some(proposer)], failure.reason, &failure.why);
-}
-
-/// Goes as far with a proposal as its work has ended. `None` once it is proposed or missed. By the
-/// clock: a node that wakes collects what was under way before it walks the intervals it slept over.
-fn step(world: &mut World, mut proposal: Proposal) -> Option<Proposal> {
-    let now_ms = world.resource::<UnixTime>().now_ms;
-    let now_slot = world.resource::<SlotClock>().current_slot(now_ms);
-    if proposal.is_due && proposal.slot < now_slot {
-        let Proposal { slot, proposer, .. } = proposal;
-        miss(world, slot, proposer, &too_late());
-        return None;
-    }
-    loop {
-        let Proposal { slot, proposer, is_due, is_rebuilt, .. } = proposal;
-        let is_outdated = proposal.parent_root != world.resource::<Head>().0.root;
-        let may_rebuild = is_due && !is_rebuilt;
-        proposal.stage = match proposal.stage {
-            Stage::Held(_) if why_held(world).is_none() => return rebuild(world, proposal, None),
-            Stage::Failed(_) if may_rebuild => return rebuild(world, proposal, None),
-            Stage::Failed(failure) if is_due => {
-                miss(world, slot, proposer, &failure);
-                return None;
-            }
-            Stage::Building(_) if may_rebuild && is_outdated => {
-                return rebuild(world, proposal, None);
-            }
-            Stage::Building(mut work) => match poll(&mut work) {
-                None => return Some(Proposal { stage: Stage::Building(work), ..proposal }),
-                Some(Ok(built)) => Stage::Built(Arc::new(built)),
-                Some(Err(failure)) => Stage::Failed(failure),
-            },
-            Stage::Built(built) if may_rebuild && is_outdated => {
-                proposal.stage = Stage::Built(Arc::clone(&built));
-                return rebuild(world, proposal, Some(&built));
-            }
-            Stage::Built(built) if is_due => match start_signing(world, &built) {
-                Ok(work) => Stage::Signing(built, work),
-                Err(failure) => {
-                    miss(world, slot, proposer, &failure);
-                    return None;
-                }
-            },
-            Stage::Signing(built, mut work) => match poll(&mut work) {
-                None => {
-                    return Some(Proposal { stage: Stage::Signing(built, work), ..proposal });
-                }
-                Some(Ok(signed)) => {
-                    finish(world, &built, signed);
-                    return None;
-                }
-                Some(Err(failure)) => {
-                    miss(world, slot, proposer, &failure);
-                    return None;
-                }
-            },
-            waiting @ (Stage::Held(_) | Stage::Failed(_) | Stage::Built(_)) => {
-                return Some(Proposal { stage: waiting, ..proposal });
-            }
-        };
-    }
 }
 
 fn poll<T>(work: &mut Work<Result<T, Failure>>) -> Option<Result<T, Failure>> {
@@ -250,88 +241,159 @@ fn poll<T>(work: &mut Work<Result<T, Failure>>) -> Option<Result<T, Failure>> {
     }
 }
 
-/// Builds the block anew on the head, of what needs no proof to be made. What was joined for a block
-/// that came to nothing serves again.
-fn rebuild(world: &mut World, proposal: Proposal, built: Option<&BuiltBlock>) -> Option<Proposal> {
-    let Proposal { slot, proposer, .. } = proposal;
-    // Its work is given up first, and with it its permit.
-    drop(proposal);
-    let made: Vec<(AttestationData, Arc<SingleMessageAggregate>)> = built
-        .into_iter()
-        .flat_map(|built| built.block.body.attestations.iter().zip(&built.proofs))
-        .map(|(attestation, proof)| (attestation.data, Arc::clone(proof)))
-        .collect();
-    let (parent_root, inputs) = inputs_on_head(world, slot, proposer);
-    let work = inputs.and_then(|inputs| start_building(world, inputs.only_ready(&made)));
-    match work {
-        Ok(work) => {
-            tracing::debug!(slot, %parent_root, "a block is built anew");
-            let (is_due, is_rebuilt, stage) = (true, true, Stage::Building(work));
-            step(world, Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage })
+impl Proposing<'_, '_> {
+    fn miss(&mut self, slot: Slot, proposer: ValidatorIndex, failure: &Failure) {
+        Metrics::or_unread(self.metrics.as_deref()).production.note_no_block();
+        let Failure { reason, why } = failure;
+        self.log.missed((slot, Duty::Propose), &[proposer], *reason, why);
+    }
+
+    /// Goes on with a proposal, and keeps it while it is under way.
+    fn go_on(&mut self, proposal: Proposal) {
+        let proposal = self.step(proposal);
+        self.proposals.under_way.extend(proposal);
+    }
+
+    /// Goes as far with a proposal as its work has ended. `None` once it is signed or missed. By the
+    /// clock: a node that wakes collects what was under way before it walks the intervals it slept
+    /// over.
+    fn step(&mut self, mut proposal: Proposal) -> Option<Proposal> {
+        let now_slot = self.clock.current_slot(self.time.now_ms);
+        if proposal.is_due && proposal.slot < now_slot {
+            self.miss(proposal.slot, proposal.proposer, &too_late());
+            return None;
         }
-        Err(failure) => {
-            miss(world, slot, proposer, &failure);
-            None
+        loop {
+            let Proposal { slot, proposer, is_due, is_rebuilt, .. } = proposal;
+            let is_outdated = proposal.parent_root != self.sources.head();
+            let may_rebuild = is_due && !is_rebuilt;
+            proposal.stage = match proposal.stage {
+                Stage::Held(_) if self.gate.why_held().is_none() => {
+                    return self.rebuild(proposal, None);
+                }
+                Stage::Failed(_) if may_rebuild => return self.rebuild(proposal, None),
+                Stage::Failed(failure) if is_due => {
+                    self.miss(slot, proposer, &failure);
+                    return None;
+                }
+                Stage::Building(_) if may_rebuild && is_outdated => {
+                    return self.rebuild(proposal, None);
+                }
+                Stage::Building(mut work) => match poll(&mut work) {
+                    None => return Some(Proposal { stage: Stage::Building(work), ..proposal }),
+                    Some(Ok(built)) => Stage::Built(Arc::new(built)),
+                    Some(Err(failure)) => Stage::Failed(failure),
+                },
+                Stage::Built(built) if may_rebuild && is_outdated => {
+                    proposal.stage = Stage::Built(Arc::clone(&built));
+                    return self.rebuild(proposal, Some(&built));
+                }
+                Stage::Built(built) if is_due => match self.start_signing(&built) {
+                    Ok(work) => Stage::Signing(built, work),
+                    Err(failure) => {
+                        self.miss(slot, proposer, &failure);
+                        return None;
+                    }
+                },
+                Stage::Signing(built, mut work) => match poll(&mut work) {
+                    None => {
+                        return Some(Proposal { stage: Stage::Signing(built, work), ..proposal });
+                    }
+                    Some(Ok(signed)) => {
+                        self.proposals.signed.push((built, signed));
+                        return None;
+                    }
+                    Some(Err(failure)) => {
+                        self.miss(slot, proposer, &failure);
+                        return None;
+                    }
+                },
+                waiting @ (Stage::Held(_) | Stage::Failed(_) | Stage::Built(_)) => {
+                    return Some(Proposal { stage: waiting, ..proposal });
+                }
+            };
         }
+    }
+
+    /// Builds the block anew on the head, of what needs no proof to be made. What was joined for a
+    /// block that came to nothing serves again.
+    fn rebuild(&mut self, proposal: Proposal, built: Option<&BuiltBlock>) -> Option<Proposal> {
+        let Proposal { slot, proposer, .. } = proposal;
+        // Its work is given up first, and with it its permit.
+        drop(proposal);
+        let made: Vec<(AttestationData, Arc<SingleMessageAggregate>)> = built
+            .into_iter()
+            .flat_map(|built| built.block.body.attestations.iter().zip(&built.proofs))
+            .map(|(attestation, proof)| (attestation.data, Arc::clone(proof)))
+            .collect();
+        let (parent_root, inputs) = self.inputs_on_head(slot, proposer);
+        match inputs.and_then(|inputs| self.start_building(inputs.only_ready(&made))) {
+            Ok(work) => {
+                tracing::debug!(slot, %parent_root, "a block is built anew");
+                let (is_due, is_rebuilt, stage) = (true, true, Stage::Building(work));
+                self.step(Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage })
+            }
+            Err(failure) => {
+                self.miss(slot, proposer, &failure);
+                None
+            }
+        }
+    }
+
+    fn inputs_on_head(
+        &self,
+        slot: Slot,
+        proposer: ValidatorIndex,
+    ) -> (Root, Result<BlockInputs, Failure>) {
+        let head = self.sources.head();
+        let inputs = self.sources.inputs(head, slot, proposer);
+        (head, inputs.map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection)))
+    }
+
+    fn start_building(&mut self, inputs: BlockInputs) -> Result<Work<Built>, Failure> {
+        let proofs = self.proofs.clone();
+        let (count, bytes) = inputs.size(&*proofs.0);
+        let job = ProverJob {
+            kind: ProverKind::Proposal,
+            slot: inputs.slot,
+            children: count,
+            signatures: 0,
+            subnet: None,
+            memory_bytes: proofs.0.working_bytes(bytes),
+        };
+        let work = move |cancel: &CancelToken| build(&inputs, &*proofs.0, cancel);
+        let submitted = self.line.submit(job, summarize_built, work);
+        submitted.map(|(_, work)| work).map_err(no_prover)
+    }
+
+    fn start_signing(&mut self, built: &Arc<BuiltBlock>) -> Result<Work<Signed>, Failure> {
+        let proofs = self.proofs.clone();
+        let Proposers { registry, signing, .. } = &self.proposers;
+        let (registry, signing) = (Registry::clone(registry), Signing::clone(signing));
+        let bytes: usize = built.proofs.iter().map(|each| each.proof.as_bytes().len()).sum();
+        let job = ProverJob {
+            kind: ProverKind::Proposal,
+            slot: built.block.slot,
+            children: u32::try_from(built.proofs.len()).expect("at most eight attestations"),
+            signatures: 1,
+            subnet: None,
+            memory_bytes: proofs.0.working_bytes(bytes),
+        };
+        let (built, metrics) = (Arc::clone(built), Metrics::or_unread(self.metrics.as_deref()));
+        let work = move |cancel: &CancelToken| -> Signed {
+            let began = Instant::now();
+            let signed = sign(&built, &registry, &signing, &*proofs.0, cancel)?;
+            let LeftOut { useful, idle } = built.left_out;
+            metrics.production.note_payloads(built.proofs.len(), built.choosing_took);
+            metrics.production.note_left_out(useful, idle);
+            metrics.production.note_block(built.took + began.elapsed());
+            Ok(signed)
+        };
+        let submitted = self.line.submit(job, summarize_signed, work);
+        submitted.map(|(_, work)| work).map_err(no_prover)
     }
 }
 
-fn inputs_on_head(
-    world: &World,
-    slot: Slot,
-    proposer: ValidatorIndex,
-) -> (Root, Result<BlockInputs, Failure>) {
-    let inputs = BlockInputs::on_head(world, slot, proposer);
-    let inputs = inputs.map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection));
-    (world.resource::<Head>().0.root, inputs)
-}
-
-fn start_building(world: &mut World, inputs: BlockInputs) -> Result<Work<Built>, Failure> {
-    let proofs = world.resource::<Proofs>().clone();
-    let (count, bytes) = inputs.size(&*proofs.0);
-    let job = ProverJob {
-        kind: ProverKind::Proposal,
-        slot: inputs.slot,
-        children: count,
-        signatures: 0,
-        subnet: None,
-        memory_bytes: proofs.0.working_bytes(bytes),
-    };
-    let submitted = submit(world, job, summarize_built, move |cancel| {
-        build(&inputs, &*proofs.0, &CancelToken::from(cancel.flag()))
-    });
-    submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
-}
-
-fn start_signing(world: &mut World, built: &Arc<BuiltBlock>) -> Result<Work<Signed>, Failure> {
-    let proofs = world.resource::<Proofs>().clone();
-    let (registry, signing) =
-        (world.resource::<Registry>().clone(), world.resource::<Signing>().clone());
-    let bytes: usize = built.proofs.iter().map(|each| each.proof.as_bytes().len()).sum();
-    let job = ProverJob {
-        kind: ProverKind::Proposal,
-        slot: built.block.slot,
-        children: u32::try_from(built.proofs.len()).expect("at most eight votes"),
-        signatures: 1,
-        subnet: None,
-        memory_bytes: proofs.0.working_bytes(bytes),
-    };
-    let (built, metrics) = (Arc::clone(built), Metrics::of(world));
-    let submitted = submit(world, job, summarize_signed, move |cancel| {
-        let (cancel, began) = (CancelToken::from(cancel.flag()), Instant::now());
-        let signed = sign(&built, &registry, &signing, &*proofs.0, &cancel)?;
-        metrics.production.note_payloads(built.proofs.len(), built.votes_took);
-        metrics.production.note_block(built.took + began.elapsed());
-        Ok(signed)
-    });
-    submitted.map(|(_, work)| work).map_err(|refused| Failure::new(MissReason::NoProver, refused))
-}
-
-/// Imports and hands out the block.
-fn finish(world: &mut World, built: &BuiltBlock, signed: SignedBlock) {
-    let (slot, proposer) = (built.block.slot, built.block.proposer_index);
-    let signed = Arc::new(signed);
-    commit_block(world, built.root, Arc::clone(&signed), Arc::clone(&built.post_state));
-    note_done(world, slot, Duty::Propose, Some(proposer));
-    world.write_message(BlockProduced(signed));
+fn no_prover(refused: impl ToString) -> Failure {
+    Failure::new(MissReason::NoProver, refused)
 }

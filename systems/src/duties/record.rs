@@ -1,58 +1,77 @@
-//! What became of duties, counted, kept and logged.
+//! What became of duties: told where a duty ends, then counted, kept and logged in one place.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     clock::{SlotClock, UnixTime, first_interval},
     containers::{Slot, ValidatorIndex},
-    duties::{Duty, DutyCounts, DutyOutcome, DutyRecord, MissReason, RecentDuties},
+    duties::{Duty, DutyCounts, DutyEnded, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
 
-/// Notes that a duty was done.
-pub fn note_done(world: &mut World, slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) {
-    let late_ms = record(world, slot, duty, &[validator], DutyOutcome::Done);
-    tracing::debug!(slot, late_ms, validator, "done: {}", duty.name());
+/// Tells how duties ended.
+#[derive(SystemParam)]
+pub struct DutyLog<'w> {
+    ended: MessageWriter<'w, DutyEnded>,
 }
 
-/// Notes that a validator's duty, or the node's, was missed. A missed proposal is an error in the
-/// log; what was held back on purpose is not.
-pub fn note_missed(
-    world: &mut World,
-    slot: Slot,
-    duty: Duty,
-    validators: &[Option<ValidatorIndex>],
-    reason: MissReason,
-    why: &str,
+impl DutyLog<'_> {
+    /// A validator's duty was done.
+    pub fn done(&mut self, slot: Slot, duty: Duty, validator: ValidatorIndex) {
+        self.ended.write(done(slot, duty, Some(validator)));
+    }
+
+    /// These validators' duty was missed.
+    pub fn missed(
+        &mut self,
+        (slot, duty): (Slot, Duty),
+        validators: &[ValidatorIndex],
+        reason: MissReason,
+        why: impl ToString,
+    ) {
+        let validators = validators.iter().copied().map(Some).collect();
+        let (outcome, why) = (DutyOutcome::Missed(reason), why.to_string());
+        self.ended.write(DutyEnded { slot, duty, validators, outcome, why });
+    }
+}
+
+/// What to tell of a duty that was done.
+pub(super) fn done(slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) -> DutyEnded {
+    let (validators, outcome, why) = (vec![validator], DutyOutcome::Done, String::new());
+    DutyEnded { slot, duty, validators, outcome, why }
+}
+
+/// Counts, keeps and logs every duty that has ended. A missed proposal is an error in the log; what
+/// was held back on purpose is not.
+pub fn record_duties(
+    mut ended: MessageReader<DutyEnded>,
+    mut counts: ResMut<DutyCounts>,
+    mut recent: ResMut<RecentDuties>,
+    (clock, time): (Res<SlotClock>, Res<UnixTime>),
 ) {
-    let late_ms = record(world, slot, duty, validators, DutyOutcome::Missed(reason));
-    let (duty_name, reason_name, count) = (duty.name(), reason.name(), validators.len());
-    match (reason.is_held_back(), duty) {
-        (false, _) => {
-            tracing::error!(slot, late_ms, reason = reason_name, why, count, "missed: {duty_name}");
+    for DutyEnded { slot, duty, validators, outcome, why } in ended.read() {
+        let (slot, duty, outcome) = (*slot, *duty, *outcome);
+        let begin = first_interval(slot).saturating_add(duty as u64);
+        let late_ms = time.now_ms.saturating_sub(clock.interval_start_ms(begin));
+        for validator in validators.iter().copied() {
+            counts.add(duty, outcome);
+            recent.push(DutyRecord { slot, duty, validator, outcome, late_ms });
         }
-        (true, Duty::Propose) => {
-            tracing::warn!(slot, late_ms, reason = reason_name, "not done: {duty_name}");
-        }
-        (true, _) => {
-            tracing::info!(slot, late_ms, reason = reason_name, count, "not done: {duty_name}");
+        let (name, count) = (duty.name(), validators.len());
+        let DutyOutcome::Missed(reason) = outcome else {
+            let validator = validators.first().copied().flatten();
+            tracing::debug!(slot, late_ms, validator, "done: {name}");
+            continue;
+        };
+        let reason_name = reason.name();
+        match (reason.is_held_back(), duty) {
+            (false, _) => {
+                tracing::error!(slot, late_ms, reason = reason_name, why, count, "missed: {name}");
+            }
+            (true, Duty::Propose) => {
+                tracing::warn!(slot, late_ms, reason = reason_name, "not done: {name}");
+            }
+            (true, _) => {
+                tracing::info!(slot, late_ms, reason = reason_name, count, "not done: {name}");
+            }
         }
     }
-}
-
-fn record(
-    world: &mut World,
-    slot: Slot,
-    duty: Duty,
-    validators: &[Option<ValidatorIndex>],
-    outcome: DutyOutcome,
-) -> u64 {
-    let start_ms = world
-        .resource::<SlotClock>()
-        .interval_start_ms(first_interval(slot).saturating_add(duty as u64));
-    let late_ms = world.resource::<UnixTime>().now_ms.saturating_sub(start_ms);
-    for validator in validators.iter().copied() {
-        world.resource_mut::<DutyCounts>().add(duty, outcome);
-        let record = DutyRecord { slot, duty, validator, outcome, late_ms };
-        world.resource_mut::<RecentDuties>().push(record);
-    }
-    late_ms
 }

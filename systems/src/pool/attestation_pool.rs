@@ -45,6 +45,11 @@ pub struct AttestationPool<'w, 's> {
 /// What both roles read.
 macro_rules! reads {
     () => {
+        /// What the pools hold, to look through.
+        pub fn index(&self) -> &AttestationsByData {
+            &self.index
+        }
+
         /// The attestation of this data.
         pub fn find(&self, data: &AttestationData) -> Option<Entity> {
             self.index.get(data)

@@ -7,6 +7,7 @@
 
 mod attestation_pool;
 mod coverage;
+mod job;
 mod latest_votes;
 pub mod limits;
 pub mod seen;
@@ -15,5 +16,6 @@ mod whole_world;
 
 pub use attestation_pool::{AttestationPool, Attestations, is_passed};
 pub use coverage::{Coverage, select_proofs_for_coverage};
+pub use job::{AggregationJob, proof_bytes};
 pub use value::{ConsensusValue, Valuation};
 pub use whole_world::*;

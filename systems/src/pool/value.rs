@@ -6,7 +6,7 @@ use quintet_components::{
 };
 
 use super::Coverage;
-use crate::transition::{ChainView, is_justifiable_after, pending_votes};
+use crate::transition::{ChainView, pending_votes};
 
 /// What a block with the aggregate could do next; greater goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,9 +48,7 @@ impl<'a> Valuation<'a> {
         data: &AttestationData,
         voters: &Coverage,
     ) -> Result<ConsensusValue, Rejection> {
-        let (source, target) = (data.source.slot, data.target.slot);
-        let finalized = view.finalized_slot;
-        if !view.wants(data)? || target <= source || !is_justifiable_after(target, finalized) {
+        if !view.wants(data)? || !view.counts(data)? {
             return Ok(ConsensusValue::Weight);
         }
         let mut voters = voters.clone();
@@ -58,8 +56,7 @@ impl<'a> Valuation<'a> {
         if 3 * voters.count() < 2 * self.head.validators.len() {
             return Ok(ConsensusValue::Build);
         }
-        let consecutive = !(source + 1..target).any(|slot| is_justifiable_after(slot, finalized));
-        if source > finalized && consecutive {
+        if view.would_finalize(data) {
             Ok(ConsensusValue::Finalize)
         } else {
             Ok(ConsensusValue::Justify)

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use bevy_ecs::{prelude::*, system::SystemState};
 use quintet_components::{
-    attestations::{
-        AttestationSignature, AttestationsByData, Known, New, Payload, Phase, Pool, Signed,
-    },
-    containers::{AttestationData, Signature, SingleMessageAggregate, Slot, ValidatorIndex},
+    attestations::{AttestationSignature, AttestationsByData, Known, New, Phase, Pool, Signed},
+    containers::{AttestationData, Signature, SingleMessageAggregate, ValidatorIndex},
 };
 
-use super::{AttestationPool, Attestations};
+use super::AttestationPool;
 
 fn index(world: &World) -> &AttestationsByData {
     world.resource()
@@ -75,20 +73,4 @@ pub fn add_payload(
     phase: Phase,
 ) -> Option<Entity> {
     with_pool(world, |pool| pool.add_payload(data, payload, phase))
-}
-
-/// Takes inputs out, as [`AttestationPool::drop_inputs`] does.
-pub fn drop_inputs(world: &mut World, inputs: &[Entity]) {
-    with_pool(world, |pool| pool.drop_inputs(inputs));
-}
-
-/// An attestation's payloads of both phases.
-pub fn all_payloads(world: &World, attestation: Entity) -> impl Iterator<Item = &Payload> {
-    index(world).payloads(attestation).filter_map(|each| world.get::<Payload>(each.entity))
-}
-
-/// Says if an attestation is stale, as [`Attestations::is_stale`] does.
-pub fn is_stale(world: &mut World, finalized_before: Slot, data: &AttestationData) -> bool {
-    let mut state: SystemState<Attestations> = SystemState::new(world);
-    state.get(world).expect("a chain's resources are there").is_stale(finalized_before, data)
 }

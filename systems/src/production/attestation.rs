@@ -1,6 +1,6 @@
-//! The vote that a validator gives.
+//! What a validator attests.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Finalized, Head, SafeTarget},
     constants::JUSTIFICATION_LOOKBACK_SLOTS,
@@ -10,8 +10,8 @@ use quintet_components::{
 
 use crate::transition::is_justifiable_after;
 
-/// The block to vote for: from the head a few steps back towards the safe target, then back to a
-/// slot that may be justified; never behind the finalized block.
+/// The block to attest as target: from the head a few steps back towards the safe target, then back
+/// to a slot that may be justified; never behind the finalized block.
 pub fn attestation_target(
     tree: &BlockTree,
     head: NodeId,
@@ -36,22 +36,82 @@ pub fn attestation_target(
     Checkpoint { root: tree[target].root, slot: tree.slot(target) }
 }
 
-/// The vote to give in a slot, as this node sees the chain.
-pub fn produce_attestation_data(world: &World, slot: Slot) -> AttestationData {
-    let tree = world.resource::<BlockTree>();
-    let head = world.resource::<Head>().0;
-    let id = tree.find(&head.root).expect("the head is in the tree");
-    let target = attestation_target(
-        tree,
-        id,
-        world.resource::<SafeTarget>().0.slot,
-        world.resource::<Finalized>().0.slot,
-    );
+/// What fork choice holds true, as far as an attestation says it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The blocks.
+    pub tree: &'a BlockTree,
+    /// The head's root.
+    pub head: Root,
+    /// The safe target's slot.
+    pub safe_target_slot: Slot,
+    /// The finalized slot.
+    pub finalized_slot: Slot,
+}
+
+/// The attestation to give in a slot, of a kind that every node admits that knows the same blocks.
+///
+/// No head is attested that is newer than the slot: while the clock is behind the head's author's,
+/// it is the head's newest ancestor that is not. No target is attested that is older than the
+/// source: the source takes its place, and the attestation weighs for the head alone.
+///
+/// Returns nothing when no block of the head's chain since the finalized one is as old as the slot.
+pub fn attestation_data(facts: &Facts<'_>, slot: Slot) -> Option<AttestationData> {
+    let Facts { tree, head, safe_target_slot, finalized_slot } = *facts;
+    let mut id = tree.find(&head)?;
+    while tree.slot(id) > slot {
+        id = tree.parent(id)?;
+    }
+    if tree.slot(id) < finalized_slot {
+        return None;
+    }
+    let head = Checkpoint { root: tree[id].root, slot: tree.slot(id) };
     // The head's own justified checkpoint, not the store's: a minority fork may have moved that
     // one. Before the first block it has no root yet, and the head is genesis.
     let mut source = tree[id].justified;
     if source.root == Root::ZERO {
         source.root = head.root;
     }
-    AttestationData { slot, head, target, source }
+    let mut target = attestation_target(tree, id, safe_target_slot, finalized_slot);
+    if target.slot < source.slot {
+        target = source;
+    }
+    Some(AttestationData { slot, head, target, source })
+}
+
+/// What this node sees of the chain when it attests.
+#[derive(SystemParam)]
+pub struct Sight<'w> {
+    tree: Res<'w, BlockTree>,
+    head: Res<'w, Head>,
+    safe_target: Res<'w, SafeTarget>,
+    finalized: Res<'w, Finalized>,
+}
+
+impl Sight<'_> {
+    /// [`attestation_data`] of what this node sees.
+    pub fn attestation_data(&self, slot: Slot) -> Option<AttestationData> {
+        let facts = Facts {
+            tree: &self.tree,
+            head: self.head.0.root,
+            safe_target_slot: self.safe_target.0.slot,
+            finalized_slot: self.finalized.0.slot,
+        };
+        attestation_data(&facts, slot)
+    }
+}
+
+/// The attestation to give in a slot as this world sees the chain; for those who hold a whole world,
+/// as tests do.
+///
+/// # Panics
+/// There is none, or the world has no chain.
+pub fn produce_attestation_data(world: &World, slot: Slot) -> AttestationData {
+    let facts = Facts {
+        tree: world.resource::<BlockTree>(),
+        head: world.resource::<Head>().0.root,
+        safe_target_slot: world.resource::<SafeTarget>().0.slot,
+        finalized_slot: world.resource::<Finalized>().0.slot,
+    };
+    attestation_data(&facts, slot).expect("a block of the head's chain is as old as the slot")
 }

@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{
+    prelude::*,
+    system::{SystemParam, SystemState},
+};
 use quintet_components::{
-    attestations::{Known, Phase, PooledAttestation},
+    attestations::{Known, Phase},
     chain::{Head, Registry, States},
     constants::MAX_ATTESTATIONS_DATA,
     containers::{
@@ -20,10 +23,9 @@ use quintet_components::{
 use quintet_prover::{CancelToken, ProofSystem, ProveError};
 use tree_hash::TreeHash;
 
-use super::selection::{Candidate, select_attestations};
+use super::selection::{Candidate, LeftOut, Preference, Selection, select_attestations};
 use crate::{
-    aggregation::job::AggregationJob,
-    pool::{self, Coverage},
+    pool::{AggregationJob, Attestations, Coverage},
     transition::{process_block, process_slots, proposer_for_slot},
 };
 
@@ -38,10 +40,70 @@ pub struct BlockInputs {
     pub parent_root: Root,
     /// The parent's post-state.
     pub parent: Arc<State>,
-    /// The known votes whose head the node has seen, in pool order, with their payloads.
+    /// The known attestations whose head the node has seen, in pool order, with their payloads.
     pub candidates: Vec<Candidate>,
+    /// Which of them go first when there is not room for all.
+    pub preference: Preference,
     /// The validators.
     pub registry: Registry,
+}
+
+/// What blocks are built from.
+#[derive(SystemParam)]
+pub struct BlockSources<'w> {
+    head: Res<'w, Head>,
+    states: Res<'w, States>,
+    tree: Res<'w, BlockTree>,
+    registry: Res<'w, Registry>,
+    pool: Attestations<'w>,
+}
+
+impl BlockSources<'_> {
+    /// The head's root.
+    pub fn head(&self) -> Root {
+        self.head.0.root
+    }
+
+    /// The inputs for a block on this parent.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
+    /// another validator's.
+    pub fn inputs(
+        &self,
+        parent_root: Root,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<BlockInputs, Rejection> {
+        let parent = self.states.get(&parent_root).ok_or_else(|| {
+            RejectionReason::UnknownParentBlock.because(format!("no post-state of {parent_root}"))
+        })?;
+        let proposer = proposer_for_slot(slot, parent.validators.len())?;
+        if proposer != proposer_index {
+            return Err(RejectionReason::WrongProposer.because(format!(
+                "slot {slot} is validator {proposer}'s, not {proposer_index}'s"
+            )));
+        }
+        let known = self.pool.members::<Known>().into_iter();
+        let candidates = known.map(|attestation| {
+            let payloads = self.pool.payloads(attestation, Phase::Known);
+            Candidate {
+                data: self.pool.data(attestation).data,
+                payloads: payloads.map(|(_, payload)| Arc::clone(payload)).collect(),
+            }
+        });
+        Ok(BlockInputs {
+            slot,
+            proposer_index,
+            parent_root,
+            parent: Arc::clone(parent),
+            candidates: candidates
+                .filter(|candidate| self.tree.contains(&candidate.data.head.root))
+                .collect(),
+            preference: Preference::default(),
+            registry: self.registry.clone(),
+        })
+    }
 }
 
 /// A block with what its proof is made from.
@@ -58,8 +120,10 @@ pub struct BuiltBlock {
     pub proofs: Vec<Arc<SingleMessageAggregate>>,
     /// How long building it took.
     pub took: Duration,
-    /// How long choosing and joining its votes took, which is part of it.
-    pub votes_took: Duration,
+    /// How long choosing and joining its attestations took, which is part of it.
+    pub choosing_took: Duration,
+    /// What it has no room for.
+    pub left_out: LeftOut,
 }
 
 /// Why there is no block.
@@ -89,49 +153,42 @@ impl From<Rejection> for BuildError {
 }
 
 impl BlockInputs {
-    /// Takes the inputs for a block on this parent from the world.
+    /// [`BlockSources::inputs`], for those who hold a whole world.
     ///
     /// # Errors
-    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
-    /// another validator's.
+    /// As [`BlockSources::inputs`].
+    ///
+    /// # Panics
+    /// The world has no chain.
     pub fn on_parent(
-        world: &World,
+        world: &mut World,
         parent_root: Root,
         slot: Slot,
         proposer_index: ValidatorIndex,
     ) -> Result<Self, Rejection> {
-        let parent = world.resource::<States>().get(&parent_root).ok_or_else(|| {
-            RejectionReason::UnknownParentBlock.because(format!("no post-state of {parent_root}"))
-        })?;
-        let proposer = proposer_for_slot(slot, parent.validators.len())?;
-        if proposer != proposer_index {
-            return Err(RejectionReason::WrongProposer.because(format!(
-                "slot {slot} is validator {proposer}'s, not {proposer_index}'s"
-            )));
-        }
-        let tree = world.resource::<BlockTree>();
-        let candidates = pool::members::<Known>(world)
-            .into_iter()
-            .map(|vote| Candidate {
-                data: world.get::<PooledAttestation>(vote).expect("a pool holds votes").data,
-                payloads: pool::payloads(world, vote, Phase::Known)
-                    .map(|(_, payload)| Arc::clone(payload))
-                    .collect(),
-            })
-            .filter(|candidate| tree.contains(&candidate.data.head.root))
-            .collect();
-        Ok(Self {
-            slot,
-            proposer_index,
-            parent_root,
-            parent: Arc::clone(parent),
-            candidates,
-            registry: world.resource::<Registry>().clone(),
-        })
+        let mut state: SystemState<BlockSources> = SystemState::new(world);
+        let sources = state.get(world).expect("a chain's resources are there");
+        sources.inputs(parent_root, slot, proposer_index)
+    }
+
+    /// [`Self::on_parent`], on the head.
+    ///
+    /// # Errors
+    /// As [`BlockSources::inputs`].
+    ///
+    /// # Panics
+    /// The world has no chain.
+    pub fn on_head(
+        world: &mut World,
+        slot: Slot,
+        proposer_index: ValidatorIndex,
+    ) -> Result<Self, Rejection> {
+        let head = world.resource::<Head>().0.root;
+        Self::on_parent(world, head, slot, proposer_index)
     }
 
     /// How many payloads there are to choose from, and how many bytes of proofs go into the block's
-    /// at most: a block carries few votes, however many wait.
+    /// at most: a block carries few attestations, however many wait.
     pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
         let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
@@ -139,7 +196,7 @@ impl BlockInputs {
         (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes.min(most))
     }
 
-    /// Leaves each vote the one payload with the most voters, so that no proofs have to be joined:
+    /// Leaves each attestation the one payload with the most voters, so that no proofs have to be joined:
     /// for a block that is needed at once. `made` are payloads that may serve beside the pool's.
     #[must_use]
     pub fn only_ready(mut self, made: &[(AttestationData, Arc<SingleMessageAggregate>)]) -> Self {
@@ -155,21 +212,9 @@ impl BlockInputs {
         }
         self
     }
-
-    /// Takes the inputs for a block on the head.
-    ///
-    /// # Errors
-    /// As [`Self::on_parent`].
-    pub fn on_head(
-        world: &World,
-        slot: Slot,
-        proposer_index: ValidatorIndex,
-    ) -> Result<Self, Rejection> {
-        Self::on_parent(world, world.resource::<Head>().0.root, slot, proposer_index)
-    }
 }
 
-/// Builds the block: votes chosen, several payloads for one vote joined, state root computed.
+/// Builds the block: attestations chosen, several payloads of one joined, state root computed.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -188,14 +233,13 @@ pub fn build_block(
         ..Block::default()
     };
     let choosing = Instant::now();
-    let selected =
-        select_attestations(&inputs.parent, &advanced, &block, &inputs.candidates, proofs)?;
-    let payloads = selected
+    let Selection { attestations, left_out } = select_attestations(inputs, &advanced, proofs)?;
+    let payloads = attestations
         .into_iter()
         .map(|candidate| join(candidate, &inputs.registry, proofs, cancel))
         .collect::<Result<Vec<_>, _>>()
         .map_err(BuildError::Prove)?;
-    let votes_took = choosing.elapsed();
+    let choosing_took = choosing.elapsed();
 
     let attestations = payloads.iter().map(|(data, payload)| AggregatedAttestation {
         aggregation_bits: payload.participants.clone(),
@@ -203,7 +247,7 @@ pub fn build_block(
     });
     block.body = BlockBody {
         attestations: AggregatedAttestations::new(attestations.collect())
-            .expect("a block carries at most eight votes"),
+            .expect("a block carries at most eight attestations"),
     };
     process_block(&mut advanced, &block)?;
     block.state_root = advanced.tree_hash_root();
@@ -213,13 +257,14 @@ pub fn build_block(
         post_state: Arc::new(advanced),
         proofs: payloads.into_iter().map(|(_, payload)| payload).collect(),
         took: began.elapsed(),
-        votes_took,
+        choosing_took,
+        left_out,
     })
 }
 
 type Joined = (AttestationData, Arc<SingleMessageAggregate>);
 
-/// The one payload that a block carries for a vote.
+/// The one payload that a block carries for an attestation.
 fn join(
     candidate: Candidate,
     registry: &Registry,

@@ -1,208 +1,334 @@
-//! Which votes a block carries.
+//! Which attestations a block carries.
 
 use std::{
-    collections::{HashMap, HashSet},
+    cmp::Reverse,
+    collections::{BTreeMap, btree_map::Entry as MapEntry},
     sync::Arc,
 };
 
 use quintet_components::{
-    constants::MAX_ATTESTATIONS_DATA,
-    containers::{
-        AggregatedAttestation, AggregatedAttestations, AttestationData, Block, BlockBody, Root,
-        SingleMessageAggregate, State,
-    },
+    containers::{AttestationData, Block, Root, SingleMessageAggregate, State},
     rejection::Rejection,
 };
-
 use quintet_prover::ProofSystem;
 
+use super::{
+    block::BlockInputs,
+    cover::{MAX_STEPS, cover},
+    draft::{Budget, Draft, Full, Item},
+};
 use crate::{
     pool::{Coverage, select_proofs_for_coverage},
     transition::{ChainView, pending_votes, process_block},
 };
 
-/// Votes that add no voter and yet have their place in the order: all of a block's but one.
-const MAX_IDLE: usize = MAX_ATTESTATIONS_DATA - 1;
+/// Choices tried for all targets of a block.
+const MAX_BLOCK_STEPS: usize = 4 * MAX_STEPS;
 
-/// A vote with the payloads that a block could carry for it.
+/// An attestation with the payloads that a block could carry for it.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The vote.
+    /// What is attested.
     pub data: AttestationData,
     /// Its payloads.
     pub payloads: Vec<Arc<SingleMessageAggregate>>,
 }
 
-/// Selects a block's votes: including votes justifies checkpoints, which makes further votes
-/// eligible, so passes over the candidates repeat until one adds nothing. `advanced` is the
-/// parent's post-state at the block's slot; candidates are in pool order, and the node knows their
-/// heads.
+/// Who goes before whom when a block has not room for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// What moves finality, and at most one attestation data of a slot: provers in use cannot seal
+    /// two.
+    #[default]
+    Worth,
+    /// leanSpec's: the lowest target slot, then the pool's order.
+    Spec,
+}
+
+/// Attestations that are not in a block, or not wholly, because it had no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Those that would have brought a target nearer to justification.
+    pub useful: usize,
+    /// The others.
+    pub idle: usize,
+}
+
+/// What a block carries.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The attestations in the body's order, each with the payloads to join.
+    pub attestations: Vec<Candidate>,
+    /// What it has no room for.
+    pub left_out: LeftOut,
+}
+
+/// Selects a block's attestations. Those justify checkpoints, which makes further attestations
+/// eligible, so rounds over the candidates repeat until one adds nothing. `advanced` is the
+/// parent's post-state at the block's slot; the inputs' candidates are in pool order, and the node
+/// knows their heads.
 ///
-/// The body is in the order of the targets' slots, then of the pool, and so is who has room, in number
-/// and in the block's proof. But of votes that add no voter to those that the chain counts for their
-/// target, only the first seven go before others: they would fill every block while finality
-/// stalls.
+/// Where everything fits, the body is leanSpec's. Where it does not, [`Preference::Worth`] takes
+/// what finalizes, then what justifies, the newest target first; then what adds voters to targets
+/// that are not justified yet, the most voters first; then the rest in leanSpec's order, and last
+/// of it what adds no voter. Whatever there is, the body is in leanSpec's order: by round, target
+/// slot and place in the pool.
 ///
 /// # Errors
 /// What the transition of a trial block says.
 pub fn select_attestations(
-    parent: &State,
+    inputs: &BlockInputs,
     advanced: &State,
-    block: &Block,
-    candidates: &[Candidate],
     proofs: &dyn ProofSystem,
-) -> Result<Vec<Candidate>, Rejection> {
-    // A vote without a payload has nothing to put into a block.
-    let mut ordered: Vec<&Candidate> =
-        candidates.iter().filter(|candidate| !candidate.payloads.is_empty()).collect();
-    ordered.sort_by_key(|candidate| candidate.data.target.slot);
-    let mut view = ChainView::of(parent, block.parent_root, block.slot)?;
-    let mut selected: Vec<Candidate> = Vec::new();
-    let mut seen: HashSet<usize> = HashSet::new();
-    let mut budget = Budget::new(proofs);
-    let mut idle = 0;
-    loop {
-        let mut round = Round::default();
-        for (place, candidate) in ordered.iter().enumerate() {
-            if !seen.contains(&place) && view.wants(&candidate.data)? {
-                round.enter(parent, place, candidate);
-            }
-        }
-        let mut picked = Vec::new();
-        while selected.len() + picked.len() < MAX_ATTESTATIONS_DATA {
-            let Some(Entry { place, candidate, .. }) = round.pick(&mut idle) else { break };
-            seen.insert(place);
-            let (payloads, _) = select_proofs_for_coverage(&candidate.payloads, &[]);
-            let data = candidate.data;
-            let fitting = budget.take(&payloads);
-            if fitting.is_empty() {
-                tracing::debug!(slot = data.slot, "a vote does not fit into the block's proof");
+) -> Result<Selection, Rejection> {
+    // One without a payload has nothing to put into a block.
+    let mut candidates: Vec<&Candidate> =
+        inputs.candidates.iter().filter(|candidate| !candidate.payloads.is_empty()).collect();
+    candidates.sort_by_key(|candidate| candidate.data.target.slot);
+    let is_spec = inputs.preference == Preference::Spec;
+    let budget = Budget::new(proofs, !is_spec);
+    let site = Site { inputs, advanced };
+    let (draft, all_fit) = in_spec_order(&site, &candidates, budget, !is_spec)?;
+    if all_fit || is_spec {
+        let left_out = LeftOut::default();
+        return Ok(Selection { attestations: draft.into_candidates(), left_out });
+    }
+    Worth::new(&site, candidates, budget)?.select()
+}
+
+/// Where the block stands.
+struct Site<'a> {
+    inputs: &'a BlockInputs,
+    advanced: &'a State,
+}
+
+impl Site<'_> {
+    fn view(&self) -> Result<ChainView, Rejection> {
+        let BlockInputs { parent, parent_root, slot, .. } = self.inputs;
+        ChainView::of(parent, *parent_root, *slot)
+    }
+
+    /// The post-state of a block with this draft.
+    fn post_state(&self, draft: &Draft<'_>) -> Result<State, Rejection> {
+        let BlockInputs { slot, proposer_index, parent_root, .. } = *self.inputs;
+        let body = draft.body();
+        let trial = Block { slot, proposer_index, parent_root, body, ..Block::default() };
+        let mut post = self.advanced.clone();
+        process_block(&mut post, &trial)?;
+        Ok(post)
+    }
+}
+
+/// leanSpec's selection, as far as it fits, and true if it fits. When `or_none`, the first that
+/// does not fit ends it.
+fn in_spec_order<'a>(
+    site: &Site<'_>,
+    candidates: &[&'a Candidate],
+    budget: Budget<'a>,
+    or_none: bool,
+) -> Result<(Draft<'a>, bool), Rejection> {
+    let (mut draft, mut view) = (Draft::new(budget), site.view()?);
+    let mut all_fit = true;
+    let mut seen = vec![false; candidates.len()];
+    for round in 0.. {
+        let mut has_grown = false;
+        for (place, candidate) in candidates.iter().enumerate() {
+            if seen[place] || !view.wants(&candidate.data)? {
                 continue;
             }
-            round.count(&data, &fitting);
-            picked.push((place, Candidate { data, payloads: fitting }));
+            seen[place] = true;
+            for payload in select_proofs_for_coverage(&candidate.payloads, &[]).0 {
+                match draft.add(&Item::new((round, place), candidate, payload)) {
+                    Ok(()) => has_grown = true,
+                    Err(_) if or_none => return Ok((draft, false)),
+                    Err(_) => all_fit = false,
+                }
+            }
         }
-        if picked.is_empty() {
-            return Ok(selected);
-        }
-        picked.sort_unstable_by_key(|(place, _)| *place);
-        selected.extend(picked.into_iter().map(|(_, candidate)| candidate));
-        let mut post = advanced.clone();
-        let trial = Block { body: body_of(&selected), ..block.clone() };
-        process_block(&mut post, &trial)?;
-        if !view.advance(&post) {
-            return Ok(selected);
+        if !has_grown || !view.advance(&site.post_state(&draft)?) {
+            break;
         }
     }
+    Ok((draft, all_fit))
 }
 
-/// The votes that one pass chooses from.
-#[derive(Default)]
-struct Round<'a> {
-    entries: Vec<Entry<'a>>,
-    /// For each target: who is counted so far.
-    targets: HashMap<Root, Coverage>,
-}
-
-struct Entry<'a> {
-    /// Its place in the body's order.
-    place: usize,
+/// An attestation that a block on this parent could gain from.
+struct Eligible<'a> {
+    items: Vec<Item<'a>>,
+    data: AttestationData,
+    /// The round in which it came into question, and its place among the candidates.
+    place: (usize, usize),
     candidate: &'a Candidate,
-    voters: Coverage,
 }
 
-impl<'a> Round<'a> {
-    fn enter(&mut self, parent: &State, place: usize, candidate: &'a Candidate) {
-        let mut voters = Coverage::default();
-        for payload in &candidate.payloads {
-            voters.add(&Coverage::of(&payload.participants));
+/// A selection by what attestations are worth.
+struct Worth<'a, 's> {
+    site: &'s Site<'s>,
+    candidates: Vec<&'a Candidate>,
+    /// The candidates that are among the eligible.
+    seen: Vec<bool>,
+    eligible: Vec<Eligible<'a>>,
+    draft: Draft<'a>,
+    view: ChainView,
+    /// The post-state of a block with the draft.
+    post: State,
+}
+
+/// A target that is not justified yet.
+struct Goal<'a, 'i> {
+    finalizes: bool,
+    slot: u64,
+    counted: Coverage,
+    items: Vec<&'i Item<'a>>,
+}
+
+impl Goal<'_, '_> {
+    /// How many voters it has when everything is taken.
+    fn reach(&self) -> usize {
+        let mut all = self.counted.clone();
+        self.items.iter().for_each(|item| all.add(&item.voters));
+        all.count()
+    }
+}
+
+impl<'a, 's> Worth<'a, 's> {
+    fn new(
+        site: &'s Site<'s>,
+        candidates: Vec<&'a Candidate>,
+        budget: Budget<'a>,
+    ) -> Result<Self, Rejection> {
+        let (draft, view) = (Draft::new(budget), site.view()?);
+        let post = site.post_state(&draft)?;
+        let seen = vec![false; candidates.len()];
+        Ok(Self { site, candidates, seen, eligible: Vec::new(), draft, view, post })
+    }
+
+    fn select(mut self) -> Result<Selection, Rejection> {
+        let mut steps = MAX_BLOCK_STEPS;
+        for round in 0.. {
+            self.enter(round)?;
+            let Some(draft) = self.justify(&mut steps)? else { break };
+            self.draft = draft;
+            self.post = self.site.post_state(&self.draft)?;
+            self.view.advance(&self.post);
         }
-        let target = candidate.data.target.root;
-        self.targets.entry(target).or_insert_with(|| {
-            let mut counted = Coverage::default();
-            counted.add_words(&pending_votes(parent, &target));
-            counted
-        });
-        self.entries.push(Entry { place, candidate, voters });
+        self.build()?;
+        let left_out = self.fill()?;
+        Ok(Selection { attestations: self.draft.into_candidates(), left_out })
     }
 
-    /// Takes out the first vote in the body's order. Once so many were `idle` as may be, those that
-    /// are go last.
-    fn pick(&mut self, idle: &mut usize) -> Option<Entry<'a>> {
-        let adds_none = |entry: &Entry<'_>| {
-            entry.voters.count_beyond(&self.targets[&entry.candidate.data.target.root]) == 0
-        };
-        let rank = |entry: &Entry<'_>| {
-            let waits = *idle >= MAX_IDLE && adds_none(entry);
-            (waits, entry.place)
-        };
-        let best = (0..self.entries.len()).min_by_key(|index| rank(&self.entries[*index]))?;
-        *idle += usize::from(adds_none(&self.entries[best]));
-        Some(self.entries.swap_remove(best))
+    /// Adds what has become eligible. What was once stays: the chain still counts it.
+    fn enter(&mut self, round: usize) -> Result<(), Rejection> {
+        for (at, candidate) in self.candidates.iter().copied().enumerate() {
+            if self.seen[at] || !self.view.wants(&candidate.data)? {
+                continue;
+            }
+            self.seen[at] = true;
+            let (place, data) = ((round, at), candidate.data);
+            let payloads = candidate.payloads.iter();
+            let items = payloads.map(|each| Item::new(place, candidate, Arc::clone(each)));
+            self.eligible.push(Eligible { items: items.collect(), data, place, candidate });
+        }
+        Ok(())
     }
 
-    /// Counts the voters of a vote that was chosen.
-    fn count(&mut self, data: &AttestationData, payloads: &[Arc<SingleMessageAggregate>]) {
-        if let Some(counted) = self.targets.get_mut(&data.target.root) {
-            for payload in payloads {
-                counted.add(&Coverage::of(&payload.participants));
+    /// Who is counted for a target of the draft's block.
+    fn counted(&self, target: &Root) -> Coverage {
+        let mut counted = Coverage::default();
+        counted.add_words(&pending_votes(&self.post, target));
+        counted
+    }
+
+    /// The draft with what justifies one more target: one that finalizes before others, then the
+    /// newest.
+    fn justify(&self, steps: &mut usize) -> Result<Option<Draft<'a>>, Rejection> {
+        let needed = (2 * self.post.validators.len()).div_ceil(3);
+        let mut goals: BTreeMap<Root, Goal<'a, '_>> = BTreeMap::new();
+        for Eligible { items, data, .. } in &self.eligible {
+            if self.view.counts(data)? {
+                let goal = goals.entry(data.target.root).or_insert_with(|| Goal {
+                    finalizes: false,
+                    slot: data.target.slot,
+                    counted: self.counted(&data.target.root),
+                    items: Vec::new(),
+                });
+                goal.finalizes |= self.view.would_finalize(data);
+                goal.items.extend(items);
             }
         }
-    }
-}
-
-/// What the block's one proof still has room for.
-struct Budget<'a> {
-    proofs: &'a dyn ProofSystem,
-    /// The signers of each statement so far: the proposer, then each vote's.
-    signers: Vec<usize>,
-}
-
-impl<'a> Budget<'a> {
-    fn new(proofs: &'a dyn ProofSystem) -> Self {
-        Self { proofs, signers: vec![1] }
-    }
-
-    /// The payloads of one vote that fit together, in the order of preference.
-    fn take(
-        &mut self,
-        payloads: &[Arc<SingleMessageAggregate>],
-    ) -> Vec<Arc<SingleMessageAggregate>> {
-        let mut covered = Coverage::default();
-        let mut fitting = Vec::new();
-        for payload in payloads {
-            let mut with = covered.clone();
-            with.add(&Coverage::of(&payload.participants));
-            if self.fits(with.count()) {
-                covered = with;
-                fitting.push(Arc::clone(payload));
+        let mut goals: Vec<_> = goals.into_values().filter(|goal| goal.reach() >= needed).collect();
+        goals.sort_by_key(|goal| Reverse((goal.finalizes, goal.slot)));
+        for Goal { counted, items, .. } in goals {
+            let mut mine = MAX_STEPS.min(*steps);
+            let before = mine;
+            let found = cover(&self.draft, &counted, &items, needed, &mut mine);
+            *steps -= before - mine;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        if !fitting.is_empty() {
-            self.signers.push(covered.count());
+        Ok(None)
+    }
+
+    /// Adds what brings targets nearer to justification: the most new voters first, then the
+    /// target that is nearest.
+    fn build(&mut self) -> Result<(), Rejection> {
+        let mut counted: BTreeMap<Root, Coverage> = BTreeMap::new();
+        let mut items = Vec::new();
+        for Eligible { items: each, data, .. } in &self.eligible {
+            if self.view.counts(data)? {
+                if let MapEntry::Vacant(entry) = counted.entry(data.target.root) {
+                    entry.insert(self.counted(&data.target.root));
+                }
+                items.extend(each);
+            }
         }
-        fitting
+        loop {
+            items.retain(|item| {
+                let counted = &counted[&item.candidate.data.target.root];
+                item.voters.count_beyond(counted) > 0 && self.draft.check(item).is_ok()
+            });
+            let best = items.iter().max_by_key(|item| {
+                let counted = &counted[&item.candidate.data.target.root];
+                let gain = item.voters.count_beyond(counted);
+                (gain, counted.count(), Reverse(item.place))
+            });
+            let Some(best) = best.copied() else { break };
+            self.draft.add(best).expect("it was checked");
+            let target = best.candidate.data.target.root;
+            counted.get_mut(&target).expect("every target is there").add(&best.voters);
+        }
+        self.post = self.site.post_state(&self.draft)?;
+        self.view.advance(&self.post);
+        Ok(())
     }
 
-    fn fits(&mut self, signers: usize) -> bool {
-        let limit = self.proofs.max_proof_bytes();
-        self.signers.push(signers);
-        let together = self.proofs.multi_proof_bytes(&self.signers);
-        self.signers.pop();
-        together <= limit && self.proofs.single_proof_bytes(signers) <= limit
-    }
-}
-
-/// One attestation a payload, in order of selection.
-fn body_of(selected: &[Candidate]) -> BlockBody {
-    let attestations = selected.iter().flat_map(|candidate| {
-        candidate.payloads.iter().map(|payload| AggregatedAttestation {
-            aggregation_bits: payload.participants.clone(),
-            data: candidate.data,
-        })
-    });
-    BlockBody {
-        attestations: AggregatedAttestations::new(attestations.collect())
-            .expect("eight votes have fewer than 4096 payloads that add coverage"),
+    /// Fills what room is left, and counts what it is not enough for.
+    fn fill(&mut self) -> Result<LeftOut, Rejection> {
+        let mut ordered = Vec::new();
+        for (at, Eligible { items, data, .. }) in self.eligible.iter().enumerate() {
+            let counted = self.counted(&data.target.root);
+            let adds = items.iter().any(|item| item.voters.count_beyond(&counted) > 0);
+            let adds = adds && !self.view.is_justified(data.target.slot)?;
+            ordered.push((!adds, at));
+        }
+        ordered.sort_by_key(|(is_idle, at)| (*is_idle, self.eligible[*at].place));
+        let mut left_out = LeftOut::default();
+        for (is_idle, at) in ordered {
+            let Eligible { candidate, place, data, .. } = &self.eligible[at];
+            let mut lacks = false;
+            for payload in select_proofs_for_coverage(&candidate.payloads, &[]).0 {
+                let item = Item::new(*place, candidate, payload);
+                if !self.draft.covers(&item) {
+                    lacks |= self.draft.add(&item) == Err(Full::Room);
+                }
+            }
+            if lacks && !is_idle && self.view.counts(data)? {
+                left_out.useful += 1;
+            } else if lacks {
+                left_out.idle += 1;
+            }
+        }
+        Ok(left_out)
     }
 }

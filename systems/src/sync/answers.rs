@@ -14,11 +14,12 @@ use super::{
     Backfill, Fetches, RangeSync,
     chain_check::count_implausible,
     handed::HandedIn,
-    roles::{EndedRequest, ImportDoor, Peers, Purpose, Requests},
+    requests::{EndedRequest, Purpose, Requests},
+    roles::{ImportDoor, Peers},
     state::Awake,
 };
 
-/// What asks for blocks, and learns what came of it.
+/// The parts of sync that ask for blocks, and learn what came of it.
 #[derive(SystemParam)]
 pub struct Askers<'w> {
     fetches: ResMut<'w, Fetches>,
@@ -36,8 +37,8 @@ pub struct Answers<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Hands answers to the requests that they are for, and gives up requests that are too late or whose
-/// peer is gone. An answer to no request under way changes nothing.
+/// Hands answers to the requests that they are for, and gives up requests that are too late or
+/// whose peer is gone. An answer to no request under way changes nothing.
 pub fn collect_answers(
     mut events: MessageReader<RequestEvent>,
     mut answers: Answers,
@@ -80,7 +81,7 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// What a failed request says about the peer.
+    /// The fault of the peer that a failed request shows, if it shows one.
     fn note_failure(
         &mut self,
         id: RequestId,
@@ -139,10 +140,10 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what it
-    /// has, unless that is what is wrong with it.
+    /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what
+    /// it has, unless that is what is wrong with it.
     fn end(&mut self, id: RequestId, fault: Option<PeerFault>, is_whole: bool) {
-        let Some(EndedRequest { peer, purpose, .. }) = self.requests.end(id) else { return };
+        let Some(EndedRequest { peer, purpose }) = self.requests.end(id) else { return };
         if let Some(fault) = fault {
             self.counts.requests_failed += 1;
             // Who sent a part is slow, not silent.

@@ -30,7 +30,8 @@ use quintet_components::{
 use super::{
     RangeSync,
     peers::{least_busy, requests_in_flight},
-    roles::{OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{OwnChain, Peers},
 };
 use crate::verification::{Proofs, verify_block};
 
@@ -118,7 +119,8 @@ impl Backfill {
     }
 }
 
-/// What backfill works with: the peers and requests to them, the node's chain, and what is more urgent.
+/// The parts that backfill works with: the peers and requests to them, the node's chain, and what
+/// is more urgent.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -251,8 +253,8 @@ impl BackfillParts<'_, '_> {
         }
     }
 
-    /// Takes the outcome of the proofs' check. A check that fails by itself says nothing against who
-    /// sent the blocks: they are asked for again, later.
+    /// Takes the outcome of the proofs' check. A check that fails by itself says nothing against
+    /// who sent the blocks: they are asked for again, later.
     fn collect_check(&mut self, backfill: &mut Backfill) {
         let Some(batch) = &mut backfill.batch else { return };
         let BatchState::Checking(work) = &mut batch.state else { return };

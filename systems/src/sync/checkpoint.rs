@@ -1,4 +1,4 @@
-//! Whether a state fetched from elsewhere can be started from.
+//! Checks that a state fetched from elsewhere can be started from.
 
 use quintet_components::{
     clock::SlotClock,

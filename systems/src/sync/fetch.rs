@@ -1,11 +1,12 @@
 //! Missing parents, asked for by root: one request a root, a few at a time, and ever more seldom
 //! where nobody has it.
 //!
-//! Who sent a block, or claims in its status a head that stands on it, vouches for the block's missing
-//! ancestor, and is asked for it first. The vouchers take turns: that root is asked for next of whose
-//! vouchers the best has fewest requests under way for what it vouches for, has failed least, and
-//! vouches for fewest missing roots. So a peer that invents roots, however many, waits behind itself
-//! and not before others; and when nobody has a root that it vouched for, the peer is charged.
+//! Who sent a block, or claims in its status a head that stands on it, vouches for the block's
+//! missing ancestor, and is asked for it first. The vouchers take turns: that root is asked for
+//! next of whose vouchers the best has fewest requests under way for what it vouches for, has
+//! failed least, and vouches for fewest missing roots. So a peer that invents roots, however many,
+//! waits behind itself and not before others; and when nobody has a root that it vouched for, the
+//! peer is charged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,8 @@ use quintet_components::{
 use super::{
     orphans::{drop_descendants, ignore},
     peers::{least_busy, requests_in_flight},
-    roles::{OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{OwnChain, Peers},
     target::PeerView,
 };
 use crate::fork_choice::import::ImportQueue;
@@ -170,8 +172,8 @@ fn whom_to_ask(views: &[PeerView], fetch: &Fetch, vouched_by: &[Source]) -> Opti
     least_busy(untried().filter(vouches)).or_else(|| least_busy(untried()))
 }
 
-/// Drops what needs a block that nobody has. Whoever sent it, was asked for the block and did not have
-/// it either, is charged once.
+/// Drops what needs a block that nobody has. Whoever sent it, was asked for the block and did not
+/// have it either, is charged once.
 fn give_up(
     fetch: &Fetch,
     orphans: &mut Orphans,
@@ -253,8 +255,8 @@ impl Vouchers {
         }
     }
 
-    /// Takes the root that is asked for next, with who vouches for it and whose turn it is; `None` when
-    /// no voucher may have one more request under way.
+    /// Takes the root that is asked for next, with who vouches for it and whose turn it is; `None`
+    /// when no voucher may have one more request under way.
     fn take_next(
         &mut self,
         fetches: &Fetches,

@@ -13,6 +13,7 @@ use quintet_components::{
     messages::{BlockImported, BlockReceived},
     network::{NetworkCommand, PeerId},
     sync::{Backoff, SyncCounts, limits},
+    tree::BlockTree,
 };
 
 use super::{
@@ -21,11 +22,11 @@ use super::{
     target::{PeerView, is_plausible},
 };
 
-/// What was last heard of the chain without asking for it.
+/// The chain as it was last heard of without asking for it.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct GossipHeard {
-    /// The newest slot of a block that came by gossip and was imported, or that this node made. Nothing
-    /// from before the slot in which the node began or woke could have come.
+    /// The newest slot of a block that came by gossip and was imported, or that this node made.
+    /// Nothing from before the slot in which the node began or woke could have come.
     newest_slot: Slot,
     /// The waking that it counts from, in Unix milliseconds.
     awake_since_ms: Option<u64>,
@@ -35,8 +36,8 @@ pub struct GossipHeard {
     backoff: Backoff,
 }
 
-/// Blocks that came by gossip and are remembered until they are imported, at most. When the oldest is
-/// forgotten, a mesh is taken for silent too early, which costs one new connection.
+/// Blocks that came by gossip and are remembered until they are imported, at most. When the oldest
+/// is forgotten, a mesh is taken for silent too early, which costs one new connection.
 const MAX_PENDING: usize = 256;
 
 /// Blocks that come without being asked for.
@@ -49,16 +50,24 @@ pub struct UnaskedBlocks<'w, 's> {
 
 impl GossipHeard {
     /// Notes what came since the last call. What was only sent says nothing: anybody can send.
-    fn note(&mut self, unasked: &mut UnaskedBlocks, now_slot: Slot) {
-        let received = unasked.received.read().filter(|block| !block.id.is_requested());
-        self.pending.extend(received.map(|block| block.root));
+    fn note(&mut self, unasked: &mut UnaskedBlocks, tree: &BlockTree, now_slot: Slot) {
         let mut newest = self.newest_slot;
+        for received in unasked.received.read().filter(|block| !block.id.is_requested()) {
+            // It may have been imported just now, or asked for before.
+            if tree.contains(&received.root) {
+                newest = newest.max(received.block.block.slot);
+            } else {
+                self.pending.push_back(received.root);
+            }
+        }
         for BlockImported { root, block, .. } in unasked.imported.read() {
             if let Some(at) = self.pending.iter().position(|pending| pending == root) {
                 self.pending.remove(at);
-                self.backoff.reset();
                 newest = newest.max(block.block.slot);
             }
+        }
+        if newest > self.newest_slot {
+            self.backoff.reset();
         }
         for BlockProduced(block) in unasked.produced.read() {
             newest = newest.max(block.block.slot);
@@ -69,13 +78,13 @@ impl GossipHeard {
     }
 }
 
-/// Has the network call anew the peers whose chain has gone on for
-/// [`limits::SILENT_MESH_SLOTS`] while nothing came by gossip, ever more seldom while that does not help.
+/// Has the network call anew the peers whose chain has gone on for [`limits::SILENT_MESH_SLOTS`]
+/// while nothing came by gossip, ever more seldom while that does not help.
 pub fn renew_silent_mesh(
     mut unasked: UnaskedBlocks,
     mut heard: ResMut<GossipHeard>,
     peers: Peers,
-    awake: Res<Awake>,
+    (awake, tree): (Res<Awake>, Res<BlockTree>),
     mut counts: ResMut<SyncCounts>,
     mut network: MessageWriter<NetworkCommand>,
 ) {
@@ -84,15 +93,15 @@ pub fn renew_silent_mesh(
         let awake_since_ms = Some(awake.since_ms());
         *heard = GossipHeard { newest_slot: now_slot, awake_since_ms, ..GossipHeard::default() };
     }
-    heard.note(&mut unasked, now_slot);
-    let silent_from = heard.newest_slot.saturating_add(limits::SILENT_MESH_SLOTS);
-    if now_slot < silent_from || heard.backoff.is_on(now_ms) {
+    heard.note(&mut unasked, &tree, now_slot);
+    let has_heard_lately = now_slot < heard.newest_slot.saturating_add(limits::SILENT_MESH_SLOTS);
+    if has_heard_lately || heard.backoff.is_on(now_ms) {
         return;
     }
     let views = peers.views();
     let silent: Vec<PeerId> = views
         .iter()
-        .filter(|view| has_gone_on(view, silent_from, now_slot))
+        .filter(|view| has_gone_on(view, heard.newest_slot, now_slot))
         .map(|view| view.id.clone())
         .collect();
     if silent.is_empty() {
@@ -108,11 +117,11 @@ pub fn renew_silent_mesh(
     network.write_batch(silent.into_iter().map(NetworkCommand::Reconnect));
 }
 
-/// Returns true if a peer has lately said that its head is at this slot or after it.
-fn has_gone_on(view: &PeerView, slot: Slot, now_slot: Slot) -> bool {
+/// Returns true if a peer has lately said that its chain went on since it connected and since the
+/// newest block that was heard of.
+fn has_gone_on(view: &PeerView, newest_slot: Slot, now_slot: Slot) -> bool {
+    let since = newest_slot.max(view.sync.connected_slot);
     let is_new = view.status_age_ms <= limits::STATUS_PERIOD_SLOTS * SLOT_DURATION_MS;
-    is_new
-        && view
-            .status
-            .is_some_and(|status| is_plausible(&status, now_slot) && status.head.slot >= slot)
+    let status = view.status.filter(|status| is_new && is_plausible(status, now_slot));
+    status.is_some_and(|status| status.head.slot >= since.saturating_add(limits::SILENT_MESH_SLOTS))
 }

@@ -24,20 +24,20 @@ pub struct Connections<'w, 's> {
 /// Turns what happened to connections into entities. A connection that ends is remembered for
 /// inspection; the requests to its peer end when the answers are collected.
 pub fn track_peers(mut events: MessageReader<PeerEvent>, mut connections: Connections, now: Now) {
-    let now_ms = now.ms();
     for event in events.read() {
-        connections.follow(event.clone(), now_ms);
+        connections.follow(event.clone(), &now);
     }
-    connections.end_bans(now_ms);
+    connections.end_bans(now.ms());
 }
 
 impl Connections<'_, '_> {
-    fn follow(&mut self, event: PeerEvent, now_ms: u64) {
+    fn follow(&mut self, event: PeerEvent, now: &Now) {
         match event {
             PeerEvent::Connected { peer: id, direction, address } => {
                 if self.by_id.get(&id).is_none() {
                     let peer = Peer { id: id.clone(), address };
-                    let parts = (peer, direction, PeerScore::default(), PeerSync::default());
+                    let sync = PeerSync { connected_slot: now.slot(), ..PeerSync::default() };
+                    let parts = (peer, direction, PeerScore::default(), sync);
                     let entity = self.commands.spawn(parts).id();
                     self.by_id.note_spawned(id, entity);
                 }
@@ -52,7 +52,7 @@ impl Connections<'_, '_> {
                     self.commands.entity(entity).insert(PeerScore(score));
                 }
             }
-            PeerEvent::Disconnected { peer, reason } => self.end(peer, reason, now_ms),
+            PeerEvent::Disconnected { peer, reason } => self.end(peer, reason, now.ms()),
             PeerEvent::Banned { peer, until_ms } => self.ban(peer, until_ms),
         }
     }

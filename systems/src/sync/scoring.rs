@@ -6,8 +6,8 @@ use quintet_components::{
     sync::SyncCounts,
 };
 
-/// Takes points off peers for their faults, each fault once. [`PeerFault`] lists what each costs. The
-/// network bans who has lost 100, and at once who follows another chain.
+/// Takes points off peers for their faults, each fault once. [`PeerFault`] lists what each costs.
+/// The network bans who has lost 100, and at once who follows another chain.
 pub fn score_peers(
     mut faults: MessageReader<PeerFaulted>,
     mut counts: ResMut<SyncCounts>,

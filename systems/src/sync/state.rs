@@ -72,7 +72,7 @@ pub fn notice_waking(
     }
 }
 
-/// What decides the state.
+/// The facts that decide the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The state so far.
@@ -129,8 +129,8 @@ fn note_claims(peers: &mut Peers, views: &[PeerView], own: &Status, tree: &Block
 /// The peers whose word holds duties up, of those heard since the node woke.
 ///
 /// While somebody agrees with the own head, who has failed does not count, nor whose claim nothing
-/// came of. While nobody does, the own head is likely to be the old one, whatever became of requests:
-/// then only a lone peer is doubted.
+/// came of. While nobody does, the own head is likely to be the old one, whatever became of
+/// requests: then only a lone peer is doubted.
 fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerView> {
     let is_heard = |view: &&PeerView| view.status_age_ms <= awake_ms;
     let mut heard: Vec<PeerView> = views.iter().filter(is_heard).cloned().collect();

@@ -9,7 +9,8 @@ use quintet_components::{
 };
 
 use super::{
-    roles::{OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{OwnChain, Peers},
     state::Awake,
 };
 

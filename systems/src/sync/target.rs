@@ -50,8 +50,9 @@ pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
-/// Returns true if two statuses can be of one chain, as far as they tell: no two finalized blocks of one
-/// slot, and no head well after a block that the other has finalized, without having come near it.
+/// Returns true if two statuses can be of one chain, as far as they tell: no two finalized blocks
+/// of one slot, and no head well after a block that the other has finalized, without having come
+/// near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;
     let passes = |one: &Status, other: &Status| {

@@ -15,8 +15,8 @@ use super::{
 };
 
 /// Credits or blames the peers that sent blocks on request, by what the import says of these. What
-/// this node could not do itself, as when its storage fails or a check of its own panics, says nothing
-/// against a peer.
+/// this node could not do itself, as when its storage fails or a check of its own panics, says
+/// nothing against a peer.
 pub fn follow_verdicts(
     mut judged: MessageReader<InputJudged>,
     mut door: ImportDoor,

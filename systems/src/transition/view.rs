@@ -6,11 +6,11 @@ use quintet_components::{
 };
 
 use crate::transition::{
-    extended_history, is_slot_justified, justified_index_after, lies_on_chain,
+    extended_history, is_justifiable_after, is_slot_justified, justified_index_after, lies_on_chain,
 };
 
-/// What the chain holds justified as votes are added.
-/// Block building and aggregation look at votes through it.
+/// What the chain holds justified as attestations are added.
+/// Block building and aggregation look at attestations through it.
 #[derive(Clone, Debug)]
 pub struct ChainView {
     justified: Checkpoint,
@@ -50,24 +50,51 @@ impl ChainView {
     /// # Errors
     /// `JUSTIFIED_SLOT_OUT_OF_RANGE`.
     pub fn wants(&self, data: &AttestationData) -> Result<bool, Rejection> {
-        let justified = |slot| is_slot_justified(&self.justified_slots, self.finalized_slot, slot);
         // A vote from genesis for genesis justifies nothing, and carries weight for the head.
         let genesis_self_vote = data.source.slot == 0 && data.target.slot == 0;
         Ok(data.source.slot == self.justified.slot
             && lies_on_chain(data, &self.history)
-            && justified(data.source.slot)?
-            && (genesis_self_vote || !justified(data.target.slot)?))
+            && self.is_justified(data.source.slot)?
+            && (genesis_self_vote || !self.is_justified(data.target.slot)?))
     }
 
-    /// Follows a trial block's post-state. Whether it moved.
+    /// Returns true if the slot is justified.
+    ///
+    /// # Errors
+    /// `JUSTIFIED_SLOT_OUT_OF_RANGE`.
+    pub fn is_justified(&self, slot: Slot) -> Result<bool, Rejection> {
+        is_slot_justified(&self.justified_slots, self.finalized_slot, slot)
+    }
+
+    /// Returns true if the transition counts the attestation's voters for its target.
+    ///
+    /// # Errors
+    /// `JUSTIFIED_SLOT_OUT_OF_RANGE`.
+    pub fn counts(&self, data: &AttestationData) -> Result<bool, Rejection> {
+        let (source, target) = (data.source.slot, data.target.slot);
+        Ok(target > source
+            && is_justifiable_after(target, self.finalized_slot)
+            && lies_on_chain(data, &self.history)
+            && self.is_justified(source)?
+            && !self.is_justified(target)?)
+    }
+
+    /// Returns true if the attestation finalizes its source when it justifies its target: no slot
+    /// between them may be justified.
+    pub fn would_finalize(&self, data: &AttestationData) -> bool {
+        let (source, target) = (data.source.slot, data.target.slot);
+        source > self.finalized_slot
+            && !(source + 1..target).any(|slot| is_justifiable_after(slot, self.finalized_slot))
+    }
+
+    /// Follows a trial block's post-state. Returns true if it has another newest justified, or
+    /// finalized, checkpoint.
     pub(crate) fn advance(&mut self, post: &State) -> bool {
         let moved = post.latest_justified != self.justified
             || post.latest_finalized.slot != self.finalized_slot;
-        if moved {
-            self.justified = post.latest_justified;
-            self.finalized_slot = post.latest_finalized.slot;
-            self.justified_slots = post.justified_slots.clone();
-        }
+        self.justified = post.latest_justified;
+        self.finalized_slot = post.latest_finalized.slot;
+        self.justified_slots = post.justified_slots.clone();
         moved
     }
 }

@@ -8,15 +8,23 @@ use std::{
 use bevy_app::App;
 use quintet_components::{
     aggregation::AggregationConfig,
+    chain::Head,
     clock::{LastUpdate, SlotClock, first_interval},
-    containers::{AttestationData, Checkpoint, Root, Signature, Slot, ValidatorIndex},
+    containers::{
+        AttestationData, Checkpoint, ProofBytes, Root, Signature, SignedBlock, Slot, Status,
+        ValidatorIndex,
+    },
     duties::{Role, SignError, Signer, SignerStatus, Signing},
-    messages::Verdict,
+    messages::{AggregateReceived, BlockReceived, InputId, Verdict},
+    network::{
+        Agent, Direction, InboundRequestId, Peer, PeerEvent, PeerId, PeersById, Request,
+        RequestReceived,
+    },
     storage::StorageHealth,
     sync::SyncState,
     warnings::{WarningCode, Warnings},
 };
-use quintet_plugins::{MetricsPlugin, WarningsPlugin};
+use quintet_plugins::{InboundLanes, MetricsPlugin, SyncPlugin, WarningsPlugin};
 use tree_hash::TreeHash;
 
 use crate::support::{
@@ -95,7 +103,42 @@ fn a_node_that_syncs_has_old_finality_by_its_nature() {
     assert!(!is_active(&node, WarningCode::OldFinality));
     assert!(!is_active(&node, WarningCode::NoAggregator));
     node.app.insert_resource(SyncState::Synced);
-    turn(&mut node, 101, 0);
+    turn(&mut node, 108, 0);
+    assert!(is_active(&node, WarningCode::OldFinality));
+}
+
+#[test]
+fn a_node_that_has_just_begun_and_heard_no_peer_says_nothing_of_old_finality() {
+    let mut node =
+        watched(Setup::new(chain::genesis(4)).with(|app| _ = app.add_plugins(SyncPlugin)));
+    for slot in 100..108 {
+        turn(&mut node, slot, 0);
+        assert!(!is_active(&node, WarningCode::OldFinality), "slot {slot}");
+    }
+    turn(&mut node, 108, 0);
+    assert!(is_active(&node, WarningCode::OldFinality), "nobody is to be heard");
+}
+
+#[test]
+fn a_node_that_hears_its_peers_says_at_once_that_finality_is_old() {
+    let mut node =
+        watched(Setup::new(chain::genesis(4)).with(|app| _ = app.add_plugins(SyncPlugin)));
+    turn(&mut node, 100, 0);
+    assert!(!is_active(&node, WarningCode::OldFinality));
+    // A peer on the same head: the network stands still.
+    let peer = PeerId::from("a");
+    let head = node.app.world().resource::<Head>().0;
+    let status = Status { finalized: head, head };
+    let world = node.world();
+    world.write_message(PeerEvent::Connected {
+        peer: peer.clone(),
+        direction: Direction::Inbound,
+        address: String::new(),
+    });
+    let (id, request) = (InboundRequestId(0), Request::Status(status));
+    world.write_message(RequestReceived { id, peer, request });
+    node.update();
+    node.update();
     assert!(is_active(&node, WarningCode::OldFinality));
 }
 
@@ -125,6 +168,45 @@ fn a_subnet_without_aggregates_is_named_and_forgotten_when_one_comes() {
     aggregate(&mut node, 10, &[0, 1]);
     node.update();
     assert!(!is_active(&node, WarningCode::NoAggregator));
+}
+
+#[test]
+fn aggregates_and_blocks_whose_proof_is_refused_are_told_with_the_peers_agent() {
+    let setup = Setup::new(chain::genesis(4)).with(|app| {
+        app.init_resource::<PeersById>();
+        let (id, address) = ("foreign".into(), "/ip4/127.0.0.1/udp/9/quic-v1".into());
+        app.world_mut().spawn((Peer { id, address }, Agent("other/1.0".into())));
+    });
+    let mut node = watched(setup);
+    let chain = Blockchain::grow(4, 1, 0);
+    let source = Checkpoint { root: chain.anchor.block.tree_hash_root(), slot: 0 };
+    let foreign = || ProofBytes::new(b"of another system".to_vec()).expect("short");
+    let mut block = SignedBlock::clone(&chain.at(1).1);
+    block.proof.proof = foreign();
+    let block = Arc::new(block);
+    assert!(!is_active(&node, WarningCode::ForeignProofs));
+    for slot in 1..=12 {
+        turn(&mut node, slot, 20);
+        let data = AttestationData { slot, head: source, target: source, source };
+        let mut aggregate = chain::aggregate(data, &[0]);
+        aggregate.proof.proof = foreign();
+        let (id, lanes) = (slot << 32, node.app.world().resource::<InboundLanes>().clone());
+        let aggregate = AggregateReceived::new(InputId(id), Arc::new(aggregate));
+        assert!(lanes.aggregates.offer(aggregate.sent_by("foreign".into())));
+        let block = BlockReceived::new(InputId(id + 1), Arc::clone(&block));
+        assert!(lanes.blocks.offer(block.sent_by("foreign".into())));
+        node.update();
+        node.update();
+    }
+    let told = text(&node, WarningCode::ForeignProofs).expect("all of them were refused");
+    for part in ["24 blocks and aggregates", "other/1.0", "foreign", "does not name"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(is_active(&node, WarningCode::ForeignProofs));
+    assert!(!is_active(&node, WarningCode::NoAggregator), "somebody aggregates");
+    turn(&mut node, 60, 0);
+    assert!(!is_active(&node, WarningCode::ForeignProofs));
+    assert!(is_active(&node, WarningCode::NoAggregator), "and now nobody does");
 }
 
 #[test]

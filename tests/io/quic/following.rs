@@ -1,8 +1,11 @@
 //! Whole nodes that follow each other's chain: gossip, sync and storage together.
 
+use std::{thread, time::Duration};
+
 use quintet_components::{
     containers::{MultiMessageAggregate, ProofBytes, Root, SignedBlock},
-    sync::{SyncCounts, SyncState},
+    network::DisconnectReason,
+    sync::{RecentDisconnects, SyncCounts, SyncState},
 };
 
 use crate::support::networked::{Blockchain, Networked, run_until};
@@ -117,4 +120,36 @@ fn a_node_recovers_from_a_pause_of_60_slots() {
         a.publish(block);
         run_until([&mut a, &mut b], "follows again", |[_, b]| b.head().root == *root);
     }
+}
+
+#[test]
+fn a_peer_whose_gossip_has_gone_silent_is_called_anew_and_heard_again() {
+    let chain = Blockchain::grow(4, 24, 4);
+    let [mut a, mut b] = pair(&chain, 3);
+    // The chain goes on, and all of it that comes is what is asked for.
+    for slot in 4..=23 {
+        a.turn_to(slot);
+        b.turn_to(slot);
+        a.import(chain.up_to(slot));
+        for _ in 0..10 {
+            a.update();
+            b.update();
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    let reasons: Vec<DisconnectReason> = b
+        .node
+        .world()
+        .resource::<RecentDisconnects>()
+        .iter()
+        .map(|each| each.reason.clone())
+        .collect();
+    assert!(reasons.contains(&DisconnectReason::SilentMesh), "{reasons:?}");
+    assert!(reasons.len() <= 2, "and not in a storm: {reasons:?}");
+    run_until([&mut a, &mut b], "connects anew", |[a, b]| a.peers() == 1 && b.peers() == 1);
+    a.turn_to(24);
+    b.turn_to(24);
+    a.import(chain.up_to(24));
+    a.publish(&chain.at(24).1);
+    run_until([&mut a, &mut b], "hears it", |[_, b]| b.counters.blocks.received.get() >= 1);
 }

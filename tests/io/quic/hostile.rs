@@ -11,6 +11,7 @@ use quintet_plugins::network::{
 use ssz::Encode;
 
 use crate::quic::{
+    log::TestLog,
     node::{Item, Script, TestNode, config},
     raw::{RawEvent, RawPeer, gossip},
     samples::{block, vote},
@@ -172,10 +173,14 @@ fn who_keeps_sending_what_is_invalid_is_banned_until_the_ban_ends() {
     let mut set_up = config(1);
     set_up.subnets = vec![0];
     set_up.ban_time = std::time::Duration::from_secs(2);
+    let told = TestLog::listen();
     let node = TestNode::scripted(set_up, Script { verdict: Box::new(judge), ..Script::default() });
-    let peer = RawPeer::start(Some(gossip(false)));
+    let peer = RawPeer::start_identifying(Some(gossip(false)));
     peer.connect(&node.address());
     peer.wait_subscribed(node.peer(), &Topic::Attestation(0).text(DIGEST));
+    node.wait("identified", |log| {
+        log.peers.iter().any(|event| matches!(event, PeerEvent::Identified { .. }))
+    });
     // Five rejections take a hundred points; more of them make no second ban.
     let votes = (0..12).map(|slot| snappy::compress(&vote(0, slot).as_ssz_bytes()));
     peer.publish_all(&Topic::Attestation(0).text(DIGEST), votes.collect());
@@ -191,6 +196,10 @@ fn who_keeps_sending_what_is_invalid_is_banned_until_the_ban_ends() {
             })
     });
     assert_eq!(node.counters.banned.get(), 1);
+    let line = told.line("a peer is banned");
+    for part in ["INFO", &name, "agent=\"rust-libp2p", "an invalid message", "seconds=2"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
     // It may call again and is not let in, until its time is over.
     let until_ms = node.look(|log| {
         log.peers.iter().find_map(|event| match event {
@@ -213,4 +222,39 @@ fn who_keeps_sending_what_is_invalid_is_banned_until_the_ban_ends() {
         assert!(std::time::Instant::now() < deadline, "it is never let in again");
     }
     assert!(now_ms() + 200 >= until_ms, "the ban ended early");
+}
+
+#[test]
+fn what_an_honest_node_can_run_into_is_not_held_against_it() {
+    use quintet_components::rejection::RejectionReason as Reason;
+
+    let reasons = [
+        Reason::AttestationSlotBeforeHead,
+        Reason::AttestationTooFarInFuture,
+        Reason::BlockTooFarInFuture,
+        Reason::HeadNotDescendantOfFinalized,
+        Reason::UnknownHeadBlock,
+        Reason::UnknownTargetBlock,
+        Reason::UnknownSourceBlock,
+        Reason::UnknownParentBlock,
+    ];
+    let judge = move |item: &Item| match item {
+        Item::Attestation(item) => {
+            let slot = usize::try_from(item.attestation.data.slot).expect("small");
+            Some(Verdict::Rejected(reasons[slot % reasons.len()].because("a test")))
+        }
+        _ => Some(Verdict::Accepted),
+    };
+    let (node, peer) = node_and_peer(Script { verdict: Box::new(judge), ..Script::default() });
+    let votes = (0..64).map(|slot| snappy::compress(&vote(0, slot).as_ssz_bytes()));
+    peer.publish_all(&Topic::Attestation(0).text(DIGEST), votes.collect());
+    node.wait("all of them", |_| node.counters.attestations.ignored.get() == 64);
+    publish_good(&node, &peer, 9);
+    assert_eq!(node.counters.attestations.rejected.get(), 0);
+    let is_bad = |event: &PeerEvent| match event {
+        PeerEvent::Scored { score, .. } => *score < 0.0,
+        PeerEvent::Disconnected { .. } | PeerEvent::Banned { .. } => true,
+        _ => false,
+    };
+    node.look(|log| assert!(!log.peers.iter().any(is_bad), "{:?}", log.peers));
 }

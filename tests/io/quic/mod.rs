@@ -1,11 +1,13 @@
 //! Nodes and raw peers over QUIC on loopback, in one process.
 
 mod backfill;
+mod dropped;
 mod early;
 mod following;
 mod gossip;
 mod hostile;
 mod keyless;
+mod log;
 mod node;
 mod peers;
 mod raw;

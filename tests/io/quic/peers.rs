@@ -9,9 +9,10 @@ use quintet_components::network::{
 };
 use quintet_components::waker::NodeWaker;
 use quintet_plugins::network::{Bootnode, LocalNode, codec::record::NodeRecord};
-use quintet_plugins::{InboundPlugin, NetworkPlugin, OrderPlugin};
+use quintet_plugins::{EndReason, InboundPlugin, NetworkPlugin, OrderPlugin};
 
 use crate::quic::{
+    log::TestLog,
     node::{Log, TestNode, config, meet, without_peer},
     raw::{RawEvent, RawPeer, gossip},
 };
@@ -96,6 +97,9 @@ fn an_address_that_is_taken_is_an_error_that_ends_the_app() {
     app.update();
     assert_eq!(app.should_exit(), Some(AppExit::error()));
     assert!(!app.world().contains_resource::<LocalNode>());
+    let reason = EndReason::of(app.world_mut());
+    let reason = reason.get().expect("it says why");
+    assert!(reason.contains("127.0.0.1:") && reason.contains("in use"), "{reason}");
 }
 
 #[test]
@@ -220,6 +224,45 @@ fn the_world_disconnects_penalizes_and_bans() {
 }
 
 #[test]
+fn a_banned_bootnode_is_not_called_before_its_ban_ends() {
+    let other = TestNode::start(config(2));
+    let mut set_up = config(1);
+    set_up.ban_time = Duration::from_secs(3);
+    set_up.bootnodes = other.bootnode();
+    let node = TestNode::start(set_up);
+    meet(&node, &other);
+    let peer = other.peer().to_base58().as_str().into();
+    node.write(NetworkCommand::Disconnect {
+        peer,
+        reason: DisconnectReason::WrongChain,
+        ban: true,
+    });
+    node.wait("banned", |log| disconnected(log) == [DisconnectReason::WrongChain]);
+    let dialled = node.counters.dialled.get();
+    // It would be called again within a fifth of a second.
+    node.wait("connected again", |log| connected(log) == 2);
+    assert_eq!(node.counters.dialled.get(), dialled + 1, "called in vain meanwhile");
+}
+
+#[test]
+fn a_call_that_fails_is_told_with_its_address_and_its_cause() {
+    let told = TestLog::listen();
+    let other = TestNode::start(config(2));
+    let mut set_up = config(1);
+    // Whoever is there, it is another one.
+    let address = without_peer(&other.address());
+    let expected = libp2p::PeerId::random();
+    set_up.bootnodes = vec![format!("{address}/p2p/{expected}").parse().expect("an address")];
+    let node = TestNode::start(set_up);
+    node.wait("called in vain", |_| node.counters.dial_failures.get() >= 2);
+    let line = told.line("a bootnode cannot be reached");
+    for part in ["WARN", &address, &other.peer().to_base58()] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert_eq!(told.count("a bootnode cannot be reached"), 1, "once for each reason");
+}
+
+#[test]
 fn a_peer_that_speaks_none_of_the_protocols_is_of_no_use() {
     let node = TestNode::start(config(1));
     let useful = RawPeer::start_identifying(Some(gossip(false)));
@@ -251,4 +294,23 @@ fn a_node_stops_within_a_second_however_busy_its_peers() {
     for (peer, _) in &peers {
         peer.wait("told", |events| events.contains(&RawEvent::Disconnected(local)));
     }
+}
+
+#[test]
+fn a_peer_whose_gossip_is_silent_is_called_anew_though_it_had_called() {
+    let node = TestNode::start(config(1));
+    let peer = RawPeer::start(Some(gossip(false)));
+    peer.connect(&node.address());
+    node.wait_connected(peer.peer);
+    let name = quintet_components::network::PeerId(peer.peer.to_base58().into());
+    node.write(NetworkCommand::Reconnect(name));
+    node.wait("connected again", |log| connected(log) == 2);
+    node.look(|log| {
+        assert_eq!(disconnected(log), [DisconnectReason::SilentMesh]);
+        let direction = log.peers.iter().rev().find_map(|event| match event {
+            PeerEvent::Connected { direction, .. } => Some(*direction),
+            _ => None,
+        });
+        assert_eq!(direction, Some(Direction::Outbound));
+    });
 }

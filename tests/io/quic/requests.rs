@@ -353,7 +353,7 @@ fn a_peer_that_answers_slowly_but_steadily_is_waited_for() {
 }
 
 #[test]
-fn answers_that_were_not_asked_for_are_refused_and_cost_points() {
+fn answers_that_were_not_asked_for_are_refused_and_left_to_the_world_to_charge() {
     let wrong: [(Vec<u8>, usize, &str); 7] = [
         (b"\x00\x05garbage".to_vec(), 0, "undecodable snappy: no stream identifier"),
         (
@@ -379,18 +379,113 @@ fn answers_that_were_not_asked_for_are_refused_and_cost_points() {
                 let _ = stream.close().await;
             }
         });
-        node.request(1, peer.peer, by_range(1, 3));
-        let failure = Err(RequestFailure::InvalidAnswer(why.into()));
-        assert_eq!(node.wait_ended(1), (whole, failure), "{why}");
-        let is_gone = |event: &PeerEvent| matches!(event, PeerEvent::Disconnected { .. });
-        node.look(|log| assert!(!log.peers.iter().any(is_gone), "connected, and still so"));
-        // Four of them make a ban, or five: points come back with time.
-        for id in 2..=5 {
+        // As many as would be a ban, were the network to charge them beside the world.
+        for id in 1..=6 {
             node.request(id, peer.peer, by_range(1, 3));
-            let _ = node.wait_ended(id).1;
+            let failure = Err(RequestFailure::InvalidAnswer(why.into()));
+            assert_eq!(node.wait_ended(id), (whole, failure), "{why}");
         }
-        node.wait("banned", |_| node.counters.banned.get() == 1);
+        node.wait("counted", |_| node.counters.blocks_by_range.invalid.get() == 6);
+        let is_charged = |event: &PeerEvent| match event {
+            PeerEvent::Disconnected { .. } | PeerEvent::Banned { .. } => true,
+            PeerEvent::Scored { score, .. } => *score < 0.0,
+            _ => false,
+        };
+        node.look(|log| assert!(!log.peers.iter().any(is_charged), "{:?}", log.peers));
+        assert_eq!(node.counters.banned.get(), 0, "{why}");
     }
+}
+
+#[test]
+fn an_error_without_a_text_and_a_frame_is_an_error_and_no_fault() {
+    for closes in [true, false] {
+        let (node, peer) = answering(Duration::from_secs(10), move |mut stream| async move {
+            let _ = stream.write_all(&[3, 0]).await;
+            let _ = stream.flush().await;
+            if closes {
+                let _ = stream.close().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        });
+        let refused = || RequestFailure::Refused(ResponseError::ResourceUnavailable(String::new()));
+        // More of them than invalid answers make a ban.
+        for id in 1..=6 {
+            node.request(id, peer.peer, by_range(1, 3));
+            assert_eq!(node.wait_ended(id), (0, Err(refused())), "closes: {closes}");
+        }
+        assert_eq!(node.counters.blocks_by_range.refused.get(), 6);
+        assert_eq!(node.counters.blocks_by_range.invalid.get(), 0);
+        assert_eq!(node.counters.banned.get(), 0);
+    }
+    assert_eq!(
+        wire::decode_chunks(&[3, 0]),
+        Ok(vec![(ResponseCode::ResourceUnavailable, Vec::new())])
+    );
+    assert!(wire::decode_chunks(&[0, 0]).is_err(), "nothing is no answer");
+}
+
+#[test]
+fn an_answer_has_so_many_bytes_and_no_more() {
+    let mut set_up = config(1);
+    set_up.answer_bytes = 1_000_000;
+    let blocks: Vec<_> = (1..=9).map(|slot| block_with(slot, 300_000)).collect();
+    let roots: Vec<_> = blocks.iter().map(root).collect();
+    let server = TestNode::scripted(set_up, serving(blocks));
+    let mut set_up = config(2);
+    set_up.bootnodes = server.bootnode();
+    let client = TestNode::start(set_up);
+    meet(&client, &server);
+    let cut = || {
+        let error = ResponseError::ServerError("Answer too long".into());
+        Err(RequestFailure::Refused(error))
+    };
+    client.request(1, server.peer(), by_range(1, 9));
+    assert_eq!(client.wait_ended(1), (3, cut()));
+    client.request(2, server.peer(), by_root(roots));
+    assert_eq!(client.wait_ended(2), (3, cut()));
+    client.request(3, server.peer(), by_range(4, 3));
+    assert_eq!(client.wait_ended(3), (3, Ok(())), "who asks for fewer gets on");
+    server.wait("counted", |_| server.counters.blocks_by_range.errors.get() == 1);
+}
+
+#[test]
+fn a_block_longer_than_an_answer_is_sent_alone() {
+    let mut set_up = config(1);
+    set_up.answer_bytes = 1_000;
+    let server =
+        TestNode::scripted(set_up, serving((1..=2).map(|slot| block_with(slot, 9_000)).collect()));
+    let mut set_up = config(2);
+    set_up.bootnodes = server.bootnode();
+    let client = TestNode::start(set_up);
+    meet(&client, &server);
+    client.request(1, server.peer(), by_range(2, 1));
+    assert_eq!(client.wait_ended(1), (1, Ok(())));
+}
+
+#[test]
+fn a_peer_that_takes_its_answer_slowly_but_steadily_is_given_up_in_the_end() {
+    let mut set_up = config(1);
+    set_up.timeouts.progress = Duration::from_secs(60);
+    set_up.timeouts.total = Duration::from_secs(2);
+    let blocks: Vec<_> = (1..=100).map(|slot| block_with(slot, 500_000)).collect();
+    let server = TestNode::scripted(set_up, serving(blocks));
+    let peer = RawPeer::start(None);
+    peer.connect(&server.address());
+    server.wait_connected(peer.peer);
+    let mut stream = peer.open(server.peer(), BY_RANGE).expect("opens");
+    let request = BlocksByRangeRequest { start_slot: 1, count: 100 };
+    let bytes = wire::encode_request(&request.as_ssz_bytes()).expect("encodes");
+    peer.spawn(async move {
+        stream.write_all(&bytes).await.expect("writes");
+        stream.close().await.expect("closes");
+        let mut piece = [0; 10_000];
+        while let Ok(1..) = stream.read(&mut piece).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    server.wait("given up", |_| server.counters.blocks_by_range.stalled.get() == 1);
+    assert_eq!(server.counters.blocks_by_range.served.get(), 0);
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         (["--pause", "1@1"], "NODE@SLOT+COUNT"),
         (["--committees", "5"], "5 committees"),
         (["--report", "x"], "--slots"),
+        (["--nodes=64", "--validators-per-node=64"], "proof system multisig"),
     ] {
         let output = devnet(&folder, &arguments).output().expect("the binary runs");
         let said = text(&output);

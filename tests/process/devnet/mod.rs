@@ -10,5 +10,7 @@ mod devnet;
 mod network;
 mod node;
 mod pauses;
+mod relay;
 mod restart;
+mod start;
 mod steady;

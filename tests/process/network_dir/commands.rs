@@ -46,6 +46,16 @@ const GENESIS: [&str; 13] = [
 ];
 
 #[test]
+fn genesis_refuses_more_validators_than_a_block_can_justify_with() {
+    let folder = Folder::new("command-crowd");
+    let crowd = ["genesis", "--nodes", "2", "--validators", "308", "--xmss", "production"];
+    let text = fails(&folder, &[&crowd[..], &["--out", "a"]].concat());
+    assert!(text.contains("308 validators are too many for the proof system multisig"), "{text}");
+    assert!(text.contains("at most 307 validators, or"), "{text}");
+    assert!(!folder.join("a").exists(), "nothing is made");
+}
+
+#[test]
 fn genesis_twice_with_a_seed_gives_the_same_bytes() {
     let folder = Folder::new("command-genesis");
     for out in ["a", "b"] {

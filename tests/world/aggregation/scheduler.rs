@@ -1,15 +1,19 @@
 //! The prover's line, permits, memory and timeline.
 
-use bevy_ecs::prelude::*;
+use bevy_ecs::{message::Messages, prelude::*, system::RunSystemOnce};
 use quintet_components::{
-    aggregation::{AggregationHistory, SkipReason},
+    aggregation::SkipReason,
     clock::{CurrentInterval, UnixTime, first_interval},
-    prover::{ProverJob, ProverKind, ProverLimits, ProverStatus, ProverTimes, TIMELINE_SLOTS},
+    containers::Slot,
+    prover::{
+        ProofAbandoned, ProverJob, ProverKind, ProverLimits, ProverStatus, ProverTimes,
+        TIMELINE_SLOTS,
+    },
     task::{Tasks, Work},
     waker::NodeWaker,
 };
 use quintet_systems::proving::{
-    MAX_RUN_MS, ProverScheduler, Refused, STRAGGLER_MS, prune_timeline, run_prover, submit,
+    MAX_RUN_MS, ProverLine, ProverScheduler, Refused, STRAGGLER_MS, prune_timeline, run_prover,
 };
 
 use crate::{
@@ -27,7 +31,7 @@ fn scheduler(limits: ProverLimits) -> (World, VirtualProver) {
     world.insert_resource(Tasks::new(prover.clone(), waker));
     world.insert_resource(limits);
     world.init_resource::<ProverScheduler>();
-    world.init_resource::<AggregationHistory>();
+    world.init_resource::<Messages<ProofAbandoned>>();
     world.init_resource::<UnixTime>();
     world.init_resource::<CurrentInterval>();
     (world, prover)
@@ -38,14 +42,25 @@ fn ask(
     kind: ProverKind,
     memory_bytes: usize,
 ) -> Result<(Entity, Work<u8>), Refused> {
-    let job = ProverJob { kind, slot: 1, children: 1, signatures: 0, subnet: None, memory_bytes };
-    submit(world, job, |_| ProverStatus::Proved { bytes: 1 }, |_| 7)
+    ask_in(world, 1, kind, memory_bytes)
+}
+
+fn ask_in(
+    world: &mut World,
+    slot: Slot,
+    kind: ProverKind,
+    memory_bytes: usize,
+) -> Result<(Entity, Work<u8>), Refused> {
+    let job = ProverJob { kind, slot, children: 1, signatures: 0, subnet: None, memory_bytes };
+    let ask =
+        move |mut line: ProverLine| line.submit(job, |_| ProverStatus::Proved { bytes: 1 }, |_| 7);
+    world.run_system_once(ask).expect("its resources are there")
 }
 
 fn turn_to(world: &mut World, prover: &VirtualProver, now_ms: u64) {
     prover.turn_to(now_ms);
     world.resource_mut::<UnixTime>().now_ms = now_ms;
-    run_prover(world);
+    world.run_system_cached(run_prover).expect("its resources are there");
 }
 
 #[test]
@@ -215,15 +230,7 @@ fn a_job_given_up_while_it_waits_never_runs() {
 fn the_timeline_keeps_64_slots() {
     let (mut world, prover) = scheduler(ProverLimits { permits: 8, memory_bytes: KIB, queue: 8 });
     for slot in 1..=3 {
-        let job = ProverJob {
-            kind: ProverKind::Aggregation,
-            slot,
-            children: 1,
-            signatures: 0,
-            subnet: None,
-            memory_bytes: 1,
-        };
-        let _work = submit(&mut world, job, |_| ProverStatus::Proved { bytes: 1 }, |_| ());
+        drop(ask_in(&mut world, slot, ProverKind::Aggregation, 1));
     }
     turn_to(&mut world, &prover, 1);
     for (slot, kept) in [(TIMELINE_SLOTS + 1, 3), (TIMELINE_SLOTS + 2, 2), (TIMELINE_SLOTS + 4, 0)]

@@ -19,8 +19,8 @@ use quintet_components::{
 };
 use quintet_prover::{CancelToken, ProveError};
 use quintet_systems::{
-    aggregation::shutdown::JoinTimeout, production::produce_attestation_data,
-    proving::ProverScheduler,
+    production::produce_attestation_data,
+    proving::{JoinTimeout, ProverScheduler},
 };
 
 use crate::support::{

@@ -1,10 +1,10 @@
 //! The phases of an interval and of an update, and what happens to systems outside of them.
 
 use bevy_app::{App, PostUpdate, PreUpdate, Update};
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, schedule::ScheduleLabel};
 use quintet_components::{
     clock::{CurrentInterval, SlotClock, UnixTime},
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    schedule::{First, Interval, IntervalSystems, Last, NodeSystems, OnInterval},
 };
 use quintet_plugins::{ClockPlugin, OrderPlugin};
 
@@ -101,4 +101,75 @@ fn two_duties_with_an_order_or_without_common_data_boot() {
             .in_set(IntervalSystems::Duties),
     );
     assert_eq!(log_at(&mut boot(app), 4000), ["one", "other"]);
+}
+
+/// Added last to first, so that the order cannot come from that of adding.
+#[test]
+fn a_clients_systems_stand_before_and_after_every_phase_of_an_interval() {
+    for interval in Interval::ALL {
+        let mut app = app();
+        let label = OnInterval(interval);
+        for (phase, names) in [
+            (IntervalSystems::Duties, ["first 3", "duties", "last 3"]),
+            (IntervalSystems::ForkChoice, ["first 2", "fork choice", "last 2"]),
+            (IntervalSystems::Collect, ["first 1", "collect", "last 1"]),
+        ] {
+            app.add_systems(label, note(names[2]).in_set(Last(phase)))
+                .add_systems(label, note(names[1]).in_set(phase))
+                .add_systems(label, note(names[0]).in_set(First(phase)));
+        }
+        let expected = [
+            "first 1",
+            "collect",
+            "last 1",
+            "first 2",
+            "fork choice",
+            "last 2",
+            "first 3",
+            "duties",
+            "last 3",
+        ];
+        let log = log_at(&mut boot(app), interval as u64 * 800);
+        assert!(!log.is_empty());
+        for phases in log.chunks(expected.len()) {
+            assert_eq!(phases, expected, "{interval:?}");
+        }
+    }
+}
+
+#[test]
+fn a_clients_systems_stand_before_and_after_every_phase_of_an_update() {
+    const NAMES: [[&str; 3]; 11] = [
+        ["first receive", "receive", "last receive"],
+        ["first prove", "prove", "last prove"],
+        ["first collect", "collect", "last collect"],
+        ["first admit", "admit", "last admit"],
+        ["first import", "import", "last import"],
+        ["first sync", "sync", "last sync"],
+        ["first held duties", "held duties", "last held duties"],
+        ["first prune", "prune", "last prune"],
+        ["first review", "review", "last review"],
+        ["first flush", "flush", "last flush"],
+        ["first measure", "measure", "last measure"],
+    ];
+    let phases = [
+        (PreUpdate.intern(), NodeSystems::Receive),
+        (PreUpdate.intern(), NodeSystems::Prove),
+        (PreUpdate.intern(), NodeSystems::Collect),
+        (PreUpdate.intern(), NodeSystems::Admit),
+        (Update.intern(), NodeSystems::Import),
+        (Update.intern(), NodeSystems::Sync),
+        (Update.intern(), NodeSystems::HeldDuties),
+        (PostUpdate.intern(), NodeSystems::Prune),
+        (PostUpdate.intern(), NodeSystems::Review),
+        (PostUpdate.intern(), NodeSystems::Flush),
+        (PostUpdate.intern(), NodeSystems::Measure),
+    ];
+    let mut app = app();
+    for ((schedule, phase), names) in phases.into_iter().zip(NAMES).rev() {
+        app.add_systems(schedule, note(names[2]).in_set(Last(phase)))
+            .add_systems(schedule, note(names[1]).in_set(phase))
+            .add_systems(schedule, note(names[0]).in_set(First(phase)));
+    }
+    assert_eq!(log_at(&mut boot(app), 0), NAMES.concat());
 }

@@ -6,17 +6,24 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use quintet_components::{
     chain::{Finalized, Head, Justified, SafeTarget},
     containers::{AttestationData, Checkpoint, Root},
+    messages::{IgnoreReason, Verdict},
     rejection::RejectionReason as Reason,
     tree::BlockTree,
 };
-use quintet_systems::{fork_choice::block_weights, production::produce_attestation_data};
+use quintet_systems::{
+    fork_choice::block_weights,
+    production::{Facts, attestation_data},
+};
 use tree_hash::TreeHash;
 
 use super::config;
-use crate::properties::{
-    plans::{Step, step},
-    steps::{Outcome, Pair},
-    store::Store,
+use crate::{
+    properties::{
+        plans::{Step, step},
+        steps::{Outcome, Pair},
+        store::Store,
+    },
+    support::chain,
 };
 
 /// What the histories went through, so that a generator that went stale shows.
@@ -33,6 +40,10 @@ struct Seen {
     ties: usize,
     aggregated: usize,
     walked_back_targets: usize,
+    /// The head is newer than the clock, and an ancestor is attested.
+    older_heads: usize,
+    /// The source took the target's place.
+    clamped_targets: usize,
 }
 
 /// Facts of the model before a step.
@@ -70,8 +81,11 @@ impl Seen {
         let ticked = matches!(step, Step::Tick { .. });
         self.aggregated += usize::from(ticked && store.signatures.len() < before.signatures);
         self.ties += ties(store);
-        let target = store.vote_to_give(store.time / 5).target;
-        self.walked_back_targets += usize::from(target.root != store.head);
+        if let Some(data) = store.vote_to_give(store.time / 5) {
+            self.walked_back_targets += usize::from(data.target.root != data.head.root);
+            self.older_heads += usize::from(data.head.root != store.head);
+            self.clamped_targets += usize::from(data.target == data.source && data.source.slot > 0);
+        }
     }
 }
 
@@ -107,7 +121,29 @@ fn compare(pair: &mut Pair) -> Result<(), TestCaseError> {
     prop_assert_eq!(finalized, store.finalized, "finalized");
     prop_assert_eq!(world.resource::<SafeTarget>().0, at(store.safe_target), "safe target");
     let slot = store.time / 5;
-    prop_assert_eq!(produce_attestation_data(world, slot), store.vote_to_give(slot), "vote");
+    let facts = Facts {
+        tree: world.resource::<BlockTree>(),
+        head: world.resource::<Head>().0.root,
+        safe_target_slot: world.resource::<SafeTarget>().0.slot,
+        finalized_slot: world.resource::<Finalized>().0.slot,
+    };
+    prop_assert_eq!(attestation_data(&facts, slot), store.vote_to_give(slot), "attestation");
+    Ok(())
+}
+
+/// What the node attests now, it takes from others, whether or not it aggregates.
+fn own_attestation_is_admitted(pair: &mut Pair) -> Result<(), TestCaseError> {
+    let Some(data) = pair.store.vote_to_give(pair.store.time / 5) else { return Ok(()) };
+    for validator in 0..pair.store.validators {
+        let verdict = pair.node.attestation(chain::vote(data, validator));
+        // A history may have had the validator attest twice for the slot already.
+        let is_admitted = matches!(
+            verdict,
+            Verdict::Accepted
+                | Verdict::Ignored(IgnoreReason::KnownAttestation | IgnoreReason::Equivocation)
+        );
+        prop_assert!(is_admitted, "{:?}: {:?}", data, verdict);
+    }
     Ok(())
 }
 
@@ -125,6 +161,7 @@ fn a_node_and_the_model_of_its_store_agree_after_every_step() {
             compare(&mut pair)?;
             seen.borrow_mut().note(step, outcome, &before, &pair.store);
         }
+        own_attestation_is_admitted(&mut pair)?;
         let tree = pair.node.world().resource::<BlockTree>();
         let forks = tree.iter().filter(|(id, _)| tree.children(*id).count() > 1).count();
         seen.borrow_mut().forks += forks;
@@ -142,9 +179,46 @@ fn a_node_and_the_model_of_its_store_agree_after_every_step() {
         seen.ties,
         seen.aggregated,
         seen.walked_back_targets,
+        seen.older_heads,
+        seen.clamped_targets,
     ];
     assert!(counts.iter().all(|count| *count > 2), "{seen:?}");
     assert!(seen.refused.len() > 15, "{seen:?}");
+}
+
+/// Slots 1 to 7 are empty, and block 8 justifies slot 6. Three blocks back from it is slot 5, which
+/// may be a target and is older than the source.
+#[test]
+fn no_target_is_attested_that_is_older_than_the_source() {
+    let mut pair = Pair::new(4);
+    let genesis = pair.store.finalized;
+    pair.step(&Step::Tick { intervals: 41, has_proposal: false }).expect("agreement");
+    let mut chain = vec![genesis];
+    for slot in 1..=7 {
+        chain.push(pair.block_on(chain[chain.len() - 1].root, slot, &[]));
+    }
+    let six = chain[6];
+    let data = AttestationData { slot: 7, head: chain[7], target: six, source: genesis };
+    let head = pair.block_on(chain[7].root, 8, &[(data, vec![0, 1, 2])]);
+    compare(&mut pair).expect("agreement");
+    let data = pair.store.vote_to_give(8).expect("there is one");
+    assert_eq!((data.head, data.target, data.source), (head, six, six));
+    own_attestation_is_admitted(&mut pair).expect("it is admitted");
+}
+
+/// A proposer whose clock is a slot ahead made the head.
+#[test]
+fn no_head_is_attested_that_is_newer_than_the_slot() {
+    let mut pair = Pair::new(4);
+    let genesis = pair.store.finalized;
+    pair.step(&Step::Tick { intervals: 11, has_proposal: false }).expect("agreement");
+    let two = pair.block_on(genesis.root, 2, &[]);
+    let three = pair.block_on(two.root, 3, &[]);
+    compare(&mut pair).expect("agreement");
+    assert_eq!(pair.node.world().resource::<Head>().0, three);
+    let data = pair.store.vote_to_give(2).expect("there is one");
+    assert_eq!((data.slot, data.head), (2, two));
+    own_attestation_is_admitted(&mut pair).expect("it is admitted");
 }
 
 /// Two chains from genesis. The first finalizes more, the second justifies a later block, so that

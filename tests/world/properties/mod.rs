@@ -1,10 +1,11 @@
 //! The node against slow, literal models of what it must do: the state transition, the store of
-//! fork choice, and the block tree, on random histories.
+//! fork choice, the block tree, and what a block carries, on random histories.
 
 mod fork_choice;
 mod ledger;
 mod network;
 mod plans;
+mod selection;
 mod steps;
 mod store;
 mod store_aggregation;

@@ -88,10 +88,10 @@ impl Pair {
             Step::Gossip { data, voters } => {
                 self.gossip(self.data(data, None), &self.voters(*voters))
             }
-            Step::Honest { voters } => {
-                let data = self.store.vote_to_give(self.store.time / 5);
-                self.gossip(data, &self.voters(*voters))
-            }
+            Step::Honest { voters } => match self.store.vote_to_give(self.store.time / 5) {
+                Some(data) => self.gossip(data, &self.voters(*voters)),
+                None => Ok(None),
+            },
         }
     }
 

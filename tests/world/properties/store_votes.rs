@@ -1,4 +1,4 @@
-//! What votes are worth: latest votes, weights, head, safe target, and the vote to give.
+//! What votes are worth: latest votes, weights, head, safe target, and the attestation to give.
 
 use std::collections::BTreeMap;
 
@@ -87,10 +87,10 @@ impl Store {
         Checkpoint { root, slot: self.slot_of(&root) }
     }
 
-    /// The block to vote for.
-    fn target(&self) -> Checkpoint {
+    /// The target to attest with this head.
+    fn target(&self, head: Root) -> Checkpoint {
         let lowest = self.slot_of(&self.safe_target).max(self.finalized.slot);
-        let mut chain = self.chain(self.head).into_iter();
+        let mut chain = self.chain(head).into_iter();
         let mut target = chain.next().expect("the head is known");
         for _ in 0..3 {
             if target.slot > lowest {
@@ -103,13 +103,19 @@ impl Store {
         target
     }
 
-    /// The vote to give in this slot.
-    pub fn vote_to_give(&self, slot: Slot) -> AttestationData {
-        let head = self.checkpoint(self.head);
-        let mut source = self.states[&self.head].justified;
+    /// The attestation to give in this slot: for the newest block of the head's chain that is not
+    /// newer than the slot, if finality has not passed it.
+    pub fn vote_to_give(&self, slot: Slot) -> Option<AttestationData> {
+        let head = self.chain(self.head).into_iter().find(|block| block.slot <= slot)?;
+        if head.slot < self.finalized.slot {
+            return None;
+        }
+        let mut source = self.states[&head.root].justified;
         if source.root == Root::ZERO {
             source.root = head.root;
         }
-        AttestationData { slot, head, target: self.target(), source }
+        let target = self.target(head.root);
+        let target = if target.slot < source.slot { source } else { target };
+        Some(AttestationData { slot, head, target, source })
     }
 }

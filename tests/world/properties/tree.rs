@@ -227,8 +227,7 @@ proptest! {
         let votes = votes.into_iter().filter_map(|id| moved[id.index()]);
         model.with_weights(|weights, tree| weights.rebuild(tree, votes));
         prop_assert_eq!(model.tree().len(), kept.iter().filter(|kept| **kept).count());
-        let blocks = model.blocks.clone();
-        for (block, (root, ..)) in blocks.iter().enumerate() {
+        for (block, (root, ..)) in model.blocks.clone().iter().enumerate() {
             prop_assert_eq!(model.tree().find(root), moved[old_ids[block].index()]);
             prop_assert_eq!(model.tree().contains(root), kept[block]);
             if kept[block] {

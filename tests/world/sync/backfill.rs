@@ -19,11 +19,11 @@ use crate::sync::{
     world::SyncWorld,
 };
 
-const ANCHOR: u64 = 200;
-const TIP: u64 = 260;
+pub const ANCHOR: u64 = 200;
+pub const TIP: u64 = 260;
 
 /// A chain with single empty slots, a longer stretch of them, and finality close behind.
-fn chain() -> Arc<Chain> {
+pub fn chain() -> Arc<Chain> {
     let slots = (1..=TIP).filter(|slot| slot % 11 != 0 && !(70..150).contains(slot));
     let chain = Chain::genesis().grow(slots, VALIDATORS);
     assert!(chain.status().finalized.slot > ANCHOR);
@@ -35,22 +35,27 @@ fn identity(chain: &Chain) -> ChainIdentity {
 }
 
 /// A store that begins at this slot of the chain.
-fn begun(chain: &Chain, slot: u64, retention: Retention) -> Arc<Store> {
+pub fn begun(chain: &Chain, slot: u64, retention: Retention) -> Arc<Store> {
     let store = Store::in_memory(&identity(chain), retention);
     let link = chain.at(slot);
     store.begin_anew(&link.block, &link.state).expect("begins");
     Arc::new(store)
 }
 
-/// A node that began at this slot of the chain and has nothing from before it.
-fn world(chain: &Chain, slot: u64, now: u64, store: &Arc<Store>) -> SyncWorld {
+/// The chain with its anchor at this slot.
+pub fn later(chain: &Chain, slot: u64) -> Chain {
     let link = chain.at(slot);
     let mut later = chain.clone();
     later.anchor.block = link.block.block.clone();
     later.anchor.state = Arc::clone(&link.state);
     later.anchor_root = link.root;
+    later
+}
+
+/// A node that began at this slot of the chain and has nothing from before it.
+fn world(chain: &Chain, slot: u64, now: u64, store: &Arc<Store>) -> SyncWorld {
     let plugin = MemoryStoragePlugin { store: Arc::clone(store) };
-    SyncWorld::with(&later, now, move |app| _ = app.add_plugins(plugin))
+    SyncWorld::with(&later(chain, slot), now, move |app| _ = app.add_plugins(plugin))
 }
 
 fn stored_from(world: &mut SyncWorld) -> u64 {
@@ -58,7 +63,7 @@ fn stored_from(world: &mut SyncWorld) -> u64 {
 }
 
 /// Whether everything is there, and nothing is under way.
-fn is_complete(world: &mut SyncWorld) -> bool {
+pub fn is_complete(world: &mut SyncWorld) -> bool {
     let finalized = world.node.world().resource::<Finalized>().0.slot;
     let world = world.node.world();
     let history = world.resource::<StoredHistory>();
@@ -251,4 +256,30 @@ fn only_what_is_kept_is_fetched() {
         let expected = if has_oldest { 1 } else { chain.status().finalized.slot - 100 };
         assert!(stored_from(&mut world) <= expected);
     }
+}
+
+#[test]
+fn a_chain_shorter_than_a_batch_is_complete_at_once() {
+    let chain = Arc::new(Chain::voted(40));
+    let store = begun(&chain, 30, Retention::default());
+    let mut world = world(&chain, 30, 40, &store);
+    world.connect("p", &chain, Behaviour::Honest);
+    assert!(world.run_until(2, is_complete), "{:?}", world.counts());
+    assert_eq!((stored_from(&mut world), world.counts().backfilled), (1, 29));
+    assert_eq!(world.points_of("p"), 0.0);
+}
+
+#[test]
+fn wrong_proofs_in_one_answer_are_one_fault() {
+    let chain = Arc::new(Chain::voted(40));
+    let store = begun(&chain, 30, Retention::default());
+    let mut world = world(&chain, 30, 40, &store);
+    for link in chain.range(31, 10) {
+        world.gossip(&link.block);
+        world.update();
+    }
+    world.settle();
+    world.connect("a", &chain, Behaviour::WrongProof);
+    world.run_ms(1_000);
+    assert_eq!((world.points_of("a"), stored_from(&mut world)), (50.0, 30));
 }

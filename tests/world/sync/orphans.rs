@@ -107,7 +107,8 @@ fn a_flood_of_orphans_is_bounded_and_what_is_nearest_to_the_head_stays() {
     world.settle();
     let mut ids = Vec::new();
     for slot in 100..1_100 {
-        ids.push(world.gossip(&orphan(slot, (slot % 251) as u8)));
+        let name = format!("p{:02}", slot % 40);
+        ids.push(world.gossip_from(&name, &orphan(slot, (slot % 251) as u8)));
         if ids.len() % 16 == 0 {
             world.update();
         }
@@ -139,13 +140,31 @@ fn large_orphans_are_bounded_in_bytes() {
     for slot in 100..300_u64 {
         let block = orphan(slot, (slot % 251) as u8).block.clone();
         let proof = MultiMessageAggregate { proof: proof.clone() };
-        world.gossip(&Arc::new(SignedBlock { block, proof }));
+        let name = format!("p{}", slot % 8);
+        world.gossip_from(&name, &Arc::new(SignedBlock { block, proof }));
         world.update();
     }
     let pool = world.node.world().resource::<Orphans>();
     assert!(pool.bytes() <= limits::MAX_ORPHAN_BYTES);
     assert!(pool.bytes() > limits::MAX_ORPHAN_BYTES - (1 << 20));
     assert_eq!(pool.len(), 127);
+}
+
+#[test]
+fn large_orphans_of_one_source_are_bounded_in_bytes() {
+    use quintet_components::containers::{MultiMessageAggregate, ProofBytes};
+    let chain = Arc::new(Chain::voted(2));
+    let mut world = SyncWorld::at_slot(&chain, 400);
+    let proof = ProofBytes::new(vec![7; 512 * 1024]).expect("at the limit");
+    for slot in 100..160_u64 {
+        let block = orphan(slot, (slot % 251) as u8).block.clone();
+        let proof = MultiMessageAggregate { proof: proof.clone() };
+        world.gossip_from("p", &Arc::new(SignedBlock { block, proof }));
+        world.update();
+    }
+    let pool = world.node.world().resource::<Orphans>();
+    assert!(pool.bytes() <= limits::MAX_ORPHAN_BYTES_PER_SOURCE);
+    assert_eq!(pool.len(), 47);
 }
 
 #[test]

@@ -365,6 +365,13 @@ impl SyncWorld {
         id
     }
 
+    /// The name of a request under way to a peer.
+    pub fn open_request(&self, name: &str, is_meant: impl Fn(&Request) -> bool) -> RequestId {
+        let meant = |(peer, request): &(PeerId, Request)| *peer.0 == *name && is_meant(request);
+        let open = self.open.iter().find(|(_, open)| meant(open));
+        *open.expect("a request under way").0
+    }
+
     /// A peer asks.
     pub fn ask(&mut self, name: &str, request: Request) -> Answer {
         self.sequence += 1;

@@ -134,6 +134,8 @@ fn append_payload(payload: &[u8], bytes: &mut Vec<u8>) -> Result<(), WireError> 
 #[derive(Debug)]
 pub struct PayloadReader {
     limit: usize,
+    /// True if a length of zero is the whole payload, whether frames follow or not.
+    may_be_bare: bool,
     state: State,
 }
 
@@ -148,7 +150,17 @@ enum State {
 impl PayloadReader {
     /// For a payload of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, state: State::Length(VarintReader::default()) }
+        Self { limit, may_be_bare: false, state: State::Length(VarintReader::default()) }
+    }
+
+    /// For the payload of a response's chunk with this code: at most `limit` bytes of what was asked
+    /// for, or an error's text. Some clients write no frame for an empty text, and since an error ends
+    /// its response, nothing behind the length is needed.
+    pub fn of_chunk(code: ResponseCode, limit: usize) -> Self {
+        match code {
+            ResponseCode::Success => Self::new(limit),
+            _ => Self { may_be_bare: true, ..Self::new(MAX_ERROR_BYTES) },
+        }
     }
 
     /// How many bytes come next, at most 16 MiB; `None` when the payload is whole.
@@ -177,7 +189,11 @@ impl PayloadReader {
                             .ok()
                             .filter(|length| *length <= self.limit)
                             .ok_or(WireError::TooLong { actual: length, limit: self.limit })?;
-                        State::Header(FrameReader::new(length))
+                        if length == 0 && self.may_be_bare {
+                            State::Done(Vec::new())
+                        } else {
+                            State::Header(FrameReader::new(length))
+                        }
                     }
                 }
             }
@@ -234,15 +250,19 @@ pub fn decode_request(bytes: &[u8]) -> Result<Vec<u8>, WireError> {
     }
 }
 
-/// Reads a whole response: its chunks in order.
+/// Reads a whole response: its chunks in order. An error's empty text may be a length alone.
 ///
 /// # Errors
 /// [`WireError`].
 pub fn decode_chunks(mut bytes: &[u8]) -> Result<Vec<(ResponseCode, Vec<u8>)>, WireError> {
     let mut chunks = Vec::new();
     while let Some((code, rest)) = bytes.split_first() {
-        let (payload, rest) = decode_payload(rest, MAX_PAYLOAD_BYTES)?;
-        chunks.push((ResponseCode::from_byte(*code), payload));
+        let code = ResponseCode::from_byte(*code);
+        let (payload, rest) = match rest {
+            [0] if code != ResponseCode::Success => (Vec::new(), &[][..]),
+            rest => decode_payload(rest, MAX_PAYLOAD_BYTES)?,
+        };
+        chunks.push((code, payload));
         bytes = rest;
     }
     Ok(chunks)

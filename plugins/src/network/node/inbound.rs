@@ -1,45 +1,31 @@
 //! What the swarm and the tasks say.
 
-use std::time::Duration;
-
 use libp2p::{
-    Multiaddr, PeerId,
-    core::ConnectedPoint,
+    PeerId,
     gossipsub::{self, MessageAcceptance, MessageId},
     identify,
-    swarm::{ConnectionError, SwarmEvent, dial_opts::DialOpts},
+    swarm::SwarmEvent,
 };
 use quintet_components::{
     duties::BLOCKS_LOG,
     messages::{AggregateReceived, AttestationReceived, BlockReceived, InputId, Verdict},
-    metrics::ConnectionResult,
-    network::{Direction, DisconnectReason, InboundRequestId, PeerEvent, RequestFailure},
+    network::{InboundRequestId, RequestFailure},
 };
 use tokio::time::Instant;
 
-use super::{MAX_WAITING_EVENTS, Node};
+use super::Node;
 use crate::network::{
     behaviour::BehaviourEvent,
-    codec::{topic::Topic, wire::cut},
+    codec::topic::Topic,
     gossip::{Content, Waiting},
     scoring::{
         INVALID_GOSSIP_POINTS, INVALID_REQUEST_POINTS, RATE_LIMIT_POINTS, STALLED_POINTS,
-        acceptance,
+        acceptance, is_unread,
     },
     serve::{Inbound, MAX_SERVED_PER_PEER, Outcome, serve},
-    substreams::{Opened, RequestKind},
+    substreams::Opened,
     tasks::Report,
 };
-
-/// Bytes of a peer's agent at most.
-const MAX_AGENT_BYTES: usize = 256;
-/// Bytes of the words for a broken connection at most.
-const MAX_REASON_BYTES: usize = 256;
-/// How the names of gossip's protocols begin.
-const GOSSIP_PROTOCOLS: &str = "/meshsub/";
-
-/// A peer that calls again so long after it connected has lost the connection.
-const STALE_AFTER: Duration = Duration::from_secs(2);
 
 impl Node {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -72,114 +58,28 @@ impl Node {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 self.on_disconnected(&peer_id, cause.as_ref());
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                tracing::debug!(%error, "a call did not get through");
-                let result = connection_result(&error.to_string());
-                self.metrics.network.note_connection(Direction::Outbound, result);
-                if self.bootnodes.missed(connection_id) {
-                    self.counters.dial_failures.increment();
-                }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                self.on_missed_call(connection_id, peer_id, &error);
             }
-            SwarmEvent::IncomingConnectionError { error, .. } => {
-                tracing::debug!(%error, "a connection did not come about");
-                let result = connection_result(&error.to_string());
-                self.metrics.network.note_connection(Direction::Inbound, result);
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                self.on_failed_answer(&send_back_addr, &error);
             }
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::warn!(%error, "the network's socket has trouble");
             }
             SwarmEvent::ListenerClosed { reason, .. } => {
-                tracing::error!(?reason, "the network's socket is closed; restart the node");
+                let reason = reason.err().map(|error| error.to_string()).unwrap_or_default();
+                tracing::error!(
+                    reason,
+                    "the network's socket is closed, and nobody is heard any more"
+                );
+                self.is_closed = true;
             }
             _ => {}
         }
     }
 
-    fn on_connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
-        if self.events.len() >= MAX_WAITING_EVENTS {
-            // The world does not keep up; it will not miss what it never saw.
-            self.peers.connect(peer, Instant::now()).reported = false;
-            let _ = self.swarm.disconnect_peer_id(peer);
-            return;
-        }
-        self.counters.connected.increment();
-        let state = self.peers.connect(peer, Instant::now());
-        state.begin();
-        state.address = Some(endpoint.get_remote_address().clone());
-        let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
-        tracing::debug!(%peer, ?direction, "connected");
-        self.events.push_back(PeerEvent::Connected {
-            peer: state.name.clone(),
-            direction,
-            address: endpoint.get_remote_address().to_string(),
-        });
-    }
-
-    /// A peer that has been connected for a while calls again: it has lost the connection that this
-    /// node still takes for good, as a process that was stopped does. Gossip tells its topics once,
-    /// on a peer's first connection, so that the peer would hear of none and publish to nobody. All
-    /// its connections are closed; it calls once more, and both begin anew. Two nodes that call each
-    /// other at the same time are not meant.
-    fn on_connected_again(&mut self, peer: &PeerId, endpoint: &ConnectedPoint) {
-        let since = self.peers.get_mut(peer).map(|state| state.since);
-        if endpoint.is_listener() && since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
-            tracing::debug!(%peer, "a peer begins anew");
-            let _ = self.swarm.disconnect_peer_id(*peer);
-        }
-    }
-
-    fn on_disconnected(&mut self, peer: &PeerId, cause: Option<&ConnectionError>) {
-        let Some(state) = self.peers.disconnect(peer, Instant::now()) else { return };
-        let closing = state.closing.take();
-        if !std::mem::take(&mut state.reported) {
-            return;
-        }
-        self.counters.disconnected.increment();
-        let reason = closing.unwrap_or_else(|| disconnect_reason(cause));
-        tracing::debug!(%peer, ?reason, "disconnected");
-        let (name, address) = (state.name.clone(), state.address.clone());
-        let is_called_again = reason == DisconnectReason::SilentMesh;
-        self.events.push_back(PeerEvent::Disconnected { peer: name, reason });
-        if let Some(address) = address.filter(|_| is_called_again) {
-            self.call_again(*peer, address);
-        }
-    }
-
-    /// Calls a peer where it was. It may be no bootnode, and who called this node may not call again.
-    fn call_again(&mut self, peer: PeerId, address: Multiaddr) {
-        self.counters.dialled.increment();
-        let call = DialOpts::peer_id(peer).addresses(vec![address]).build();
-        if let Err(error) = self.swarm.dial(call) {
-            tracing::debug!(%peer, %error, "cannot call a peer again");
-            self.counters.dial_failures.increment();
-        }
-    }
-
-    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
-        let Some(state) = self.peers.get_mut(&peer) else { return };
-        if !state.reported || std::mem::replace(&mut state.identified, true) {
-            return;
-        }
-        let agent = cut(&info.agent_version, MAX_AGENT_BYTES).to_owned();
-        self.events.push_back(PeerEvent::Identified { peer: state.name.clone(), agent });
-        let useful = |name: &str| {
-            name.starts_with(GOSSIP_PROTOCOLS)
-                || RequestKind::ALL.iter().any(|kind| kind.protocol() == name)
-        };
-        if !info.protocols.iter().any(|protocol| useful(protocol.as_ref())) {
-            self.disconnect(peer, DisconnectReason::Incompatible);
-        }
-    }
-
-    /// Closes a peer's connections.
-    pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.closing.get_or_insert(reason);
-        }
-        let _ = self.swarm.disconnect_peer_id(peer);
-    }
-
-    /// A gossip message that this node has not seen before.
+    /// A gossip message that nobody here has looked at.
     fn on_message(&mut self, source: PeerId, id: MessageId, message: &gossipsub::Message) {
         let Ok(topic) = Topic::parse(message.topic.as_str(), &self.config.fork_digest) else {
             // Gossip hands out only what this node subscribes to.
@@ -196,13 +96,6 @@ impl Node {
             Topic::Attestation(_) => self.metrics.network.note_attestation(message.data.len()),
         }
         let waiting = Waiting { topic, message: id, source };
-        if !self.peers.take_message(&source, topic, Instant::now()) {
-            counters.dropped.increment();
-            let gossip = &mut self.swarm.behaviour_mut().gossip;
-            let ignore = MessageAcceptance::Ignore;
-            gossip.report_message_validation_result(&waiting.message, &waiting.source, ignore);
-            return;
-        }
         let content = match Content::decode(topic, &message.data) {
             Ok(content) => content,
             Err(error) => {
@@ -221,7 +114,14 @@ impl Node {
             && let Some(waiting) = self.verdicts.take(id)
         {
             self.counters.gossip(topic).dropped.increment();
-            let gossip = &mut self.swarm.behaviour_mut().gossip;
+            self.leave_unread(&waiting);
+        }
+    }
+
+    /// Nobody has looked at a message: another copy of it may come, or gossip ignores it.
+    fn leave_unread(&mut self, waiting: &Waiting) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        if !gossip.note_unread(waiting.message.clone(), Instant::now()) {
             let ignore = MessageAcceptance::Ignore;
             gossip.report_message_validation_result(&waiting.message, &waiting.source, ignore);
         }
@@ -245,8 +145,13 @@ impl Node {
 
     /// The world has judged a message.
     pub(super) fn judge(&mut self, id: InputId, verdict: &Verdict) {
-        if let Some(waiting) = self.verdicts.take(id) {
-            self.report(&waiting, &acceptance(verdict));
+        let Some(waiting) = self.verdicts.take(id) else { return };
+        match verdict {
+            Verdict::Ignored(reason) if is_unread(*reason) => {
+                self.counters.gossip(waiting.topic).ignored.increment();
+                self.leave_unread(&waiting);
+            }
+            verdict => self.report(&waiting, &acceptance(verdict)),
         }
     }
 
@@ -321,28 +226,6 @@ impl Node {
                 };
                 counter.increment();
                 self.penalize(peer, points, "its request");
-            }
-        }
-    }
-}
-
-/// How an attempt ended that came to nothing. The transport tells a timeout in words only.
-fn connection_result(words: &str) -> ConnectionResult {
-    let words = words.to_ascii_lowercase();
-    let is_timeout = words.contains("timed out") || words.contains("timeout");
-    if is_timeout { ConnectionResult::Timeout } else { ConnectionResult::Error }
-}
-
-fn disconnect_reason(cause: Option<&ConnectionError>) -> DisconnectReason {
-    match cause {
-        None => DisconnectReason::ClosedByPeer,
-        Some(error) => {
-            let text = error.to_string();
-            // The QUIC library tells this in words only.
-            if text.contains("closed by peer") || text.contains("aborted by peer") {
-                DisconnectReason::ClosedByPeer
-            } else {
-                DisconnectReason::ConnectionLost(cut(&text, MAX_REASON_BYTES).to_owned())
             }
         }
     }

@@ -56,7 +56,8 @@ impl Node {
             NetworkCommand::Disconnect { peer, reason, ban } => {
                 let Some(peer) = parse(&peer) else { return };
                 if ban {
-                    self.ban(peer, reason);
+                    let why = ban_words(&reason);
+                    self.ban(peer, reason, why);
                 } else {
                     self.disconnect(peer, reason);
                 }
@@ -114,6 +115,16 @@ impl Node {
         if let Err(error) = self.swarm.behaviour_mut().gossip.subscribe(&name) {
             tracing::error!(%error, ?topic, "cannot subscribe");
         }
+    }
+}
+
+/// Why the world bans a peer, for the log.
+fn ban_words(reason: &DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::WrongChain => "it is on another chain",
+        DisconnectReason::Incompatible => "it speaks none of this network's protocols",
+        DisconnectReason::LowScore => "its score fell too low",
+        _ => "the world refuses it",
     }
 }
 

@@ -167,8 +167,8 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// The first batch does not link. Another peer is asked for it; when that does not help, the round
-    /// goes back.
+    /// The first batch does not link. Another peer is asked for it; when that does not help, the
+    /// round goes back.
     fn note_unlinked(&mut self, round: &mut Round, peer: PeerId, parent: Root) {
         let others = round.peers.len();
         let Some(batch) = round.batches.front_mut() else { return };

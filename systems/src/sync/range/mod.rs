@@ -1,11 +1,11 @@
 //! Range sync: a round of batches towards a head that most peers have reached.
 //!
 //! Batches are asked for in parallel and handed to the import in order. Within a batch each block
-//! is the parent of the next, so that nothing can be left out of its middle. An empty batch, and the
-//! end of one whose last block comes before its last slot, is asked for a second time, of another
-//! peer, unless the next batch links without it. Blocks that do not link are asked for a second time
-//! as well; when two peers agree the round goes back: first to the last block that linked, of other
-//! peers, then to the finalized block, and then it ends.
+//! is the parent of the next, so that nothing can be left out of its middle. An empty batch, and
+//! the end of one whose last block comes before its last slot, is asked for a second time, of
+//! another peer, unless the next batch links without it. Blocks that do not link are asked for a
+//! second time as well; when two peers agree the round goes back: first to the last block that
+//! linked, of other peers, then to the finalized block, and then it ends.
 
 mod link;
 mod round;
@@ -25,7 +25,8 @@ use super::{
     fetch::is_deep,
     handed::HandedIn,
     peers::{least_busy, requests_in_flight},
-    roles::{ImportDoor, OwnChain, Peers, Requests},
+    requests::Requests,
+    roles::{ImportDoor, OwnChain, Peers},
     state::Awake,
     target::{Followed, PeerView, choose_target, lead},
     verdicts::blame_omission,
@@ -92,8 +93,8 @@ impl RangeSync {
     }
 }
 
-/// What a round works with: the peers and requests to them, the way into the import, and what the node
-/// has.
+/// The parts that a round works with: the peers and requests to them, the way into the import, and
+/// what the node has.
 #[derive(SystemParam)]
 pub struct RoundParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -104,8 +105,8 @@ pub struct RoundParts<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Goes on with the round, or begins one when a head is ahead or a held block's ancestors are too many
-/// to be fetched one by one.
+/// Goes on with the round, or begins one when a head is ahead or a held block's ancestors are too
+/// many to be fetched one by one.
 pub fn sync_range(
     mut range: ResMut<RangeSync>,
     mut parts: RoundParts,
@@ -127,8 +128,8 @@ pub fn sync_range(
     parts.finish(&mut range);
 }
 
-/// Returns true if a status is ahead only by the block of the current slot, which gossip may still be
-/// bringing to a node that keeps up.
+/// Returns true if a status is ahead only by the block of the current slot, which gossip may still
+/// be bringing to a node that keeps up.
 fn is_on_its_way(status: &Status, own: &Status, now_slot: Slot, into_slot_ms: u64) -> bool {
     into_slot_ms < INTERVAL_DURATION_MS
         && status.head.slot == now_slot
@@ -326,8 +327,8 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Every slot was asked for, and nothing came of it. Whoever claims the head and says that there is
-    /// nothing at its slot, lies; who sent something else is left alone for a while.
+    /// Every slot was asked for, and nothing came of it. Whoever claims the head and says that
+    /// there is nothing at its slot, lies; who sent something else is left alone for a while.
     fn blame_false_head(&mut self, round: Round) {
         let target = round.target;
         for (peer, last_slot) in round.believed {

@@ -1,0 +1,67 @@
+//! What has arrived and has no verdict yet.
+
+use std::collections::{HashMap, VecDeque};
+
+use quintet_components::messages::InputId;
+
+/// Items whose verdict is waited for at most; the oldest go first.
+const MAX_PENDING: usize = 1024;
+
+/// What is to be known of an item once it is judged.
+#[derive(Debug)]
+pub(super) struct Pending<T> {
+    items: HashMap<InputId, T>,
+    order: VecDeque<InputId>,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self { items: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Pending<T> {
+    /// An item has arrived. One that was held comes again.
+    pub(super) fn arrive(&mut self, id: InputId, item: T) {
+        if self.items.insert(id, item).is_some() {
+            return;
+        }
+        self.order.push_back(id);
+        // Those that were judged are still in the order, until it is looked through.
+        if self.order.len() > 2 * MAX_PENDING {
+            let items = &self.items;
+            self.order.retain(|id| items.contains_key(id));
+        }
+        while self.items.len() > MAX_PENDING
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.items.remove(&oldest);
+        }
+    }
+
+    /// Takes an item that was judged.
+    pub(super) fn judged(&mut self, id: InputId) -> Option<T> {
+        self.items.remove(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_gives_way_and_nothing_grows_beyond_its_limit() {
+        let mut pending = Pending::default();
+        for number in 0..=MAX_PENDING as u64 {
+            pending.arrive(InputId(number), number);
+        }
+        assert_eq!(pending.judged(InputId(0)), None);
+        assert_eq!(pending.judged(InputId(1)), Some(1));
+        assert_eq!(pending.judged(InputId(1)), None);
+        for number in 2_000..9_000 {
+            pending.arrive(InputId(number), number);
+            assert_eq!(pending.judged(InputId(number)), Some(number));
+        }
+        assert!(pending.order.len() <= 2 * MAX_PENDING);
+    }
+}

@@ -1,0 +1,107 @@
+//! The early session: it opens in interval 1, once two thirds of the expected attestations are in
+//! on every subnet that the node gets. The smallest subnet must not be left behind.
+
+use std::collections::HashSet;
+
+use bevy_ecs::prelude::*;
+use quintet_components::{
+    aggregation::AggregationConfig,
+    containers::{Slot, ValidatorIndex},
+    messages::AttestationAccepted,
+    schedule::Interval,
+};
+
+use super::{
+    open::{Planner, add_jobs},
+    plan::snapshot_signatures,
+    session::{SessionState, Sessions},
+};
+use crate::{
+    pool::{Attestations, Coverage},
+    proving::ProverLine,
+};
+
+/// Opens the slot's session before interval 2, once enough attestations are in.
+///
+/// Attestations are looked at one by one, in the order in which they were accepted, and the session
+/// works on those up to the one that opens it: how many an update accepts at once does not show.
+pub fn open_early_session(
+    mut accepted: MessageReader<AttestationAccepted>,
+    mut attesters: ResMut<EarlyAttesters>,
+    pool: Attestations,
+    mut sessions: Sessions,
+    mut line: ProverLine,
+    planner: Planner,
+) {
+    if accepted.is_empty() {
+        return;
+    }
+    let accepted: Vec<AttestationAccepted> =
+        accepted.read().filter(|each| each.pooled).copied().collect();
+    let slot = planner.now.slot();
+    let may_open = planner.config.early_start
+        && planner.role.0
+        && planner.now.interval() == Interval::Attest
+        && sessions.open_of(slot).is_none();
+    attesters.follow(slot, &planner.config, planner.registry.len() as u64);
+    let mut opened_by = None;
+    for (place, attestation) in accepted.iter().enumerate() {
+        let is_enough = attestation.data.slot == slot && attesters.note(attestation.validator);
+        if is_enough && opened_by.is_none() {
+            opened_by = Some(place);
+        }
+    }
+    let Some(place) = opened_by.filter(|_| may_open) else { return };
+    let later: HashSet<_> =
+        accepted[place + 1..].iter().map(|each| (each.data, each.validator)).collect();
+    let session = sessions.open(&mut line, slot);
+    // Payloads come on another way: whether they were in already would show.
+    let groups = snapshot_signatures(pool.index(), slot, &later);
+    let mut added = add_jobs(&mut sessions, &mut line, &planner, session, slot, &groups);
+    added.tally.early = 1;
+    let state = SessionState { finalized_slot: planner.finalized_slot(), ..Default::default() };
+    sessions.begin(session, slot, state, added.tally);
+}
+
+/// Who has attested in a slot.
+#[derive(Resource, Debug, Default)]
+pub struct EarlyAttesters {
+    slot: Option<Slot>,
+    attesters: Coverage,
+    committees: u64,
+    /// For each expected subnet: which, how many have attested, how many there are.
+    subnets: Vec<(u64, u64, u64)>,
+}
+
+impl EarlyAttesters {
+    /// Begins anew when the slot is another.
+    fn follow(&mut self, slot: Slot, config: &AggregationConfig, validators: u64) {
+        if self.slot == Some(slot) {
+            return;
+        }
+        let committees = config.committee_count.max(1);
+        let members =
+            |subnet: u64| validators / committees + u64::from(subnet < validators % committees);
+        let subnets = config.expected_subnets().into_iter();
+        *self = Self {
+            slot: Some(slot),
+            attesters: Coverage::default(),
+            committees,
+            subnets: subnets.map(|subnet| (subnet, 0, members(subnet))).collect(),
+        };
+    }
+
+    /// Notes an attester. Returns true if two thirds have attested on every subnet.
+    fn note(&mut self, attester: ValidatorIndex) -> bool {
+        let subnet = attester % self.committees;
+        if !self.attesters.contains(attester)
+            && let Some((_, attested, _)) =
+                self.subnets.iter_mut().find(|(each, ..)| *each == subnet)
+        {
+            *attested += 1;
+        }
+        self.attesters.insert(attester);
+        !self.subnets.is_empty()
+            && self.subnets.iter().all(|(_, attested, members)| 3 * attested >= 2 * members)
+    }
+}

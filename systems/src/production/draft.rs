@@ -1,0 +1,163 @@
+//! What goes into a block, within its budget.
+
+use std::sync::Arc;
+
+use quintet_components::{
+    constants::MAX_ATTESTATIONS_DATA,
+    containers::{
+        AggregatedAttestation, AggregatedAttestations, BlockBody, SingleMessageAggregate,
+    },
+};
+use quintet_prover::ProofSystem;
+
+use super::selection::Candidate;
+use crate::pool::Coverage;
+
+/// One payload that a block could carry.
+#[derive(Clone, Debug)]
+pub(super) struct Item<'a> {
+    /// The place of its attestation in the body: the round in which it came into question, then
+    /// its place among the candidates.
+    pub(super) place: (usize, usize),
+    pub(super) candidate: &'a Candidate,
+    pub(super) payload: Arc<SingleMessageAggregate>,
+    pub(super) voters: Coverage,
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn new(
+        place: (usize, usize),
+        candidate: &'a Candidate,
+        payload: Arc<SingleMessageAggregate>,
+    ) -> Self {
+        let voters = Coverage::of(&payload.participants);
+        Self { place, candidate, payload, voters }
+    }
+}
+
+/// Why a payload is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The block has other attestation data of that slot.
+    Slot,
+    /// The block has no more room, in number or in bytes.
+    Room,
+}
+
+/// The limits of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Budget<'a> {
+    proofs: &'a dyn ProofSystem,
+    max_signers: usize,
+    max_bytes: usize,
+    one_a_slot: bool,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) fn new(proofs: &'a dyn ProofSystem, one_a_slot: bool) -> Self {
+        let (max_signers, max_bytes) = (proofs.max_signers(), proofs.max_proof_bytes());
+        Self { proofs, max_signers, max_bytes, one_a_slot }
+    }
+}
+
+/// The attestations chosen so far.
+#[derive(Clone)]
+pub(super) struct Draft<'a> {
+    budget: Budget<'a>,
+    /// In the body's order.
+    picks: Vec<Pick<'a>>,
+}
+
+#[derive(Clone)]
+struct Pick<'a> {
+    place: (usize, usize),
+    candidate: &'a Candidate,
+    payloads: Vec<Arc<SingleMessageAggregate>>,
+    voters: Coverage,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(budget: Budget<'a>) -> Self {
+        Self { budget, picks: Vec::new() }
+    }
+
+    /// Returns true if the block has as many attestation data as it may have.
+    pub(super) fn is_full(&self) -> bool {
+        self.picks.len() >= MAX_ATTESTATIONS_DATA
+    }
+
+    /// Returns true if everybody in the payload is in the block for its attestation already.
+    pub(super) fn covers(&self, item: &Item<'_>) -> bool {
+        self.pick_of(item).is_some_and(|pick| item.voters.count_beyond(&pick.voters) == 0)
+    }
+
+    fn pick_of(&self, item: &Item<'_>) -> Option<&Pick<'a>> {
+        self.picks.iter().find(|pick| pick.place == item.place)
+    }
+
+    /// Returns an error if the payload does not fit. What does not fit now never fits later: a
+    /// draft only grows.
+    pub(super) fn check(&self, item: &Item<'_>) -> Result<(), Full> {
+        let Budget { proofs, max_signers, max_bytes, one_a_slot } = self.budget;
+        let pick = self.pick_of(item);
+        let slot = item.candidate.data.slot;
+        if pick.is_none() {
+            if one_a_slot && self.picks.iter().any(|pick| pick.candidate.data.slot == slot) {
+                return Err(Full::Slot);
+            }
+            if self.is_full() {
+                return Err(Full::Room);
+            }
+        }
+        let mut voters = item.voters.clone();
+        if let Some(pick) = pick {
+            voters.add(&pick.voters);
+        }
+        let own = voters.count();
+        let others = self.picks.iter().filter(|pick| pick.place != item.place);
+        // The proposer signs alone.
+        let signers: Vec<usize> =
+            [1, own].into_iter().chain(others.map(|pick| pick.voters.count())).collect();
+        let fits = own <= max_signers
+            && proofs.single_proof_bytes(own) <= max_bytes
+            && proofs.multi_proof_bytes(&signers) <= max_bytes;
+        if fits { Ok(()) } else { Err(Full::Room) }
+    }
+
+    /// Takes a payload, if it fits.
+    pub(super) fn add(&mut self, item: &Item<'a>) -> Result<(), Full> {
+        self.check(item)?;
+        let Item { place, candidate, payload, voters } = item;
+        match self.picks.binary_search_by_key(place, |pick| pick.place) {
+            Ok(at) => {
+                self.picks[at].voters.add(voters);
+                self.picks[at].payloads.push(Arc::clone(payload));
+            }
+            Err(at) => {
+                let (payloads, voters) = (vec![Arc::clone(payload)], voters.clone());
+                self.picks.insert(at, Pick { place: *place, candidate, payloads, voters });
+            }
+        }
+        Ok(())
+    }
+
+    /// A body with one attestation a payload.
+    pub(super) fn body(&self) -> BlockBody {
+        let attestations = self.picks.iter().flat_map(|pick| {
+            pick.payloads.iter().map(|payload| AggregatedAttestation {
+                aggregation_bits: payload.participants.clone(),
+                data: pick.candidate.data,
+            })
+        });
+        BlockBody {
+            attestations: AggregatedAttestations::new(attestations.collect())
+                .expect("each payload adds a voter, and eight attestations have few enough"),
+        }
+    }
+
+    /// The attestations in the body's order, each with the payloads to join.
+    pub(super) fn into_candidates(self) -> Vec<Candidate> {
+        let picks = self.picks.into_iter();
+        picks.map(|pick| Candidate { data: pick.candidate.data, payloads: pick.payloads }).collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! The role through which systems ask for proofs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bevy_ecs::{prelude::*, system::SystemParam};
+use quintet_components::{
+    clock::UnixTime,
+    prover::{ProofAbandoned, ProverJob, ProverLimits, ProverStatus, ProverTimes},
+    task::{Tasks, Work},
+};
+use quintet_prover::CancelToken;
+
+use super::{
+    Refused,
+    scheduler::{ProverScheduler, Queued, Report, Ticket},
+};
+
+/// The line in front of the prover: takes jobs, starts them when they may, and keeps the timeline.
+/// What it says of a job on the timeline shows once the system's commands are applied.
+#[derive(SystemParam)]
+pub struct ProverLine<'w, 's> {
+    timeline: Commands<'w, 's>,
+    scheduler: ResMut<'w, ProverScheduler>,
+    limits: Res<'w, ProverLimits>,
+    tasks: Res<'w, Tasks>,
+    time: Res<'w, UnixTime>,
+    abandoned: MessageWriter<'w, ProofAbandoned>,
+}
+
+/// Hands free permits to those in line.
+pub fn run_prover(mut line: ProverLine) {
+    line.run();
+}
+
+impl ProverLine<'_, '_> {
+    /// Queues a job and starts what may start. `summarize` tells the timeline how the job ended.
+    /// Returns the job's entity on the timeline and its handle; to drop the handle is to give the
+    /// job up.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing was queued then.
+    pub fn submit<T: Send + 'static>(
+        &mut self,
+        job: ProverJob,
+        summarize: fn(&T) -> ProverStatus,
+        work: impl FnOnce(&CancelToken) -> T + Send + 'static,
+    ) -> Result<(Entity, Work<T>), Refused> {
+        let (needs, budget) = (job.memory_bytes, self.limits.memory_bytes);
+        if needs > budget {
+            return Err(Refused::TooLarge { needs, budget });
+        }
+        if let Some(last) = self.scheduler.make_room(job.kind, self.limits.queue)? {
+            self.tell(&last, ProverStatus::Cancelled);
+        }
+        let report = Report::default();
+        let told = Arc::clone(&report);
+        let (handle, prepared) = self.tasks.prepare(move |cancel| {
+            let outcome = work(cancel);
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(summarize(&outcome));
+            outcome
+        });
+        let (number, queued_ms) = (self.scheduler.next_number(), self.time.now_ms);
+        let times = ProverTimes { number, queued_ms, ..Default::default() };
+        let entity = self.timeline.spawn((job, times)).id();
+        let ticket = Ticket { entity, job, times, cancel: handle.token().clone(), report };
+        self.scheduler.enqueue(Queued { ticket, work: Mutex::new(prepared) });
+        self.run();
+        Ok((entity, handle))
+    }
+
+    /// Notes what has ended, and hands free permits to those in line.
+    pub fn run(&mut self) {
+        loop {
+            self.note_ended();
+            self.scheduler.write_off(self.time.now_ms, self.limits.permits.max(1));
+            if !self.start_next() {
+                return;
+            }
+        }
+    }
+
+    /// Returns true if this job waits for a permit.
+    pub fn waits(&self, job: Entity) -> bool {
+        self.scheduler.waits(job)
+    }
+
+    /// How many jobs run.
+    pub fn running(&self) -> usize {
+        self.scheduler.running()
+    }
+
+    /// How many jobs run although they were asked to stop.
+    pub fn stragglers(&self) -> usize {
+        self.scheduler.stragglers()
+    }
+
+    /// Asks every job to stop, waiting or running.
+    pub fn stop(&mut self) {
+        self.scheduler.stop();
+    }
+
+    fn note_ended(&mut self) {
+        for ticket in self.scheduler.take_given_up() {
+            self.tell(&ticket, ProverStatus::Cancelled);
+        }
+        for (mut ticket, status) in self.scheduler.take_ended() {
+            ticket.times.finished_ms = Some(self.time.now_ms);
+            if status == ProverStatus::Abandoned {
+                let ProverJob { kind, slot, .. } = ticket.job;
+                self.abandoned.write(ProofAbandoned { kind, slot });
+            }
+            self.tell(&ticket, status);
+        }
+    }
+
+    /// Starts the first in line, when there is a permit and memory for it. Returns true if it did.
+    fn start_next(&mut self) -> bool {
+        let Some(Queued { mut ticket, work }) = self.scheduler.take_next(&self.limits) else {
+            return false;
+        };
+        let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let running = self.tasks.run_proof(work);
+        ticket.times.started_ms = Some(self.time.now_ms);
+        self.tell(&ticket, ProverStatus::Running);
+        self.scheduler.note_started(ticket, running, self.time.now_ms);
+        true
+    }
+
+    /// Brings the timeline up to date with a job.
+    fn tell(&mut self, ticket: &Ticket, status: ProverStatus) {
+        self.timeline.entity(ticket.entity).try_insert((ticket.times, status));
+    }
+}

@@ -1,0 +1,40 @@
+//! Stopping: the prover is asked to stop and waited for, but not for ever.
+
+use std::time::{Duration, Instant};
+
+use bevy_ecs::prelude::*;
+
+use super::ProverLine;
+
+/// How long a stopping node waits for the prover.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinTimeout(pub Duration);
+
+impl Default for JoinTimeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(2))
+    }
+}
+
+/// How often the prover is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Asks the prover to stop; returns when it has, or after the timeout. A proof that ignores its
+/// token is left behind, and that is said.
+pub fn join_prover(mut line: ProverLine, timeout: Res<JoinTimeout>) {
+    line.stop();
+    let JoinTimeout(timeout) = *timeout;
+    let began = Instant::now();
+    loop {
+        line.run();
+        let left = line.running();
+        if left == 0 {
+            return;
+        }
+        if began.elapsed() >= timeout {
+            tracing::error!(left, ?timeout, "proofs did not stop when asked; they are left behind");
+            return;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
