@@ -137,9 +137,14 @@ impl AttestationsByData {
         self.orders[P::PLACE].len()
     }
 
+    /// An attestation's place in a pool; lower is earlier.
+    pub fn rank<P: Pool>(&self, attestation: Entity) -> Option<i64> {
+        self.held.get(&attestation).and_then(|held| held.ranks[P::PLACE])
+    }
+
     /// Returns true if the attestation is in the pool.
     pub fn is_member<P: Pool>(&self, attestation: Entity) -> bool {
-        self.held.get(&attestation).is_some_and(|held| held.ranks[P::PLACE].is_some())
+        self.rank::<P>(attestation).is_some()
     }
 
     /// Returns true if the attestation is in no pool.

@@ -6,6 +6,7 @@ use bevy_app::App;
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig,
+    attestations::{LatestVotes, VoteTie},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::{CurrentInterval, SlotClock, first_interval},
     containers::{
@@ -293,6 +294,8 @@ fn app(anchor: Anchor, proofs: ScenarioProofs, preset: SignaturePreset) -> App {
         ProverPlugin { limits: ProverLimits { permits: 1, ..ProverLimits::default() } },
         AggregationPlugin { config: AggregationConfig::default() },
     ));
+    // The vectors' rule. It was changed after them.
+    app.world_mut().resource_mut::<LatestVotes>().tie = VoteTie::EarlierInPool;
     app.finish();
     app.cleanup();
     app

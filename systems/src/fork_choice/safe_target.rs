@@ -2,7 +2,7 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{New, Phase},
+    attestations::{LatestVotes, New, Phase, VoteTie},
     chain::{Finalized, Justified, Registry, SafeTarget},
     containers::{Checkpoint, Root, Slot},
     tree::{BlockTree, NodeId},
@@ -18,22 +18,24 @@ pub fn update_safe_target(
     tree: Res<BlockTree>,
     registry: Res<Registry>,
     (justified, finalized): (Res<Justified>, Res<Finalized>),
+    latest: Res<LatestVotes>,
     mut safe_target: ResMut<SafeTarget>,
 ) {
     let minimum = u32::try_from((2 * registry.len()).div_ceil(3)).expect("at most 4096");
     let start = tree.find(&justified.0.root).expect("the justified block is known");
-    let votes = latest_new_votes(&pool, &tree, registry.len(), finalized.0.slot);
+    let votes = latest_new_votes(&pool, &tree, registry.len(), finalized.0.slot, latest.tie);
     let leaf = supported_leaf(&tree, start, votes.into_iter().flatten(), minimum);
     safe_target.0 = Checkpoint { root: *tree.root(leaf), slot: tree.slot(leaf) };
 }
 
 /// The head that each validator's newest vote in the new pool is for; of two for one slot, the one
-/// whose attestation data has the larger root.
+/// that counts.
 fn latest_new_votes(
     pool: &Attestations,
     tree: &BlockTree,
     validator_count: usize,
     finalized_slot: Slot,
+    tie: VoteTie,
 ) -> Vec<Option<NodeId>> {
     type Newest = (Slot, Root, Option<NodeId>);
     let mut newest: Vec<Option<Newest>> = vec![None; validator_count];
@@ -48,7 +50,11 @@ fn latest_new_votes(
             for index in payload.participants.indices() {
                 let place = usize::try_from(index).ok().and_then(|index| newest.get_mut(index));
                 let Some(entry) = place else { continue };
-                if entry.is_none_or(|(slot, root, _)| (slot, root) < (data.slot, pooled.root)) {
+                let counts = |(slot, root, _): Newest| match tie {
+                    VoteTie::LargerRoot => (slot, root) < (data.slot, pooled.root),
+                    VoteTie::EarlierInPool => slot < data.slot,
+                };
+                if entry.is_none_or(counts) {
                     *entry = Some((data.slot, pooled.root, head));
                 }
             }

@@ -10,6 +10,7 @@ use quintet_components::{
     attestations::{
         AttestationSignature, AttestationsByData, Known, LatestVote, LatestVotes, Member, New, Own,
         Payload, PayloadOf, Phase, Pool, PooledAttestation, PooledPayload, SignatureOf, Signed,
+        VoteTie,
     },
     chain::Finalized,
     containers::{
@@ -256,6 +257,13 @@ impl AttestationPool<'_, '_> {
         self.index.put_first::<Known>(&seeded);
         for attestation in seeded {
             self.commands.entity(attestation).insert(Member::<Known>::default());
+            if self.latest.tie == VoteTie::EarlierInPool {
+                let known = self.payloads(attestation, Phase::Known);
+                let known: Vec<_> = known.map(|(_, payload)| Arc::clone(payload)).collect();
+                for payload in known {
+                    self.count_payload(attestation, &payload.participants);
+                }
+            }
         }
     }
 
@@ -300,8 +308,12 @@ impl AttestationPool<'_, '_> {
     /// the same slot whose attestation data has the larger root.
     fn count_payload(&mut self, attestation: Entity, participants: &AggregationBits) {
         let candidate = self.latest_vote(attestation);
-        for index in participants.indices() {
-            latest_votes::consider(&mut self.latest, index, candidate);
+        let index = &*self.index;
+        let rank = |each| index.rank::<Known>(each);
+        for validator in participants.indices() {
+            latest_votes::consider(&mut self.latest, validator, candidate, |current| {
+                rank(attestation) < rank(current)
+            });
         }
     }
 
@@ -351,7 +363,8 @@ impl AttestationPool<'_, '_> {
             let known = self.index.payloads(attestation).filter(|each| each.phase == Phase::Known);
             for index in known.flat_map(|each| each.payload.participants.indices()) {
                 if usize::try_from(index).is_ok_and(&wanted) {
-                    latest_votes::consider(&mut self.latest, index, candidate);
+                    // In pool order, the first of two for one slot is already there.
+                    latest_votes::consider(&mut self.latest, index, candidate, |_| false);
                 }
             }
         }

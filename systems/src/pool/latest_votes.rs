@@ -1,21 +1,39 @@
 //! Each validator's newest counted vote, kept as payloads come and go.
 
+use std::cmp::Ordering;
+
+use bevy_ecs::entity::Entity;
 use quintet_components::{
-    attestations::{LatestVote, LatestVotes},
+    attestations::{LatestVote, LatestVotes, VoteTie},
     containers::ValidatorIndex,
 };
 
 /// Counts a vote of a validator, unless it has a newer one, or one for the same slot whose
 /// attestation data has the larger root: what counts is a function of what is held, and not of the
-/// order in which it came.
-pub(super) fn consider(latest: &mut LatestVotes, index: ValidatorIndex, candidate: LatestVote) {
+/// order in which it came. Where the pool's order is to decide, `is_earlier_than` does.
+pub(super) fn consider(
+    latest: &mut LatestVotes,
+    index: ValidatorIndex,
+    candidate: LatestVote,
+    is_earlier_than: impl FnOnce(Entity) -> bool,
+) {
     if candidate.head_slot <= latest.cutoff {
         return;
     }
     let index = usize::try_from(index).expect("a registry has at most 4096 validators");
     reach(latest, index);
-    let rank = |vote: &LatestVote| (vote.slot, vote.root);
-    if latest.votes[index].as_ref().is_none_or(|current| rank(&candidate) > rank(current)) {
+    let tie = latest.tie;
+    let counts =
+        latest.votes[index].is_none_or(|current| match candidate.slot.cmp(&current.slot) {
+            Ordering::Less => false,
+            Ordering::Greater => true,
+            Ordering::Equal if candidate.vote == current.vote => false,
+            Ordering::Equal => match tie {
+                VoteTie::LargerRoot => candidate.root > current.root,
+                VoteTie::EarlierInPool => is_earlier_than(current.vote),
+            },
+        });
+    if counts {
         latest.votes[index] = Some(candidate);
         latest.changed.push(index);
     }
