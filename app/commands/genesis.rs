@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         force: arguments.force,
     };
     if let Err(error) = capacity::check_named(plan.validators, plan.preset, &plan.proof_system) {
-        return output::failure("no network: ", &error);
+        return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
     }
     if keys.seed.is_some() {
         tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");

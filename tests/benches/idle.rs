@@ -63,7 +63,7 @@ fn main() {
     let data = AttestationData { slot: 3, head: genesis, target: genesis, source: genesis };
     for validator in 0..VALIDATORS {
         let attestation = Arc::new(chain::vote(data, validator));
-        let received = AttestationReceived { id: InputId(validator), attestation };
+        let received = AttestationReceived::new(InputId(validator), attestation);
         assert!(app.world().resource::<InboundLanes>().attestations.offer(received));
     }
     for _ in 0..100 {

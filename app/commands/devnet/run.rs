@@ -290,7 +290,7 @@ mod tests {
     fn a_network_whose_nodes_refuse_each_other_has_not_ended_well() {
         let refused = ["a refused 1 SOURCE_AFTER_TARGET".to_owned()];
         for (outcome, expected) in [
-            (Outcome::Finalized, Outcome::Refused(refused[0].clone())),
+            (Outcome::Finalized(7), Outcome::Refused(refused[0].clone())),
             (Outcome::Stopped, Outcome::Refused(refused[0].clone())),
             (Outcome::Interrupted, Outcome::Interrupted),
             (Outcome::Behind("b".into()), Outcome::Behind(format!("b; {}", refused[0]))),

@@ -107,7 +107,9 @@ mod tests {
 
     use super::*;
 
-    fn payload(validators: impl IntoIterator<Item = u64>) -> Arc<SingleMessageAggregate> {
+    fn payload(
+        validators: impl IntoIterator<Item = u64, IntoIter: Clone> + Clone,
+    ) -> Arc<SingleMessageAggregate> {
         let participants = AggregationBits::from_indices(validators).expect("in range");
         let proof = ProofBytes::default();
         Arc::new(SingleMessageAggregate { participants, proof })

@@ -83,10 +83,6 @@ impl Store {
         self.safe_target = self.ghost(&self.latest_votes(&self.new), minimum);
     }
 
-    fn checkpoint(&self, root: Root) -> Checkpoint {
-        Checkpoint { root, slot: self.slot_of(&root) }
-    }
-
     /// The target to attest with this head.
     fn target(&self, head: Root) -> Checkpoint {
         let lowest = self.slot_of(&self.safe_target).max(self.finalized.slot);
