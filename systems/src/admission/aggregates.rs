@@ -160,7 +160,9 @@ impl AggregateRoad<'_> {
         // Clock horizon, then registry.
         let known = check_attestation_slot(data.slot, self.time.intervals())
             .and_then(|()| self.check_registry(&aggregate.proof.participants));
-        self.note(&known, began);
+        if known.is_err() {
+            self.note(&known, began);
+        }
         known.map_err(Verdict::Rejected)?;
         // Novelty, and the validators' caps; the source's cap is the queue's.
         if let Some(reason) = self.known.objection(aggregate) {

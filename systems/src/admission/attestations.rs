@@ -136,7 +136,9 @@ impl AttestationRoad<'_> {
         // Clock horizon, then registry.
         let known = check_attestation_slot(data.slot, self.time.intervals())
             .and_then(|()| self.check_registry(attestation));
-        self.note(&known, began);
+        if known.is_err() {
+            self.note(&known, began);
+        }
         known.map_err(Verdict::Rejected)?;
         // Novelty, and the validator's cap; the source's cap is the queue's.
         if let Some(reason) = self.seen.objection(attestation, keep) {

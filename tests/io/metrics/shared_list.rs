@@ -17,7 +17,7 @@ pub struct Listed {
 /// Reads the list: the checkout's copy, or the one that `LEAN_METRICS` names.
 pub fn read() -> Vec<Listed> {
     let path = std::env::var_os("LEAN_METRICS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metrics/lean-metrics.csv"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/io/metrics/lean-metrics.csv"),
         Into::into,
     );
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));

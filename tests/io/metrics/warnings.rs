@@ -256,8 +256,8 @@ fn a_clock_that_was_set_back_is_told_of_until_it_is_where_it_was() {
     let mut node = node();
     turn(&mut node, 60, 0);
     assert!(!is_active(&node, WarningCode::ClockSkew));
-    turn(&mut node, 20, 0);
-    let text = text(&node, WarningCode::ClockSkew).expect("it was set back by 40 slots");
+    turn(&mut node, 58, 0);
+    let text = text(&node, WarningCode::ClockSkew).expect("it was set back by two slots");
     assert!(text.contains("before slot 60"), "{text}");
     turn(&mut node, 61, 0);
     assert!(!is_active(&node, WarningCode::ClockSkew));
