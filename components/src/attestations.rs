@@ -132,17 +132,6 @@ pub struct LatestVote {
     pub head: Option<NodeId>,
 }
 
-/// Which of two votes of one validator for one slot counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VoteTie {
-    /// The one whose attestation data has the larger root.
-    #[default]
-    LargerRoot,
-    /// The one whose attestation is earlier in the pool, as leanSpec's vectors of 43246bd6 have it.
-    /// What the head is then depends on the order in which attestations came.
-    EarlierInPool,
-}
-
 /// Each validator's newest counted vote, by validator index, and the block that the tree's
 /// weights count it for.
 #[derive(Resource, Debug, Default)]
@@ -155,6 +144,4 @@ pub struct LatestVotes {
     pub changed: Vec<usize>,
     /// Votes with heads at or before this slot do not count: the finalized slot.
     pub cutoff: Slot,
-    /// Which of two votes for one slot counts.
-    pub tie: VoteTie,
 }

@@ -22,6 +22,7 @@ pub mod preset;
 pub mod prover;
 pub mod pulse;
 pub mod rejection;
+pub mod rules;
 pub mod schedule;
 pub mod snapshot;
 pub mod storage;

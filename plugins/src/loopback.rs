@@ -72,9 +72,11 @@ fn pass_on(
 ) {
     let others = joined.hub.others(joined.node);
     let me = joined.name.clone();
+    // No two nodes give the same name.
+    let names = (joined.node as u64) << 32;
     let mut id = || {
         joined.sent += 1;
-        InputId(joined.sent)
+        InputId(names | joined.sent)
     };
     for BlockProduced(block) in blocks.read() {
         let received = BlockReceived::new(id(), Arc::clone(block)).sent_by(me.clone());

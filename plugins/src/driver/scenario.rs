@@ -6,7 +6,6 @@ use bevy_app::App;
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig,
-    attestations::{LatestVotes, VoteTie},
     chain::{Finalized, Head, Justified, SafeTarget},
     clock::{CurrentInterval, SlotClock, first_interval},
     containers::{
@@ -17,6 +16,7 @@ use quintet_components::{
     preset::SignaturePreset,
     prover::ProverLimits,
     rejection::Rejection,
+    rules::Rules,
     task::{InlineSpawner, Tasks},
     tree::BlockTree,
     waker::NodeWaker,
@@ -294,8 +294,7 @@ fn app(anchor: Anchor, proofs: ScenarioProofs, preset: SignaturePreset) -> App {
         ProverPlugin { limits: ProverLimits { permits: 1, ..ProverLimits::default() } },
         AggregationPlugin { config: AggregationConfig::default() },
     ));
-    // The vectors' rule. It was changed after them.
-    app.world_mut().resource_mut::<LatestVotes>().tie = VoteTie::EarlierInPool;
+    app.insert_resource(Rules::VECTORS);
     app.finish();
     app.cleanup();
     app

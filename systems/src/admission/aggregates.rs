@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     attestations::Phase,
-    chain::{Finalized, Registry},
+    chain::Registry,
     containers::{AggregationBits, AttestationData, SignedAggregatedAttestation},
     coverage::Coverage,
     messages::{AggregateReceived, IgnoreReason, InputId, InputJudged, Verdict},
@@ -13,18 +13,16 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
     sync::{Held, WaitingAttestations},
     task::{Tasks, Work},
-    tree::BlockTree,
 };
 
 use super::{
     LocalTime, SourceQueue,
     attestations::{Arrived, MAX_TASKS_UNDER_WAY},
-    clock::check_attestation_slot,
     panicked,
-    validation::{check_alone, check_consistency, is_for_finality, is_for_unknown_block},
+    validation::{Ground, check_alone, is_for_finality, is_for_unknown_block},
 };
 use crate::{
-    pool::{AttestationPool, Attestations, is_passed},
+    pool::{AttestationPool, Attestations},
     verification::{Proofs, verify_aggregate},
 };
 
@@ -86,8 +84,7 @@ pub struct AggregateRoad<'w> {
     time: LocalTime<'w>,
     registry: Res<'w, Registry>,
     known: KnownVoters<'w>,
-    tree: Res<'w, BlockTree>,
-    finalized: Res<'w, Finalized>,
+    ground: Ground<'w>,
     metrics: Option<Res<'w, Metrics>>,
 }
 
@@ -158,7 +155,7 @@ impl AggregateRoad<'_> {
         let data = &aggregate.data;
         let began = Instant::now();
         // Clock horizon, then registry.
-        let known = check_attestation_slot(data.slot, self.time.intervals())
+        let known = (self.ground.check_horizon(data, self.time.intervals()))
             .and_then(|()| self.check_registry(&aggregate.proof.participants));
         if known.is_err() {
             self.note(&known, began);
@@ -169,7 +166,7 @@ impl AggregateRoad<'_> {
             return Err(Verdict::Ignored(reason));
         }
         // Consistency. A block that is not known may yet come where there is a place to wait.
-        let mut consistent = check_consistency(data, &self.tree, self.finalized.0);
+        let mut consistent = self.ground.check(data);
         if self.known.waiting.is_some() && consistent.as_ref().is_err_and(is_for_unknown_block) {
             consistent = check_alone(data);
         }
@@ -254,8 +251,7 @@ pub fn start_aggregate_checks(
 pub struct ValidAggregates<'w, 's> {
     pool: AttestationPool<'w, 's>,
     waiting: Option<ResMut<'w, WaitingAttestations>>,
-    tree: Res<'w, BlockTree>,
-    finalized: Res<'w, Finalized>,
+    ground: Ground<'w>,
     time: LocalTime<'w>,
 }
 
@@ -296,10 +292,10 @@ impl ValidAggregates<'_, '_> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();
         };
-        let released = waiting.release_aggregates(|root| self.tree.contains(root));
-        let (tree, finalized) = (&self.tree, self.finalized.0);
+        let released = waiting.release_aggregates(|root| self.ground.knows(root));
+        let ground = &self.ground;
         let arrived = released.into_iter().map(|Held { id, item, keep, .. }| {
-            let keep = keep && !is_passed(tree, finalized, &item.data);
+            let keep = keep && !ground.is_passed(&item.data);
             Arrived { id, item, keep }
         });
         arrived.collect()
@@ -309,7 +305,7 @@ impl ValidAggregates<'_, '_> {
     /// waits for its block.
     pub(super) fn place(&mut self, aggregate: Aggregate) -> Vec<InputJudged> {
         let Arrived { id, item, keep } = aggregate;
-        let verdict = match check_consistency(&item.data, &self.tree, self.finalized.0) {
+        let verdict = match self.ground.check(&item.data) {
             Err(rejection) if is_for_unknown_block(&rejection) => {
                 let Some(waiting) = &mut self.waiting else {
                     return vec![InputJudged { id, verdict: Verdict::Rejected(rejection) }];

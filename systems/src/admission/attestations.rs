@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    chain::{Finalized, IsAggregator, Registry},
+    chain::{IsAggregator, Registry},
     containers::{Root, SignedAttestation},
     messages::{
         AttestationAccepted, AttestationReceived, IgnoreReason, InputId, InputJudged, Verdict,
@@ -14,18 +14,15 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
     sync::{Held, WaitingAttestations},
     task::{Tasks, Work},
-    tree::BlockTree,
 };
 use tree_hash::TreeHash;
 
 use super::{
-    LocalTime, SourceQueue,
-    clock::check_attestation_slot,
-    panicked,
-    validation::{check_alone, check_consistency, is_for_finality, is_for_unknown_block},
+    LocalTime, SourceQueue, panicked,
+    validation::{Ground, check_alone, is_for_finality, is_for_unknown_block},
 };
 use crate::{
-    pool::{AttestationPool, is_passed, seen::SeenAttestations},
+    pool::{AttestationPool, seen::SeenAttestations},
     verification::{SignatureCheck, Signatures},
 };
 
@@ -97,8 +94,7 @@ pub struct AttestationRoad<'w> {
     preset: Res<'w, SignaturePreset>,
     seen: Res<'w, SeenAttestations>,
     waiting: Option<Res<'w, WaitingAttestations>>,
-    tree: Res<'w, BlockTree>,
-    finalized: Res<'w, Finalized>,
+    ground: Ground<'w>,
     is_aggregator: Res<'w, IsAggregator>,
     metrics: Option<Res<'w, Metrics>>,
 }
@@ -134,18 +130,18 @@ impl AttestationRoad<'_> {
         let data = &attestation.data;
         let began = Instant::now();
         // Clock horizon, then registry.
-        let known = check_attestation_slot(data.slot, self.time.intervals())
+        let known = (self.ground.check_horizon(data, self.time.intervals()))
             .and_then(|()| self.check_registry(attestation));
         if known.is_err() {
             self.note(&known, began);
         }
         known.map_err(Verdict::Rejected)?;
         // Novelty, and the validator's cap; the source's cap is the queue's.
-        if let Some(reason) = self.seen.objection(attestation, keep) {
+        if let Some(reason) = self.seen.objection(attestation, keep, self.ground.places()) {
             return Err(Verdict::Ignored(reason));
         }
         // Consistency. A block that is not known may yet come where there is a place to wait.
-        let mut consistent = check_consistency(data, &self.tree, self.finalized.0);
+        let mut consistent = self.ground.check(data);
         if let Some(waiting) = &self.waiting
             && consistent.as_ref().is_err_and(is_for_unknown_block)
         {
@@ -238,8 +234,7 @@ pub struct ValidAttestations<'w, 's> {
     pool: AttestationPool<'w, 's>,
     seen: ResMut<'w, SeenAttestations>,
     waiting: Option<ResMut<'w, WaitingAttestations>>,
-    tree: Res<'w, BlockTree>,
-    finalized: Res<'w, Finalized>,
+    ground: Ground<'w>,
     time: LocalTime<'w>,
     accepted: MessageWriter<'w, AttestationAccepted>,
 }
@@ -277,10 +272,10 @@ impl ValidAttestations<'_, '_> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();
         };
-        let released = waiting.release_attestations(|root| self.tree.contains(root));
-        let (tree, finalized) = (&self.tree, self.finalized.0);
+        let released = waiting.release_attestations(|root| self.ground.knows(root));
+        let ground = &self.ground;
         let arrived = released.into_iter().map(|Held { id, item, keep, .. }| {
-            let keep = keep && !is_passed(tree, finalized, &item.data);
+            let keep = keep && !ground.is_passed(&item.data);
             Arrived { id, item, keep }
         });
         arrived.collect()
@@ -289,7 +284,7 @@ impl ValidAttestations<'_, '_> {
     /// Puts a valid attestation where it belongs. Returns no verdict if it waits for its block.
     pub(super) fn place(&mut self, arrived: Arrived<SignedAttestation>) -> Option<Verdict> {
         let Arrived { id, item, keep } = arrived;
-        match check_consistency(&item.data, &self.tree, self.finalized.0) {
+        match self.ground.check(&item.data) {
             Err(rejection) if is_for_unknown_block(&rejection) => {
                 let Some(waiting) = &mut self.waiting else {
                     return Some(Verdict::Rejected(rejection));
@@ -305,7 +300,7 @@ impl ValidAttestations<'_, '_> {
 
     fn keep(&mut self, attestation: &SignedAttestation, keep: bool) -> Verdict {
         let SignedAttestation { validator_index, data, signature } = attestation;
-        if let Err(reason) = self.seen.insert(attestation, keep) {
+        if let Err(reason) = self.seen.insert(attestation, keep, self.ground.places()) {
             return Verdict::Ignored(reason);
         }
         if keep && self.pool.is_equivocator(data, *validator_index) {

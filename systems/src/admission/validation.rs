@@ -1,13 +1,17 @@
 //! What an attestation must satisfy before its signature is worth checking.
 
+use RejectionReason as Reason;
+use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
-    containers::{AttestationData, Checkpoint, Slot},
+    chain::Finalized,
+    containers::{AttestationData, Checkpoint, Root, Slot},
     rejection::{Rejection, RejectionReason},
+    rules::Rules,
     tree::BlockTree,
 };
 
 use super::clock::check_attestation_slot;
-use RejectionReason as Reason;
+use crate::pool::is_passed;
 
 /// Checks an attestation against the tree, the latest finalized block and the time, in intervals
 /// since genesis: known blocks, ordered slots, one chain, and a slot that has begun.
@@ -20,15 +24,53 @@ pub fn validate_attestation(
     finalized: Checkpoint,
     now_intervals: u64,
 ) -> Result<(), Rejection> {
-    check_consistency(data, tree, finalized)?;
+    check_consistency(data, tree, Some(finalized))?;
     check_attestation_slot(data.slot, now_intervals)
 }
 
+/// What attestations are measured against.
+#[derive(SystemParam)]
+pub struct Ground<'w> {
+    tree: Res<'w, BlockTree>,
+    finalized: Res<'w, Finalized>,
+    rules: Res<'w, Rules>,
+}
+
+impl Ground<'_> {
+    /// Checks what of [`validate_attestation`] has nothing to do with the time.
+    pub(super) fn check(&self, data: &AttestationData) -> Result<(), Rejection> {
+        let finalized = self.rules.is_head_bound.then_some(self.finalized.0);
+        check_consistency(data, &self.tree, finalized)
+    }
+
+    /// Checks the slot against the time in intervals since genesis. Of an attestation that is too
+    /// early, leanSpec first says what else is wrong with it.
+    pub(super) fn check_horizon(&self, data: &AttestationData, now: u64) -> Result<(), Rejection> {
+        let is_timely = check_attestation_slot(data.slot, now);
+        is_timely.map_err(|early| self.check(data).err().unwrap_or(early))
+    }
+
+    /// Returns true if the block is in the tree.
+    pub(super) fn knows(&self, root: &Root) -> bool {
+        self.tree.contains(root)
+    }
+
+    /// Returns true if finality has passed the attestation.
+    pub(super) fn is_passed(&self, data: &AttestationData) -> bool {
+        is_passed(&self.tree, self.finalized.0, data)
+    }
+
+    /// How many places a validator has for a slot.
+    pub(super) fn places(&self) -> usize {
+        self.rules.places
+    }
+}
+
 /// What of [`validate_attestation`] has nothing to do with the time.
-pub(super) fn check_consistency(
+fn check_consistency(
     data: &AttestationData,
     tree: &BlockTree,
-    finalized: Checkpoint,
+    finalized: Option<Checkpoint>,
 ) -> Result<(), Rejection> {
     let AttestationData { head, target, source, .. } = *data;
     let slot_of = |checkpoint: Checkpoint, unknown: Reason| -> Result<Slot, Rejection> {
@@ -59,7 +101,7 @@ pub(super) fn check_consistency(
         return Err(Reason::TargetNotAncestorOfHead
             .because(format!("{} is not on the chain of {}", target.root, head.root)));
     }
-    if !tree.is_ancestor(finalized, head) {
+    if let Some(finalized) = finalized.filter(|finalized| !tree.is_ancestor(*finalized, head)) {
         return Err(Reason::HeadNotDescendantOfFinalized.because(format!(
             "{} does not descend from {} at slot {}",
             head.root, finalized.root, finalized.slot

@@ -12,6 +12,7 @@ use quintet_components::{
     clock::{CurrentInterval, SlotClock, first_interval},
     containers::{Block, Checkpoint, Root, State},
     rejection::{Rejection, RejectionReason},
+    rules::Rules,
     storage::ForkChoiceFacts,
     tree::{BlockNode, BlockTree},
 };
@@ -74,6 +75,7 @@ fn clear(world: &mut World) {
     world.init_resource::<BlockTree>();
     world.init_resource::<AttestationsByData>();
     world.init_resource::<IsAggregator>();
+    world.init_resource::<Rules>();
     world.init_resource::<LandedProposal>();
     let mut entities =
         world.query_filtered::<Entity, Or<(With<BlockNode>, With<PooledAttestation>)>>();

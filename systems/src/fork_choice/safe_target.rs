@@ -2,9 +2,10 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    attestations::{LatestVotes, New, Phase, VoteTie},
+    attestations::{New, Phase},
     chain::{Finalized, Justified, Registry, SafeTarget},
     containers::{Checkpoint, Root, Slot},
+    rules::{Rules, VoteTie},
     tree::{BlockTree, NodeId},
 };
 
@@ -18,12 +19,12 @@ pub fn update_safe_target(
     tree: Res<BlockTree>,
     registry: Res<Registry>,
     (justified, finalized): (Res<Justified>, Res<Finalized>),
-    latest: Res<LatestVotes>,
+    rules: Res<Rules>,
     mut safe_target: ResMut<SafeTarget>,
 ) {
     let minimum = u32::try_from((2 * registry.len()).div_ceil(3)).expect("at most 4096");
     let start = tree.find(&justified.0.root).expect("the justified block is known");
-    let votes = latest_new_votes(&pool, &tree, registry.len(), finalized.0.slot, latest.tie);
+    let votes = latest_new_votes(&pool, &tree, registry.len(), finalized.0.slot, rules.vote_tie);
     let leaf = supported_leaf(&tree, start, votes.into_iter().flatten(), minimum);
     safe_target.0 = Checkpoint { root: *tree.root(leaf), slot: tree.slot(leaf) };
 }

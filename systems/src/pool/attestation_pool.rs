@@ -10,13 +10,13 @@ use quintet_components::{
     attestations::{
         AttestationSignature, AttestationsByData, Known, LatestVote, LatestVotes, Member, New, Own,
         Payload, PayloadOf, Phase, Pool, PooledAttestation, PooledPayload, SignatureOf, Signed,
-        VoteTie,
     },
     chain::Finalized,
     containers::{
         AggregationBits, AttestationData, Checkpoint, Signature, SingleMessageAggregate, Slot,
         ValidatorIndex,
     },
+    rules::{Rules, VoteTie},
     tree::BlockTree,
 };
 use tree_hash::TreeHash;
@@ -27,6 +27,7 @@ use super::{Coverage, latest_votes, limits};
 #[derive(SystemParam)]
 pub struct Attestations<'w> {
     index: Res<'w, AttestationsByData>,
+    rules: Res<'w, Rules>,
     finalized: Res<'w, Finalized>,
     tree: Res<'w, BlockTree>,
 }
@@ -38,6 +39,7 @@ pub struct AttestationPool<'w, 's> {
     commands: Commands<'w, 's>,
     index: ResMut<'w, AttestationsByData>,
     latest: ResMut<'w, LatestVotes>,
+    rules: Res<'w, Rules>,
     finalized: Res<'w, Finalized>,
     tree: Res<'w, BlockTree>,
 }
@@ -105,12 +107,15 @@ macro_rules! reads {
         /// The validators that support two attestations of a slot already, `data` not counted:
         /// another one of theirs finds no place.
         pub fn equivocators(&self, data: &AttestationData) -> Coverage {
+            if self.rules.places > 2 {
+                return Coverage::default();
+            }
             limits::twice_supporting(&self.index, data)
         }
 
         /// Returns true if the validator supports two attestations of the slot beside this one.
         pub fn is_equivocator(&self, data: &AttestationData, validator: ValidatorIndex) -> bool {
-            limits::is_twice_supporting(&self.index, data, validator)
+            limits::supported_beside(&self.index, data, validator) >= self.rules.places
         }
 
         /// Returns true if finality has advanced past `finalized_before`, and the attestation can
@@ -257,7 +262,7 @@ impl AttestationPool<'_, '_> {
         self.index.put_first::<Known>(&seeded);
         for attestation in seeded {
             self.commands.entity(attestation).insert(Member::<Known>::default());
-            if self.latest.tie == VoteTie::EarlierInPool {
+            if self.rules.vote_tie == VoteTie::EarlierInPool {
                 let known = self.payloads(attestation, Phase::Known);
                 let known: Vec<_> = known.map(|(_, payload)| Arc::clone(payload)).collect();
                 for payload in known {
@@ -308,10 +313,10 @@ impl AttestationPool<'_, '_> {
     /// the same slot whose attestation data has the larger root.
     fn count_payload(&mut self, attestation: Entity, participants: &AggregationBits) {
         let candidate = self.latest_vote(attestation);
-        let index = &*self.index;
+        let (index, tie) = (&*self.index, self.rules.vote_tie);
         let rank = |each| index.rank::<Known>(each);
         for validator in participants.indices() {
-            latest_votes::consider(&mut self.latest, validator, candidate, |current| {
+            latest_votes::consider(&mut self.latest, validator, candidate, tie, |current| {
                 rank(attestation) < rank(current)
             });
         }
@@ -364,7 +369,8 @@ impl AttestationPool<'_, '_> {
             for index in known.flat_map(|each| each.payload.participants.indices()) {
                 if usize::try_from(index).is_ok_and(&wanted) {
                     // In pool order, the first of two for one slot is already there.
-                    latest_votes::consider(&mut self.latest, index, candidate, |_| false);
+                    let tie = self.rules.vote_tie;
+                    latest_votes::consider(&mut self.latest, index, candidate, tie, |_| false);
                 }
             }
         }

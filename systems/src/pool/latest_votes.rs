@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use bevy_ecs::entity::Entity;
 use quintet_components::{
-    attestations::{LatestVote, LatestVotes, VoteTie},
+    attestations::{LatestVote, LatestVotes},
     containers::ValidatorIndex,
+    rules::VoteTie,
 };
 
 /// Counts a vote of a validator, unless it has a newer one, or one for the same slot whose
@@ -15,6 +16,7 @@ pub(super) fn consider(
     latest: &mut LatestVotes,
     index: ValidatorIndex,
     candidate: LatestVote,
+    tie: VoteTie,
     is_earlier_than: impl FnOnce(Entity) -> bool,
 ) {
     if candidate.head_slot <= latest.cutoff {
@@ -22,7 +24,6 @@ pub(super) fn consider(
     }
     let index = usize::try_from(index).expect("a registry has at most 4096 validators");
     reach(latest, index);
-    let tie = latest.tie;
     let counts =
         latest.votes[index].is_none_or(|current| match candidate.slot.cmp(&current.slot) {
             Ordering::Less => false,

@@ -94,14 +94,14 @@ pub(super) fn twice_supporting(index: &AttestationsByData, data: &AttestationDat
     supporters_of_slot(index, index.of_slot(data.slot), |other| Some(other) != index.get(data))
 }
 
-/// Returns true if the validator supports two attestations of the slot of `data` beside it.
-pub(super) fn is_twice_supporting(
+/// How many attestations of the slot of `data` the validator supports beside it.
+pub(super) fn supported_beside(
     index: &AttestationsByData,
     data: &AttestationData,
     validator: ValidatorIndex,
-) -> bool {
+) -> usize {
     let others = index.of_slot(data.slot).filter(|other| Some(*other) != index.get(data));
-    others.filter(|other| index.is_supporter(*other, validator)).nth(1).is_some()
+    others.filter(|other| index.is_supporter(*other, validator)).count()
 }
 
 /// The validators that support at least two of these attestations.

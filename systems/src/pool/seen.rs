@@ -14,8 +14,6 @@ use quintet_components::{
 pub const SEEN_SLOTS: u64 = 4;
 /// Attestations remembered at most; one more is not, and is taken for new when it comes again.
 pub const MAX_SEEN: usize = 4 * 4096;
-/// Different attestations of one validator for one slot that find a place: both are evidence.
-pub const MAX_PER_VALIDATOR: usize = 2;
 
 /// Valid attestations of the newest slots, by slot: who gave which.
 #[derive(Resource, Debug, Default)]
@@ -32,13 +30,19 @@ struct Seen {
 }
 
 impl SeenAttestations {
-    /// Says why an attestation, to be kept or not, says nothing new; `None` if it does.
-    pub fn objection(&self, attestation: &SignedAttestation, keep: bool) -> Option<IgnoreReason> {
+    /// Says why an attestation, to be kept or not, says nothing new; `None` if it does. A validator has
+    /// so many places for a slot.
+    pub fn objection(
+        &self,
+        attestation: &SignedAttestation,
+        keep: bool,
+        places: usize,
+    ) -> Option<IgnoreReason> {
         let of_slot = self.by_slot.get(&attestation.data.slot)?;
         let given = of_slot.get(&attestation.validator_index)?;
         match given.iter().find(|seen| seen.data == attestation.data) {
             Some(seen) => (seen.is_kept || !keep).then_some(IgnoreReason::KnownAttestation),
-            None => (given.len() >= MAX_PER_VALIDATOR).then_some(IgnoreReason::Equivocation),
+            None => (given.len() >= places).then_some(IgnoreReason::Equivocation),
         }
     }
 
@@ -50,6 +54,7 @@ impl SeenAttestations {
         &mut self,
         attestation: &SignedAttestation,
         keep: bool,
+        places: usize,
     ) -> Result<(), IgnoreReason> {
         let SignedAttestation { validator_index, data, .. } = attestation;
         let newest = self.by_slot.last_key_value();
@@ -57,7 +62,7 @@ impl SeenAttestations {
         if data.slot.saturating_add(SEEN_SLOTS) <= newest {
             return Ok(());
         }
-        if let Some(objection) = self.objection(attestation, keep) {
+        if let Some(objection) = self.objection(attestation, keep, places) {
             return Err(objection);
         }
         while let Some(first) = self.by_slot.first_entry() {
@@ -94,28 +99,31 @@ mod tests {
     #[test]
     fn an_attestation_is_new_once_and_old_slots_are_forgotten() {
         let mut seen = SeenAttestations::default();
-        assert_eq!(seen.insert(&vote(10, 1), true), Ok(()));
-        assert_eq!(seen.insert(&vote(10, 1), true), Err(IgnoreReason::KnownAttestation));
-        assert_eq!(seen.insert(&vote(10, 2), true), Ok(()));
-        assert_eq!(seen.insert(&vote(11, 1), true), Ok(()));
-        assert!(seen.objection(&vote(10, 1), true).is_some());
-        assert!(seen.objection(&vote(11, 2), true).is_none());
-        assert_eq!(seen.insert(&vote(14, 1), true), Ok(()));
-        assert!(seen.objection(&vote(10, 1), true).is_none(), "four slots are remembered");
+        assert_eq!(seen.insert(&vote(10, 1), true, 2), Ok(()));
+        assert_eq!(seen.insert(&vote(10, 1), true, 2), Err(IgnoreReason::KnownAttestation));
+        assert_eq!(seen.insert(&vote(10, 2), true, 2), Ok(()));
+        assert_eq!(seen.insert(&vote(11, 1), true, 2), Ok(()));
+        assert!(seen.objection(&vote(10, 1), true, 2).is_some());
+        assert!(seen.objection(&vote(11, 2), true, 2).is_none());
+        assert_eq!(seen.insert(&vote(14, 1), true, 2), Ok(()));
+        assert!(seen.objection(&vote(10, 1), true, 2).is_none(), "four slots are remembered");
         let old = vote(10, 1);
-        assert!(seen.insert(&old, true).is_ok() && seen.insert(&old, true).is_ok(), "too old");
+        assert!(
+            seen.insert(&old, true, 2).is_ok() && seen.insert(&old, true, 2).is_ok(),
+            "too old"
+        );
         assert_eq!(seen.count, 2);
     }
 
     #[test]
     fn a_node_that_begins_to_aggregate_takes_an_attestation_once_more() {
         let mut seen = SeenAttestations::default();
-        assert!(seen.insert(&vote(10, 1), false).is_ok());
-        assert!(seen.insert(&vote(10, 1), false).is_err());
-        assert!(seen.objection(&vote(10, 1), false).is_some());
-        assert!(seen.objection(&vote(10, 1), true).is_none());
-        assert!(seen.insert(&vote(10, 1), true).is_ok());
-        assert!(seen.insert(&vote(10, 1), true).is_err());
+        assert!(seen.insert(&vote(10, 1), false, 2).is_ok());
+        assert!(seen.insert(&vote(10, 1), false, 2).is_err());
+        assert!(seen.objection(&vote(10, 1), false, 2).is_some());
+        assert!(seen.objection(&vote(10, 1), true, 2).is_none());
+        assert!(seen.insert(&vote(10, 1), true, 2).is_ok());
+        assert!(seen.insert(&vote(10, 1), true, 2).is_err());
         assert_eq!(seen.count, 1);
     }
 
@@ -127,25 +135,28 @@ mod tests {
             other.data.head.slot = head_slot;
             other
         };
-        assert!(seen.insert(&other(1), true).is_ok() && seen.insert(&other(2), true).is_ok());
-        assert_eq!(seen.insert(&other(3), true), Err(IgnoreReason::Equivocation));
-        assert_eq!(seen.insert(&other(1), true), Err(IgnoreReason::KnownAttestation));
-        assert!(seen.insert(&vote(11, 1), true).is_ok(), "another slot is another matter");
-        assert!(seen.insert(&vote(10, 2), true).is_ok(), "and so is another validator");
+        assert!(seen.insert(&other(1), true, 2).is_ok() && seen.insert(&other(2), true, 2).is_ok());
+        assert_eq!(seen.insert(&other(3), true, 2), Err(IgnoreReason::Equivocation));
+        assert_eq!(seen.insert(&other(1), true, 2), Err(IgnoreReason::KnownAttestation));
+        assert!(seen.insert(&vote(11, 1), true, 2).is_ok(), "another slot is another matter");
+        assert!(seen.insert(&vote(10, 2), true, 2).is_ok(), "and so is another validator");
     }
 
     #[test]
     fn no_more_are_remembered_than_the_limit_and_the_oldest_slot_goes_first() {
         let mut seen = SeenAttestations::default();
         for index in 0..MAX_SEEN as u64 {
-            assert!(seen.insert(&vote(10 + index % 2, index), true).is_ok());
+            assert!(seen.insert(&vote(10 + index % 2, index), true, 2).is_ok());
         }
-        assert!(seen.insert(&vote(11, 1_000_000), true).is_ok());
+        assert!(seen.insert(&vote(11, 1_000_000), true, 2).is_ok());
         assert_eq!(seen.count, MAX_SEEN / 2 + 1, "slot 10 made room");
         for index in 0..2 * MAX_SEEN as u64 {
-            assert!(seen.insert(&vote(11, 2_000_000 + index), true).is_ok());
+            assert!(seen.insert(&vote(11, 2_000_000 + index), true, 2).is_ok());
         }
         assert_eq!(seen.count, MAX_SEEN);
-        assert!(seen.objection(&vote(11, 1_000_000), true).is_some(), "what is remembered stays");
+        assert!(
+            seen.objection(&vote(11, 1_000_000), true, 2).is_some(),
+            "what is remembered stays"
+        );
     }
 }

@@ -86,7 +86,7 @@ fn refused_data(fixture: &Fixture) -> Vec<(&'static str, AttestationData, Reason
                 target: at(two, max),
                 source: at(one, max),
             },
-            Reason::AttestationTooFarInFuture,
+            Reason::SourceSlotMismatch,
         ),
         (
             "a source slot without a block",

@@ -15,7 +15,7 @@ use quintet_plugins::PoolSpawner;
 
 /// The digest of the scripted replay. It changes with the protocol or with the script, and then
 /// only on purpose.
-const GOLDEN: &str = "0xa975a6e9daf856bc10e19fa78ce35a45138f9d0ef0f84f5a5b130305d1cefc13";
+const GOLDEN: &str = "0xf2e81c747a259459f25a82316558bb0ba9f902e60dc8f8e72bfacd7e587028da";
 
 fn setup() -> Setup {
     Setup::new(chain::genesis(script::VALIDATORS)).accepting_signatures()

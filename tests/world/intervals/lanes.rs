@@ -28,7 +28,9 @@ fn lanes(node: &TestNode) -> InboundLanes {
 
 /// Items that are refused as soon as they are read: their chain is unknown.
 fn block(id: u64) -> BlockReceived {
-    let block = Block { slot: id, parent_root: Root::repeat_byte(1), ..Block::default() };
+    let state_root = Root::left_padding_from(&id.to_be_bytes());
+    let parent_root = Root::repeat_byte(1);
+    let block = Block { slot: 1, parent_root, state_root, ..Block::default() };
     BlockReceived::new(InputId(id), Arc::new(signed(block)))
 }
 

@@ -129,7 +129,7 @@ fn a_clients_systems_stand_before_and_after_every_phase_of_an_interval() {
             "duties",
             "last 3",
         ];
-        let log = log_at(&mut boot(app), interval as u64 * 800);
+        let log = log_at(&mut boot(app), (interval as u64 + 5) * 800);
         assert!(!log.is_empty());
         for phases in log.chunks(expected.len()) {
             assert_eq!(phases, expected, "{interval:?}");

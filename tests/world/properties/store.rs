@@ -118,7 +118,11 @@ impl Store {
 
     fn validate_slot(&self, data: &AttestationData) -> Result<(), Reason> {
         let is_early = data.slot > (self.time + 1) / 5;
-        if is_early { Err(Reason::AttestationTooFarInFuture) } else { Ok(()) }
+        if is_early {
+            self.validate(data).and(Err(Reason::AttestationTooFarInFuture))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whom the payloads of an attestation cover.
