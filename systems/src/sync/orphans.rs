@@ -3,8 +3,7 @@
 //! - A block on a refused one is refused.
 //! - A block at or before the finalized slot, or after the next one, is not held.
 //! - A source has its share of the places and bytes. When it sends more, that of its own blocks
-//! gives
-//!   way that is farthest from the head.
+//!   gives way that is farthest from the head.
 //! - When all sources together send more than is held, the source gives way that has most, again
 //!   with its farthest block. So nobody can push out what a source with fewer blocks sent.
 

@@ -38,7 +38,7 @@ impl Now<'_> {
     }
 
     /// How long the slot has lasted, in milliseconds.
-    pub fn into_slot_ms(&self) -> u64 {
+    pub fn ms_into_slot(&self) -> u64 {
         let begin_ms = self.clock.interval_start_ms(first_interval(self.slot()));
         self.time.now_ms.saturating_sub(begin_ms)
     }

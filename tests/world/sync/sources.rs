@@ -98,8 +98,7 @@ fn requests_for_honest_roots_are_not_starved_by_invented_ones() {
         }
         let honest = chain.up_to(9).status();
         world.connect_with("honest", &chain, Behaviour::Honest, honest);
-        for number in 0..180 {
-            let name = ["a", "b", "c"][number as usize % 3];
+        for (number, name) in (0..180).zip(["a", "b", "c"].into_iter().cycle()) {
             world.gossip_from(name, &invented(10, 1 + number));
             if number % 16 == 15 {
                 world.update();

@@ -153,7 +153,7 @@ impl RoundParts<'_, '_> {
         let own = self.chain.status();
         // Whoever has just begun or woken is in no mesh that could bring the newest block.
         let has_gossip = range.round.is_none() && !awake.is_fresh(now_ms);
-        let into_slot_ms = self.peers.now.into_slot_ms();
+        let into_slot_ms = self.peers.now.ms_into_slot();
         let is_ahead = |status: &Status| {
             let is_on_its_way = has_gossip && is_on_its_way(status, &own, now_slot, into_slot_ms);
             is_deep_fork || (lead(status, &own) > 0 && !is_on_its_way)
