@@ -7,6 +7,7 @@
 pub mod aggregation;
 pub mod attestations;
 pub mod chain;
+pub mod checkpoint;
 pub mod clock;
 pub mod constants;
 pub mod containers;

@@ -25,6 +25,7 @@ pub mod network;
 pub mod order;
 mod prover;
 mod runner;
+pub mod scenario;
 mod slot_log;
 mod stop;
 pub mod storage;
@@ -33,6 +34,7 @@ mod tasks;
 pub mod text;
 mod vital;
 mod warnings;
+mod web;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
 pub use clock::ClockPlugin;

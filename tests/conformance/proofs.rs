@@ -12,7 +12,7 @@ use quintet_components::{
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
 };
-use quintet_plugins::driver;
+use quintet_plugins::scenario;
 use quintet_prover::{
     CancelToken, Child, Multisig, ProofSystem, RawSignature, Statement, VerifyError,
 };
@@ -53,7 +53,7 @@ pub fn block(case: &Value) -> Result<(), Failed> {
     // The driver reads them once more.
     field::<State>(case, "anchorState")?;
     field::<SignedBlock>(case, "signedBlock")?;
-    verdict(case, driver::verify_signatures(case, SignaturePreset::Test)?)
+    verdict(case, scenario::verify_signatures(case, SignaturePreset::Test)?)
 }
 
 /// A proof over one message.

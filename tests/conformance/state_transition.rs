@@ -5,7 +5,7 @@ use quintet_components::{
     containers::{Block, JustificationVotes, JustifiedSlots, Root, RootList, State, Validators},
     rejection::Rejection,
 };
-use quintet_plugins::driver::TransitionRun;
+use quintet_plugins::scenario::TransitionRun;
 use serde_json::Value;
 use tree_hash::TreeHash;
 

@@ -1,8 +1,10 @@
 //! Checkpoints fetched from elsewhere.
 
 use libtest_mimic::Failed;
-use quintet_components::containers::{Slot, State};
-use quintet_systems::sync::{CheckpointError, KnownGenesis, verify_checkpoint};
+use quintet_components::{
+    checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint},
+    containers::{Slot, State},
+};
 use serde_json::Value;
 use ssz::{Decode, Encode};
 

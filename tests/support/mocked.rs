@@ -7,7 +7,7 @@ use quintet_prover::{
 };
 
 #[allow(unused_imports, reason = "every test binary uses its own part")]
-pub use quintet_plugins::driver::placeholder::{
+pub use quintet_plugins::scenario::placeholder::{
     PREFIX, PlaceholderProofs as MockedProofs, placeholder_of,
 };
 

@@ -15,7 +15,7 @@ use quintet_components::{
 };
 use quintet_plugins::{
     AggregationPlugin, Anchor, ClockPlugin, ForkChoicePlugin, InboundPlugin, OrderPlugin,
-    ProverPlugin, driver::DrivenNode,
+    ProverPlugin, scenario::DrivenNode,
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::verification::SignatureVerifier;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quintet_components::{
     chain::Registry,
+    checkpoint::KnownGenesis,
     containers::{Root, SignedBlock, Slot, State},
     storage::ResumeData,
 };
@@ -16,7 +17,7 @@ use quintet_plugins::{
     storage::Store,
 };
 use quintet_prover::ProofSystem;
-use quintet_systems::{sync::KnownGenesis, transition::anchor_block, verification::verify_block};
+use quintet_systems::{transition::anchor_block, verification::verify_block};
 
 use super::Failure;
 use crate::cli::origin;
@@ -97,6 +98,7 @@ fn fetch(
         genesis_time: Some(genesis.config.genesis_time),
         validators: Some(&genesis.validators),
         now_ms: Some(now_ms),
+        genesis_header: Some(genesis.latest_block_header),
     };
     let registry = Registry::new(&genesis.validators);
     let check_proof =

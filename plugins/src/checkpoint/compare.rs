@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use quintet_components::{
+    checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint},
     containers::{Checkpoint, Root, SignedBlock, State, decode_failure},
     rejection::Rejection,
-};
-use quintet_systems::{
-    sync::{CheckpointError, KnownGenesis, verify_checkpoint},
-    transition::generate_genesis,
 };
 use ssz::Decode;
 use tree_hash::TreeHash;
@@ -200,10 +197,7 @@ fn at_genesis(source: &CheckpointSource, state: &State) -> Answer {
 
 /// A state at genesis is this network's, as far as that is known.
 fn check_genesis(state: &State, known: KnownGenesis<'_>) -> Result<(), CheckpointError> {
-    let (Some(time), Some(validators)) = (known.genesis_time, known.validators) else {
-        return Ok(());
-    };
-    if generate_genesis(time, validators.clone()).latest_block_header == state.latest_block_header {
+    if known.genesis_header.is_none_or(|header| header == state.latest_block_header) {
         return Ok(());
     }
     Err(CheckpointError::Contradiction("it is at genesis, and its block is not the genesis block"))

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use quintet_components::checkpoint::CheckpointError;
 use quintet_components::{
     containers::{Root, Slot},
     rejection::Rejection,
 };
-use quintet_systems::sync::CheckpointError;
 
 /// Why one source gives no checkpoint; each message names the URL and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::worker::{Answer, Driver, DriverError, Request};
-use crate::http::HttpRoutes;
+use crate::web::HttpRoutes;
 
 /// Bytes of a body at most. A state of 4096 validators is 2 MiB of JSON.
 pub const MAX_BODY_BYTES: usize = 32 << 20;

@@ -15,10 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    read::ReadError,
-    scenario::{InitError, Scenario, Step, Summary},
-    transition::{PostState, TransitionRun, verify_signatures},
+use crate::scenario::{
+    InitError, PostState, ReadError, Scenario, Step, Summary, TransitionRun, verify_signatures,
 };
 
 /// Requests that wait at most; a caller beyond that waits to be let in.

@@ -7,17 +7,15 @@
 
 mod admin;
 mod announce;
-mod answer;
 mod api;
 mod config;
 mod document;
-mod error;
 mod guards;
 mod heap;
 mod hub;
 mod id;
 mod page;
-pub(crate) mod pages;
+mod pages;
 mod publish;
 mod quiet;
 mod server;
@@ -59,11 +57,7 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-#[cfg(feature = "inspector")]
-pub(crate) use answer::json_text;
 pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
-#[cfg(feature = "inspector")]
-pub(crate) use error::ApiError;
 
 use self::{
     admin::{Carried, SetAggregator},
@@ -72,7 +66,12 @@ use self::{
     state::{Api, Shared},
     thread::HttpThread,
 };
-use crate::{EndReason, vital::VitalThreads};
+pub use crate::web::HttpRoutes;
+use crate::{
+    EndReason,
+    vital::VitalThreads,
+    web::{answer, error},
+};
 
 /// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
 /// any plugin. When an address is taken, the app is told to exit with an error.
@@ -95,33 +94,15 @@ pub struct LocalHttp {
     pub metrics: Option<SocketAddr>,
 }
 
-/// Routes of other plugins, which the servers serve beside their own: add them in a plugin's
-/// `build`.
-#[derive(Resource, Debug, Default)]
-pub struct HttpRoutes {
-    open: Router,
-    guarded: Router,
-}
-
-impl HttpRoutes {
-    /// Adds routes beside the API's. They bring their own limits of size and time.
-    pub fn add(&mut self, routes: Router) {
-        self.open = std::mem::take(&mut self.open).merge(routes);
+/// The routes of other plugins as the servers serve them.
+fn guarded(routes: HttpRoutes, api: &Api) -> Router {
+    let (open, guarded) = routes.into_parts();
+    if !guarded.has_routes() {
+        return open;
     }
-
-    /// Adds routes that are guarded as the admin surface is, and have the API's limits.
-    pub fn add_guarded(&mut self, routes: Router) {
-        self.guarded = std::mem::take(&mut self.guarded).merge(routes);
-    }
-
-    fn finished(self, api: &Api) -> Router {
-        if !self.guarded.has_routes() {
-            return self.open;
-        }
-        let guard = middleware::from_fn_with_state(api.clone(), admin::guard);
-        let limit = middleware::from_fn_with_state(api.clone(), guards::limit);
-        self.open.merge(self.guarded.route_layer(guard).route_layer(limit))
-    }
+    let guard = middleware::from_fn_with_state(api.clone(), admin::guard);
+    let limit = middleware::from_fn_with_state(api.clone(), guards::limit);
+    open.merge(guarded.route_layer(guard).route_layer(limit))
 }
 
 /// The bound listeners.
@@ -228,7 +209,7 @@ impl Plugin for HttpPlugin {
         });
         let shares = listeners.metrics.is_none();
         let metrics = metrics_routes(&api);
-        let mut own = own_routes(&api).merge(routes.finished(&api));
+        let mut own = own_routes(&api).merge(guarded(routes, &api));
         if shares && self.config.metrics.is_some() {
             own = own.merge(metrics.clone());
         }

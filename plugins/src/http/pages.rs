@@ -1,17 +1,10 @@
-//! Pages that people look at: each one file, with nothing from another address.
+//! The pages that the API serves: the node's own, and the one that shows the API's description.
 
 use std::sync::LazyLock;
 
-use axum::{
-    body::Bytes,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{body::Bytes, response::Response};
 
-use super::answer;
-
-/// How pages make elements.
-pub(crate) const ELEMENTS: &str = include_str!("../../../assets/page/elements.js");
+use crate::web::pages::{ELEMENTS, assembled, page};
 
 /// The node's own page.
 static NODE: LazyLock<Bytes> = LazyLock::new(|| {
@@ -34,43 +27,14 @@ static NODE: LazyLock<Bytes> = LazyLock::new(|| {
 static API: LazyLock<Bytes> =
     LazyLock::new(|| include_str!("../../../assets/api/index.html").into());
 
-/// What a page may load: what is in it, and answers of this node.
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-    connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'";
-
-/// A page with its styles and scripts in it.
-pub(crate) fn assembled(page: &str, styles: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
-    let mut page = page.to_owned();
-    for (name, text) in styles {
-        let link = format!("<link rel=\"stylesheet\" href=\"{name}\">");
-        page = page.replace(&link, &format!("<style>\n{text}</style>"));
-    }
-    for (name, text) in scripts {
-        let link = format!("<script src=\"{name}\"></script>");
-        page = page.replace(&link, &format!("<script>\n{text}</script>"));
-    }
-    page
-}
-
 /// The node's own page.
-pub(super) fn node() -> Response {
+pub(crate) fn node() -> Response {
     page(NODE.clone())
 }
 
 /// The page that shows the API's description.
-pub(super) fn api() -> Response {
+pub(crate) fn api() -> Response {
     page(API.clone())
-}
-
-/// A page as an answer.
-pub(crate) fn page(text: Bytes) -> Response {
-    let mut response = answer::bytes("text/html; charset=utf-8", text);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ use self::{
     routes::routes,
     shown::show_known,
 };
-use crate::http::HttpRoutes;
+use crate::web::HttpRoutes;
 
 /// Questions that wait for the world at most.
 const MAX_WAITING: usize = 16;

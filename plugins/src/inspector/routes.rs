@@ -19,7 +19,7 @@ use super::{
     Asked,
     answer::{Missing, Question},
 };
-use crate::http::{ApiError, json_text, pages};
+use crate::web::{answer::json_text, error::ApiError, pages};
 
 /// How long the world may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);

@@ -28,7 +28,6 @@
 mod answers;
 mod backfill;
 mod chain_check;
-pub mod checkpoint;
 mod fetch;
 mod handed;
 mod mesh;
@@ -47,7 +46,6 @@ mod verdicts;
 pub use answers::collect_answers;
 pub use backfill::{Backfill, backfill};
 pub use chain_check::check_chains;
-pub use checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint};
 pub use fetch::{Fetches, fetch_missing};
 pub use handed::RequestedBlocks;
 pub use mesh::{GossipHeard, renew_silent_mesh};

@@ -18,7 +18,7 @@ use quintet_components::{
     messages::{IgnoreReason, Verdict},
     preset::SignaturePreset,
 };
-use quintet_plugins::driver::{self, InitError, Step};
+use quintet_plugins::scenario::{self, InitError, Step};
 use serde_json::Value;
 use tree_hash::TreeHash;
 
@@ -27,7 +27,7 @@ use snapshot::Snapshot;
 
 /// A scenario under way.
 struct Scenario {
-    driven: driver::Scenario,
+    driven: scenario::Scenario,
     /// Blocks by the labels that the vector gave them.
     labels: HashMap<String, Root>,
 }
@@ -39,7 +39,7 @@ pub fn run(case: &Value) -> Result<(), Failed> {
     let anchor: Block = field(case, "anchorBlock")?;
     let steps = items(case, "steps")?;
     let max_slot: Slot = field(case, "maxSlot")?;
-    let driven = match (driver::Scenario::begin(case, SignaturePreset::Test), reason) {
+    let driven = match (scenario::Scenario::begin(case, SignaturePreset::Test), reason) {
         (Err(InitError::Rejected(rejection)), reason) => {
             let refused = Some(rejection.reason.name().to_owned());
             return same("refusal of the anchor", &refused, &reason);

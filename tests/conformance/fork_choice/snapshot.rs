@@ -9,7 +9,7 @@ use quintet_components::{
     containers::{Checkpoint, Root},
     tree::BlockTree,
 };
-use quintet_plugins::driver::{PayloadPoolEntry, payload_pool};
+use quintet_plugins::scenario::{PayloadPoolEntry, payload_pool};
 use quintet_systems::{fork_choice::block_weights, pool};
 use serde::{Deserialize, Serialize};
 

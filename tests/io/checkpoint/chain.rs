@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use quintet_components::{
+    checkpoint::KnownGenesis,
     containers::{AttestationData, Checkpoint, Root, SignedBlock, State, Validators},
     rejection::{Rejection, RejectionReason},
 };
@@ -10,7 +11,7 @@ use quintet_plugins::checkpoint::{
     CheckpointSource, CheckpointSyncError, FetchOptions, FetchedCheckpoint, SourceError,
     fetch_checkpoint,
 };
-use quintet_systems::{sync::KnownGenesis, transition::generate_genesis};
+use quintet_systems::transition::generate_genesis;
 use ssz::Encode;
 use tree_hash::TreeHash;
 
@@ -134,6 +135,9 @@ pub fn fetch_known(
         genesis_time: Some(genesis_time),
         validators: Some(validators),
         now_ms: Some((genesis_time + 400) * 1_000),
+        genesis_header: Some(
+            generate_genesis(genesis_time, validators.clone()).latest_block_header,
+        ),
     };
     fetch_checkpoint(&sources(urls), known, &check_proof, options)
 }

@@ -12,8 +12,9 @@ use quintet_components::{
     containers::{AttestationData, Checkpoint, Root},
     preset::SignaturePreset,
 };
-use quintet_plugins::driver::{
-    MAX_BODY_BYTES, MAX_INTERVALS_A_STEP, MAX_REQUESTS, TestDriverPlugin,
+use quintet_plugins::{
+    driver::{MAX_BODY_BYTES, MAX_REQUESTS, TestDriverPlugin},
+    scenario::MAX_INTERVALS_A_STEP,
 };
 use quintet_prover::{CancelToken, Multisig, ProofSystem as _, RawSignature, Statement};
 use quintet_systems::{transition::anchor_block, verification::scheme_of};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use quintet_components::containers::{Block, Checkpoint, Root, State, Validators};
-use quintet_systems::{
-    sync::{CheckpointError, KnownGenesis, verify_checkpoint},
-    transition::generate_genesis,
+use quintet_components::{
+    checkpoint::{CheckpointError, KnownGenesis, verify_checkpoint},
+    containers::{Block, Checkpoint, Root, State, Validators},
 };
+use quintet_systems::transition::generate_genesis;
 use tree_hash::TreeHash;
 
 use crate::{
@@ -26,6 +26,7 @@ fn verify(state: &State, block: &Block) -> Result<(), CheckpointError> {
         genesis_time: Some(GENESIS_TIME),
         validators: Some(&known),
         now_ms: Some((GENESIS_TIME + 100) * 1_000),
+        genesis_header: None,
     };
     verify_checkpoint(state, Some(block), known)
 }

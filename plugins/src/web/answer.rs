@@ -20,11 +20,11 @@ use utoipa::{
 use super::error::ApiError;
 
 /// The media type of JSON answers.
-pub(super) const JSON: &str = "application/json; charset=utf-8";
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
 /// The media type of SSZ answers.
-pub(super) const SSZ: &str = "application/octet-stream";
+pub(crate) const SSZ: &str = "application/octet-stream";
 /// SSZ in the API's description: bytes.
-pub(super) enum SszBody {}
+pub(crate) enum SszBody {}
 
 impl PartialSchema for SszBody {
     fn schema() -> RefOr<Schema> {
@@ -43,7 +43,7 @@ const MAX_SENDING: Duration = Duration::from_secs(330);
 const MAX_ACCEPT_ENTRIES: usize = 32;
 
 /// A JSON answer.
-pub(super) fn json(value: &impl Serialize) -> Response {
+pub(crate) fn json(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(text) => json_text(text),
         Err(error) => {
@@ -57,7 +57,7 @@ pub(super) fn json(value: &impl Serialize) -> Response {
 ///
 /// # Errors
 /// 500 when it cannot be written.
-pub(super) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "an answer cannot be written as JSON");
         ApiError::internal()
@@ -70,7 +70,7 @@ pub(crate) fn json_text(text: impl Into<Bytes>) -> Response {
 }
 
 /// Bytes of a media type.
-pub(super) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
+pub(crate) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
@@ -78,7 +78,7 @@ pub(super) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
 
 /// Bytes of a media type that go out piece by piece; `held` is let go of at the end, which comes
 /// after [`MAX_SENDING`] also when the client takes them one by one.
-pub(super) fn pieces<H: Send + 'static>(
+pub(crate) fn pieces<H: Send + 'static>(
     media_type: &'static str,
     bytes: Bytes,
     held: H,
@@ -110,7 +110,7 @@ fn split<H: Send + 'static>(
 
 /// The two forms of blocks and states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Json,
     Ssz,
 }
@@ -120,7 +120,7 @@ impl Form {
     ///
     /// # Errors
     /// 406 when neither is acceptable.
-    pub(super) fn wanted(headers: &HeaderMap, default: Self) -> Result<Self, ApiError> {
+    pub(crate) fn wanted(headers: &HeaderMap, default: Self) -> Result<Self, ApiError> {
         let other = match default {
             Self::Json => Self::Ssz,
             Self::Ssz => Self::Json,
@@ -143,7 +143,7 @@ impl Form {
 
 /// How much the request likes a media type, in thousandths; zero is not at all. The entry that
 /// names it most exactly decides.
-pub(super) fn quality(headers: &HeaderMap, (kind, subtype): (&str, &str)) -> u16 {
+pub(crate) fn quality(headers: &HeaderMap, (kind, subtype): (&str, &str)) -> u16 {
     let values: Vec<&str> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let entries = values.iter().flat_map(|value| value.split(',')).take(MAX_ACCEPT_ENTRIES);

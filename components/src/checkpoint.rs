@@ -1,6 +1,6 @@
 //! Checks that a state fetched from elsewhere can be started from.
 
-use quintet_components::{
+use crate::{
     clock::SlotClock,
     constants::VALIDATOR_REGISTRY_LIMIT,
     containers::{Block, BlockHeader, Checkpoint, Root, Slot, State, Validators},
@@ -16,6 +16,8 @@ pub struct KnownGenesis<'a> {
     pub validators: Option<&'a Validators>,
     /// The clock, in Unix milliseconds: no state is from the future.
     pub now_ms: Option<u64>,
+    /// The header of the genesis block, its state root left out.
+    pub genesis_header: Option<BlockHeader>,
 }
 
 /// Why a checkpoint cannot be started from.

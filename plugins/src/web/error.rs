@@ -13,13 +13,13 @@ use super::answer::{JSON, json};
 /// A request that was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
-    pub(super) status: StatusCode,
-    pub(super) message: String,
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
 }
 
 /// The body of an error.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ErrorBody {
+pub(crate) struct ErrorBody {
     /// The HTTP status.
     #[schema(example = 404)]
     code: u16,
@@ -34,20 +34,20 @@ impl ApiError {
         Self { status, message: message.into() }
     }
 
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// Something failed here; the log has the details.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node failed to answer; its log says why")
     }
 
@@ -56,7 +56,7 @@ impl ApiError {
     }
 
     /// The bytes of an answer that closes the connection, for where no server writes one.
-    pub(super) fn whole_answer(&self) -> String {
+    pub(crate) fn whole_answer(&self) -> String {
         let body = serde_json::to_string(&self.body()).expect("an error is JSON");
         let retry = match self.status {
             StatusCode::SERVICE_UNAVAILABLE => "retry-after: 1\r\n",
