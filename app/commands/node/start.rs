@@ -47,11 +47,11 @@ pub(super) fn start(settings: &NodeArgs, signals: &NodeSignals) -> Result<App, F
         end_with(parent)?;
     }
     let files = Files::read(settings)?;
-    let clock = settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock);
-    genesis_time::check(files.genesis.genesis_time, clock.now_ms())?;
     let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
     let committee_count = files.committee_count(settings)?;
     let proofs = files.proof_system(settings)?;
+    let clock = settings.clock_offset_file.clone().map_or_else(WallClock::default, stepping_clock);
+    genesis_time::check(files.genesis.genesis_time, clock.now_ms())?;
     let http = http(settings, &files)?;
     tracing::info!(
         genesis_time = files.genesis.genesis_time,
