@@ -49,7 +49,8 @@ fn network(validators: u64) -> Vec<TestNode> {
     let hub = LoopbackHub::default();
     (0..NODES)
         .map(|index| {
-            let own: Vec<_> = (index..validators).step_by(NODES as usize).collect();
+            let own: Vec<_> =
+                (index..validators).step_by(usize::try_from(NODES).expect("few")).collect();
             let (signing, hub) = (Signing(Arc::new(Keys(own))), hub.clone());
             let mut setup =
                 Setup::new(chain::genesis(validators)).accepting_signatures().with(|app| {

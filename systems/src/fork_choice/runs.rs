@@ -209,7 +209,7 @@ impl Runs {
     fn heavier(&self, one: u32, other: u32, blocks: Blocks<'_>) -> bool {
         let (one, other) = (&self.runs[one as usize], &self.runs[other as usize]);
         let root = |run: &Run| blocks.0.root(NodeId::at(run.top));
-        one.weight.cmp(&other.weight).then_with(|| root(one).cmp(&root(other))).is_gt()
+        one.weight.cmp(&other.weight).then_with(|| root(one).cmp(root(other))).is_gt()
     }
 
     /// Keeps the best of the run above exact after `run` became heavier, or new.

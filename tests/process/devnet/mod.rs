@@ -6,7 +6,7 @@
 
 mod clock;
 mod command;
-mod devnet;
+mod lifecycle;
 pub mod network;
 pub mod node;
 mod pauses;

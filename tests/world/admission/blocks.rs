@@ -107,7 +107,7 @@ fn a_source_has_few_places_for_early_blocks_and_another_keeps_its_own() {
 
 #[test]
 fn a_full_room_takes_from_the_source_with_most() {
-    assert!(MAX_EARLY_PER_PROPOSER <= MAX_EARLY_PER_SOURCE);
+    const { assert!(MAX_EARLY_PER_PROPOSER <= MAX_EARLY_PER_SOURCE) };
     let mut gate = Gate::new();
     gate.node.tick_to(5, false);
     let mut first = Vec::new();

@@ -59,7 +59,7 @@ fn the_larger_attestation_root_counts_whatever_came_first() {
             assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
         }
         gate.node.tick_to(29, false);
-        let expected = two.into_iter().max_by_key(|data| data.tree_hash_root());
+        let expected = two.into_iter().max_by_key(TreeHash::tree_hash_root);
         let head = gate.node.world().resource::<Head>().0;
         assert_eq!(Some(head), expected.map(|data| data.head), "order {order:?}");
         heads_seen.push(head);

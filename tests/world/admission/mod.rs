@@ -39,7 +39,7 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        Self::with(|setup| setup.accepting_signatures())
+        Self::with(Setup::accepting_signatures)
     }
 
     fn with(change: impl FnOnce(Setup) -> Setup) -> Self {

@@ -142,7 +142,7 @@ fn a_pending_tally_off_the_chain_is_dropped_and_refuses_no_block() {
         if slot == 3 {
             // Nothing finalizes before this block; the tally is there when it does.
             let mut bits = JustificationVotes::default();
-            bits.replace_from(0, [(vec![1u64], 4)].into_iter()).expect("room");
+            bits.replace_from(0, [(vec![1u64], 4)]).expect("room");
             state.justifications_roots = RootList::new(vec![stray]).expect("one");
             state.justifications_validators = bits;
             state.latest_block_header.state_root = Root::ZERO;
