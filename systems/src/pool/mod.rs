@@ -2,7 +2,7 @@
 //! limits.
 //!
 //! An attestation, a signature on it and an aggregated payload for it are entities;
-//! [`AttestationsByData`] finds them. [`Attestations`] reads the pools, [`AttestationPool`] changes
+//! `AttestationsByData` finds them. [`Attestations`] reads the pools, [`AttestationPool`] changes
 //! them: the index at once, the entities by commands.
 
 mod attestation_pool;

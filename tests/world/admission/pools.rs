@@ -90,7 +90,10 @@ fn payloads_of_an_attestation_are_capped_and_the_covering_ones_kept() {
     assert_eq!(kept.len(), MAX_PAYLOADS);
     assert!(kept.contains(&200), "{kept:?}");
     let index = world.resource::<AttestationsByData>();
-    assert_eq!(index.covered(attestation).map(quintet_components::coverage::Coverage::count), Some(200));
+    assert_eq!(
+        index.covered(attestation).map(quintet_components::coverage::Coverage::count),
+        Some(200)
+    );
 }
 
 #[test]
