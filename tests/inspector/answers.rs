@@ -50,7 +50,11 @@ fn kinds_of_entities_are_counted_without_resources() {
         let counts = list(&kinds["kinds"]).iter().filter(has).map(|kind| kind["count"].as_u64());
         counts.map(|count| count.expect("a number")).sum::<u64>()
     };
-    assert_eq!((of("AttestationSignature"), of("Vote"), of("Peer")), (VALIDATORS, 1, 1), "{kinds}");
+    assert_eq!(
+        (of("AttestationSignature"), of("PooledAttestation"), of("Peer")),
+        (VALIDATORS, 1, 1),
+        "{kinds}"
+    );
     assert_eq!((of("BlockNode"), of("Head"), of("IsResource")), (1, 0, 0), "{kinds}");
     let all: u64 = list(&kinds["kinds"]).iter().filter_map(|kind| kind["count"].as_u64()).sum();
     assert_eq!((kinds["entities"].as_u64(), kinds["left_out"].as_u64()), (Some(all), Some(0)));

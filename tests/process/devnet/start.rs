@@ -65,7 +65,7 @@ fn bootnodes_that_are_none_are_refused_by_what_they_are() {
         ("/dns4/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
         ("/dns6/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
         ("/ip4/127.0.0.1/tcp/9000", &["/ip4/127.0.0.1/tcp/9000", "no QUIC address"]),
-        ("no-such-file.yaml", &["no-such-file.yaml", "there is no such file"]),
+        ("no-such-file.yaml", &["no-such-file.yaml", "there is no file"]),
         ("127.0.0.1:9000", &["/ip4/127.0.0.1/udp/9000/quic-v1"]),
     ];
     for (bootnode, parts) in cases {
