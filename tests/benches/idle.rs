@@ -10,9 +10,9 @@ mod support;
 
 use std::{sync::Arc, time::Instant};
 
-use bevy_app::PluginGroup;
+use bevy_app::{App, PluginGroup};
 use quintet::{
-    NodeConfig, NodePlugins, app,
+    NodeConfig, NodePlugins,
     components::{
         clock::{SlotClock, UnixTime, first_interval},
         containers::{AttestationData, Checkpoint},
@@ -47,9 +47,11 @@ fn main() {
         proofs: Arc::new(MockedProofs),
         signatures: Some(Arc::new(AcceptAll)),
     };
-    let mut app = app(NodePlugins::new(config).build().disable::<RunnerPlugin>().set(fork_choice));
     let (waker, _) = NodeWaker::new();
-    app.insert_resource(Tasks::new(InlineSpawner, waker.clone())).insert_resource(waker);
+    let mut app = App::new();
+    app.insert_resource(Tasks::new(InlineSpawner, waker.clone()))
+        .insert_resource(waker)
+        .add_plugins(NodePlugins::new(config).build().disable::<RunnerPlugin>().set(fork_choice));
     app.finish();
     app.cleanup();
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bevy_app::PluginGroup;
+use bevy_app::{App, PluginGroup};
 use bevy_ecs::schedule::Schedules;
 use quintet::{
-    NodeConfig, NodePlugins, app,
-    components::{duties::Signing, preset::SignaturePreset},
+    NodeConfig, NodePlugins,
+    components::{duties::Signing, preset::SignaturePreset, waker::NodeWaker},
     plugins::{RunnerPlugin, keys::MemoryKeys},
 };
 
@@ -24,7 +24,9 @@ fn the_exclusive_systems_of_a_node_are_these_and_no_others() {
         signing: Some(Signing(Arc::new(MemoryKeys::new([])))),
         ..NodeConfig::new(anchor, SignaturePreset::Test, Arc::new(MockedProofs))
     };
-    let mut app = app(NodePlugins::new(config).build().disable::<RunnerPlugin>());
+    let mut app = App::new();
+    app.insert_resource(NodeWaker::new().0)
+        .add_plugins(NodePlugins::new(config).build().disable::<RunnerPlugin>());
     app.finish();
     app.cleanup();
     let mut exclusive = BTreeSet::new();
