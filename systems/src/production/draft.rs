@@ -16,8 +16,7 @@ use crate::pool::Coverage;
 /// One payload that a block could carry.
 #[derive(Clone, Debug)]
 pub(super) struct Item<'a> {
-    /// The place of its attestation in the body: the round in which it came into question, then
-    /// its place among the candidates.
+    /// The place of its attestation in the body: a round, then its place among the candidates.
     pub(super) place: (usize, usize),
     pub(super) candidate: &'a Candidate,
     pub(super) payload: Arc<SingleMessageAggregate>,
@@ -91,6 +90,11 @@ impl<'a> Draft<'a> {
         self.pick_of(item).is_some_and(|pick| item.voters.count_beyond(&pick.voters) == 0)
     }
 
+    /// Returns true if something of the attestation at that place is in the block.
+    pub(super) fn has(&self, place: (usize, usize)) -> bool {
+        self.picks.iter().any(|pick| pick.place == place)
+    }
+
     fn pick_of(&self, item: &Item<'_>) -> Option<&Pick<'a>> {
         self.picks.iter().find(|pick| pick.place == item.place)
     }
@@ -150,8 +154,9 @@ impl<'a> Draft<'a> {
             })
         });
         BlockBody {
-            attestations: AggregatedAttestations::new(attestations.collect())
-                .expect("each payload adds a voter, and eight attestations have few enough"),
+            attestations: AggregatedAttestations::new(attestations.collect()).expect(
+                "eight attestations, each of as many payloads as a pool holds, are few enough",
+            ),
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use quintet_components::{
+    constants::MAX_ATTESTATIONS_DATA,
     containers::{AttestationData, Block, Root, SingleMessageAggregate, State},
     rejection::Rejection,
 };
@@ -156,9 +157,16 @@ fn in_spec_order<'a>(
 struct Eligible<'a> {
     items: Vec<Item<'a>>,
     data: AttestationData,
-    /// The round in which it came into question, and its place among the candidates.
+    /// Its place in the body: the newest round, then its place among the candidates.
     place: (usize, usize),
     candidate: &'a Candidate,
+}
+
+impl Eligible<'_> {
+    fn move_to(&mut self, round: usize) {
+        self.place.0 = round;
+        self.items.iter_mut().for_each(|item| item.place.0 = round);
+    }
 }
 
 /// A selection by what attestations are worth.
@@ -205,7 +213,8 @@ impl<'a, 's> Worth<'a, 's> {
 
     fn select(mut self) -> Result<Selection, Rejection> {
         let mut steps = MAX_BLOCK_STEPS;
-        for round in 0.. {
+        // A round that justifies takes new attestation data.
+        for round in 0..=MAX_ATTESTATIONS_DATA {
             self.enter(round)?;
             let Some(draft) = self.justify(&mut steps)? else { break };
             self.draft = draft;
@@ -217,8 +226,15 @@ impl<'a, 's> Worth<'a, 's> {
         Ok(Selection { attestations: self.draft.into_candidates(), left_out })
     }
 
-    /// Adds what has become eligible. What was once stays: the chain still counts it.
+    /// Adds what has become eligible. What was eligible before stays, as the chain still counts it,
+    /// and moves behind the draft: the view is that of a block with all of the draft, and finality
+    /// decides which targets count.
     fn enter(&mut self, round: usize) -> Result<(), Rejection> {
+        for eligible in &mut self.eligible {
+            if !self.draft.has(eligible.place) {
+                eligible.move_to(round);
+            }
+        }
         for (at, candidate) in self.candidates.iter().copied().enumerate() {
             if self.seen[at] || !self.view.wants(&candidate.data)? {
                 continue;

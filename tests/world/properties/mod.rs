@@ -18,6 +18,8 @@ fn config(cases: u32) -> proptest::prelude::ProptestConfig {
     proptest::prelude::ProptestConfig {
         cases,
         failure_persistence: None,
+        // A failure is told before the test's limit ends it.
+        max_shrink_time: 120_000,
         ..proptest::prelude::ProptestConfig::default()
     }
 }

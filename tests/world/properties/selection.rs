@@ -298,3 +298,51 @@ fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
     assert_eq!(built.post_state.latest_justified, block);
     assert_eq!((built.left_out.useful, built.left_out.idle), (0, 2));
 }
+
+/// Slot 10 may be justified once slot 9 is final, and not before: the attestation that finalizes
+/// slot 9 comes before the one for slot 10, although its target is later.
+#[test]
+fn a_target_that_finality_makes_justifiable_comes_after_what_finalizes() {
+    const EVERYONE: [u64; 4] = [0, 1, 2, 3];
+    let anchor = chain::genesis(4);
+    let mut state = State::clone(&anchor.state);
+    let mut blocks =
+        BTreeMap::from([(0, Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 })]);
+    for slot in [9, 10, 12, 13] {
+        let votes = if slot == 13 {
+            let (source, target) = (blocks[&0], blocks[&9]);
+            let data = AttestationData { slot: 12, head: blocks[&12], target, source };
+            vec![chain::aggregated(data, &EVERYONE)]
+        } else {
+            Vec::new()
+        };
+        let (block, post) = chain::build_on(&state, slot, votes).expect("a valid block");
+        blocks.insert(slot, Checkpoint { root: block.tree_hash_root(), slot });
+        state = post;
+    }
+    assert_eq!((state.latest_justified.slot, state.latest_finalized.slot), (9, 0));
+    let candidate = |slot, target: Slot, voters: &[u64]| {
+        let (source, head) = (blocks[&9], blocks[&13]);
+        let data = AttestationData { slot, head, target: blocks[&target], source };
+        Candidate { data, payloads: vec![Arc::new(chain::aggregate(data, voters).proof)] }
+    };
+    // The second of slot 13 has no room, so that worth decides.
+    let candidates =
+        vec![candidate(12, 10, &EVERYONE), candidate(13, 12, &EVERYONE), candidate(13, 13, &[1])];
+    let inputs = BlockInputs {
+        slot: 14,
+        proposer_index: 2,
+        parent_root: blocks[&13].root,
+        parent: Arc::new(state.clone()),
+        candidates,
+        preference: Preference::default(),
+        registry: Registry::new(&state.validators),
+    };
+    let prover = VirtualProver::default();
+    let built =
+        build_block(&inputs, &prover.proofs(), &CancelToken::default()).expect("it is built");
+    let post = &built.post_state;
+    assert_eq!((post.latest_justified, post.latest_finalized), (blocks[&12], blocks[&9]));
+    let is_justified = is_slot_justified(&post.justified_slots, 9, 10).expect("it is tracked");
+    assert!(is_justified, "slot 10 as well");
+}
