@@ -133,8 +133,8 @@ async fn send_blocks(
         let chunk = spawn_blocking(move || read_block(&blocks, &root)).await;
         let chunk = match chunk {
             Ok(Ok(Some(chunk))) => chunk,
-            // Roots are asked for one by one, and genesis has no proof to send. A range that leaves
-            // out what is between two blocks would say that nothing is there.
+            // Roots are asked for one by one, and a range may begin before what is stored. A range
+            // that left out a block between two others would say that its slot is empty.
             Ok(Ok(None)) if kind == RequestKind::BlocksByRoot || sent == 0 => continue,
             Ok(Ok(None)) => {
                 tracing::debug!(%root, "a range is cut short: a block is not stored");
