@@ -11,7 +11,7 @@ use crate::{
         SignedBlock, State, ValidatorIndex,
     },
     network::PeerId,
-    rejection::Rejection,
+    rejection::{Rejection, RejectionReason},
 };
 
 /// Names one inbound item, so that whoever sent it in learns its verdict. The network counts from
@@ -82,6 +82,15 @@ impl BlockReceived {
 /// [`Orphans`](crate::sync::Orphans) is in the world; the orphan policy holds or judges it.
 #[derive(Message, Clone, Debug)]
 pub struct BlockOrphaned(pub BlockReceived);
+
+/// A block was refused, before its transition or by it.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRefused {
+    /// The block's root.
+    pub root: Root,
+    /// Why.
+    pub reason: RejectionReason,
+}
 
 /// One validator's attestation arrived.
 #[derive(Message, Clone, Debug)]

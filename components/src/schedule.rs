@@ -52,7 +52,7 @@ pub struct RunIntervals;
 pub struct Shutdown;
 
 /// Runs before everything that the node does in a phase: a set of [`NodeSystems`] or
-/// [`IntervalSystems`]. The node adds no system here. A client's system goes in with
+/// [`IntervalSystems`], or one of their steps. The node adds no system here. A client's system goes in with
 /// `.in_set(First(NodeSystems::Admit))`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct First<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
@@ -99,4 +99,30 @@ pub enum NodeSystems {
     Flush,
     /// `PostUpdate`, last: messages and resources are measured; the app exits when asked to.
     Measure,
+}
+
+/// The steps of [`NodeSystems::Collect`] and of [`IntervalSystems::Collect`], in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CollectSystems {
+    /// What the node's own validators signed enters its chain and its pools.
+    Duties,
+    /// Finished aggregations enter the pools.
+    Sessions,
+    /// Finished splits of blocks' proofs enter the pools.
+    Splits,
+    /// Aggregates and attestations whose check has ended enter the pools.
+    Checks,
+    /// A session opens early, if what the pools hold suffices.
+    EarlySession,
+}
+
+/// The steps of [`NodeSystems::Import`], in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImportSystems {
+    /// Finished transitions are committed, in the order they were asked for.
+    Commit,
+    /// The proofs of committed blocks are queued to be split.
+    Split,
+    /// What waited for a committed block is looked at again.
+    Release,
 }

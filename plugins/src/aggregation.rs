@@ -6,10 +6,11 @@ use quintet_components::{
     aggregation::{AggregationConfig, AggregationHistory, CurrentSession, SessionEnded},
     messages::{AggregateProduced, AttestationAccepted},
     network::NetworkCommand,
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown},
+    schedule::{
+        CollectSystems, ImportSystems, Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown,
+    },
 };
 use quintet_systems::{
-    admission::{aggregates::commit_aggregates, attestations::commit_attestations},
     aggregation::{
         commit::{collect_sessions, count_abandoned},
         early::{EarlyAttesters, open_early_session},
@@ -19,8 +20,7 @@ use quintet_systems::{
         subnets::follow_role,
     },
     duties::duties_are_due,
-    fork_choice::import::commit_imports,
-    proving::{join_prover, run_prover},
+    proving::join_prover,
 };
 
 use crate::DutyRecordPlugin;
@@ -51,15 +51,12 @@ impl Plugin for AggregationPlugin {
             .add_message::<SessionEnded>()
             .add_message::<NetworkCommand>()
             .add_systems(PostUpdate, follow_role.in_set(NodeSystems::Review))
-            .add_systems(PreUpdate, count_abandoned.after(run_prover).in_set(NodeSystems::Prove))
             .add_systems(
                 PreUpdate,
                 (
-                    collect_sessions.before(commit_aggregates),
-                    // What an update has accepted is all there.
-                    open_early_session.after(commit_attestations),
-                )
-                    .in_set(NodeSystems::Collect),
+                    (count_abandoned, collect_sessions).chain().in_set(CollectSystems::Sessions),
+                    open_early_session.in_set(CollectSystems::EarlySession),
+                ),
             )
             .add_systems(
                 OnInterval(Interval::Aggregate),
@@ -74,7 +71,7 @@ impl Plugin for AggregationPlugin {
         for interval in Interval::ALL {
             app.add_systems(
                 OnInterval(interval),
-                collect_sessions.in_set(IntervalSystems::Collect),
+                collect_sessions.in_set(CollectSystems::Sessions),
             );
         }
     }
@@ -96,19 +93,10 @@ impl Plugin for ReaggregationPlugin {
             .init_resource::<AggregationHistory>()
             .init_resource::<AggregationConfig>()
             .add_message::<AggregateProduced>()
-            .add_systems(
-                PreUpdate,
-                collect_splits
-                    .after(collect_sessions)
-                    .before(commit_aggregates)
-                    .in_set(NodeSystems::Collect),
-            )
-            .add_systems(Update, split_imported.after(commit_imports).in_set(NodeSystems::Import));
+            .add_systems(PreUpdate, collect_splits.in_set(CollectSystems::Splits))
+            .add_systems(Update, split_imported.in_set(ImportSystems::Split));
         for interval in Interval::ALL {
-            app.add_systems(
-                OnInterval(interval),
-                collect_splits.after(collect_sessions).in_set(IntervalSystems::Collect),
-            );
+            app.add_systems(OnInterval(interval), collect_splits.in_set(CollectSystems::Splits));
         }
     }
 }

@@ -7,16 +7,13 @@ use quintet_components::{
         AttestationProduced, BlockProduced, BlockRoom, DutyCounts, DutyEnded, RecentDuties, Signing,
     },
     messages::AttestationAccepted,
-    schedule::{Interval, IntervalSystems, NodeSystems, OnInterval},
+    schedule::{CollectSystems, Interval, IntervalSystems, NodeSystems, OnInterval},
 };
-use quintet_systems::{
-    aggregation::commit::collect_sessions,
-    duties::{
-        AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
-        collect_proposals, commit_proposals, duties_are_due, expire_proposals,
-        give_up_held_proposal, has_signed, hold_proposal, prepare_proposal, record_duties,
-        skip_attestations, start_attestations, start_proposal,
-    },
+use quintet_systems::duties::{
+    AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
+    collect_proposals, commit_proposals, duties_are_due, expire_proposals, give_up_held_proposal,
+    has_signed, hold_proposal, prepare_proposal, record_duties, skip_attestations,
+    start_attestations, start_proposal,
 };
 
 /// Counts, keeps and logs what became of every duty, whoever did it.
@@ -71,9 +68,9 @@ impl Plugin for DutiesPlugin {
         let collect = || {
             (collect_proposals, commit_proposals.run_if(has_signed), collect_attestations)
                 .chain()
-                .before(collect_sessions)
+                .in_set(CollectSystems::Duties)
         };
-        app.add_systems(PreUpdate, collect().in_set(NodeSystems::Collect));
+        app.add_systems(PreUpdate, collect());
         app.add_systems(
             Update,
             (begin_held_proposal, commit_proposals.run_if(has_signed))
@@ -81,7 +78,7 @@ impl Plugin for DutiesPlugin {
                 .in_set(NodeSystems::HeldDuties),
         );
         for interval in Interval::ALL {
-            app.add_systems(OnInterval(interval), collect().in_set(IntervalSystems::Collect));
+            app.add_systems(OnInterval(interval), collect());
         }
         let duties = IntervalSystems::Duties;
         app.add_systems(

@@ -7,11 +7,11 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Block, State},
     messages::{
-        AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, FinalizedAdvanced,
-        HeadChanged,
+        AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, BlockRefused,
+        FinalizedAdvanced, HeadChanged,
     },
     preset::SignaturePreset,
-    schedule::{Interval, IntervalSystems, Last, NodeSystems, OnInterval},
+    schedule::{CollectSystems, ImportSystems, Interval, IntervalSystems, NodeSystems, OnInterval},
     storage::ResumeData,
 };
 use quintet_prover::ProofSystem;
@@ -66,7 +66,7 @@ impl From<&ResumeData> for Anchor {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
+/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`BlockRefused`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
     /// Where the chain starts.
     pub anchor: Anchor,
@@ -93,6 +93,7 @@ impl Plugin for ForkChoicePlugin {
             .init_resource::<SeenAttestations>()
             .add_message::<BlockImported>()
             .add_message::<BlockOrphaned>()
+            .add_message::<BlockRefused>()
             .add_message::<HeadChanged>()
             .add_message::<FinalizedAdvanced>()
             .add_message::<AttestationAccepted>()
@@ -123,7 +124,7 @@ impl Plugin for ResumePlugin {
 fn add_admission(app: &mut App) {
     app.add_systems(
         PreUpdate,
-        (commit_aggregates, commit_attestations).chain().in_set(NodeSystems::Collect),
+        (commit_aggregates, commit_attestations).chain().in_set(CollectSystems::Checks),
     )
     .add_systems(
         PreUpdate,
@@ -141,18 +142,16 @@ fn add_admission(app: &mut App) {
     )
     .add_systems(
         Update,
-        // What the imported blocks mean for what waits.
         (mark_stale, release_aggregates, release_attestations, expire_waiting)
             .chain()
-            .after(NodeSystems::Import)
-            .before(Last(NodeSystems::Import)),
+            .in_set(ImportSystems::Release),
     );
 }
 
 fn add_fork_choice(app: &mut App) {
     let fork_choice = IntervalSystems::ForkChoice;
     let accept = || (accept_new, follow_finality, follow_votes).chain();
-    app.add_systems(Update, commit_imports.in_set(NodeSystems::Import))
+    app.add_systems(Update, commit_imports.in_set(ImportSystems::Commit))
         .add_systems(
             PostUpdate,
             (shrink_pools, prune_blocks, compact_tree, shrink_states)

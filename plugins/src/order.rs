@@ -1,8 +1,9 @@
 //! The order of everything, in one place.
 //!
 //! One update: `PreUpdate` receives, collects and admits; [`RunIntervals`] walks the intervals
-//! that are due; `Update` imports and asks for what is missing; `PostUpdate` prunes and flushes. Every schedule runs on one
-//! thread, and two systems whose order is open while it could show are an error at boot.
+//! that are due; `Update` imports and asks for what is missing; `PostUpdate` prunes and flushes.
+//! Every schedule runs on one thread. Two systems whose order is open while it could show are an
+//! error at boot. Systems of one plugin in one phase are ordered where that plugin adds them.
 
 use std::hash::Hash;
 
@@ -15,7 +16,8 @@ use bevy_ecs::{
     },
 };
 use quintet_components::schedule::{
-    First, Interval, IntervalSystems, Last, NodeSystems, OnInterval, RunIntervals,
+    CollectSystems, First, ImportSystems, Interval, IntervalSystems, Last, NodeSystems, OnInterval,
+    RunIntervals,
 };
 
 /// Before the interval walk.
@@ -29,6 +31,17 @@ const POST_UPDATE: [NodeSystems; 4] =
 /// Each interval of the walk.
 const ON_INTERVAL: [IntervalSystems; 3] =
     [IntervalSystems::Collect, IntervalSystems::ForkChoice, IntervalSystems::Duties];
+/// The steps of collecting, in an update and in an interval.
+const COLLECT: [CollectSystems; 5] = [
+    CollectSystems::Duties,
+    CollectSystems::Sessions,
+    CollectSystems::Splits,
+    CollectSystems::Checks,
+    CollectSystems::EarlySession,
+];
+/// The steps of an import.
+const IMPORT: [ImportSystems; 3] =
+    [ImportSystems::Commit, ImportSystems::Split, ImportSystems::Release];
 
 /// Puts phases of a schedule one after another, each between its [`First`] and its [`Last`].
 fn in_order<Phase>(app: &mut App, schedule: impl ScheduleLabel + Clone, phases: &[Phase])
@@ -40,6 +53,21 @@ where
     }
     for pair in phases.windows(2) {
         app.configure_sets(schedule.clone(), Last(pair[0]).before(First(pair[1])));
+    }
+}
+
+/// Puts the steps of a phase one after another, as [`in_order`] does.
+fn in_steps<Step>(
+    app: &mut App,
+    schedule: impl ScheduleLabel + Clone,
+    phase: impl SystemSet + Copy,
+    steps: &[Step],
+) where
+    Step: SystemSet + Copy + Eq + Hash,
+{
+    in_order(app, schedule.clone(), steps);
+    for step in steps.iter().copied() {
+        app.configure_sets(schedule.clone(), (First(step), step, Last(step)).in_set(phase));
     }
 }
 
@@ -55,11 +83,14 @@ impl Plugin for OrderPlugin {
     fn build(&self, app: &mut App) {
         app.init_schedule(RunIntervals);
         in_order(app, PreUpdate, &PRE_UPDATE);
+        in_steps(app, PreUpdate, NodeSystems::Collect, &COLLECT);
         in_order(app, Update, &UPDATE);
+        in_steps(app, Update, NodeSystems::Import, &IMPORT);
         in_order(app, PostUpdate, &POST_UPDATE);
         for interval in Interval::ALL {
             app.init_schedule(OnInterval(interval));
             in_order(app, OnInterval(interval), &ON_INTERVAL);
+            in_steps(app, OnInterval(interval), IntervalSystems::Collect, &COLLECT);
         }
         app.world_mut().resource_mut::<MainScheduleOrder>().insert_before(Update, RunIntervals);
     }

@@ -4,7 +4,7 @@ use bevy_app::{App, Plugin, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     duties::BlockProduced,
-    messages::BlockOrphaned,
+    messages::{BlockOrphaned, BlockRefused},
     network::{
         BannedPeers, NetworkCommand, PeerEvent, PeerFaulted, PeersById, RequestEvent,
         RequestReceived,
@@ -19,7 +19,7 @@ use quintet_components::{
 use quintet_systems::sync::{
     Alone, Awake, Backfill, Fetches, GossipHeard, RangeSync, RequestNumbers, RequestedBlocks,
     answer_requests, ask_statuses, backfill, check_chains, collect_answers, drop_hopeless_orphans,
-    fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans,
+    fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans, remember_refused,
     renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
 };
 
@@ -30,7 +30,7 @@ use quintet_systems::sync::{
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], [`BlockOrphaned`], [`BlockProduced`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`PeerFaulted`], [`HistoryBatch`], `BlockReceived`, `InputJudged` |
+/// | [`SyncState`], [`DutyGate`], [`SyncCounts`], [`Orphans`], [`WaitingAttestations`], [`PeersById`], [`BannedPeers`], [`RecentDisconnects`], peers and requests as entities | [`PeerEvent`], [`RequestEvent`], [`RequestReceived`], [`BlockOrphaned`], [`BlockRefused`], [`BlockProduced`], `BlockImported`, `InputJudged`, the chain, `StoredHistory` | [`NetworkCommand`], [`PeerFaulted`], [`HistoryBatch`], `BlockReceived`, `InputJudged` |
 #[derive(Debug)]
 pub struct SyncPlugin;
 
@@ -42,6 +42,7 @@ impl Plugin for SyncPlugin {
             .add_message::<NetworkCommand>()
             .add_message::<PeerFaulted>()
             .add_message::<BlockOrphaned>()
+            .add_message::<BlockRefused>()
             .add_message::<BlockProduced>()
             .add_message::<HistoryBatch>()
             .init_resource::<SyncState>()
@@ -70,7 +71,11 @@ impl Plugin for SyncPlugin {
                     collect_answers,
                     answer_requests,
                     check_chains,
-                    (hold_orphans, follow_verdicts, release_orphans, drop_hopeless_orphans).chain(),
+                    remember_refused,
+                    hold_orphans,
+                    follow_verdicts,
+                    release_orphans,
+                    drop_hopeless_orphans,
                     sync_range,
                     fetch_missing,
                     backfill,

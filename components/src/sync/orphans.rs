@@ -110,10 +110,9 @@ impl Orphans {
         gone
     }
 
-    /// Notes that a block was refused. `for_good` when its root alone says why: a block whose
-    /// proof is wrong may still come with the right one.
-    pub fn note_refused(&mut self, root: Root, for_good: bool) {
-        if !for_good || !self.refused.insert(root) {
+    /// Notes that a block was refused, for a reason that every block of this root has.
+    pub fn note_refused(&mut self, root: Root) {
+        if !self.refused.insert(root) {
             return;
         }
         self.newly_refused.push(root);

@@ -7,7 +7,9 @@ use quintet_components::{
     chain::Registry,
     constants::HISTORICAL_ROOTS_LIMIT,
     containers::{AttestationData, Block},
-    messages::{BlockOrphaned, BlockReceived, IgnoreReason, InputJudged, Source, Verdict},
+    messages::{
+        BlockOrphaned, BlockReceived, BlockRefused, IgnoreReason, InputJudged, Source, Verdict,
+    },
     rejection::{Rejection, RejectionReason},
     storage::StorageHealth,
     sync::Orphans,
@@ -15,7 +17,7 @@ use quintet_components::{
 
 use super::clock::{LocalTime, check_block_slot, is_early};
 use crate::{
-    fork_choice::import::{ImportQueue, ParentStates, note_refused, unknown_parent},
+    fork_choice::import::{ImportQueue, ParentStates, unknown_parent},
     transition::proposer_for_slot,
 };
 
@@ -87,8 +89,9 @@ pub struct BlockRoad<'w> {
     health: Option<Res<'w, StorageHealth>>,
     queue: ResMut<'w, ImportQueue>,
     early: ResMut<'w, EarlyBlocks>,
-    orphans: Option<ResMut<'w, Orphans>>,
+    orphans: Option<Res<'w, Orphans>>,
     orphaned: MessageWriter<'w, BlockOrphaned>,
+    refused: MessageWriter<'w, BlockRefused>,
     judged: MessageWriter<'w, InputJudged>,
 }
 
@@ -141,7 +144,7 @@ impl BlockRoad<'_> {
         }
         // Consistency, and caps where the block is put.
         if let Err(rejection) = self.check_consistency(block) {
-            note_refused(self.orphans.as_deref_mut(), received.root, &rejection);
+            self.refused.write(BlockRefused { root: received.root, reason: rejection.reason });
             return Err(Verdict::Rejected(rejection));
         }
         let parent = &block.parent_root;

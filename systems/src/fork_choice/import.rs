@@ -11,11 +11,13 @@ use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     chain::{Justified, Registry, States},
     containers::{Block, Root, SignedBlock, Slot, State},
-    messages::{BlockImported, BlockReceived, IgnoreReason, InputId, InputJudged, Source, Verdict},
+    messages::{
+        BlockImported, BlockReceived, BlockRefused, IgnoreReason, InputId, InputJudged, Source,
+        Verdict,
+    },
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StoredStates},
-    sync::Orphans,
     task::{TaskPanic, Tasks, Work},
     tree::{BlockNode, BlockTree},
 };
@@ -179,16 +181,6 @@ pub(crate) fn unknown_parent(block: &Block) -> Rejection {
     ))
 }
 
-/// Tells the orphan pool of a refusal. A proof is not part of what a root stands for, and a parent
-/// may yet come: neither refuses the block for good.
-pub(crate) fn note_refused(orphans: Option<&mut Orphans>, root: Root, rejection: &Rejection) {
-    use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
-    if let Some(orphans) = orphans {
-        let for_good = !matches!(rejection.reason, InvalidBlockProof | UnknownParentBlock);
-        orphans.note_refused(root, for_good);
-    }
-}
-
 /// Starts every queued block whose parent's post-state is there.
 pub fn start_imports(
     mut queue: ResMut<ImportQueue>,
@@ -253,8 +245,7 @@ pub fn commit_imports(world: &mut World) {
                 if rejection.reason == RejectionReason::MalformedState {
                     Metrics::of(world).transition.note_finalization(false);
                 }
-                let orphans = world.get_resource_mut::<Orphans>();
-                note_refused(orphans.map(Mut::into_inner), root, &rejection);
+                world.write_message(BlockRefused { root, reason: rejection.reason });
                 Verdict::Rejected(rejection)
             }
             Ok((took, Ok(state))) => {

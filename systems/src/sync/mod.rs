@@ -10,6 +10,7 @@
 //! | [`collect_answers`] | answers reach the requests that they are for; late requests are given up |
 //! | [`answer_requests`] | peers are answered |
 //! | [`check_chains`] | a peer on another chain is found |
+//! | [`remember_refused`] | a block that was refused for good is remembered |
 //! | [`hold_orphans`] | a block without a parent is held, as the orphan policy says |
 //! | [`follow_verdicts`] | whoever sent a block on request is credited or blamed for it |
 //! | [`release_orphans`] | blocks that waited for a parent arrive again |
@@ -49,7 +50,7 @@ pub use chain_check::check_chains;
 pub use fetch::{Fetches, fetch_missing};
 pub use handed::RequestedBlocks;
 pub use mesh::{GossipHeard, renew_silent_mesh};
-pub use orphans::{drop_hopeless_orphans, hold_orphans, release_orphans};
+pub use orphans::{drop_hopeless_orphans, hold_orphans, release_orphans, remember_refused};
 pub use peers::track_peers;
 pub use range::{RangeSync, sync_range};
 pub use requests::RequestNumbers;

@@ -11,8 +11,8 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     containers::{Root, Slot},
     messages::{
-        BlockImported, BlockOrphaned, BlockReceived, IgnoreReason, InputId, InputJudged, Source,
-        Verdict,
+        BlockImported, BlockOrphaned, BlockReceived, BlockRefused, IgnoreReason, InputId,
+        InputJudged, Source, Verdict,
     },
     rejection::{Rejection, RejectionReason},
     sync::{
@@ -42,6 +42,17 @@ impl Window {
             finalized_slot: chain.finalized().slot,
             head_slot: chain.head().slot,
             newest_slot: now.slot().saturating_add(1),
+        }
+    }
+}
+
+/// Remembers the blocks that were refused for good: what stands on one is refused as well. A proof
+/// is not part of what a root stands for, and a parent may yet come, so neither is for good.
+pub fn remember_refused(mut refused: MessageReader<BlockRefused>, mut orphans: ResMut<Orphans>) {
+    use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
+    for BlockRefused { root, reason } in refused.read() {
+        if !matches!(reason, InvalidBlockProof | UnknownParentBlock) {
+            orphans.note_refused(*root);
         }
     }
 }
@@ -110,7 +121,7 @@ fn hold(
     let BlockReceived { id, root, .. } = received;
     let (slot, parent) = (received.block.block.slot, received.block.block.parent_root);
     if orphans.is_refused(&parent) {
-        orphans.note_refused(root, true);
+        orphans.note_refused(root);
         return vec![refuse(id, parent)];
     }
     if orphans.contains(&root) {

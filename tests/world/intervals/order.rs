@@ -4,7 +4,10 @@ use bevy_app::{App, PostUpdate, PreUpdate, Update};
 use bevy_ecs::{prelude::*, schedule::ScheduleLabel};
 use quintet_components::{
     clock::{CurrentInterval, SlotClock, UnixTime},
-    schedule::{First, Interval, IntervalSystems, Last, NodeSystems, OnInterval},
+    schedule::{
+        CollectSystems, First, ImportSystems, Interval, IntervalSystems, Last, NodeSystems,
+        OnInterval,
+    },
 };
 use quintet_plugins::{ClockPlugin, OrderPlugin};
 
@@ -172,4 +175,59 @@ fn a_clients_systems_stand_before_and_after_every_phase_of_an_update() {
             .add_systems(schedule, note(names[0]).in_set(First(phase)));
     }
     assert_eq!(log_at(&mut boot(app), 0), NAMES.concat());
+}
+
+const COLLECT: [(CollectSystems, [&str; 3]); 5] = [
+    (CollectSystems::Duties, ["first duties", "duties", "last duties"]),
+    (CollectSystems::Sessions, ["first sessions", "sessions", "last sessions"]),
+    (CollectSystems::Splits, ["first splits", "splits", "last splits"]),
+    (CollectSystems::Checks, ["first checks", "checks", "last checks"]),
+    (CollectSystems::EarlySession, ["first early", "early", "last early"]),
+];
+
+/// Adds a system in every step, last to first, and one before and one after the phase. Returns the
+/// order in which they have to run.
+fn add_steps<Step: SystemSet + Copy + Eq + std::hash::Hash, const N: usize>(
+    app: &mut App,
+    schedule: impl ScheduleLabel + Clone,
+    phase: impl SystemSet + Copy + Eq + std::hash::Hash,
+    steps: [(Step, [&'static str; 3]); N],
+) -> Vec<&'static str> {
+    app.add_systems(schedule.clone(), note("after").in_set(Last(phase)));
+    for (step, names) in steps.into_iter().rev() {
+        app.add_systems(schedule.clone(), note(names[2]).in_set(Last(step)))
+            .add_systems(schedule.clone(), note(names[1]).in_set(step))
+            .add_systems(schedule.clone(), note(names[0]).in_set(First(step)));
+    }
+    app.add_systems(schedule, note("before").in_set(First(phase)));
+    let names = steps.into_iter().flat_map(|(_, names)| names);
+    ["before"].into_iter().chain(names).chain(["after"]).collect()
+}
+
+#[test]
+fn what_is_collected_comes_step_by_step() {
+    for interval in Interval::ALL {
+        let mut app = app();
+        let expected = add_steps(&mut app, OnInterval(interval), IntervalSystems::Collect, COLLECT);
+        let log = log_at(&mut boot(app), (interval as u64 + 5) * 800);
+        assert!(!log.is_empty());
+        for steps in log.chunks(expected.len()) {
+            assert_eq!(steps, expected, "{interval:?}");
+        }
+    }
+    let mut app = app();
+    let expected = add_steps(&mut app, PreUpdate, NodeSystems::Collect, COLLECT);
+    assert_eq!(log_at(&mut boot(app), 0), expected);
+}
+
+#[test]
+fn an_import_comes_step_by_step() {
+    let mut app = app();
+    let steps = [
+        (ImportSystems::Commit, ["first commit", "commit", "last commit"]),
+        (ImportSystems::Split, ["first split", "split", "last split"]),
+        (ImportSystems::Release, ["first release", "release", "last release"]),
+    ];
+    let expected = add_steps(&mut app, Update, NodeSystems::Import, steps);
+    assert_eq!(log_at(&mut boot(app), 0), expected);
 }
