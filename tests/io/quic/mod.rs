@@ -7,6 +7,7 @@ mod early;
 mod following;
 mod gossip;
 mod hostile;
+mod impostor;
 mod keyless;
 mod log;
 mod node;
