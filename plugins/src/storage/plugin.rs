@@ -142,7 +142,7 @@ fn saved_votes(latest: &LatestVotes, votes: &Query<&PooledAttestation>) -> Vec<L
     let mut voters: HashMap<Entity, Vec<ValidatorIndex>> = HashMap::new();
     for (vote, index) in latest.votes.iter().zip(0..) {
         if let Some(vote) = vote {
-            voters.entry(vote.vote).or_default().push(index);
+            voters.entry(vote.attestation).or_default().push(index);
         }
     }
     let mut records: Vec<LatestVoteRecord> = voters

@@ -46,7 +46,7 @@ pub fn release_attestations(
 
 fn note_released(counts: Option<ResMut<SyncCounts>>, released: usize) {
     if let Some(mut counts) = counts.filter(|_| released > 0) {
-        counts.votes_released += released as u64;
+        counts.attestations_released += released as u64;
     }
 }
 
@@ -61,9 +61,9 @@ pub fn expire_waiting(
     let expired = if waiting.is_empty() { Vec::new() } else { waiting.expire(time.intervals()) };
     if let Some(mut counts) = counts {
         let held = waiting.held();
-        if counts.votes_held != held || !expired.is_empty() {
-            counts.votes_held = held;
-            counts.votes_expired += expired.len() as u64;
+        if counts.attestations_held != held || !expired.is_empty() {
+            counts.attestations_held = held;
+            counts.attestations_expired += expired.len() as u64;
         }
     }
     judged.write_batch(expired);

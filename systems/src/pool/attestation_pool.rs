@@ -334,7 +334,7 @@ impl AttestationPool<'_, '_> {
     fn latest_vote(&self, attestation: Entity) -> LatestVote {
         let PooledAttestation { data, root } = *self.data(attestation);
         let head = self.tree.find(&data.head.root);
-        LatestVote { vote: attestation, slot: data.slot, root, head_slot: data.head.slot, head }
+        LatestVote { attestation, slot: data.slot, root, head_slot: data.head.slot, head }
     }
 
     /// Follows the finalized slot: votes at or before it do not count, and those that were skipped
@@ -394,11 +394,11 @@ impl AttestationPool<'_, '_> {
             let head = vote.head.map(|id| self.tree[id]);
             let head = head.map(|block| Checkpoint { root: block.root, slot: block.slot });
             if head.is_some_and(|head| !self.tree.is_ancestor(self.finalized.0, head)) {
-                gone.insert(vote.vote);
+                gone.insert(vote.attestation);
             }
         }
         if !gone.is_empty() {
-            self.recount_where(|vote| gone.contains(&vote.vote));
+            self.recount_where(|vote| gone.contains(&vote.attestation));
         }
     }
 

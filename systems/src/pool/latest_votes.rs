@@ -28,10 +28,10 @@ pub(super) fn consider(
         latest.votes[index].is_none_or(|current| match candidate.slot.cmp(&current.slot) {
             Ordering::Less => false,
             Ordering::Greater => true,
-            Ordering::Equal if candidate.vote == current.vote => false,
+            Ordering::Equal if candidate.attestation == current.attestation => false,
             Ordering::Equal => match tie {
                 VoteTie::LargerRoot => candidate.root > current.root,
-                VoteTie::EarlierInPool => is_earlier_than(current.vote),
+                VoteTie::EarlierInPool => is_earlier_than(current.attestation),
             },
         });
     if counts {

@@ -55,7 +55,10 @@ fn a_vote_and_an_aggregate_wait_for_their_block() {
     assert_eq!(world.node.verdict(single), Verdict::Accepted);
     assert_eq!(world.node.verdict(joined), Verdict::Accepted);
     let counts = world.counts();
-    assert_eq!((counts.votes_held, counts.votes_released, counts.votes_expired), (2, 2, 0));
+    assert_eq!(
+        (counts.attestations_held, counts.attestations_released, counts.attestations_expired),
+        (2, 2, 0)
+    );
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn a_vote_whose_block_does_not_come_is_judged_as_ever_after_two_slots() {
     assert_eq!(waiting(&mut world), 0);
     assert_eq!(reason(&mut world, head), Some(RejectionReason::UnknownTargetBlock));
     assert_eq!(reason(&mut world, source), Some(RejectionReason::UnknownSourceBlock));
-    assert_eq!(world.counts().votes_expired, 2);
+    assert_eq!(world.counts().attestations_expired, 2);
 }
 
 #[test]
