@@ -1,4 +1,4 @@
-//! The waiting room: valid attestations and aggregates whose block has not come.
+//! The waiting room: valid attestations and aggregates whose block is unknown.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -8,7 +8,7 @@ use quintet_components::{
 
 use super::{LocalTime, aggregates::ValidAggregates, attestations::ValidAttestations};
 
-/// Puts the aggregates that waited for imported blocks where they belong.
+/// Puts aggregates whose blocks were imported into the pool.
 pub fn release_aggregates(
     mut imported: MessageReader<BlockImported>,
     mut valid: ValidAggregates,
@@ -25,7 +25,7 @@ pub fn release_aggregates(
     }
 }
 
-/// Puts the attestations that waited for imported blocks where they belong.
+/// Puts attestations whose blocks were imported into the pool.
 pub fn release_attestations(
     mut imported: MessageReader<BlockImported>,
     mut valid: ValidAttestations,
@@ -50,7 +50,7 @@ fn note_released(counts: Option<ResMut<SyncCounts>>, released: usize) {
     }
 }
 
-/// Judges what has waited long enough.
+/// Judges items whose waiting time is over.
 pub fn expire_waiting(
     waiting: Option<ResMut<WaitingAttestations>>,
     time: LocalTime,
