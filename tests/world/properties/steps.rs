@@ -272,7 +272,7 @@ impl Pair {
                     proof: payload.proof.as_bytes().to_vec(),
                 });
                 (
-                    world.get::<PooledAttestation>(vote).expect("a pool holds votes").data,
+                    world.get::<PooledAttestation>(vote).expect("a pool holds attestations").data,
                     payloads.collect(),
                 )
             })
@@ -294,7 +294,10 @@ impl Pair {
             .map(|vote| {
                 let signers: BTreeSet<u64> =
                     pool::signatures(world, vote).map(|(_, each)| each.validator_index).collect();
-                (world.get::<PooledAttestation>(vote).expect("a pool holds votes").data, signers)
+                (
+                    world.get::<PooledAttestation>(vote).expect("a pool holds attestations").data,
+                    signers,
+                )
             })
             .collect()
     }

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     if !std::fs::metadata(path).map_err(io)?.is_file() {
         return Err(io(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "it is a folder, a pipe or a device, not a file",
+            "it is a folder, a pipe or a device, and a file is needed here",
         )));
     }
     let file = File::open(path).map_err(io)?;
