@@ -23,7 +23,7 @@ pub struct HeavyChain {
     pub anchor: Anchor,
     pub head: Checkpoint,
     pub state: Arc<State>,
-    /// Whether two thirds attest to every head. Otherwise nothing is ever justified, pending votes
+    /// True if two thirds attest to every head. Otherwise nothing is ever justified, pending votes
     /// pile up, and every block adds to them.
     finalizes: bool,
     proof: usize,

@@ -141,7 +141,7 @@ impl Tree {
         })
     }
 
-    /// Whether the one is the other or on its chain.
+    /// Returns true if both are the same block, or the first is an ancestor of the second.
     pub fn is_ancestor(&self, ancestor: usize, mut of: usize) -> bool {
         while of > ancestor {
             of = self.blocks[of].parent;

@@ -70,7 +70,7 @@ struct Slot {
     /// Which of the newest blocks is built on.
     on: Index,
     voters: u64,
-    /// Whether the slot has a second block.
+    /// True if the slot has a second block.
     forks: bool,
 }
 
