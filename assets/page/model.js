@@ -10,7 +10,7 @@ const LIVE_POLL_MS = 4000;
 // Events that come together cause one question.
 const SETTLE_MS = 250;
 const ANSWER_TIMEOUT_MS = 4000;
-const INTERVALS = ["Propose", "Vote", "Aggregate", "Safe target", "Accept"];
+const INTERVALS = ["Propose", "Attest", "Aggregate", "Safe target", "Accept"];
 // From this many slots behind the clock on finality lags, and then counts as stalled.
 const LAGS_FROM = 7;
 const STALLS_FROM = 12;

@@ -183,13 +183,13 @@ function jobText(job) {
 
 function drawDuties({ duties }) {
   const figure = (name, value, bad) => h("div", { class: bad ? "bad" : null }, h("dt", {}, name), h("dd", {}, String(value ?? "–")));
-  replace($("duty-counts"), [figure("Proposed", duties.proposed), figure("Voted", duties.attested), figure("Aggregated", duties.aggregated), figure("Missed", duties.missed, duties.missed > 0)]);
+  replace($("duty-counts"), [figure("Proposed", duties.proposed), figure("Attested", duties.attested), figure("Aggregated", duties.aggregated), figure("Missed", duties.missed, duties.missed > 0)]);
   const slots = new Map();
   for (const duty of duties.recent ?? []) {
     if (!slots.has(duty.slot)) slots.set(duty.slot, []);
     slots.get(duty.slot).push(duty);
   }
-  const kinds = [["propose", "proposed"], ["attest", "voted"], ["aggregate", "aggregated"]];
+  const kinds = [["propose", "proposed"], ["attest", "attested"], ["aggregate", "aggregated"]];
   const alias = { proposal: "propose", vote: "attest", attestation: "attest", aggregation: "aggregate" };
   const rows = [...slots].sort(([a], [b]) => b - a).map(([slot, all]) => h("tr", { "data-slot": slot },
     h("td", { class: "num" }, String(slot)),
@@ -217,7 +217,7 @@ function drawPeers({ peers, head }) {
       h("td", { class: "num" }, peer.connected_ms ? seconds(nodeNow() - peer.connected_ms) : "–"),
       h("td", { class: "wide" }, peer.agent || "–"));
   });
-  replace($("peers").tBodies[0], rows.length ? rows : [h("tr", {}, h("td", { colspan: 7, class: "empty" }, "No peers. A node alone votes and proposes for itself only."))]);
+  replace($("peers").tBodies[0], rows.length ? rows : [h("tr", {}, h("td", { colspan: 7, class: "empty" }, "No peers. A node without peers proposes and attests only for itself."))]);
 }
 
 function drawWarnings({ warnings }) {

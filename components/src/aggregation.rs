@@ -1,4 +1,4 @@
-//! Aggregation sessions: what is configured, and what is counted.
+//! Aggregation sessions: configuration, outcomes and counts.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,11 +6,11 @@ use bevy_ecs::prelude::*;
 
 use crate::containers::Slot;
 
-/// One round of aggregation. Its identity is its entity: a slot may see two. Despawning it gives
-/// up its jobs.
+/// One round of aggregation. Its entity identifies it: a slot may have two sessions. Despawning the
+/// entity cancels the session's jobs.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AggregationSession {
-    /// The slot whose attestations it is about.
+    /// The slot whose attestations it aggregates.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
@@ -23,7 +23,7 @@ pub struct AggregationSession {
 pub struct SessionEnded {
     /// The session.
     pub session: Entity,
-    /// The slot whose attestations it was about.
+    /// The slot whose attestations it aggregated.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
@@ -33,15 +33,15 @@ pub struct SessionEnded {
     pub outcome: SessionOutcome,
 }
 
-/// The session whose results count, if any. What other sessions still bring changes a counter.
+/// The session whose results count, if any. Results of other sessions only change a counter.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CurrentSession(pub Option<Entity>);
 
-/// How an aggregator works.
+/// The settings of an aggregator.
 #[derive(Resource, Clone, Debug, PartialEq, Eq)]
 pub struct AggregationConfig {
-    /// How long after the start of interval 2, or after its opening when that is later, a session
-    /// may start jobs, in milliseconds.
+    /// The time in milliseconds in which a session may start jobs: counted from the start of
+    /// interval 2, or from the session's opening if that is later.
     pub deadline_ms: u64,
     /// True if a session opens before interval 2 once two thirds of the expected attestations are in.
     pub early_start: bool,
@@ -49,7 +49,8 @@ pub struct AggregationConfig {
     pub committee_count: u64,
     /// The subnets that the node aggregates; empty for all.
     pub subnets: Vec<u64>,
-    /// The subnets of the node's own validators, which it listens to and passes on in every role.
+    /// The subnets of the node's own validators. The node listens to them and forwards their
+    /// attestations in every role.
     pub validator_subnets: Vec<u64>,
 }
 
@@ -75,9 +76,9 @@ impl AggregationConfig {
         }
     }
 
-    /// The subnets whose attestations the node gets in this role, ascending. A node with validators
-    /// gets those of their subnets whether it aggregates or not: whoever attests on a subnet helps to
-    /// carry it, or others' attestations do not get through.
+    /// The subnets whose attestations the node receives in this role, ascending. A node with
+    /// validators receives those of their subnets even if it does not aggregate, because it helps
+    /// to forward them: otherwise they may not reach an aggregator.
     pub fn subscribed_subnets(&self, is_aggregator: bool) -> Vec<u64> {
         let mut subnets = self.validator_subnets.clone();
         if is_aggregator {
@@ -86,7 +87,7 @@ impl AggregationConfig {
         self.existing(subnets)
     }
 
-    /// Those that the network has, each once, ascending.
+    /// The subnets that the network has, each once, ascending.
     fn existing(&self, mut subnets: Vec<u64>) -> Vec<u64> {
         subnets.retain(|subnet| *subnet < self.committee_count);
         subnets.sort_unstable();
@@ -95,10 +96,10 @@ impl AggregationConfig {
     }
 }
 
-/// Why an attestation that a session looked at got no proof, or an imported one no payload.
+/// Why an attestation that a session examined got no proof, or an imported one no payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// One proof and no fresh signature: it is as good as it can be.
+    /// It has one proof and no fresh signature: nothing can be added.
     LoneProof,
     /// No proof over more than one of its inputs fits into a block.
     TooLarge,
@@ -106,15 +107,15 @@ pub enum SkipReason {
     InProgress,
     /// The prover's queue was full.
     QueueFull,
-    /// The deadline came before a permit.
+    /// The deadline passed before the job got a permit.
     Deadline,
-    /// The next session opened, or the role was given up.
+    /// The next session opened, or the node gave up the role.
     Replaced,
     /// The attestation adds nothing to what the pool has.
     NoGain,
     /// The block is too old to gain from its attestations.
     OldBlock,
-    /// More attestations than a block may bring.
+    /// The block has more attestations than may be split from it.
     OverLimit,
 }
 
@@ -153,11 +154,11 @@ impl SkipReason {
 pub enum CycleSkip {
     /// The node does not aggregate.
     NotAggregator,
-    /// The node is syncing, or does not know whether it should be.
+    /// The node is syncing, or does not know yet whether it should be.
     NotSynced,
-    /// The head's state is not held.
+    /// The head's state is not in memory.
     MissingState,
-    /// The prover took none of the jobs.
+    /// The prover accepted none of the jobs.
     SpawnFailed,
     /// There was nothing to aggregate, or the slot was over.
     Other,
@@ -187,11 +188,11 @@ pub enum SessionOutcome {
     Published,
     /// Every proof was made, one of them after the deadline.
     Late,
-    /// The deadline came before some job began.
+    /// The deadline passed before some job began.
     Cut,
     /// Some job failed.
     Failed,
-    /// Another session opened, or the role was given up, before it ended.
+    /// Another session opened, or the node gave up the role, before it ended.
     Replaced,
     /// It had no job.
     Empty,
@@ -214,7 +215,7 @@ impl SessionOutcome {
         }
     }
 
-    /// The outcome of a session that came to its end with these counts.
+    /// The outcome of a session that ended with these counts.
     pub fn of(counts: &AggregationCounts) -> Self {
         if counts.prepared == 0 {
             Self::Empty
@@ -230,8 +231,8 @@ impl SessionOutcome {
     }
 }
 
-/// What happened, in one slot or since the node began. A job is prepared once, and proved, failed
-/// or cancelled once; a late one is proved too.
+/// What happened in one slot, or since the node began. A job is prepared once, and is then proved,
+/// failed or cancelled once. A late job is also counted as proved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AggregationCounts {
     /// Sessions opened.
@@ -240,7 +241,8 @@ pub struct AggregationCounts {
     pub early: u64,
     /// Sessions whose deadline passed with jobs that waited or ran.
     pub cut: u64,
-    /// Sessions closed with jobs that waited or ran, because another opened or the role went.
+    /// Sessions closed with jobs that waited or ran, because another opened or the node gave up the
+    /// role.
     pub replaced: u64,
     /// Attestations examined.
     pub groups: u64,
@@ -248,30 +250,31 @@ pub struct AggregationCounts {
     pub prepared: u64,
     /// Jobs that made a proof which counted.
     pub proved: u64,
-    /// Jobs among those proved that ended after the deadline.
+    /// Proved jobs that ended after the deadline.
     pub late: u64,
-    /// Late jobs whose proof was not published: it could not count any more.
+    /// Late jobs whose proof was not published, because it could no longer count.
     pub unpublished: u64,
-    /// Early jobs whose proof was not published: the one of interval 2 took its place in time.
+    /// Early jobs whose proof was not published, because the proof of interval 2 replaced it in
+    /// time.
     pub superseded: u64,
     /// Jobs that failed or panicked.
     pub failed: u64,
-    /// Jobs given up before they made a proof.
+    /// Jobs cancelled before they made a proof.
     pub cancelled: u64,
-    /// Proofs that came after their session was gone. They changed nothing.
+    /// Proofs that were ready after their session was gone. They changed nothing.
     pub stale: u64,
     /// Aggregates published.
     pub published: u64,
-    /// Payloads taken out of blocks.
+    /// Payloads split from blocks.
     pub split: u64,
     /// What was skipped.
     pub skipped: BTreeMap<SkipReason, u64>,
 }
 
-/// The counts of recent slots and of all.
+/// The counts of recent slots, and the sum since the node began.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct AggregationHistory {
-    /// All since the node began.
+    /// The sum since the node began.
     pub total: AggregationCounts,
     /// The newest slots, oldest first, at most [`HISTORY_SLOTS`].
     pub slots: VecDeque<(Slot, AggregationCounts)>,
@@ -323,12 +326,12 @@ impl AggregationCounts {
 }
 
 impl AggregationHistory {
-    /// Adds counts to a slot's and to all.
+    /// Adds counts to a slot's counts and to the sum.
     pub fn add(&mut self, slot: Slot, counts: &AggregationCounts) {
         self.count(slot, |mine| mine.add(counts));
     }
 
-    /// Counts something for a slot and for all.
+    /// Counts something for a slot and for the sum.
     pub fn count(&mut self, slot: Slot, mut add: impl FnMut(&mut AggregationCounts)) {
         add(&mut self.total);
         let place = self.slots.partition_point(|(each, _)| *each < slot);

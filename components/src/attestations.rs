@@ -1,5 +1,5 @@
-//! Attestations as entities: what is attested, the signatures on it, the aggregated payloads for
-//! it, and the index that finds them.
+//! Attestations as entities: the attestation data, the signatures and aggregated payloads for it,
+//! and the index that finds them.
 
 mod index;
 
@@ -14,19 +14,20 @@ use crate::{
     tree::NodeId,
 };
 
-/// What is attested: attestation data with its root. It is made by the pool's role. Despawning it
-/// despawns its signatures and payloads, and takes all of them out of [`AttestationsByData`].
+/// An attestation: its data and the data's root. Only the role `AttestationPool` spawns it.
+/// Despawning it despawns its signatures and payloads, and removes all of them from
+/// [`AttestationsByData`].
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable, on_discard = unindex_attestation)]
 pub struct PooledAttestation {
-    /// What is attested.
+    /// The attestation data.
     pub data: AttestationData,
     /// The data's root, which is what validators sign.
     pub root: Root,
 }
 
-// The pool's role writes the index when it asks for an entity, before the entity is there. It is the
-// only way in; out there are others.
+// `AttestationPool` writes the index before the entity exists. Nothing else adds to the index;
+// entities may be despawned in several ways, so a hook removes them from it.
 fn unindex_attestation(mut world: DeferredWorld, hook: HookContext) {
     world.resource_mut::<AttestationsByData>().remove(hook.entity);
 }
@@ -70,29 +71,29 @@ pub struct PayloadOf(pub Entity);
 #[relationship_target(relationship = PayloadOf, linked_spawn)]
 pub struct Payloads(Vec<Entity>);
 
-/// Tells if a payload counts for the head already.
+/// Says if a payload already counts for the head.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable)]
 pub enum Phase {
-    /// It waits for the next acceptance.
+    /// The payload waits for the next acceptance.
     New,
-    /// It counts.
+    /// The payload counts.
     Known,
 }
 
-/// A pool of attestations; a type of this trait only names it.
+/// A pool of attestations. A type with this trait names a pool and has no values.
 pub trait Pool: Send + Sync + 'static {
-    /// Its place among the pools.
+    /// The index of the pool among all pools.
     const PLACE: usize;
 }
 
-/// Attestations with signatures that no aggregate has absorbed.
+/// Attestations with signatures that are in no aggregate yet.
 #[derive(Debug)]
 pub struct Signed;
 /// Attestations with payloads that wait for acceptance.
 #[derive(Debug)]
 pub struct New;
-/// Attestations whose payloads count, and those of imported blocks, payloads or not.
+/// Attestations whose payloads count, and those of imported blocks, with or without payloads.
 #[derive(Debug)]
 pub struct Known;
 
@@ -106,7 +107,7 @@ impl Pool for Known {
     const PLACE: usize = 2;
 }
 
-/// That an attestation is in a pool.
+/// Marks an attestation as a member of a pool.
 #[derive(Component, Debug)]
 #[component(immutable)]
 pub struct Member<P: Pool>(PhantomData<P>);
@@ -117,31 +118,32 @@ impl<P: Pool> Default for Member<P> {
     }
 }
 
-/// What a validator's newest counted vote says.
+/// A validator's latest vote in fork choice: its newest counted attestation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatestVote {
     /// The attestation that it comes from.
-    pub vote: Entity,
-    /// The slot voted in.
+    pub attestation: Entity,
+    /// The attestation's slot.
     pub slot: Slot,
-    /// The root of the attestation data: of two votes for one slot the larger root counts.
+    /// The root of the attestation data. Of two attestations for one slot, the one with the larger
+    /// root counts.
     pub root: Root,
-    /// The slot of the head voted for.
+    /// The slot of the attestation's head.
     pub head_slot: Slot,
-    /// The head voted for; `None` when the tree no longer has it.
+    /// The attestation's head; `None` if the tree no longer has it.
     pub head: Option<NodeId>,
 }
 
-/// Each validator's newest counted vote, by validator index, and the block that the tree's
-/// weights count it for.
+/// Each validator's latest vote, by validator index, and the block for which the tree's weights
+/// count it.
 #[derive(Resource, Debug, Default)]
 pub struct LatestVotes {
-    /// What each validator voted last among the known payloads whose head is after the cutoff.
+    /// Each validator's latest vote among the known payloads whose head is after the cutoff.
     pub votes: Vec<Option<LatestVote>>,
-    /// Where the tree counts each validator's vote.
+    /// The block for which the tree counts each validator's vote.
     pub counted: Vec<Option<NodeId>>,
-    /// Validators whose counted block may differ from their vote's.
+    /// Validators whose counted block may differ from that of their vote.
     pub changed: Vec<usize>,
-    /// Votes with heads at or before this slot do not count: the finalized slot.
+    /// Votes with heads at or before this slot do not count. It is the finalized slot.
     pub cutoff: Slot,
 }

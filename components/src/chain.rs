@@ -1,4 +1,4 @@
-//! What fork choice holds true: one resource a fact.
+//! The results of fork choice: one resource each.
 
 use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::containers::{Checkpoint, GenesisConfig, PublicKey, Root, Slot, State,
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head(pub Checkpoint);
 
-/// The block that a validator is safe to vote for.
+/// The block that a validator can safely attest to as its target.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SafeTarget(pub Checkpoint);
 
@@ -18,8 +18,8 @@ pub struct SafeTarget(pub Checkpoint);
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Justified(pub Checkpoint);
 
-/// The finalized checkpoint as the head's chain sees it. A reorganisation onto a chain that
-/// finalized less lowers it.
+/// The finalized checkpoint of the head's chain. It decreases if the head moves to a chain that has
+/// finalized less.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finalized(pub Checkpoint);
 
@@ -27,17 +27,17 @@ pub struct Finalized(pub Checkpoint);
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Genesis(pub GenesisConfig);
 
-/// Whether this node aggregates signatures.
+/// True if this node aggregates signatures.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IsAggregator(pub bool);
 
-/// The slot whose proposal has landed at its first interval, if any: pending votes are then
-/// accepted at once.
+/// The slot whose block the node has proposed in the first interval, if any. Pending attestations
+/// are then accepted at once.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LandedProposal(pub Option<Slot>);
 
-/// The validators. No transition of this fork changes a registry, so the anchor's serves every
-/// block.
+/// The keys of the validators. No state transition changes the registry, so the anchor's registry
+/// is valid for every block.
 #[derive(Resource, Clone, Debug)]
 pub struct Registry(Arc<RegistryKeys>);
 
@@ -48,7 +48,7 @@ struct RegistryKeys {
 }
 
 impl Registry {
-    /// The keys of these validators.
+    /// Takes the keys from a registry.
     pub fn new(validators: &Validators) -> Self {
         let keys = |key: fn(&crate::containers::Validator) -> PublicKey| {
             validators.iter().map(key).collect()
@@ -64,12 +64,12 @@ impl Registry {
         self.0.attestation.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.attestation.is_empty()
     }
 
-    /// The key that verifies this validator's votes.
+    /// The key that verifies this validator's attestations.
     pub fn attestation_key(&self, index: u64) -> Option<&PublicKey> {
         self.0.attestation.get(usize::try_from(index).ok()?)
     }
@@ -80,8 +80,8 @@ impl Registry {
     }
 }
 
-/// The post-states of recent blocks. Bounded: the oldest slots go first, but never the states
-/// that are held.
+/// A bounded cache of post-states. The lowest slots are dropped first, but never those of head,
+/// safe target, justified and finalized block.
 #[derive(Resource, Debug)]
 pub struct States {
     by_root: HashMap<Root, Arc<State>>,
@@ -89,11 +89,11 @@ pub struct States {
     limit: usize,
 }
 
-/// States kept by default. Consecutive states share what their blocks did not touch.
+/// The default number of states. Consecutive states share what their blocks did not change.
 pub const DEFAULT_STATES: usize = 1024;
 
 impl States {
-    /// A cache of at most `limit` states, those that are held not counted.
+    /// A cache of at most `limit` states, not counting those that must be kept.
     pub fn new(limit: usize) -> Self {
         Self { by_root: HashMap::new(), by_slot: BTreeMap::new(), limit }
     }
@@ -109,17 +109,18 @@ impl States {
         self.by_root.insert(root, state);
     }
 
-    /// How many there are.
+    /// How many states there are.
     pub fn len(&self) -> usize {
         self.by_root.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.by_root.is_empty()
     }
 
-    /// Drops the oldest beyond the limit, except `held`. Returns how many went.
+    /// Drops the lowest slots beyond the limit, except the states in `held`. Returns how many were
+    /// dropped.
     pub fn shrink(&mut self, held: &[Root]) -> usize {
         let excess = self.by_root.len().saturating_sub(self.limit + held.len());
         let oldest: Vec<(Slot, Root)> = self

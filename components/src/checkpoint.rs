@@ -1,4 +1,4 @@
-//! Checks that a state fetched from elsewhere can be started from.
+//! Checks that a node may start from a state that was fetched from another node.
 
 use crate::{
     clock::SlotClock,
@@ -14,13 +14,13 @@ pub struct KnownGenesis<'a> {
     pub genesis_time: Option<u64>,
     /// The validators. No transition of this fork changes a registry.
     pub validators: Option<&'a Validators>,
-    /// The clock, in Unix milliseconds: no state is from the future.
+    /// The clock, in Unix milliseconds; a state from the future is refused.
     pub now_ms: Option<u64>,
-    /// The header of the genesis block, its state root left out.
+    /// The header of the genesis block, without its state root.
     pub genesis_header: Option<BlockHeader>,
 }
 
-/// Why a checkpoint cannot be started from.
+/// Why a node cannot start from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// The registry is empty.
@@ -29,45 +29,45 @@ pub enum CheckpointError {
     /// The registry is larger than the protocol allows.
     #[error("the checkpoint's state has {0} validators, the limit is {VALIDATOR_REGISTRY_LIMIT}")]
     TooManyValidators(usize),
-    /// It is another network's.
+    /// The genesis time is that of another network.
     #[error("the checkpoint's genesis time is {found}, this network's is {expected}")]
     GenesisTime {
-        /// What the state says.
+        /// The state's genesis time.
         found: u64,
-        /// What this node knows.
+        /// This network's genesis time.
         expected: u64,
     },
-    /// It is another network's.
+    /// The validators are those of another network.
     #[error("the checkpoint's validators are not this network's")]
     Validators,
-    /// The state is of a slot that has not begun.
+    /// The state is for a slot that has not begun.
     #[error("the checkpoint is of slot {slot}, the current slot is {now}")]
     FromTheFuture {
         /// The state's slot.
         slot: Slot,
-        /// The clock's.
+        /// The slot of the clock.
         now: Slot,
     },
     /// The state contradicts itself.
     #[error("the checkpoint's state contradicts itself: {0}")]
     Contradiction(&'static str),
-    /// The block and the state are of different slots. The source may have finalized another block
-    /// between two requests: fetch both again.
+    /// The block does not belong to the state. The source may have finalized another block between
+    /// two requests: fetch both again.
     #[error("the checkpoint's block commits to state {committed}, the state is {computed}")]
     OtherState {
-        /// What the block says.
+        /// The state root in the block.
         committed: Root,
-        /// What the state's root is.
+        /// The root of the state.
         computed: Root,
     },
-    /// The block is not the state's newest.
+    /// The block is not the newest block of the state.
     #[error("the checkpoint's block is not the newest block of its state")]
     OtherBlock,
 }
 
-/// Checks an anchor that was fetched from elsewhere: the state against itself, against what is
-/// known of the genesis, and the block against the state. That the chain has finalized it, only
-/// its source can say.
+/// Checks an anchor that was fetched from elsewhere: the state against itself and against what is
+/// known of the genesis, and the block against the state. Only the source can know that the chain
+/// has finalized it.
 ///
 /// # Errors
 /// The first [`CheckpointError`] that applies.
@@ -113,8 +113,8 @@ fn check_time(state: &State, known: KnownGenesis<'_>) -> Result<(), CheckpointEr
     }
 }
 
-/// The history holds one root for every slot before the newest block's, and the checkpoints are in
-/// it.
+/// Checks that the history has one root for every slot before the newest block's, and that it
+/// contains the checkpoints.
 fn check_history(state: &State) -> Result<(), &'static str> {
     let header = &state.latest_block_header;
     let history = &state.historical_block_hashes;
@@ -128,7 +128,7 @@ fn check_history(state: &State) -> Result<(), &'static str> {
         return Err("its newest block's parent is not in its history");
     }
     if state.latest_finalized.slot > state.latest_justified.slot {
-        return Err("it is finalized beyond what is justified");
+        return Err("its finalized checkpoint is after its justified one");
     }
     for checkpoint in [state.latest_justified, state.latest_finalized] {
         if !is_in_history(state, checkpoint) {
@@ -138,7 +138,7 @@ fn check_history(state: &State) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The newest root in the history: the slots after it were empty.
+/// The newest root in the history. The slots after it are empty.
 fn parent_in(state: &State) -> Root {
     let history = &state.historical_block_hashes;
     (0..history.len() as u64)
@@ -149,7 +149,7 @@ fn parent_in(state: &State) -> Root {
         .unwrap_or_default()
 }
 
-/// Genesis has no root of its own in a state that no block has followed yet.
+/// Genesis has no root of its own in a state that no block follows yet.
 fn is_in_history(state: &State, checkpoint: Checkpoint) -> bool {
     match state.historical_block_hashes.get(checkpoint.slot) {
         Some(root) => *root == checkpoint.root,

@@ -1,4 +1,4 @@
-//! Time: Unix milliseconds, and their place on the interval grid.
+//! Unix time in milliseconds, and its conversion to slots and intervals.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::{
     schedule::Interval,
 };
 
-/// The time that every system sees, in Unix milliseconds. The runner writes it once an update;
-/// tests and the simulator turn it by hand.
+/// The time that every system sees. The runner writes it once per update; tests and the simulator
+/// set it by hand.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnixTime {
     /// Milliseconds since the Unix epoch.
@@ -22,26 +22,27 @@ pub struct UnixTime {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastUpdate(pub Duration);
 
-/// The runner wakes by this time at the latest.
+/// The time by which the runner wakes at the latest.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
     /// Unix milliseconds.
     pub at_ms: u64,
 }
 
-/// The slot grid: pure conversions from Unix milliseconds. Before genesis everything is zero.
+/// Converts Unix milliseconds to slots and intervals, without side effects. Before genesis all
+/// results are zero.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotClock {
     genesis_ms: u64,
 }
 
 impl SlotClock {
-    /// The grid whose slot 0 begins at this Unix time in seconds.
+    /// The clock of a chain whose slot 0 begins at this Unix time in seconds.
     pub const fn new(genesis_time: u64) -> Self {
         Self { genesis_ms: genesis_time.saturating_mul(1000) }
     }
 
-    /// Intervals that have begun since genesis, the first of them not counted.
+    /// How many intervals have begun since genesis, not counting the first one.
     pub const fn total_intervals(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.genesis_ms) / INTERVAL_DURATION_MS
     }
@@ -51,7 +52,7 @@ impl SlotClock {
         now_ms.saturating_sub(self.genesis_ms) / SLOT_DURATION_MS
     }
 
-    /// The interval of its slot at this time.
+    /// The interval of the slot at this time.
     pub const fn current_interval(&self, now_ms: u64) -> Interval {
         Interval::of(self.total_intervals(now_ms))
     }
@@ -67,7 +68,7 @@ pub const fn first_interval(slot: Slot) -> u64 {
     slot.saturating_mul(INTERVALS_PER_SLOT)
 }
 
-/// A length of time as people say it, in its two largest units: `12 d 3 h`, `1 h 0 min`, `4 s`.
+/// A duration in its two largest units: `12 d 3 h`, `1 h 0 min`, `4 s`.
 pub fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -78,17 +79,17 @@ pub fn in_words(time: Duration) -> String {
     }
 }
 
-/// The newest interval walked: the fork choice's time.
+/// The newest interval that was walked. It is the time of fork choice.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CurrentInterval {
     /// Intervals since genesis.
     pub count: u64,
-    /// How far behind its boundary the interval began, in milliseconds.
+    /// How long after its start the interval was walked, in milliseconds.
     pub late_ms: u64,
 }
 
 impl CurrentInterval {
-    /// The slot it belongs to.
+    /// The slot of the interval.
     pub const fn slot(&self) -> Slot {
         self.count / INTERVALS_PER_SLOT
     }
@@ -100,31 +101,31 @@ impl CurrentInterval {
 }
 
 /// How many intervals one update walks at most: 64 slots. A longer gap is walked in several
-/// updates, so that inbound work is not starved while a node catches up.
+/// updates, so that a node that is catching up still handles its input.
 pub const MAX_INTERVALS_PER_UPDATE: u64 = 64 * INTERVALS_PER_SLOT;
 
-/// What an interval did.
+/// What happened in an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntervalRecord {
     /// Intervals since genesis.
     pub count: u64,
-    /// How far behind its boundary it began, in milliseconds.
+    /// How long after its start it was walked, in milliseconds.
     pub late_ms: u64,
-    /// How long it took.
+    /// How long its systems ran.
     pub ran: Duration,
-    /// The systems that ran, in their order; those whose condition did not hold are left out.
+    /// The systems that ran, in order, without those whose condition was false.
     pub systems: Arc<[Arc<str>]>,
 }
 
-/// Slots whose intervals are remembered.
+/// The number of slots whose intervals are remembered.
 pub const INTERVAL_LOG_SLOTS: u64 = 16;
 
-/// The intervals walked last, oldest first, those of [`INTERVAL_LOG_SLOTS`] slots at most.
+/// The intervals walked last, oldest first, of at most [`INTERVAL_LOG_SLOTS`] slots.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct IntervalLog(VecDeque<IntervalRecord>);
 
 impl IntervalLog {
-    /// Adds the newest.
+    /// Adds the newest interval.
     pub fn push(&mut self, record: IntervalRecord) {
         let oldest = first_interval(
             (record.count / INTERVALS_PER_SLOT + 1).saturating_sub(INTERVAL_LOG_SLOTS),

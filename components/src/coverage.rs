@@ -1,4 +1,4 @@
-//! A set of validators, as wide as the registry may be.
+//! A set of validators with room for the largest registry.
 
 use crate::{
     constants::VALIDATOR_REGISTRY_LIMIT,
@@ -42,15 +42,15 @@ impl Coverage {
         }
     }
 
-    /// Adds the validators of these words, 64 to a word, lowest first; words past the registry's
-    /// limit are left out.
+    /// Adds the validators of these words, 64 per word, lowest first. Validators past the
+    /// registry's limit are ignored.
     pub fn add_words(&mut self, words: &[u64]) {
         for (mine, theirs) in self.0.iter_mut().zip(words) {
             *mine |= theirs;
         }
     }
 
-    /// Adds a validator; one past the registry's limit is left out.
+    /// Adds a validator. One past the registry's limit is ignored.
     pub fn insert(&mut self, index: ValidatorIndex) {
         let word = usize::try_from(index / 64).ok().and_then(|word| self.0.get_mut(word));
         if let Some(word) = word {
@@ -63,7 +63,7 @@ impl Coverage {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// How many validators the set has that `other` has not.
+    /// How many validators of the set are not in `other`.
     pub fn count_beyond(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
     }

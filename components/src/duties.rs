@@ -1,4 +1,4 @@
-//! What a node's own validators do.
+//! The duties of a node's own validators.
 
 mod record;
 mod room;
@@ -25,7 +25,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role as the names of key files have it.
+    /// The role's name in the names of key files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Attester => "attester",
@@ -46,38 +46,37 @@ pub enum SignError {
     /// The node does not hold the key.
     #[error("no {role} key of validator {index}")]
     UnknownKey {
-        /// Whose key.
+        /// The validator.
         index: ValidatorIndex,
-        /// Which of the two.
+        /// The role of the key.
         role: Role,
     },
-    /// The key signed another message for this slot already. A second signature would give the
-    /// key away.
+    /// The key has signed another message for this slot. A second signature would reveal the key.
     #[error("validator {index} has signed another message for slot {slot} as {role}")]
     AlreadySigned {
-        /// Whose key.
+        /// The validator.
         index: ValidatorIndex,
-        /// Which of the two.
+        /// The role of the key.
         role: Role,
         /// The slot.
         slot: Slot,
     },
-    /// The slot is so old that the record of signatures no longer says what the key signed for it.
+    /// The slot is so old that the record of signatures no longer has what the key signed for it.
     #[error(
         "slot {slot} is too old for validator {index} as {role}: what was signed before slot \
          {floor} is no longer on record"
     )]
     TooOld {
-        /// Whose key.
+        /// The validator.
         index: ValidatorIndex,
-        /// Which of the two.
+        /// The role of the key.
         role: Role,
         /// The slot.
         slot: Slot,
-        /// The first slot for which the key still signs.
+        /// The first slot for which the key may still sign.
         floor: Slot,
     },
-    /// The signature could not be put on record, so that it was not made.
+    /// The signature could not be recorded, so it was not made.
     #[error("nothing is signed while the signing record cannot be written: {0}")]
     Record(String),
     /// The key cannot sign for this slot.
@@ -88,9 +87,9 @@ pub enum SignError {
 /// A request for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignRequest {
-    /// Whose key.
+    /// The validator.
     pub index: ValidatorIndex,
-    /// Which of the two.
+    /// The role of the key.
     pub role: Role,
     /// The slot.
     pub slot: Slot,
@@ -98,8 +97,8 @@ pub struct SignRequest {
     pub message: Root,
 }
 
-/// Signs with the node's keys. The same request gets the same signature again; another message
-/// for the same key and slot is refused.
+/// Signs with the node's keys. The same request gets the same signature again. Another message for
+/// the same key and slot is refused.
 pub trait Signer: Send + Sync + 'static {
     /// The validators whose keys the node holds, ascending.
     fn validators(&self) -> Vec<ValidatorIndex>;
@@ -116,8 +115,8 @@ pub trait Signer: Send + Sync + 'static {
         message: Root,
     ) -> Result<Signature, SignError>;
 
-    /// Signs several messages, which may share what a single one costs beside the signature; one
-    /// outcome a request, in their order.
+    /// Signs several messages, so that they can share costs. Returns one outcome per request, in
+    /// the order of the requests.
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
         let sign = |request: &SignRequest| {
             self.sign(request.index, request.role, request.slot, request.message)
@@ -125,11 +124,11 @@ pub trait Signer: Send + Sync + 'static {
         requests.iter().map(sign).collect()
     }
 
-    /// A slot has begun: the signer may prepare, in its own time, what later slots need. Returns
-    /// at once.
+    /// Says that a slot has begun. The signer may start to prepare, in the background, what later
+    /// slots need. Returns at once.
     fn begin_slot(&self, _slot: Slot) {}
 
-    /// What there is to say of the keys; nothing for keys that have no window and no record.
+    /// The state of the keys; `None` for keys that have neither window nor record.
     fn key_status(&self) -> Option<SignerStatus> {
         None
     }
@@ -139,22 +138,22 @@ pub trait Signer: Send + Sync + 'static {
 #[derive(Resource, Clone)]
 pub struct Signing(pub Arc<dyn Signer>);
 
-/// The log's target for when blocks are built, go out and come in: at level debug.
+/// The log target for the times at which blocks are built, published and received, at level debug.
 pub const BLOCKS_LOG: &str = "quintet_blocks";
 
-/// What became of a duty of one validator, or of the node as an aggregator. One system records it:
-/// whoever did the duty, or could not, writes this once.
+/// How a duty of one validator, or of the node as an aggregator, ended. The code that did the duty,
+/// or could not do it, writes this once; one system records it.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct DutyEnded {
-    /// The slot that it was for.
+    /// The slot of the duty.
     pub slot: Slot,
     /// Which duty.
     pub duty: Duty,
-    /// Whose; `None` is the node's own, as aggregating is.
+    /// The validators; `None` for a duty of the node itself, such as aggregating.
     pub validators: Vec<Option<ValidatorIndex>>,
     /// Done, or missed and for which reason.
     pub outcome: DutyOutcome,
-    /// A sentence for the log; empty when the reason says it all.
+    /// A sentence for the log; empty if the reason says everything.
     pub why: String,
 }
 
@@ -162,6 +161,6 @@ pub struct DutyEnded {
 #[derive(Message, Clone, Debug)]
 pub struct BlockProduced(pub Arc<SignedBlock>);
 
-/// One of this node's validators voted.
+/// One of this node's validators attested.
 #[derive(Message, Clone, Debug)]
 pub struct AttestationProduced(pub Arc<SignedAttestation>);

@@ -1,25 +1,26 @@
-//! On which threads trees are hashed.
+//! Hashing trees on one thread.
 
 use std::cell::OnceCell;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Makes the calling thread hash trees alone from now on.
+/// Makes the calling thread hash trees by itself from now on.
 ///
-/// Milhouse hashes the halves of a tree with `rayon::join`. Outside of a rayon pool, a join wakes a
-/// thread of the global pool and waits for it. For a state of few validators that takes several times
-/// as long as the hashing. A thread in a pool of its own has nobody to wake.
+/// Milhouse hashes the halves of a tree with `rayon::join`. Outside a rayon pool, a join wakes a
+/// thread of the global pool and waits for it. For a state with few validators that takes several
+/// times as long as the hashing. A thread in a pool of its own has no other thread to wake.
 ///
-/// The thread stays in its pool: parallel iterators on it have no helpers, unless they run in a pool
-/// of their own (`ThreadPool::install`). Rayon keeps a few KiB for such a thread until the process
-/// ends, so this is for threads that live long. A thread that is in a pool already stays in that one.
+/// The thread stays in its pool: parallel iterators on it have no helpers, unless they run in a
+/// pool of their own (`ThreadPool::install`). Rayon keeps a few KiB for such a thread until the
+/// process ends, so use this for long-lived threads. If the thread is in a pool already, nothing
+/// changes.
 pub fn hash_on_this_thread() {
     thread_local! {
         static POOL: OnceCell<Option<ThreadPool>> = const { OnceCell::new() };
     }
     POOL.with(|pool| {
         pool.get_or_init(|| {
-            // It fails for a thread that is in a pool.
+            // This fails for a thread that is in a pool.
             ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok()
         });
     });

@@ -1,12 +1,12 @@
-//! JSON in leanSpec's shapes: camelCase fields, lists as `{"data": […]}`, bytes as `0x` hex.
+//! JSON in leanSpec's format: camelCase fields, lists as `{"data": […]}`, bytes as `0x` hex.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
-/// A JSON text that does not describe the value asked for.
+/// A JSON text that is not a value of the expected type.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct JsonError {
-    /// The field at which reading stopped, as a path from the top.
+    /// The path of the field at which reading stopped.
     pub path: String,
     /// What was wrong there.
     pub source: serde_json::Error,
@@ -29,7 +29,7 @@ pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Js
         .map_err(|error| JsonError { path: error.path().to_string(), source: error.into_inner() })
 }
 
-/// leanSpec's wrapping of every list.
+/// leanSpec's wrapper of every list.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Data<T> {
     pub(crate) data: T,
@@ -61,7 +61,7 @@ pub(crate) fn write_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S:
     serializer.serialize_str(&alloy_primitives::hex::encode_prefixed(bytes))
 }
 
-/// Reads hex, with `0x` or without.
+/// Reads hex, with or without `0x`.
 pub(crate) fn read_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
     alloy_primitives::hex::decode(text.as_bytes()).map_err(serde::de::Error::custom)

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::waker::NodeWaker;
 
-/// The sending end; lives on the network's threads.
+/// The sending end, used by the network's threads.
 #[derive(Debug)]
 pub struct LaneSender<T> {
     lane: Sender<T>,
@@ -29,7 +29,8 @@ impl<T> Clone for LaneSender<T> {
 }
 
 impl<T> LaneSender<T> {
-    /// Hands `item` to the world, or drops and counts it when the lane is full. Never blocks.
+    /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false.
+    /// Never blocks.
     pub fn offer(&self, item: T) -> bool {
         let taken = self.lane.try_send(item).is_ok();
         if !taken {
@@ -39,8 +40,9 @@ impl<T> LaneSender<T> {
         taken
     }
 
-    /// Returns true if the lane has room for one more item than `ahead`, those that are sure to be
-    /// offered before it. If not, one is counted as dropped: it is not even made.
+    /// Returns true if the lane has room for one more item, in addition to `ahead` items that are
+    /// certain to be offered before it. If it has not, one item is counted as dropped, so that the
+    /// caller does not have to make it.
     pub fn has_room(&self, ahead: usize) -> bool {
         let capacity = self.lane.capacity().unwrap_or(usize::MAX);
         let has_room = self.lane.len().saturating_add(ahead) < capacity;
@@ -51,11 +53,10 @@ impl<T> LaneSender<T> {
         has_room
     }
 
-    /// Hands `item` to the world, for whoever can wait until there is room. Never blocks.
+    /// Passes `item` to the world, for callers that can wait until there is room. Never blocks.
     ///
     /// # Errors
-    /// The item, when the lane is full. Nothing is counted then. When the world is gone, the item
-    /// goes with it.
+    /// The item, if the lane is full; it is not counted. If the world is gone, the item is dropped.
     pub fn try_offer(&self, item: T) -> Result<(), T> {
         let sent = self.lane.try_send(item);
         self.waker.wake();
@@ -75,7 +76,7 @@ pub struct Lane<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Lane<T> {
-    /// A lane that holds `capacity` items and is drained by up to `budget` of them an update.
+    /// A lane that holds `capacity` items. Each update takes at most `budget` of them.
     pub fn new(capacity: usize, budget: usize, waker: NodeWaker) -> (LaneSender<T>, Self) {
         let (sender, receiver) = bounded(capacity);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -83,17 +84,17 @@ impl<T: Send + 'static> Lane<T> {
         (LaneSender { lane: sender, waker, dropped }, lane)
     }
 
-    /// Takes up to the budget, oldest first.
+    /// Takes items up to the budget, oldest first.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
         self.lane.try_iter().take(self.budget)
     }
 
-    /// How many items wait.
+    /// How many items are waiting.
     pub fn depth(&self) -> usize {
         self.lane.len()
     }
 
-    /// How many items may wait.
+    /// How many items can wait.
     pub fn capacity(&self) -> usize {
         self.lane.capacity().expect("a lane is bounded")
     }

@@ -1,8 +1,8 @@
-//! What exists in a Quintet node.
+//! The data of a Quintet node.
 //!
-//! SSZ containers ([`containers`]), the components of entities, resources, messages, schedule
-//! labels and lanes. No behaviour beyond the invariants of the data itself: what happens to it is
-//! in `quintet-systems`, how it is wired in `quintet-plugins`.
+//! SSZ containers ([`containers`]), components of entities, resources, messages, schedule labels
+//! and lanes. The only behaviour here keeps the data consistent. What happens to the data is in
+//! `quintet-systems`; `quintet-plugins` connects both.
 
 pub mod aggregation;
 pub mod attestations;

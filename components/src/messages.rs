@@ -1,4 +1,4 @@
-//! What arrives, and what became of it.
+//! Inbound items, and their verdicts.
 
 use std::{fmt, sync::Arc};
 
@@ -14,37 +14,37 @@ use crate::{
     rejection::{Rejection, RejectionReason},
 };
 
-/// Names one inbound item, so that whoever sent it in learns its verdict. The network counts from
-/// 0; what the node asked for itself has names of its own, so that the two never meet.
+/// Identifies one inbound item, so that its sender can be told the verdict. The network counts from
+/// 0. Items that the node itself requested have a separate range of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InputId(pub u64);
 
 impl InputId {
     const REQUESTED: u64 = 1 << 63;
 
-    /// The name of the `number`th block that the node asked for.
+    /// The id of the `number`th block that the node requested.
     pub const fn requested(number: u64) -> Self {
         Self(number | Self::REQUESTED)
     }
 
-    /// Whether the node asked for it.
+    /// Returns true if the node requested it.
     pub const fn is_requested(self) -> bool {
         self.0 & Self::REQUESTED != 0
     }
 }
 
-/// Who handed an inbound item to this node. What is held unchecked is bounded for each source.
+/// Where an inbound item comes from. Each source has a limit for unchecked items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// Nobody on the network: this node's own API or the program that drives it.
+    /// Not the network: this node's own API, or the program that drives it.
     #[default]
     Local,
-    /// The peer that passed it on by gossip, or that this node asked for it.
+    /// The peer that forwarded it by gossip, or that answered this node's request with it.
     Peer(PeerId),
 }
 
 impl Source {
-    /// The peer that sent it, if one did.
+    /// The peer that sent it, if any.
     pub const fn peer(&self) -> Option<&PeerId> {
         match self {
             Self::Local => None,
@@ -56,9 +56,9 @@ impl Source {
 /// A block arrived.
 #[derive(Message, Clone, Debug)]
 pub struct BlockReceived {
-    /// Names it.
+    /// Its id.
     pub id: InputId,
-    /// Who sent it.
+    /// Its source.
     pub source: Source,
     /// Its root.
     pub root: Root,
@@ -67,7 +67,8 @@ pub struct BlockReceived {
 }
 
 impl BlockReceived {
-    /// A block that no peer sent. Computes the root, which is best done where the block was decoded.
+    /// A block that no peer sent. Computes the root; the decoder of a block is a better place for
+    /// that.
     pub fn new(id: InputId, block: Arc<SignedBlock>) -> Self {
         Self { id, source: Source::Local, root: block.block.tree_hash_root(), block }
     }
@@ -78,8 +79,8 @@ impl BlockReceived {
     }
 }
 
-/// A block arrived whose parent is neither known nor on its way. Written instead of a refusal while
-/// [`Orphans`](crate::sync::Orphans) is in the world; the orphan policy holds or judges it.
+/// A block arrived whose parent is neither known nor queued. Written instead of a refusal while
+/// [`Orphans`](crate::sync::Orphans) is in the world. The orphan policy then holds or judges it.
 #[derive(Message, Clone, Debug)]
 pub struct BlockOrphaned(pub BlockReceived);
 
@@ -95,9 +96,9 @@ pub struct BlockRefused {
 /// One validator's attestation arrived.
 #[derive(Message, Clone, Debug)]
 pub struct AttestationReceived {
-    /// Names it.
+    /// Its id.
     pub id: InputId,
-    /// Who sent it.
+    /// Its source.
     pub source: Source,
     /// The attestation.
     pub attestation: Arc<SignedAttestation>,
@@ -118,9 +119,9 @@ impl AttestationReceived {
 /// An aggregate arrived.
 #[derive(Message, Clone, Debug)]
 pub struct AggregateReceived {
-    /// Names it.
+    /// Its id.
     pub id: InputId,
-    /// Who sent it.
+    /// Its source.
     pub source: Source,
     /// The aggregate.
     pub aggregate: Arc<SignedAggregatedAttestation>,
@@ -138,37 +139,37 @@ impl AggregateReceived {
     }
 }
 
-/// What became of an inbound item.
+/// The verdict on an inbound item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is valid and was applied.
     Accepted,
-    /// It is known already, or there was no room for it; it says nothing against its sender.
+    /// It is known already, or there was no room for it. Its sender is not blamed.
     Ignored(IgnoreReason),
     /// It was refused and changed nothing.
     Rejected(Rejection),
 }
 
-/// Why an inbound item was left alone.
+/// Why an inbound item was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
-    /// The block is in the tree or on its way there.
+    /// The block is in the tree or queued for import.
     KnownBlock,
-    /// The validator gave the same attestation before, with whatever signature.
+    /// The validator has sent the same attestation before, with whatever signature.
     KnownAttestation,
     /// Every participant of the aggregate is known to support its attestation.
     AddsNoVoter,
-    /// The validator has two different attestations of this slot already.
+    /// The validator has already sent two different attestations for this slot.
     Equivocation,
-    /// A bounded place for what waits had no room for it.
+    /// There was no room for it where it would have waited.
     NoRoom,
-    /// Its sender has as much waiting as one sender may have.
+    /// Its sender already has as many waiting items as one sender may have.
     SenderFull,
     /// Its parent is unknown, and its slot is too far from the head to wait for it.
     FarFromHead,
-    /// Its parent cannot be had.
+    /// Its parent could not be fetched.
     ParentUnavailable,
-    /// What it waited for did not come in time.
+    /// What it waited for did not arrive in time.
     Expired,
     /// It starts too far ahead of this node's clock, and there was no room to keep it until then.
     Early,
@@ -176,12 +177,12 @@ pub enum IgnoreReason {
     StorageBehind,
     /// The storage could not be read.
     StorageError,
-    /// This node failed while it checked it.
+    /// This node failed while checking it.
     InternalError,
 }
 
 impl IgnoreReason {
-    /// The reason in words, for logs and metrics.
+    /// The reason as text, for logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::KnownBlock => "known block",
@@ -210,24 +211,24 @@ impl fmt::Display for IgnoreReason {
 /// An attestation passed every check.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttestationAccepted {
-    /// What is attested.
+    /// The attestation data.
     pub data: AttestationData,
-    /// Who attested.
+    /// The validator.
     pub validator: ValidatorIndex,
-    /// True if its signature joined the pool, which an aggregator's does.
+    /// True if its signature was added to the pool, as it is at an aggregator.
     pub pooled: bool,
 }
 
-/// An inbound item has its verdict.
+/// An inbound item got its verdict.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct InputJudged {
-    /// Names it.
+    /// The item.
     pub id: InputId,
-    /// What became of it.
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
-/// A block joined the tree.
+/// A block was added to the tree.
 #[derive(Message, Clone, Debug)]
 pub struct BlockImported {
     /// Its root.
@@ -241,12 +242,12 @@ pub struct BlockImported {
 /// Fork choice selected another head.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadChanged {
-    /// The head before.
+    /// The previous head.
     pub old: Checkpoint,
-    /// The head now.
+    /// The new head.
     pub new: Checkpoint,
-    /// Blocks from the old head back to the two heads' common ancestor; 0 when the new head
-    /// extends the old.
+    /// The number of blocks from the old head back to the common ancestor of both heads; 0 if the
+    /// new head extends the old one.
     pub reorg_depth: u64,
 }
 

@@ -1,9 +1,9 @@
-//! What crosses between the world and the network: peers as entities, requests as messages.
+//! What passes between the world and the network: peers as entities, requests as messages.
 //!
-//! The network's threads hand [`PeerEvent`]s, [`RequestEvent`]s and [`RequestReceived`] to the
-//! world through bounded lanes, blocks, votes and aggregates through lanes of their own. The world
-//! answers with [`NetworkCommand`]s, which whatever carries the network forwards: libp2p in a
-//! node, a simulator in a test.
+//! The network's threads send [`PeerEvent`]s, [`RequestEvent`]s and [`RequestReceived`] to the
+//! world through bounded lanes. Blocks, attestations and aggregates have lanes of their own. The
+//! world answers with [`NetworkCommand`]s. They are carried out by libp2p in a node, and by a
+//! simulator in a test.
 
 mod fault;
 mod peer;
@@ -23,49 +23,49 @@ pub use request::{
     ResponseError,
 };
 
-/// The commands of the world to the network.
+/// Commands of the world to the network.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum NetworkCommand {
-    /// Sends a request. Its answer arrives as [`RequestEvent`]s of this id, the last of them
-    /// `Ended`, also when the peer is gone.
+    /// Sends a request. Its answer arrives as [`RequestEvent`]s with this id. The last one is
+    /// `Ended`, even if the peer is gone.
     Request {
-        /// Names it; unique since the node began.
+        /// Its id, unique since the node began.
         id: RequestId,
-        /// Whom to ask.
+        /// The peer to ask.
         peer: PeerId,
-        /// What to ask.
+        /// The request.
         request: Request,
     },
-    /// Gives up a request: no more events of it arrive.
+    /// Cancels a request: no more events of it arrive.
     Cancel(RequestId),
     /// Answers a request of a peer.
     Respond {
-        /// Which.
+        /// The request.
         id: InboundRequestId,
-        /// What with.
+        /// The answer.
         answer: Answer,
     },
-    /// Takes points off a peer's score for what it did. A peer whose score falls below the
+    /// Subtracts points from a peer's score for what it did. A peer whose score falls below the
     /// network's threshold is disconnected and banned.
     Penalize {
-        /// Whom.
+        /// The peer.
         peer: PeerId,
-        /// How much, above zero; a ban takes 100.
+        /// The points, above zero. 100 points are a ban.
         points: f64,
-        /// Why, for the log.
+        /// The reason, for the log.
         why: &'static str,
     },
     /// Closes the connection.
     Disconnect {
-        /// To whom.
+        /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
         /// True to refuse the peer for the network's ban time.
         ban: bool,
     },
-    /// Closes the connection to a peer and calls it again at the address where it was: its gossip
-    /// has gone silent. The connection ends for [`DisconnectReason::SilentMesh`].
+    /// Closes the connection to a peer and dials it again at its last address, because its gossip
+    /// is silent. The connection ends with [`DisconnectReason::SilentMesh`].
     Reconnect(PeerId),
     /// Subscribes to these attestation subnets and no others.
     Subscribe(Arc<[u64]>),

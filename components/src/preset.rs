@@ -1,4 +1,4 @@
-//! The signature preset of a run: which XMSS instantiation its keys and signatures belong to.
+//! The signature preset of a run: the XMSS instantiation of its keys and signatures.
 
 use std::{fmt, str::FromStr};
 
@@ -7,14 +7,14 @@ use bevy_ecs::prelude::Resource;
 /// Bytes of a public key, the same in every preset.
 pub const PUBLIC_KEY_BYTES: usize = 52;
 
-/// An XMSS instantiation, chosen at run time: one binary serves all of them.
+/// An XMSS instantiation, chosen at run time. One binary supports all of them.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SignaturePreset {
-    /// Lifetime 2^32, dimension 46: what public networks use.
+    /// Lifetime 2^32, dimension 46. Public networks use it.
     #[default]
     Production,
-    /// Lifetime 2^18, dimension 46: production's strength with keys that are made in about a
-    /// second, for local devnets.
+    /// Lifetime 2^18, dimension 46. As strong as production, but a key is made in about a second;
+    /// for local devnets.
     Short,
     /// Lifetime 2^8, dimension 4: leanSpec's test scheme. Not secure.
     Test,
@@ -48,17 +48,17 @@ impl SignaturePreset {
         }
     }
 
-    /// Digests that SSZ lets a list of tree nodes hold: twice the leaves of a bottom tree.
+    /// The SSZ limit of a list of tree nodes: twice the leaves of a bottom tree.
     pub const fn node_list_limit(self) -> usize {
         2 << (self.log_lifetime() / 2)
     }
 
-    /// The preset whose signatures have `bytes` bytes.
+    /// The preset whose signatures have `bytes` bytes, if any.
     pub fn from_signature_bytes(bytes: usize) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.signature_bytes() == bytes)
     }
 
-    /// The name that the command line and the configuration use.
+    /// The name on the command line and in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Production => "production",

@@ -4,19 +4,19 @@ use bevy_ecs::prelude::*;
 
 use crate::containers::Slot;
 
-/// What a job is for. Earlier kinds go first.
+/// The purpose of a job. Earlier kinds have priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProverKind {
     /// The proof of an own block.
     Proposal,
     /// An aggregate of a session.
     Aggregation,
-    /// Payloads from an imported block's proof.
+    /// Payloads split from an imported block's proof.
     Reaggregation,
 }
 
 impl ProverKind {
-    /// Every kind, first served first.
+    /// Every kind, in order of priority.
     pub const ALL: [Self; 3] = [Self::Proposal, Self::Aggregation, Self::Reaggregation];
 
     /// Its name in metrics and on the node's page.
@@ -29,39 +29,39 @@ impl ProverKind {
     }
 }
 
-/// A job of the prover; its entity outlives the job by [`TIMELINE_SLOTS`].
+/// A job of the prover. Its entity stays for [`TIMELINE_SLOTS`] after the job has ended.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable)]
 #[require(ProverTimes, ProverStatus)]
 pub struct ProverJob {
-    /// What for.
+    /// Its purpose.
     pub kind: ProverKind,
     /// The slot that it belongs to.
     pub slot: Slot,
-    /// How many proofs go in.
+    /// The number of proofs among its inputs.
     pub children: u32,
-    /// How many signatures go in.
+    /// The number of signatures among its inputs.
     pub signatures: u32,
-    /// The attestation subnet of the signers, when all are of one and it matters.
+    /// The attestation subnet of the signers, if all are of one and it matters.
     pub subnet: Option<u64>,
-    /// Bytes that it is expected to need while it runs.
+    /// The memory that it is expected to need while it runs, in bytes.
     pub memory_bytes: usize,
 }
 
 /// When a job was queued, started and finished, in Unix milliseconds.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProverTimes {
-    /// Its number in the order of asking, from 1.
+    /// Its number in the order of the requests, from 1.
     pub number: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub queued_ms: u64,
     /// When it got a permit.
     pub started_ms: Option<u64>,
-    /// When the node saw that it had ended.
+    /// When the node noticed that it had ended.
     pub finished_ms: Option<u64>,
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProverStatus {
     /// It waits for a permit.
@@ -69,16 +69,16 @@ pub enum ProverStatus {
     Queued,
     /// It holds a permit.
     Running,
-    /// It made proofs of this many bytes together.
+    /// It made proofs with this total size.
     Proved {
-        /// Their bytes.
+        /// The total size in bytes.
         bytes: usize,
     },
-    /// It made none.
+    /// It made no proof; the reason.
     Failed(String),
-    /// It was given up, before it began or while it ran.
+    /// It was cancelled, before it began or while it ran.
     Cancelled,
-    /// It made proofs that nobody waits for any more.
+    /// It made proofs that are no longer needed.
     Abandoned,
     /// It panicked.
     Panicked,
@@ -91,34 +91,36 @@ impl ProverStatus {
     }
 }
 
-/// A proof was made that nobody waited for any more: its owner gave it up while it ran.
+/// A proof was made that is no longer needed, because its owner cancelled it while it ran.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProofAbandoned {
-    /// What it was for.
+    /// Its purpose.
     pub kind: ProverKind,
-    /// The slot that it belonged to.
+    /// Its slot.
     pub slot: Slot,
 }
 
-/// Slots for which ended jobs stay on the timeline.
+/// How many slots ended jobs stay on the timeline.
 pub const TIMELINE_SLOTS: u64 = 64;
-/// Jobs on the timeline at most; the oldest that have ended go first.
+/// The largest number of jobs on the timeline. Beyond it the oldest ended jobs are dropped.
 pub const TIMELINE_JOBS: usize = 4096;
 
-/// What the prover may use.
+/// The resources that the prover may use.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProverLimits {
-    /// Jobs that run at once, at least one.
+    /// How many jobs may run at once, at least one.
     pub permits: usize,
-    /// Bytes that running jobs may need together. A job that alone needs more is refused.
+    /// The memory in bytes that running jobs may need together. A job that needs more by itself is
+    /// refused.
     pub memory_bytes: usize,
-    /// Jobs that wait at most. One more of a kind that goes first takes the place of the last in
-    /// line; any other is refused.
+    /// How many jobs may wait. Beyond it, a job of a kind with higher priority replaces the last in
+    /// the queue; any other job is refused.
     pub queue: usize,
 }
 
 impl Default for ProverLimits {
-    /// A core less than there are, so that a proof leaves one to the ticks; 256 MiB; 256 jobs.
+    /// One job fewer than there are cores, so that one core is left for the intervals; 256 MiB; 256
+    /// waiting jobs.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { permits: (cores - 1).max(1), memory_bytes: 256 << 20, queue: 256 }

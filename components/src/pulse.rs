@@ -1,4 +1,4 @@
-//! That the world still moves, for threads that have to say so.
+//! A sign that the world is still being updated, for threads that report it.
 
 use std::{
     sync::{
@@ -15,8 +15,8 @@ use crate::clock::SlotClock;
 /// No interval was walked yet.
 const NEVER: u64 = 0;
 
-/// When the world last walked an interval, by a clock that nobody sets. The runner puts it in
-/// place, so that only a world with a runner is expected to move.
+/// When the world last walked an interval, by a monotonic clock. The runner inserts it, so that
+/// only a world with a runner is expected to be updated.
 #[derive(Resource, Clone, Debug)]
 pub struct Pulse {
     began: Instant,
@@ -31,18 +31,18 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// An interval was walked.
+    /// Notes that an interval was walked.
     pub fn beat(&self) {
         self.beat_ms.store(self.age_ms().max(NEVER + 1), Ordering::Release);
     }
 
-    /// The clock is before genesis again: until then there is nothing to walk.
+    /// Notes that the clock is before genesis again, so that there is nothing to walk until then.
     pub fn rest(&self) {
         self.beat_ms.store(NEVER, Ordering::Release);
     }
 
-    /// How long no interval has been walked although there were some; zero before genesis.
-    /// `now_ms` is Unix milliseconds.
+    /// How long no interval has been walked although some were due; zero before genesis. `now_ms`
+    /// is in Unix milliseconds.
     pub fn silence(&self, clock: &SlotClock, now_ms: u64) -> Duration {
         let silent_ms = match self.beat_ms.load(Ordering::Acquire) {
             NEVER => self.age_ms().min(now_ms.saturating_sub(clock.interval_start_ms(0))),

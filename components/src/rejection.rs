@@ -1,8 +1,8 @@
-//! Why an input was refused, in leanSpec's words.
+//! Reasons for refusing an input, with leanSpec's names.
 
 use std::fmt;
 
-/// The language-neutral reason of a refusal. [`RejectionReason::name`] is leanSpec's spelling.
+/// The reason of a refusal. [`RejectionReason::name`] is leanSpec's name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RejectionReason {
     /// The block's slot is not after the state's.
@@ -23,11 +23,11 @@ pub enum RejectionReason {
     EmptyValidatorRegistry,
     /// Another validator proposes in this slot.
     WrongProposer,
-    /// More distinct attestation data than a block may carry.
+    /// The block has more distinct attestation data than allowed.
     TooManyAttestationData,
-    /// The same attestation data twice in a block.
+    /// A block has the same attestation data twice.
     DuplicateAttestationData,
-    /// An aggregate without participants.
+    /// An aggregate has no participants.
     EmptyAggregationBits,
     /// The source block is not known.
     UnknownSourceBlock,
@@ -57,7 +57,7 @@ pub enum RejectionReason {
     ValidatorNotInState,
     /// A participant's index is outside the registry.
     ValidatorIndexOutOfRange,
-    /// The slot asked about is beyond the tracked justification window.
+    /// The slot is beyond the tracked justification window.
     JustifiedSlotOutOfRange,
     /// A signature or an aggregate proof does not verify.
     InvalidSignature,
@@ -69,19 +69,19 @@ pub enum RejectionReason {
     BlockSlotGapTooLarge,
     /// The block's slot is more than one after the current slot.
     BlockTooFarInFuture,
-    /// The head attested to does not descend from the latest finalized block.
+    /// The attestation's head does not descend from the latest finalized block.
     HeadNotDescendantOfFinalized,
-    /// The state's pending tallies are not one bit for each root and validator.
+    /// The state's pending votes are not one bit for each root and validator.
     JustificationVotesLengthMismatch,
-    /// The state tallies attestations for the zero root.
+    /// The state has votes for the zero root.
     ZeroHashJustificationRoot,
-    /// The bytes do not decode.
+    /// The bytes cannot be decoded.
     DecodeError,
-    /// The block would push the state's history past its limit. leanSpec fails in its list type
-    /// here and names no reason; this name is ours.
+    /// The block would make the state's history longer than its limit. leanSpec fails in its list
+    /// type here without a reason; this name is Quintet's own.
     HistoryLimitExceeded,
-    /// The state contradicts itself, which no transition produces. leanSpec asserts here and names
-    /// no reason; this name is ours.
+    /// The state contradicts itself, which no transition produces. leanSpec asserts here without a
+    /// reason; this name is Quintet's own.
     MalformedState,
 }
 
@@ -128,7 +128,7 @@ impl RejectionReason {
         Self::MalformedState,
     ];
 
-    /// The name that leanSpec's vectors and the test driver use.
+    /// The name in leanSpec's vectors and in the test driver.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BlockSlotNotInFuture => "BLOCK_SLOT_NOT_IN_FUTURE",
@@ -172,7 +172,7 @@ impl RejectionReason {
         }
     }
 
-    /// This reason with a sentence for the log.
+    /// Adds a sentence for the log to this reason.
     pub fn because(self, detail: impl Into<String>) -> Rejection {
         Rejection { reason: self, detail: detail.into() }
     }
@@ -184,12 +184,12 @@ impl fmt::Display for RejectionReason {
     }
 }
 
-/// A refusal: its reason, and what exactly was wrong.
+/// A refusal: its reason and the details.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {detail}")]
 pub struct Rejection {
-    /// What the sender and the tests are told.
+    /// The reason, for the sender and for tests.
     pub reason: RejectionReason,
-    /// What the log is told.
+    /// The details, for the log.
     pub detail: String,
 }

@@ -1,30 +1,31 @@
-//! The rules of fork choice that were changed after the vectors at hand had been made.
+//! Rules of fork choice that changed after the available vectors were made.
 
 use bevy_ecs::prelude::Resource;
 
-/// Which rules hold. A node has the newest.
+/// The rules that apply. A node uses the newest ones.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Which of two votes of one validator for one slot counts.
+    /// Which of two attestations of one validator for one slot counts.
     pub vote_tie: VoteTie,
-    /// Different attestations of one validator for one slot that find a place.
+    /// How many different attestations of one validator for one slot are kept.
     pub places: usize,
-    /// Tells if the head attested to has to descend from the latest finalized block.
+    /// True if an attestation's head has to descend from the latest finalized block.
     pub is_head_bound: bool,
 }
 
-/// Which of two votes of one validator for one slot counts.
+/// Which of two attestations of one validator for one slot counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoteTie {
-    /// The one whose attestation data has the larger root.
+    /// The one whose data has the larger root.
     LargerRoot,
-    /// The one whose attestation is earlier in the pool. What the head is then depends on the order in
-    /// which attestations came.
+    /// The one that is earlier in the pool. The head then depends on the order in which
+    /// attestations arrive.
     EarlierInPool,
 }
 
 impl Rules {
-    /// The rules of leanSpec's vectors of 43246bd6, whose validators attest as often as they like.
+    /// The rules of leanSpec's vectors of commit 43246bd6, whose validators attest any number of
+    /// times.
     pub const VECTORS: Self =
         Self { vote_tie: VoteTie::EarlierInPool, places: usize::MAX, is_head_bound: false };
 }

@@ -1,4 +1,4 @@
-//! The order of everything: interval schedules, and the phases of one update.
+//! The schedules of intervals, and the phases of an update.
 
 use std::hash::Hash;
 
@@ -7,7 +7,7 @@ use bevy_ecs::schedule::ScheduleLabel;
 
 use crate::constants::INTERVALS_PER_SLOT;
 
-/// One fifth of a slot, named after the duty it carries.
+/// One fifth of a slot, named after its duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Interval {
     /// Interval 0: the proposer publishes its block.
@@ -18,7 +18,7 @@ pub enum Interval {
     Aggregate,
     /// Interval 3: the safe target is updated.
     SafeTarget,
-    /// Interval 4: pending votes begin to count.
+    /// Interval 4: pending attestations begin to count.
     Accept,
 }
 
@@ -27,7 +27,7 @@ impl Interval {
     pub const ALL: [Self; 5] =
         [Self::Propose, Self::Attest, Self::Aggregate, Self::SafeTarget, Self::Accept];
 
-    /// The interval that the `count`th interval since genesis is within its slot.
+    /// The position in its slot of the `count`th interval since genesis.
     pub const fn of(count: u64) -> Self {
         match count % INTERVALS_PER_SLOT {
             0 => Self::Propose,
@@ -39,7 +39,7 @@ impl Interval {
     }
 }
 
-/// Runs once whenever this interval of a slot begins.
+/// Runs once when this interval of a slot begins.
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OnInterval(pub Interval);
 
@@ -51,24 +51,25 @@ pub struct RunIntervals;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shutdown;
 
-/// Runs before everything that the node does in a phase: a set of [`NodeSystems`] or
-/// [`IntervalSystems`], or one of their steps. The node adds no system here. A client's system goes in with
+/// A set that runs before everything that the node does in a phase, which is a [`NodeSystems`] or
+/// [`IntervalSystems`], or in one of their steps. The node adds no system to it. A custom client adds
+/// its systems with
 /// `.in_set(First(NodeSystems::Admit))`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct First<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
 
-/// Runs after everything that the node does in a phase, and before the next phase begins. The node
-/// adds no system here.
+/// A set that runs after everything that the node does in a phase, and before the next phase. The
+/// node adds no system to it.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Last<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
 
 /// The phases of every [`OnInterval`] schedule, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntervalSystems {
-    /// Finished tasks are collected, so that an interval that is caught up with sees what the
-    /// one before it started.
+    /// Finished tasks are collected, so that a node that is catching up sees in each interval what
+    /// it started in the previous one.
     Collect,
-    /// Fork choice does what the interval asks of it.
+    /// Fork choice does its part of the interval.
     ForkChoice,
     /// The node's own validators do their duties.
     Duties,
@@ -79,23 +80,23 @@ pub enum IntervalSystems {
 pub enum NodeSystems {
     /// `PreUpdate`: lanes are drained, each up to its budget.
     Receive,
-    /// `PreUpdate`: what the prover has finished frees its permits for those in line.
+    /// `PreUpdate`: finished proofs free their permits for waiting jobs.
     Prove,
     /// `PreUpdate`: finished tasks become components and messages.
     Collect,
-    /// `PreUpdate`: cheap checks; what needs crypto or a transition becomes a task.
+    /// `PreUpdate`: cheap checks; what needs cryptography or a transition becomes a task.
     Admit,
-    /// `Update`: finished transitions are committed, in the order they were asked for.
+    /// `Update`: finished transitions are committed, in the order in which the blocks arrived.
     Import,
-    /// `Update`, after the import: what is missing is asked for, and peers are answered.
+    /// `Update`, after the import: missing blocks are requested, and peers are answered.
     Sync,
-    /// `Update`, after the sync: a proposal that sync held back is begun.
+    /// `Update`, after the sync: a proposal that sync held back is started.
     HeldDuties,
-    /// `PostUpdate`: pools and caches are brought back within their limits.
+    /// `PostUpdate`: pools and caches are reduced to their limits.
     Prune,
     /// `PostUpdate`: each warning is set or cleared; gossip subnets follow the node's role.
     Review,
-    /// `PostUpdate`: what was decided is published, persisted and shown.
+    /// `PostUpdate`: results are published, stored and shown.
     Flush,
     /// `PostUpdate`, last: messages and resources are measured; the app exits when asked to.
     Measure,

@@ -1,4 +1,4 @@
-//! What was imported, kept beyond the world's caches.
+//! Access to stored blocks, states and signatures.
 
 mod health;
 mod history;
@@ -19,13 +19,13 @@ use crate::containers::{Block, PublicKey, Root, Signature, SignedBlock, Slot, St
 #[error("storage: {0}")]
 pub struct StorageError(pub String);
 
-/// Reads imported blocks. Called off the loop; may take as long as a disk does.
+/// Reads imported blocks. Used only in tasks; may take as long as a disk does.
 pub trait BlockSource: Send + Sync + 'static {
-    /// The block of this root with its proof; `None` when it was never imported, or pruned. The
-    /// proof of genesis, with which the chain began, is empty.
+    /// The block with this root, with its proof; `None` if it was never imported, or was pruned.
+    /// Genesis, the start of the chain, has an empty proof.
     ///
     /// # Errors
-    /// [`StorageError`] when the store cannot say.
+    /// [`StorageError`] if the store cannot be read.
     fn signed_block(&self, root: &Root) -> Result<Option<Arc<SignedBlock>>, StorageError>;
 }
 
@@ -33,13 +33,13 @@ pub trait BlockSource: Send + Sync + 'static {
 #[derive(Resource, Clone)]
 pub struct Blocks(pub Arc<dyn BlockSource>);
 
-/// Rebuilds post-states that the world no longer caches. Called off the loop; may take as long as a
+/// Rebuilds post-states that the world no longer caches. Used only in tasks; may take as long as a
 /// disk does.
 pub trait StateSource: Send + Sync + 'static {
-    /// The post-state of this block; `None` when it was never imported, or pruned.
+    /// The post-state of this block; `None` if it was never imported, or was pruned.
     ///
     /// # Errors
-    /// [`StorageError`] when the store cannot say.
+    /// [`StorageError`] if the store cannot be read.
     fn state(&self, root: &Root) -> Result<Option<Arc<State>>, StorageError>;
 }
 
@@ -47,31 +47,31 @@ pub trait StateSource: Send + Sync + 'static {
 #[derive(Resource, Clone)]
 pub struct StoredStates(pub Arc<dyn StateSource>);
 
-/// Reads the canonical chain by slot, and blocks that have no proof. Called off the loop; may take
+/// Reads the canonical chain by slot, and blocks that have no proof. Used only in tasks; may take
 /// as long as a disk does.
 pub trait ChainSource: Send + Sync + 'static {
-    /// The root of the canonical block of this slot, by the newest head that was handed to the
-    /// store; `None` for an empty slot and for one after the head. The chain's history names roots
-    /// since genesis: the block itself may be pruned, or from before the anchor.
+    /// The root of the canonical block of this slot, according to the newest head in the store;
+    /// `None` for an empty slot and for a slot after the head. The chain's history has the roots of
+    /// all slots since genesis: the block itself may be pruned, or from before the anchor.
     ///
     /// # Errors
-    /// [`StorageError`] when the store cannot say.
+    /// [`StorageError`] if the store cannot be read.
     fn canonical_root(&self, slot: Slot) -> Result<Option<Root>, StorageError>;
 
-    /// The block of this root, with or without a proof: an anchor such as genesis has none. `None`
-    /// when it was never imported, or pruned.
+    /// The block with this root, with or without a proof: an anchor such as genesis has none.
+    /// `None` if it was never imported, or was pruned.
     ///
     /// # Errors
-    /// [`StorageError`] when the store cannot say.
+    /// [`StorageError`] if the store cannot be read.
     fn block(&self, root: &Root) -> Result<Option<Block>, StorageError>;
 }
 
-/// The node's store of the canonical chain. States by slot: [`ChainSource::canonical_root`], then
-/// [`StateSource::state`].
+/// The node's store of the canonical chain. To get a state by slot, use
+/// [`ChainSource::canonical_root`], then [`StateSource::state`].
 #[derive(Resource, Clone)]
 pub struct StoredChain(pub Arc<dyn ChainSource>);
 
-/// That a key has signed, or is about to sign, a message for a slot.
+/// An entry of the record: a key has signed, or is about to sign, a message for a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningEntry {
     /// The key.
@@ -80,28 +80,28 @@ pub struct SigningEntry {
     pub slot: Slot,
     /// The message.
     pub message: Root,
-    /// The signature once it is made.
+    /// The signature, once it is made.
     pub signature: Option<Signature>,
 }
 
-/// What the node's keys have signed: the record that keeps a one-time key from signing twice.
-/// Called off the loop.
+/// The record of what the node's keys have signed. It prevents a one-time key from signing twice.
+/// Used only in tasks.
 pub trait SigningRecord: Send + Sync + 'static {
     /// What this key signed for this slot.
     ///
     /// # Errors
-    /// [`StorageError`] when the record cannot say; nobody may sign then.
+    /// [`StorageError`] if the record cannot be read; then nothing may be signed.
     fn find(&self, key: &PublicKey, slot: Slot) -> Result<Option<SigningEntry>, StorageError>;
 
-    /// Writes all of these entries, each in place of the key's entry for its slot, or none. They
-    /// are on the disk, synced, when this returns.
+    /// Writes all of these entries or none. Each replaces the key's entry for its slot. When this
+    /// returns, they are on the disk and synced.
     ///
     /// # Errors
-    /// [`StorageError`] when they may not be on the disk.
+    /// [`StorageError`] if they may not be on the disk.
     fn write(&self, entries: &[SigningEntry]) -> Result<(), StorageError>;
 
-    /// The entries after this key and slot, by key and slot, at most `limit` of them; all from the
-    /// first for `None`.
+    /// The entries after this key and slot, sorted by key and slot, at most `limit` of them. `None`
+    /// starts with the first entry.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -111,7 +111,7 @@ pub trait SigningRecord: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<SigningEntry>, StorageError>;
 
-    /// Drops a key's entries before this slot, which the caller remembers by other means.
+    /// Drops a key's entries before this slot. The caller must remember the slot in another way.
     ///
     /// # Errors
     /// [`StorageError`].

@@ -1,5 +1,5 @@
-//! What sync consists of: its state, requests as entities, blocks without a parent, votes that
-//! wait for a block, and every limit.
+//! The data of sync: its state, requests as entities, blocks without a parent, attestations that
+//! wait for a block, and all limits.
 
 mod backoff;
 pub mod limits;
@@ -26,10 +26,10 @@ use crate::{
     duties::MissReason,
 };
 
-/// Where the node stands against the network.
+/// The state of sync.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SyncState {
-    /// The head is behind the clock and no peer has lately said what its chain is.
+    /// The head is behind the clock, and no peer has recently sent its status.
     #[default]
     Idle,
     /// A chain that the node follows is ahead.
@@ -52,20 +52,20 @@ impl SyncState {
     }
 }
 
-/// Says if duties may be begun. A node without sync has no gate and begins all.
+/// Says if duties may be started. A node without sync has no gate and starts all of them.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
-    /// Why not; `None` when they may.
+    /// Why they may not; `None` if they may.
     pub closed: Option<MissReason>,
-    /// The slot in which this was found.
+    /// The slot in which this was decided.
     pub at_slot: Slot,
-    /// How many slots the chain that the node follows was ahead. Duties may be begun a little
-    /// behind; a block that others wait for is not built on an old head.
+    /// How many slots the followed chain was ahead. Duties may be started if the node is slightly
+    /// behind, but a block is not built on an old head, because others wait for it.
     pub behind: u64,
 }
 
 impl DutyGate {
-    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    /// Why a duty of this interval must not be started; `None` if it may.
     pub fn why_not(&self, now: CurrentInterval) -> Option<MissReason> {
         let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
         if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
@@ -85,50 +85,51 @@ pub struct SyncCounts {
     pub statuses_asked: u64,
     /// Requests by root sent.
     pub roots_asked: u64,
-    /// Batches asked for.
+    /// Batches requested.
     pub batches_asked: u64,
-    /// Requests that ended without a whole answer.
+    /// Requests that ended without a complete answer.
     pub requests_failed: u64,
-    /// Blocks that came for a request.
+    /// Blocks that arrived for a request.
     pub blocks_received: u64,
     /// Requests of peers answered.
     pub answered: u64,
     /// Requests of peers answered with an error.
     pub refused: u64,
-    /// Blocks held for want of a parent.
+    /// Blocks that waited for their parent.
     pub orphans_held: u64,
-    /// Held blocks whose parent came.
+    /// Waiting blocks whose parent arrived.
     pub orphans_released: u64,
-    /// Held blocks dropped because there were too many, or too far from the head.
+    /// Waiting blocks dropped because there were too many, or because they were too far from the
+    /// head.
     pub orphans_dropped: u64,
     /// Roots given up after too many tries.
     pub roots_given_up: u64,
-    /// Times that peers were called again because their gossip had gone silent.
+    /// How often peers were dialled again because their gossip was silent.
     pub mesh_renewals: u64,
-    /// Attestations and aggregates held for want of a block.
-    pub votes_held: u64,
-    /// Held attestations and aggregates whose block came.
-    pub votes_released: u64,
-    /// Held attestations and aggregates whose block did not come in time.
-    pub votes_expired: u64,
+    /// Attestations and aggregates that waited for a block.
+    pub attestations_held: u64,
+    /// Waiting attestations and aggregates whose block arrived.
+    pub attestations_released: u64,
+    /// Waiting attestations and aggregates whose block did not arrive in time.
+    pub attestations_expired: u64,
     /// Statuses not believed because their slots contradict each other or the clock.
     pub implausible_statuses: u64,
-    /// Peers dropped because they follow another chain.
+    /// Peers disconnected because they follow another chain.
     pub wrong_chain: u64,
     /// Rounds of range sync begun.
     pub rounds: u64,
-    /// Times that a round went back for blocks that did not link.
+    /// How often a round went back because blocks did not link.
     pub retreats: u64,
     /// Rounds given up.
     pub rounds_failed: u64,
     /// Batches believed to be empty.
     pub empty_batches: u64,
-    /// Batches dropped for want of room, to be asked for again.
+    /// Batches dropped for lack of room; they are requested again.
     pub batches_shed: u64,
-    /// Times that no peer served blocks as old as the next ones needed.
+    /// How often no peer served blocks as old as those needed next.
     pub unserved: u64,
-    /// Blocks from before the anchor that were handed to the store.
+    /// Blocks from before the anchor that were passed to the store.
     pub backfilled: u64,
-    /// Peers blamed for what they sent or did not send.
+    /// Faults of peers.
     pub faults: u64,
 }

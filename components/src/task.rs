@@ -1,4 +1,4 @@
-//! Work off the loop: a spawner, handles to poll, and cancellation.
+//! Tasks: a spawner, handles to poll, and cancellation.
 
 use std::{
     any::Any,
@@ -16,12 +16,12 @@ use quintet_prover::CancelToken;
 
 use crate::waker::NodeWaker;
 
-/// The work panicked; the text is for the log.
+/// The work panicked. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task panicked: {0}")]
 pub struct TaskPanic(pub String);
 
-/// Work under way. Dropping it before its outcome was taken asks the work to stop.
+/// Work in progress. Dropping this before taking the outcome asks the work to stop.
 #[derive(Debug)]
 pub struct Work<T> {
     outcome: Arc<Mutex<Option<Result<T, TaskPanic>>>>,
@@ -37,7 +37,7 @@ impl<T> Work<T> {
         outcome
     }
 
-    /// Whether there is nobody left who could bring an outcome: the job was dropped unrun.
+    /// Returns true if there will be no outcome, because the job was dropped without being run.
     pub fn is_dropped(&self) -> bool {
         // Counted first: a job that ends in between has left its outcome.
         let is_alone = Arc::strong_count(&self.outcome) == 1;
@@ -46,12 +46,12 @@ impl<T> Work<T> {
             && self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Asks the work to stop; it still ends, and its outcome can still be taken.
+    /// Asks the work to stop. It still ends, and its outcome can still be taken.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
 
-    /// What tells the work, and whoever runs it, that it is given up.
+    /// The token that tells the work, and the code that runs it, that it is cancelled.
     pub fn token(&self) -> &CancelToken {
         &self.cancel
     }
@@ -70,28 +70,28 @@ impl<T> Drop for Work<T> {
 pub struct Running(Arc<AtomicBool>);
 
 impl Running {
-    /// Whether it has ended.
+    /// Returns true if it has ended.
     pub fn has_ended(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// What a [`TaskSpawner`] runs.
+/// A closure that a [`TaskSpawner`] runs.
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Decides where and when jobs run: on a pool in a node, at chosen virtual times in a simulator.
-/// Results may arrive in any order; systems commit them in the order they were asked for.
+/// Results may arrive in any order; systems commit them in the order of the requests.
 pub trait TaskSpawner: Send + Sync + 'static {
     /// Runs the job, now or later, on any thread, exactly once.
     fn spawn(&self, job: Job);
 
-    /// Runs a job of the prover. Like any other, unless the spawner keeps proofs apart.
+    /// Runs a job of the prover. By default like any other job.
     fn spawn_proof(&self, job: Job) {
         self.spawn(job);
     }
 }
 
-/// Runs every job at once, on the caller's thread: what a replay and a test without tasks want.
+/// Runs every job at once on the caller's thread, for replays and for tests without tasks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InlineSpawner;
 
@@ -101,12 +101,12 @@ impl TaskSpawner for InlineSpawner {
     }
 }
 
-/// What tasks are measured by.
+/// Metrics of tasks.
 #[derive(Clone, Debug)]
 pub struct TaskMetrics {
-    /// Tasks asked for. Those that neither ended nor panicked wait or run.
+    /// Tasks requested. Those that neither ended nor panicked wait or run.
     pub started: Counter,
-    /// Tasks that ended, panics included.
+    /// Tasks that ended, including those that panicked.
     pub ended: Counter,
     /// Tasks that panicked.
     pub panicked: Counter,
@@ -125,17 +125,17 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Tasks run by `spawner`, each waking the runner through `waker` when it ends.
+    /// Makes tasks that run on `spawner` and wake the runner through `waker` when they end.
     pub fn new(spawner: impl TaskSpawner, waker: NodeWaker) -> Self {
         Self { spawner: Arc::new(spawner), waker, metrics: None }
     }
 
-    /// Measures the tasks from now on.
+    /// Sets the metrics of the tasks.
     pub fn measure(&mut self, metrics: TaskMetrics) {
         self.metrics = Some(metrics);
     }
 
-    /// Starts `work`. A panic in it becomes its outcome.
+    /// Starts `work`. If it panics, the panic is its outcome.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
@@ -145,7 +145,7 @@ impl Tasks {
         handle
     }
 
-    /// Makes a job of `work` without starting it: [`Tasks::run_proof`] does.
+    /// Makes a job of `work` without starting it. [`Tasks::run_proof`] starts it.
     pub fn prepare<T: Send + 'static>(
         &self,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
@@ -174,7 +174,7 @@ impl Tasks {
         (handle, job)
     }
 
-    /// Starts a prepared job of the prover, which ends even when its handle is gone.
+    /// Starts a prepared job of the prover. It runs to its end even if its handle is dropped.
     pub fn run_proof(&self, job: Job) -> Running {
         let running = Running::default();
         let ended = Arc::clone(&running.0);

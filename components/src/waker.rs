@@ -1,11 +1,11 @@
-//! Waking the runner from any thread.
+//! Wakes the runner from any thread.
 
 use std::time::Duration;
 
 use bevy_ecs::prelude::Resource;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Asks for one more update. Wakes coalesce and never block the caller.
+/// Asks for one more update. Several wakes become one, and a wake never blocks the caller.
 #[derive(Resource, Clone, Debug)]
 pub struct NodeWaker(Sender<()>);
 
@@ -20,20 +20,20 @@ impl NodeWaker {
         (Self(sender), Wakes(receiver))
     }
 
-    /// Wakes the runner; does nothing when it is awake already.
+    /// Wakes the runner. Does nothing if it is awake.
     pub fn wake(&self) {
         let _ = self.0.try_send(());
     }
 }
 
 impl Wakes {
-    /// Sleeps until a wake, at most this long. Whether it was woken does not matter to the
-    /// runner: both mean that it looks again.
+    /// Sleeps until a wake, at most this long. Does not return which: in both cases the runner
+    /// looks again.
     pub fn wait(&self, at_most: Duration) {
         let _ = self.0.recv_timeout(at_most);
     }
 
-    /// Takes a pending wake.
+    /// Takes a pending wake. Returns true if there was one.
     pub fn try_wait(&self) -> bool {
         self.0.try_recv().is_ok()
     }

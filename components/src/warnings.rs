@@ -1,4 +1,4 @@
-//! What an operator should look at.
+//! Warnings for the operator.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::containers::Slot;
 /// What may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WarningCode {
-    /// Nobody aggregates the votes of a subnet.
+    /// No node aggregates the attestations of a subnet.
     NoAggregator,
     /// The finalized checkpoint is old.
     OldFinality,
-    /// The clock does not agree with the peers'.
+    /// The clock differs from those of the peers.
     ClockSkew,
     /// A key's prepared slots end soon.
     KeyWindow,
@@ -25,7 +25,7 @@ pub enum WarningCode {
     SlowUpdate,
     /// The node's blocks have no room for attestations that are needed.
     CrowdedBlocks,
-    /// Peers' blocks or aggregates are refused for their proof.
+    /// Blocks or aggregates of peers are refused because of their proofs.
     ForeignProofs,
 }
 
@@ -64,18 +64,18 @@ impl WarningCode {
 pub struct Warning {
     /// What may be wrong.
     pub code: WarningCode,
-    /// A sentence that says what, and what to do.
+    /// A sentence that says what is wrong and what to do.
     pub text: String,
     /// The slot in which it appeared.
     pub since_slot: Slot,
 }
 
-/// The active warnings, at most one of a code.
+/// The active warnings, at most one per code.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings(BTreeMap<WarningCode, Warning>);
 
 impl Warnings {
-    /// Makes a warning active, or gives it another text. Whether it is new.
+    /// Activates a warning, or replaces its text. Returns true if it was not active before.
     pub fn set(&mut self, code: WarningCode, slot: Slot, text: String) -> bool {
         match self.0.get_mut(&code) {
             Some(warning) => {
@@ -89,7 +89,7 @@ impl Warnings {
         }
     }
 
-    /// Ends a warning; the one that was active, if it was.
+    /// Ends a warning. Returns it if it was active.
     pub fn clear(&mut self, code: WarningCode) -> Option<Warning> {
         self.0.remove(&code)
     }
@@ -109,7 +109,7 @@ impl Warnings {
         self.0.len()
     }
 
-    /// Whether none is.
+    /// Returns true if none is active.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

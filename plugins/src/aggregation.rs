@@ -1,4 +1,4 @@
-//! Aggregation sessions, and the attestations that blocks bring.
+//! Aggregation sessions, and re-aggregation of the attestations in blocks.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
@@ -25,10 +25,10 @@ use quintet_systems::{
 
 use crate::DutyRecordPlugin;
 
-/// Opens a session at interval 2, as long as sync lets duties be done, or once two thirds of the
-/// expected attestations are in, when the node aggregates; collects its proofs whenever they are
-/// ready, before every interval and once an update. Needs [`ProverPlugin`](crate::ProverPlugin), and
-/// adds [`DutyRecordPlugin`].
+/// Makes aggregates while the node is an aggregator. Opens a session at interval 2 if sync allows
+/// duties, or earlier when two thirds of the expected attestations have arrived. Collects its
+/// proofs whenever they are ready, before every interval and once per update. Needs
+/// [`ProverPlugin`](crate::ProverPlugin), and adds [`DutyRecordPlugin`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -77,8 +77,8 @@ impl Plugin for AggregationPlugin {
     }
 }
 
-/// Splits the proofs of imported blocks back into payloads, which count from the next selection of
-/// the head; an aggregator publishes them. leanSpec waits for gossip to bring them. Needs
+/// Splits the proofs of imported blocks back into payloads. They count from the next selection of
+/// the head on, and an aggregator publishes them. leanSpec waits for gossip to bring them. Needs
 /// [`ProverPlugin`](crate::ProverPlugin).
 ///
 /// | inserts | reads | writes |

@@ -1,4 +1,4 @@
-//! Walking the slot grid.
+//! Walks the intervals of slots.
 
 use std::{
     sync::Arc,
@@ -21,12 +21,12 @@ use quintet_components::{
     schedule::{Interval, OnInterval, RunIntervals},
 };
 
-/// A clock that is set back by up to so many intervals, two slots, is waited for; set back
-/// further, the walk goes back with it.
+/// If the clock is set back by at most this many intervals, two slots, the walk waits for it. If it
+/// is set back further, the walk goes back with it.
 const WAITS_INTERVALS: u64 = 2 * INTERVALS_PER_SLOT;
-/// A wait for the clock that is longer is worth a line, in milliseconds.
+/// A longer wait for the clock is logged; in milliseconds.
 const TOLD_WAIT_MS: u64 = 250;
-/// More slots that are over at once are worth a line.
+/// If more slots than this are over at once, that is logged.
 const TOLD_SLOTS: u64 = 2;
 
 /// Runs the schedule of every interval that is due.
@@ -45,19 +45,19 @@ impl Plugin for ClockPlugin {
     }
 }
 
-/// What the walk remembers.
+/// The state of the walk.
 #[derive(Default)]
 struct Walk {
     /// When the newest interval began to run.
     began_ms: Option<u64>,
-    /// It was told that the walk waits for the clock.
+    /// True if it was logged that the walk waits for the clock.
     has_told_wait: bool,
-    /// It was told that the walk is behind the clock.
+    /// True if it was logged that the walk is behind the clock.
     has_told_gap: bool,
 }
 
-/// Has the walk begin after the interval that the clock is in, when slots have passed since the
-/// one that the world stands at: what was due before the node's start was nobody's to do.
+/// If slots have passed since the world's last interval, makes the walk begin after the clock's
+/// current interval: intervals from before the node's start are not walked.
 pub(crate) fn begin_at_clock(world: &mut World, now_ms: u64) {
     let Some(clock) = world.get_resource::<SlotClock>().copied() else { return };
     let stands_at = world.get_resource::<CurrentInterval>().map_or(0, CurrentInterval::slot);
@@ -70,16 +70,16 @@ pub(crate) fn begin_at_clock(world: &mut World, now_ms: u64) {
     }
 }
 
-/// The one system that advances time: every due interval runs, oldest first, none is jumped over.
-/// Exclusive, because it runs schedules.
+/// The only system that advances time. It runs every due interval, oldest first, and skips none. It
+/// is exclusive because it runs schedules.
 ///
-/// A clock that is set back a little changes nothing until it has caught up with itself. Set back
-/// further, the walk begins anew at the clock's interval: latest votes and blocks stay as they are,
-/// and the record of signatures sees to it that no key signs another message for a slot.
+/// If the clock is set back a little, nothing happens until it has caught up. If it is set back
+/// further, the walk starts again at the clock's interval. Latest votes and blocks stay as they
+/// are, and the record of signatures prevents a key from signing another message for a slot.
 fn walk_intervals(world: &mut World, mut walk: Local<Walk>) {
     let now_ms = world.resource::<UnixTime>().now_ms;
     if now_ms == 0 {
-        // Nobody has told the time yet.
+        // The time has not been set yet.
         return;
     }
     let clock = *world.resource::<SlotClock>();
@@ -109,7 +109,7 @@ fn walk_intervals(world: &mut World, mut walk: Local<Walk>) {
     }
 }
 
-/// The clock is before the interval that was walked last: waits for it, or goes back to it.
+/// The clock is before the last interval that was walked: waits for it, or goes back to it.
 fn wait_or_go_back(
     world: &mut World,
     walk: &mut Walk,
@@ -117,7 +117,7 @@ fn wait_or_go_back(
 ) {
     let due = clock.total_intervals(now_ms);
     let slot = clock.current_slot(now_ms);
-    // What is final was so before: then it is this clock that is wrong.
+    // A finalized slot has already begun, so a clock that is before it is wrong.
     let earliest = world.get_resource::<Finalized>().map_or(0, |each| first_interval(each.0.slot));
     let is_far = walked - due > WAITS_INTERVALS;
     let until = if is_far { earliest } else { walked };
@@ -147,7 +147,7 @@ fn wait_or_go_back(
     );
     *walk = Walk::default();
     world.insert_resource(CurrentInterval { count: due, late_ms: 0 });
-    // They keep what is newest, by its slot.
+    // These keep the newest entries by slot, so they are emptied.
     world.insert_resource(IntervalLog::default());
     if let Some(mut duties) = world.get_resource_mut::<RecentDuties>() {
         *duties = RecentDuties::default();
@@ -159,7 +159,7 @@ fn wait_or_go_back(
     }
 }
 
-/// Says once that slots are over of which nothing was done.
+/// Logs once that slots are over in which nothing was done.
 fn tell_gap(walk: &mut Walk, walked: u64, due: u64) {
     let (from, slot): (Slot, Slot) = (walked / INTERVALS_PER_SLOT, due / INTERVALS_PER_SLOT);
     if slot - from <= TOLD_SLOTS {

@@ -1,4 +1,4 @@
-//! The duties of the node's own validators, and what became of them.
+//! The duties of the node's own validators, and the record of how they ended.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
@@ -16,7 +16,7 @@ use quintet_systems::duties::{
     start_attestations, start_proposal,
 };
 
-/// Counts, keeps and logs what became of every duty, whoever did it.
+/// Counts, records and logs how every duty ended.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -42,8 +42,8 @@ impl Plugin for DutyRecordPlugin {
 }
 
 /// Proposes at interval 0, with the block built at interval 4 before it, and attests at interval 1,
-/// with the keys of a signer. Without this plugin a node is an observer. A duty is not begun while
-/// sync's gate is closed, nor when its slot is over; it is then counted with its reason. A proposal
+/// with the keys of a signer. Without this plugin a node is an observer. A duty is not done while
+/// sync's gate is closed, or if its slot is over; it is then counted with its reason. A proposal
 /// waits for the gate until attestations are due. Without `SyncPlugin` there is no gate. Adds
 /// [`DutyRecordPlugin`].
 ///

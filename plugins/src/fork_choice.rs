@@ -53,28 +53,29 @@ pub struct Anchor {
 }
 
 impl From<&ResumeData> for Anchor {
-    /// The finalized block that the data names.
+    /// The finalized block of the data.
     fn from(data: &ResumeData) -> Self {
         Self { state: Arc::clone(&data.anchor_state), block: data.anchor_block.clone() }
     }
 }
 
-/// Blocks, attestations and aggregates in; head, safe target, justified and finalized out.
+/// Fork choice: takes blocks, attestations and aggregates, and computes head, safe target,
+/// justified and finalized checkpoint.
 ///
-/// Panics when the anchor's block does not commit to its state: check with
-/// [`set_anchor`] first where the anchor is not trusted.
+/// Panics if the anchor's block does not commit to its state. If the anchor is not trusted, check
+/// it first with [`set_anchor`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`BlockRefused`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
-    /// Where the chain starts.
+    /// The start of the chain.
     pub anchor: Anchor,
     /// The network's signature preset.
     pub preset: SignaturePreset,
     /// The network's proof system.
     pub proofs: Arc<dyn ProofSystem>,
-    /// What checks single signatures; the preset's XMSS unless a client brings its own.
+    /// Checks single signatures; `None` for the preset's XMSS.
     pub signatures: Option<Arc<dyn SignatureVerifier>>,
 }
 
@@ -105,13 +106,13 @@ impl Plugin for ForkChoicePlugin {
     }
 }
 
-/// Puts the world of a store's last batch in place of the anchor's. Added after
-/// [`ForkChoicePlugin`], whose anchor is then the finalized block that the data names.
+/// Replaces the anchor's world by that of a store's last batch. Must be added after
+/// [`ForkChoicePlugin`], whose anchor is then the finalized block of the data.
 ///
-/// Panics when the data does not fit together; what a store hands out does.
+/// Panics if the data is inconsistent; the data of a store is not.
 #[derive(Debug)]
 pub struct ResumePlugin {
-    /// Where the chain goes on.
+    /// The data to continue from.
     pub data: ResumeData,
 }
 

@@ -1,4 +1,4 @@
-//! The group that a node is built from.
+//! The plugin group of a node.
 
 use std::sync::Arc;
 
@@ -17,41 +17,41 @@ use crate::{
     storage::{RocksDbPlugin, Store},
 };
 
-/// What a node is made of. [`NodeConfig::new`] has what every node needs; the rest is optional.
+/// The settings of a node. [`NodeConfig::new`] sets what every node needs; the rest is optional.
 pub struct NodeConfig {
     /// The block to start from, with its state.
     pub anchor: Anchor,
     /// The XMSS instantiation of the network's keys.
     pub preset: SignaturePreset,
-    /// What makes and checks proofs.
+    /// The proof system, which makes and checks proofs.
     pub proofs: Arc<dyn ProofSystem>,
-    /// Whether the node aggregates.
+    /// True if the node aggregates.
     pub is_aggregator: bool,
     /// Committees, subnets, deadlines.
     pub aggregation: AggregationConfig,
-    /// What the prover may use.
+    /// The resources that the prover may use.
     pub prover: ProverLimits,
     /// The keys of the node's validators; an observer has none.
     pub signing: Option<Signing>,
-    /// Where the chain is kept; in memory, as far as fork choice needs it, without one.
+    /// The store of the chain. Without one, the node keeps in memory what fork choice needs.
     pub store: Option<Arc<Store>>,
-    /// Where the store says that the chain goes on. `anchor` is then made from it.
+    /// The data from which a stored chain continues. `anchor` is then made from it.
     pub resumed: Option<ResumeData>,
-    /// How the node talks to others; not at all without.
+    /// The network; `None` for no network.
     pub network: Option<NetworkConfig>,
-    /// Where the node is asked over HTTP; nowhere without.
+    /// The HTTP servers; `None` for no servers.
     pub http: Option<HttpConfig>,
-    /// What the node says of itself, in metrics and over HTTP. Its proof system is added, to its
-    /// agent too.
+    /// The node's identity, in metrics and over HTTP. The name of the proof system is added to it,
+    /// and to its agent.
     pub identity: NodeIdentity,
-    /// Where time comes from.
+    /// The source of time.
     pub clock: WallClock,
-    /// What peers are called in metrics.
+    /// The names of peers in metrics.
     pub peer_names: PeerNames,
 }
 
 impl NodeConfig {
-    /// An observer that starts from this anchor, keeps nothing and talks to nobody.
+    /// An observer that starts from this anchor, stores nothing and has no network.
     pub fn new(anchor: Anchor, preset: SignaturePreset, proofs: Arc<dyn ProofSystem>) -> Self {
         Self {
             anchor,
@@ -73,8 +73,8 @@ impl NodeConfig {
 }
 
 impl NodeConfig {
-    /// Whoever meets the node learns which proofs it makes and checks: no other proof is any good
-    /// to it.
+    /// Adds the proof system to the identity, so that peers see which proofs the node makes and
+    /// checks: it cannot use others.
     fn announce_proof_system(&mut self) {
         let name = self.proofs.name();
         self.identity.proof_system = name.into();
@@ -88,39 +88,39 @@ impl NodeConfig {
     }
 }
 
-/// Everything a node consists of. A custom client edits it:
+/// All plugins of a node. A custom client changes the group:
 /// `NodePlugins::new(config).build().disable::<AggregationPlugin>().add(MyPlugin)`.
 ///
-/// | plugin | what it does | there with |
+/// | plugin | what it does | needs |
 /// | --- | --- | --- |
 /// | [`RunnerPlugin`] | sleeps until the next interval or a wake | |
 /// | [`StopPlugin`] | ends the node when it is asked to | |
-/// | [`IdentityPlugin`] | who the node is | |
-/// | [`MetricsPlugin`] | what the node measures | |
+/// | [`IdentityPlugin`] | the identity of the node | |
+/// | [`MetricsPlugin`] | measurements of the node | |
 /// | [`OrderPlugin`] | schedules, sets and their order | |
 /// | [`TasksPlugin`] | runs tasks on `AsyncComputeTaskPool` | |
 /// | [`ClockPlugin`] | walks the intervals that are due | |
 /// | [`InboundPlugin`] | lanes from other threads | |
-/// | [`ForkChoicePlugin`] | blocks, votes, head, finality | |
-/// | [`ResumePlugin`] | the world as the store's last batch has it | `resumed` |
+/// | [`ForkChoicePlugin`] | blocks, attestations, head, finality | |
+/// | [`ResumePlugin`] | restores the world of the store's last batch | `resumed` |
 /// | [`RolePlugin`] | whether the node aggregates at first | |
-/// | [`ProverPlugin`] | one line for all that the prover is asked for | |
+/// | [`ProverPlugin`] | one queue for all proofs | |
 /// | [`AggregationPlugin`] | aggregation sessions | |
-/// | [`ReaggregationPlugin`] | payloads out of imported blocks | |
+/// | [`ReaggregationPlugin`] | payloads split from imported blocks | |
 /// | [`SyncPlugin`] | peers, missing blocks, when duties may be done | |
-/// | [`RocksDbPlugin`] | keeps the chain | `store` |
+/// | [`RocksDbPlugin`] | stores the chain | `store` |
 /// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
 /// | [`DutiesPlugin`] | proposes and attests | `signing` |
 /// | `InspectorPlugin` | entities, queues, schedules in a browser | the feature `inspector`, and `http` |
 /// | [`HttpPlugin`] | the API, metrics, pages | `http` |
-/// | [`WarningsPlugin`] | what an operator should look at | |
+/// | [`WarningsPlugin`] | warnings for the operator | |
 /// | [`SlotLogPlugin`] | a line in the log for each slot | |
 pub struct NodePlugins {
     config: NodeConfig,
 }
 
 impl NodePlugins {
-    /// The plugins of a node like this.
+    /// The plugins of a node with these settings.
     pub fn new(config: NodeConfig) -> Self {
         Self { config }
     }
@@ -174,15 +174,15 @@ impl PluginGroup for NodePlugins {
     }
 }
 
-/// Says who the node is. Whoever learns more before the app runs, such as its addresses, changes the
-/// resource.
+/// Sets the identity of the node. Code that learns more before the app runs, such as addresses,
+/// changes the resource.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`NodeIdentity`] | | |
 #[derive(Clone, Debug)]
 pub struct IdentityPlugin {
-    /// Who.
+    /// The identity.
     pub identity: NodeIdentity,
 }
 
@@ -192,14 +192,14 @@ impl Plugin for IdentityPlugin {
     }
 }
 
-/// Says whether the node aggregates at first. Added after [`ForkChoicePlugin`].
+/// Sets whether the node aggregates at first. Must be added after [`ForkChoicePlugin`].
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`IsAggregator`] | | |
 #[derive(Clone, Copy, Debug)]
 pub struct RolePlugin {
-    /// Whether it does.
+    /// True if the node aggregates.
     pub is_aggregator: bool,
 }
 

@@ -13,27 +13,28 @@ use quintet_components::{
 /// The sending ends of the lanes: clones go to the threads that decode what arrives.
 #[derive(Resource, Clone, Debug)]
 pub struct InboundLanes {
-    /// Blocks: 256 wait at most, 16 an update.
+    /// Blocks: at most 256 wait, 16 per update.
     pub blocks: LaneSender<BlockReceived>,
-    /// Aggregates: 512 wait at most, 64 an update.
+    /// Aggregates: at most 512 wait, 64 per update.
     pub aggregates: LaneSender<AggregateReceived>,
-    /// Single votes: 8192 wait at most, 512 an update.
+    /// Single attestations: at most 8192 wait, 512 per update.
     pub attestations: LaneSender<AttestationReceived>,
-    /// Connections: 1024 wait at most, 256 an update. The network waits when it is full.
+    /// Connections: at most 1024 wait, 256 per update. The network waits when it is full.
     pub peers: LaneSender<PeerEvent>,
-    /// Answers to the node's requests: 64 wait at most, 64 an update. The network waits when it
-    /// is full, and reads no more from the peer.
+    /// Answers to the node's requests: at most 64 wait, 64 per update. When it is full, the network
+    /// waits and stops reading from the peer.
     pub request_events: LaneSender<RequestEvent>,
-    /// Requests of peers: 256 wait at most, 64 an update.
+    /// Requests of peers: at most 256 wait, 64 per update.
     pub requests: LaneSender<RequestReceived>,
 }
 
-/// One lane for each kind of inbound item, so that no kind crowds out another. Blocks are read
-/// before aggregates, aggregates before votes, and votes before what is about peers and requests.
+/// One lane for each kind of inbound item, so that no kind takes another's place. Blocks are read
+/// before aggregates, aggregates before attestations, and attestations before events of peers and
+/// requests.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`InboundLanes`], a [`Lane`] a kind, their messages | [`NodeWaker`] | [`BlockReceived`], [`AggregateReceived`], [`AttestationReceived`], [`PeerEvent`], [`RequestEvent`], [`RequestReceived`] |
+/// | [`InboundLanes`], a [`Lane`] per kind, their messages | [`NodeWaker`] | [`BlockReceived`], [`AggregateReceived`], [`AttestationReceived`], [`PeerEvent`], [`RequestEvent`], [`RequestReceived`] |
 #[derive(Debug)]
 pub struct InboundPlugin;
 

@@ -1,9 +1,9 @@
-//! How a Quintet node is wired.
+//! The wiring of a Quintet node.
 //!
-//! Systems are added, and resources put in place, only here. [`order`] owns every order;
+//! Systems and resources are added only here. [`order`] defines the order of all phases.
 //! [`NodePlugins`] is the group that a node is built from.
 
-// They wait for a stream, and panic when it cannot be written: the log does neither.
+// These macros wait for a stream and panic if it cannot be written. The log does neither.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod aggregation;

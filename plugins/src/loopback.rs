@@ -1,4 +1,4 @@
-//! A network within one process: what a node produces is offered to the lanes of the others.
+//! A network within one process: messages of a node are offered to the lanes of the others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,8 +30,8 @@ impl LoopbackHub {
     }
 }
 
-/// Joins the node to the hub and passes on what it produces. A full lane drops, as a network
-/// would.
+/// Joins the node to the hub and passes its messages on. A full lane drops messages, like a
+/// network.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -46,7 +46,7 @@ pub struct LoopbackPlugin {
 struct Joined {
     hub: LoopbackHub,
     node: usize,
-    /// What the others call this node.
+    /// The name of this node for the others.
     name: PeerId,
     sent: u64,
 }
@@ -72,7 +72,7 @@ fn pass_on(
 ) {
     let others = joined.hub.others(joined.node);
     let me = joined.name.clone();
-    // No two nodes give the same name.
+    // Two nodes never use the same id.
     let names = (joined.node as u64) << 32;
     let mut id = || {
         joined.sent += 1;

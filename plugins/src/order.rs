@@ -1,9 +1,9 @@
-//! The order of everything, in one place.
+//! The order of all phases, in one place.
 //!
-//! One update: `PreUpdate` receives, collects and admits; [`RunIntervals`] walks the intervals
-//! that are due; `Update` imports and asks for what is missing; `PostUpdate` prunes and flushes.
-//! Every schedule runs on one thread. Two systems whose order is open while it could show are an
-//! error at boot. Systems of one plugin in one phase are ordered where that plugin adds them.
+//! One update: `PreUpdate` receives, collects and admits; [`RunIntervals`] walks the due intervals;
+//! `Update` imports blocks and requests missing ones; `PostUpdate` prunes and flushes. Every
+//! schedule runs on one thread. If the order of two systems is not defined and could matter, that
+//! is an error at boot. Systems of one plugin in one phase are ordered where that plugin adds them.
 
 use std::hash::Hash;
 
@@ -20,15 +20,15 @@ use quintet_components::schedule::{
     RunIntervals,
 };
 
-/// Before the interval walk.
+/// The phases before the interval walk.
 const PRE_UPDATE: [NodeSystems; 4] =
     [NodeSystems::Receive, NodeSystems::Prove, NodeSystems::Collect, NodeSystems::Admit];
-/// After it.
+/// The phases after the interval walk.
 const UPDATE: [NodeSystems; 3] = [NodeSystems::Import, NodeSystems::Sync, NodeSystems::HeldDuties];
-/// What ends an update.
+/// The phases at the end of an update.
 const POST_UPDATE: [NodeSystems; 4] =
     [NodeSystems::Prune, NodeSystems::Review, NodeSystems::Flush, NodeSystems::Measure];
-/// Each interval of the walk.
+/// The phases of each interval.
 const ON_INTERVAL: [IntervalSystems; 3] =
     [IntervalSystems::Collect, IntervalSystems::ForkChoice, IntervalSystems::Duties];
 /// The steps of collecting, in an update and in an interval.
@@ -43,7 +43,7 @@ const COLLECT: [CollectSystems; 5] = [
 const IMPORT: [ImportSystems; 3] =
     [ImportSystems::Commit, ImportSystems::Split, ImportSystems::Release];
 
-/// Puts phases of a schedule one after another, each between its [`First`] and its [`Last`].
+/// Orders the phases of a schedule one after another, each between its [`First`] and its [`Last`].
 fn in_order<Phase>(app: &mut App, schedule: impl ScheduleLabel + Clone, phases: &[Phase])
 where
     Phase: SystemSet + Copy + Eq + Hash,
@@ -71,7 +71,7 @@ fn in_steps<Step>(
     }
 }
 
-/// Puts the schedules and the order of their sets in place.
+/// Adds the schedules and the order of their sets.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -95,8 +95,8 @@ impl Plugin for OrderPlugin {
         app.world_mut().resource_mut::<MainScheduleOrder>().insert_before(Update, RunIntervals);
     }
 
-    /// After every plugin has added its systems: one thread, no open orders, and a graph that
-    /// cannot be built fails now and not at its first interval.
+    /// Runs after every plugin has added its systems. Sets each schedule to one thread and to
+    /// refuse undefined orders, and builds it, so that errors show now and not at its first run.
     fn cleanup(&self, app: &mut App) {
         let world = app.world_mut();
         let labels: Vec<InternedScheduleLabel> =
@@ -118,7 +118,7 @@ impl Plugin for OrderPlugin {
     }
 }
 
-/// The schedules that consensus runs in.
+/// Returns true for the schedules that consensus runs in.
 fn is_ours(label: InternedScheduleLabel) -> bool {
     Interval::ALL.into_iter().any(|interval| label == OnInterval(interval).intern())
         || [PreUpdate.intern(), RunIntervals.intern(), Update.intern(), PostUpdate.intern()]

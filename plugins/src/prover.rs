@@ -1,4 +1,4 @@
-//! The prover's line.
+//! The prover's queue.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
@@ -10,9 +10,9 @@ use quintet_systems::proving::{
     JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover,
 };
 
-/// One line for everything that the prover is asked for: proposals, then aggregation, then
-/// re-aggregation, within [`ProverLimits`]. Every job is an entity with `ProverJob`, for 64 slots
-/// after it. On shutdown the prover is asked to stop and waited for, two seconds at most.
+/// One queue for all proofs: proposals, then aggregation, then re-aggregation, within
+/// [`ProverLimits`]. Every job is an entity with `ProverJob`, which stays for 64 slots after the
+/// job has ended. On shutdown the prover is asked to stop and waited for, at most two seconds.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! The runner: one update a wake or deadline, asleep in between.
+//! The runner: one update per wake or deadline, and sleep in between.
 
 use std::{
     fmt,
@@ -21,12 +21,12 @@ use quintet_components::{
 
 use crate::clock::begin_at_clock;
 
-/// Where a node's time comes from. Its text form says nothing.
+/// The source of a node's time. Its `Debug` output shows nothing.
 #[derive(Clone)]
 pub struct WallClock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
 impl WallClock {
-    /// A clock that this tells: Unix milliseconds. It may step either way.
+    /// A clock that calls this for Unix milliseconds, which may go forwards and backwards.
     pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now_ms))
     }
@@ -57,9 +57,9 @@ impl fmt::Debug for WallClock {
 /// | [`NodeWaker`], [`Pulse`] | [`SlotClock`], every [`Deadline`], the lanes | [`UnixTime`], [`CurrentInterval`] at the start, [`LastUpdate`] |
 #[derive(Debug)]
 pub struct RunnerPlugin {
-    /// The longest sleep; the clock may have been set meanwhile.
+    /// The longest sleep, because the clock may be set in the meantime.
     pub max_idle: Duration,
-    /// Where time comes from.
+    /// The source of time.
     pub clock: WallClock,
 }
 
@@ -116,7 +116,7 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     }
 }
 
-/// Returns true if there is work left over from this update, because a budget ended it.
+/// Returns true if a budget left work for another update.
 fn has_more(world: &World) -> bool {
     fn waits<T: Send + 'static>(world: &World) -> bool {
         world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)
@@ -139,7 +139,7 @@ fn until_next_interval(world: &World, now_ms: u64) -> Duration {
     Duration::from_millis(start_ms.saturating_sub(now_ms))
 }
 
-/// Until the earliest [`Deadline`] of any entity.
+/// The time until the earliest [`Deadline`] of any entity.
 fn until_deadline(deadlines: &mut QueryState<&Deadline>, app: &App, now_ms: u64) -> Duration {
     let earliest = deadlines.iter(app.world()).min();
     earliest.map_or(Duration::MAX, |deadline| {
@@ -147,7 +147,7 @@ fn until_deadline(deadlines: &mut QueryState<&Deadline>, app: &App, now_ms: u64)
     })
 }
 
-/// The system's clock. Before 1970 counts as 1970.
+/// The system's clock. Times before 1970 count as 1970.
 fn unix_now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).expect("the year is below 500 million")

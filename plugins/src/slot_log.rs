@@ -1,4 +1,4 @@
-//! A line in the log for each slot, and one a minute before the first.
+//! Logs a line for each slot, and one per minute before genesis.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use quintet_components::{
     schedule::{Interval, IntervalSystems, OnInterval},
 };
 
-/// A slot that ended longer ago has no line, in milliseconds: a node that was asleep for a day
-/// would write a line for each of 21,600.
+/// A slot that ended longer ago gets no line; in milliseconds. A node that was asleep for a day
+/// would otherwise write 21,600 lines.
 const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
-/// Between two lines before genesis, in milliseconds.
+/// The time between two lines before genesis, in milliseconds.
 const COUNTDOWN_MS: u64 = 60_000;
 
 /// Logs the chain's state at the end of each slot, and before genesis how long it is until then.
@@ -60,7 +60,7 @@ fn log_slot(
     );
 }
 
-/// Says how long it is until genesis: at the start, and at every full minute.
+/// Logs how long it is until genesis: at the start, and at every full minute.
 fn count_down(
     time: Res<UnixTime>,
     clock: Option<Res<SlotClock>>,

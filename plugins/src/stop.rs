@@ -1,4 +1,4 @@
-//! Ending a node: from outside its world, or because it cannot go on.
+//! Ends a node: on request, or because it cannot continue.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use quintet_components::{schedule::NodeSystems, waker::NodeWaker};
 
 use crate::vital::VitalThreads;
 
-/// Asks the node to stop: from a signal handler's thread, for example.
+/// Asks the node to stop, for example from a signal handler's thread.
 #[derive(Resource, Clone, Debug)]
 pub struct StopHandle {
     asked: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub struct StopHandle {
 }
 
 impl StopHandle {
-    /// Asks. Returns true the first time.
+    /// Asks the node to stop. Returns true the first time.
     pub fn stop(&self) -> bool {
         let first = !self.asked.swap(true, Ordering::AcqRel);
         self.waker.wake();
@@ -27,9 +27,9 @@ impl StopHandle {
     }
 }
 
-/// Ends the app once [`StopHandle::stop`] was called: the update under way is finished, then
-/// `Shutdown` runs. Ends it with an error when the thread of the network, of HTTP or of the
-/// storage's writer has ended: a node without it would sign alone, unseen, or for nothing.
+/// Ends the app after [`StopHandle::stop`] was called: the current update is finished, then
+/// `Shutdown` runs. Ends it with an error if the thread of the network, of HTTP or of the storage's
+/// writer has ended, because the node is useless without it.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! Sync: peers, requests, and what the node may do meanwhile.
+//! Sync: peers, requests, and whether duties may be done.
 
 use bevy_app::{App, Plugin, Update};
 use bevy_ecs::prelude::*;
@@ -23,10 +23,10 @@ use quintet_systems::sync::{
     renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
 };
 
-/// Keeps the node on its network's chain: peers as entities, missing blocks asked for, peers
-/// answered, duties held back while the node is behind. Its limits are in
-/// `quintet_components::sync::limits`. Without this plugin a block without a parent is refused and
-/// duties are done always.
+/// Keeps the node on its network's chain: tracks peers as entities, requests missing blocks,
+/// answers peers, and holds duties back while the node is behind. Its limits are in
+/// `quintet_components::sync::limits`. Without this plugin a block without a parent is refused, and
+/// duties are always done.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |

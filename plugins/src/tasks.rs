@@ -1,4 +1,4 @@
-//! Where tasks run.
+//! The pool that runs tasks.
 
 use bevy_app::{App, Plugin};
 use bevy_tasks::{AsyncComputeTaskPool, TaskPool, TaskPoolBuilder};
@@ -8,18 +8,18 @@ use quintet_components::{
     waker::NodeWaker,
 };
 
-/// Runs jobs on a task pool: the process's `AsyncComputeTaskPool`, or one of its own.
+/// Runs jobs on a task pool: the process's `AsyncComputeTaskPool`, or a separate one.
 #[derive(Debug)]
 pub struct PoolSpawner(Option<TaskPool>);
 
 impl PoolSpawner {
-    /// The process's pool, with this many threads unless it exists already.
+    /// Uses the process's pool, which gets this many threads unless it exists already.
     pub fn global(threads: usize) -> Self {
         AsyncComputeTaskPool::get_or_init(|| pool(threads));
         Self(None)
     }
 
-    /// A pool of its own, which ends with the spawner.
+    /// Uses a separate pool, which ends with the spawner.
     pub fn own(threads: usize) -> Self {
         Self(Some(pool(threads)))
     }
@@ -43,20 +43,20 @@ impl TaskSpawner for PoolSpawner {
     }
 }
 
-/// Puts the spawner in place, unless a test or a simulator brought its own.
+/// Inserts the spawner, unless a test or a simulator has inserted its own.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`Tasks`] | [`NodeWaker`] | |
 #[derive(Debug)]
 pub struct TasksPlugin {
-    /// Threads of the process's `AsyncComputeTaskPool`.
+    /// The number of threads of the process's `AsyncComputeTaskPool`.
     pub threads: usize,
 }
 
 impl Default for TasksPlugin {
-    /// All cores: ticks need little, and proofs need what there is. At least two, so that a proof
-    /// leaves a thread to the checks that blocks wait for.
+    /// All cores, because intervals need little and proofs need everything. At least two, so that a
+    /// proof leaves a thread for the checks that blocks wait for.
     fn default() -> Self {
         Self { threads: std::thread::available_parallelism().map_or(2, usize::from).max(2) }
     }

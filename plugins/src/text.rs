@@ -1,4 +1,5 @@
-//! Files as people have them: read at once or refused at once, with a byte order mark or without.
+//! Reads files that people write: refuses what is not a regular file at once, and accepts a byte
+//! order mark.
 
 use std::{
     fs::File,
@@ -8,11 +9,11 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-/// Opens a file to read it. Whatever is no regular file is refused and not waited for: a FIFO
-/// would block until somebody writes to it.
+/// Opens a file for reading. Everything that is not a regular file is refused at once: a FIFO would
+/// block until another process writes to it.
 ///
 /// # Errors
-/// It is not there, not readable, or a folder, a FIFO or a device.
+/// It does not exist, cannot be read, or is a folder, a FIFO or a device.
 pub fn open_file(path: &Path) -> io::Result<File> {
     // Without `NONBLOCK` the open itself would wait for a FIFO's writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -28,23 +29,22 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     ))
 }
 
-/// The text of a file of at most `limit` bytes, without the byte order mark that some editors put
-/// before it.
+/// The text of a file of at most `limit` bytes, without a byte order mark.
 ///
 /// # Errors
-/// As of [`open_file`]; `FileTooLarge`, and `InvalidData` for what is not UTF-8, which says so when
-/// it is UTF-16.
+/// Those of [`open_file`]; `FileTooLarge`; and `InvalidData` for text that is not UTF-8. The error
+/// for UTF-16 says so.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     open_file(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        let reason = format!("larger than {limit} bytes: this is another file");
+        let reason = format!("larger than {limit} bytes: this is not the expected file");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
     text_of(bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
-/// Bytes as text, without a byte order mark.
+/// Converts bytes to text, without a byte order mark.
 fn text_of(mut bytes: Vec<u8>) -> Result<String, String> {
     if is_utf16(&bytes) {
         return Err("it is UTF-16 text: save it as UTF-8".into());

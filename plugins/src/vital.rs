@@ -1,49 +1,49 @@
-//! Threads that the node does not go on without.
+//! Threads that the node needs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy_ecs::prelude::*;
 use quintet_components::waker::NodeWaker;
 
-/// How a thread ended that should not have.
+/// The unexpected end of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadEnded {
     /// Its name.
     pub(crate) name: &'static str,
-    /// By a panic.
+    /// True if it ended with a panic.
     pub(crate) has_panicked: bool,
 }
 
-/// The threads that the node does not go on without. `StopPlugin` ends the node, with an error,
-/// when one of them has ended while the node runs.
+/// The threads that the node needs. If one of them ends while the node runs, `StopPlugin` ends the
+/// node with an error.
 #[derive(Resource, Clone, Debug, Default)]
 pub(crate) struct VitalThreads(Arc<Watched>);
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// The first that ended.
+    /// The first thread that ended.
     ended: Mutex<Option<ThreadEnded>>,
     waker: Option<NodeWaker>,
 }
 
-/// Goes with a thread: whatever ends the thread drops this, and so tells of it.
+/// Belongs to a thread. However the thread ends, this is dropped and reports it.
 #[derive(Debug)]
 pub(crate) struct Vital {
     name: &'static str,
     threads: VitalThreads,
-    /// The thread has not begun its work, and has said why.
+    /// True if the thread could not start its work, and has reported that.
     is_dismissed: bool,
 }
 
 impl Vital {
-    /// Tells nobody of the end.
+    /// Does not report the end.
     pub(crate) fn dismiss(mut self) {
         self.is_dismissed = true;
     }
 }
 
 impl VitalThreads {
-    /// The world's, which are there from the first call on.
+    /// The threads of this world, which are added by the first call.
     pub(crate) fn of(world: &mut World) -> Self {
         if let Some(threads) = world.get_resource::<Self>() {
             return threads.clone();
@@ -54,7 +54,7 @@ impl VitalThreads {
         threads
     }
 
-    /// What goes with a thread of this name.
+    /// A new `Vital` for a thread with this name.
     pub(crate) fn watch(&self, name: &'static str) -> Vital {
         Vital { name, threads: self.clone(), is_dismissed: false }
     }

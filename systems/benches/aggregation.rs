@@ -1,6 +1,6 @@
-//! What a session decides before it starts: the evidence, and the jobs in the order of their worth.
-//! With 4096 signatures on 64 attestations, and with 4096 payloads of one, as anybody can cut them
-//! out of a public one.
+//! What a session does before it starts: it collects the evidence, and orders the jobs by value.
+//! Measured with 4096 signatures on 64 attestations, and with 4096 payloads of one attestation, as
+//! anybody can split them from a public proof.
 #![allow(missing_docs)]
 
 use std::{collections::HashSet, hint::black_box, sync::Arc};
@@ -31,7 +31,7 @@ const VALIDATORS: u64 = 4096;
 const ATTESTATIONS: u64 = 64;
 const MAX_SIGNERS: usize = 205;
 
-/// A world in which nobody has attested yet.
+/// A world without attestations.
 fn world() -> World {
     let key = |index: u64| PublicKey::right_padding_from(&index.to_be_bytes());
     let validators = (0..VALIDATORS).map(|index| Validator {
@@ -47,7 +47,7 @@ fn world() -> World {
     world
 }
 
-/// What is attested in a slot, on genesis.
+/// The data to attest to in a slot, with genesis as the only block.
 fn attested(world: &World, slot: Slot) -> AttestationData {
     let genesis = world.resource::<Head>().0;
     AttestationData { slot, head: genesis, target: genesis, source: genesis }
@@ -84,7 +84,7 @@ fn sessions(criterion: &mut Criterion) {
         });
     });
 
-    // The pool keeps the payloads that it has a use for.
+    // The pool keeps only payloads that add validators.
     let mut flooded = world();
     let data = attested(&flooded, ATTESTATIONS);
     for payload in payloads() {
@@ -97,7 +97,7 @@ fn sessions(criterion: &mut Criterion) {
         });
     });
 
-    // A pool without that limit would hand these out.
+    // A pool without that limit would return these.
     let root = data.tree_hash_root();
     let (new, known, signatures) = (payloads().collect(), Vec::new(), Vec::new());
     let evidence = Evidence { data, root, new, known, signatures };

@@ -1,4 +1,4 @@
-//! Selecting the head over 10,000 unfinalized blocks.
+//! Selects the head over 10,000 unfinalized blocks.
 
 use std::hint::black_box;
 
@@ -47,7 +47,7 @@ fn tree(parent_of: fn(u64) -> u64) -> (World, Vec<NodeId>) {
     (world, ids)
 }
 
-/// A spread of blocks without a pattern.
+/// Picks blocks from all over the tree, without a pattern.
 fn pick(ids: &[NodeId], seed: usize) -> NodeId {
     ids[seed.wrapping_mul(2_654_435_761) % ids.len()]
 }
@@ -85,7 +85,7 @@ fn head(criterion: &mut Criterion) {
         });
 
         let tip = *ids.last().expect("ten thousand");
-        // Forwards and back, so that the weights stay where they are.
+        // Forwards and back, so that the weights do not change overall.
         for (name, from, to) in [
             ("one vote moved by a few blocks", ids[ids.len() - 6], tip),
             ("one vote moved from the first block to the last", ids[1], tip),

@@ -1,14 +1,15 @@
-//! Importing a block: the state transition with its state root, signatures excluded.
+//! Importing a block: the state transition including its state root, without signatures.
 //!
-//! 4096 validators, 8 attestations, a history of 2^18 roots. `finalizing` has finality a few
-//! slots behind; `stalled` has had none since genesis, so that the justification window spans the
-//! history and a thousand targets are pending. There, `known targets` are pending already, as in
-//! almost every block; `new targets` come in for the first time, which shifts the attestations for all
-//! others in the state's flat list.
+//! There are 4096 validators, 8 attestations, and a history of 2^18 roots. `finalizing` has
+//! finality a few slots behind. `stalled` has had no finality since genesis, so that the
+//! justification window spans the history and a thousand targets are pending. There, `known
+//! targets` are pending already, as in almost every block; `new targets` are added, which shifts
+//! the votes for all others in the state's flat list.
 //!
-//! The second group is an ordinary block: one attestation, a history of 1024 roots, and 20 ms between
-//! blocks, so that threads sleep in between. `node` is a thread of the node's task pool; `any thread`
-//! is one that hashes with the help of rayon's global pool; `pool` is a thread of that pool.
+//! The second group is an ordinary block: one attestation, a history of 1024 roots, and 20 ms
+//! between blocks, so that threads sleep in between. `node` is a thread of the node's task pool;
+//! `any thread` is one that hashes with the help of rayon's global pool; `pool` is a thread of that
+//! pool.
 
 #![allow(clippy::cast_possible_truncation, reason = "a bench's numbers are small")]
 
@@ -81,8 +82,8 @@ fn parent_state(count: u64, slot: u64, finalized_slot: u64, newest_pending: u64)
     state
 }
 
-/// A block on it with attestations for the newest justifiable targets, by less than two thirds each,
-/// so that every tally is kept.
+/// A block on it with attestations for the newest justifiable targets. Each target has less than
+/// two thirds of the votes, so that all its votes are kept.
 fn block_on(parent: &State, count: usize) -> Block {
     let validators = parent.validators.len() as u64;
     let finalized_slot = parent.latest_finalized.slot;

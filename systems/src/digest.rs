@@ -1,5 +1,5 @@
-//! A hash over everything that consensus can observe of a world: two nodes that saw the same are
-//! equal in it.
+//! A hash over everything in a world that consensus can observe. Two nodes that have processed the
+//! same input have the same hash.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -36,17 +36,17 @@ pub fn world_digest(world: &mut World) -> Root {
         bytes.extend(root.0);
         bytes.extend(weight.to_le_bytes());
     }
-    append_pool::<Signed>(world, &mut bytes, |world, vote, bytes| {
-        for (_, signature) in pool::signatures(world, vote) {
+    append_pool::<Signed>(world, &mut bytes, |world, attestation, bytes| {
+        for (_, signature) in pool::signatures(world, attestation) {
             bytes.extend(signature.validator_index.to_le_bytes());
             bytes.extend(signature.signature.as_bytes());
         }
     });
-    append_pool::<New>(world, &mut bytes, |world, vote, bytes| {
-        append_payloads(world, vote, Phase::New, bytes);
+    append_pool::<New>(world, &mut bytes, |world, attestation, bytes| {
+        append_payloads(world, attestation, Phase::New, bytes);
     });
-    append_pool::<Known>(world, &mut bytes, |world, vote, bytes| {
-        append_payloads(world, vote, Phase::Known, bytes);
+    append_pool::<Known>(world, &mut bytes, |world, attestation, bytes| {
+        append_payloads(world, attestation, Phase::Known, bytes);
     });
     tree_hash::merkle_root(&bytes, 0)
 }
@@ -60,16 +60,18 @@ fn append_pool<P: Pool>(
     bytes: &mut Vec<u8>,
     content: impl Fn(&World, Entity, &mut Vec<u8>),
 ) {
-    let votes = pool::members::<P>(world);
-    section(bytes, votes.len());
-    for vote in votes {
-        bytes.extend(world.get::<PooledAttestation>(vote).expect("a pool holds votes").root.0);
-        content(world, vote, bytes);
+    let attestations = pool::members::<P>(world);
+    section(bytes, attestations.len());
+    for attestation in attestations {
+        bytes.extend(
+            world.get::<PooledAttestation>(attestation).expect("a pool holds attestations").root.0,
+        );
+        content(world, attestation, bytes);
     }
 }
 
-fn append_payloads(world: &World, vote: Entity, phase: Phase, bytes: &mut Vec<u8>) {
-    for (_, payload) in pool::payloads(world, vote, phase) {
+fn append_payloads(world: &World, attestation: Entity, phase: Phase, bytes: &mut Vec<u8>) {
+    for (_, payload) in pool::payloads(world, attestation, phase) {
         payload.ssz_append(bytes);
     }
 }

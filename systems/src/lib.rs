@@ -1,4 +1,4 @@
-//! What happens in a Quintet node: pure functions over values, with a thin system beside each.
+//! The behaviour of a Quintet node: pure functions over values, and a thin system beside each.
 
 pub mod admission;
 pub mod aggregation;

@@ -1,4 +1,5 @@
-//! Signatures and proofs: who must have signed what, and the resources that check it.
+//! Signatures and proofs: which validators must have signed which message, and the resources that
+//! check it.
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use quintet_components::{
 use quintet_prover::{ProofSystem, Statement};
 use tree_hash::TreeHash;
 
-/// One signature to check: under this key, at this slot, over this message.
+/// A signature to check: its key, slot and message.
 #[derive(Clone, Copy, Debug)]
 pub struct SignatureCheck<'a> {
     /// The signer's key.
     pub public_key: &'a [u8],
-    /// The slot signed for.
+    /// The slot of the signature.
     pub slot: Slot,
     /// The message.
     pub message: &'a [u8; 32],
@@ -29,13 +30,13 @@ pub struct SignatureCheck<'a> {
     pub signature: &'a [u8],
 }
 
-/// Checks signatures of one scheme. Hostile bytes give a verdict, never a panic.
+/// Checks signatures of one scheme. Returns a result for hostile bytes and never panics.
 pub trait SignatureVerifier: Send + Sync + 'static {
-    /// Whether each signature is valid, in order.
+    /// Returns for each signature, in order, true if it is valid.
     fn verify_batch(&self, checks: &[SignatureCheck<'_>]) -> Vec<bool>;
 }
 
-/// XMSS signatures of a preset.
+/// Checks XMSS signatures of a preset.
 #[derive(Clone, Copy, Debug)]
 pub struct XmssVerifier(Scheme);
 
@@ -100,11 +101,11 @@ pub fn attestation_keys<'a>(
         .collect()
 }
 
-/// The statement that an aggregate over this vote proves.
+/// The statement that an aggregate for this attestation proves.
 ///
 /// # Errors
-/// As [`attestation_keys`].
-pub fn vote_statement<'a>(
+/// Like [`attestation_keys`].
+pub fn attestation_statement<'a>(
     data: &AttestationData,
     root: Root,
     participants: &AggregationBits,
@@ -142,7 +143,7 @@ pub fn verify_aggregate(
     registry: &Registry,
     proofs: &dyn ProofSystem,
 ) -> Result<(), Rejection> {
-    let statement = vote_statement(
+    let statement = attestation_statement(
         data,
         data.tree_hash_root(),
         &aggregate.participants,
@@ -154,7 +155,8 @@ pub fn verify_aggregate(
         .map_err(|error| RejectionReason::InvalidSignature.because(error.to_string()))
 }
 
-/// What a block's proof proves: every attestation of the body in order, then the proposal.
+/// The statements that a block's proof proves: every attestation of the body in order, then the
+/// proposal.
 ///
 /// # Errors
 /// `EMPTY_AGGREGATION_BITS`, `VALIDATOR_INDEX_OUT_OF_RANGE`, `PROPOSER_INDEX_OUT_OF_RANGE`.
@@ -165,7 +167,7 @@ pub fn block_statements<'a>(
 ) -> Result<Vec<Statement<'a>>, Rejection> {
     let mut statements = Vec::with_capacity(block.body.attestations.len() + 1);
     for attestation in &block.body.attestations {
-        statements.push(vote_statement(
+        statements.push(attestation_statement(
             &attestation.data,
             attestation.data.tree_hash_root(),
             &attestation.aggregation_bits,
@@ -180,7 +182,7 @@ pub fn block_statements<'a>(
 /// Checks a block's proof.
 ///
 /// # Errors
-/// As [`block_statements`], and `INVALID_BLOCK_PROOF`.
+/// Like [`block_statements`], and `INVALID_BLOCK_PROOF`.
 pub fn verify_block(
     signed: &SignedBlock,
     block_root: Root,

@@ -64,7 +64,7 @@ fn main() {
     let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
     let data = AttestationData { slot: 3, head: genesis, target: genesis, source: genesis };
     for validator in 0..VALIDATORS {
-        let attestation = Arc::new(chain::vote(data, validator));
+        let attestation = Arc::new(chain::attested_by(data, validator));
         let received = AttestationReceived::new(InputId(validator), attestation);
         assert!(app.world().resource::<InboundLanes>().attestations.offer(received));
     }

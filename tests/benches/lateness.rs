@@ -142,7 +142,10 @@ fn run(name: &str, as_tasks: bool, intervals: usize) {
             measure.before(IntervalSystems::Collect).ambiguous_with_all(),
         );
     }
-    app.add_systems(OnInterval(Interval::Attest), offer_votes.after(IntervalSystems::Duties));
+    app.add_systems(
+        OnInterval(Interval::Attest),
+        offer_attestations.after(IntervalSystems::Duties),
+    );
     app.run();
     report(name, &measured, &totals);
 }
@@ -168,8 +171,8 @@ fn measure(world: &mut World) {
     }
 }
 
-/// Votes of every validator, of this slot and of the two before it: three jobs a slot.
-fn offer_votes(world: &mut World) {
+/// Attestations of every validator, of this slot and of the two before it: three jobs a slot.
+fn offer_attestations(world: &mut World) {
     let slot = world.resource::<CurrentInterval>().slot();
     for voted in slot.saturating_sub(2)..=slot {
         offer(world, slot, voted);
@@ -179,12 +182,12 @@ fn offer_votes(world: &mut World) {
 fn offer(world: &mut World, slot: Slot, voted: Slot) {
     let data = produce_attestation_data(world, voted);
     let lane = world.resource::<InboundLanes>().attestations.clone();
-    // A third votes in time, a third a slot late, a third two.
+    // A third attests in time, a third a slot late, a third two.
     let late = slot - voted;
     for validator in (0..64).filter(|validator| validator % 3 == late) {
         world.resource_mut::<Offered>().0 += 1;
         let id = InputId(world.resource::<Offered>().0);
-        let attestation = Arc::new(chain::vote(data, validator));
+        let attestation = Arc::new(chain::attested_by(data, validator));
         lane.offer(AttestationReceived::new(id, attestation));
     }
 }

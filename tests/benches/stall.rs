@@ -1,8 +1,8 @@
 //! 130,000 slots without finality at 4096 validators: resident memory, pools, and what an import
 //! costs at the beginning and at the end.
 //!
-//! Every slot brings a block with two votes of half of the validators, and an aggregate of 64 KiB
-//! over gossip. `STALL_SLOTS` sets another number of slots.
+//! Every slot brings a block with two attestations of half of the validators, and an aggregate of
+//! 64 KiB over gossip. `STALL_SLOTS` sets another number of slots.
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
@@ -55,7 +55,7 @@ fn main() {
     );
     println!(
         "{:>8} {:>12} {:>10} {:>10} {:>8} {:>18} {:>7}",
-        "slot", "import p50", "p99", "resident", "blocks", "votes sgn/new/kn", "states"
+        "slot", "import p50", "p99", "resident", "blocks", "atts sgn/new/kn", "states"
     );
     let mut imports = Vec::new();
     for slot in 1..=slots {

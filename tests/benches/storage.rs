@@ -1,5 +1,5 @@
-//! What the store costs at 4096 validators with two votes a block: persisting a block with its
-//! state, bytes a block on the disk, rebuilding a state, starting again.
+//! What the store costs at 4096 validators with two attestations a block: persisting a block with
+//! its state, bytes a block on the disk, rebuilding a state, starting again.
 //!
 //! Times are given twice where the machine has other work: as they are, and without the time that
 //! the thread was ready and had no core (Linux counts it).

@@ -21,7 +21,7 @@ use quintet_plugins::InspectorPlugin;
 use support::{chain, http::Served, node::Setup};
 use tree_hash::TreeHash;
 
-/// Validators of the network; each signs one vote.
+/// Validators of the network; each signs one attestation.
 const VALIDATORS: u64 = 80;
 
 /// What a hostile peer says it is.
@@ -36,7 +36,8 @@ fn idle() -> Served {
     Served::start(Setup::new(chain::genesis(4)).with(plugins))
 }
 
-/// A node with a vote that everybody has signed, a peer, and a session that has made a proof.
+/// A node with an attestation that everybody has signed, a peer, and a session that has made a
+/// proof.
 fn busy() -> Served {
     let anchor = chain::genesis(VALIDATORS);
     let mut served = Served::start(Setup::new(anchor.clone()).accepting_signatures().with(plugins));
@@ -45,7 +46,7 @@ fn busy() -> Served {
     let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
     let data = AttestationData { slot: 1, head: genesis, target: genesis, source: genesis };
     for validator in 0..VALIDATORS {
-        served.node.attestation(chain::vote(data, validator));
+        served.node.attestation(chain::attested_by(data, validator));
     }
     served.node.world().spawn((
         Peer { id: "16Uiu2HAm".into(), address: "/ip4/127.0.0.9/udp/9000/quic-v1".into() },

@@ -1,4 +1,4 @@
-//! A chain to grow: genesis, blocks with real state roots, votes and aggregates.
+//! A chain to grow: genesis, blocks with real state roots, attestations and aggregates.
 
 use std::sync::Arc;
 
@@ -96,12 +96,12 @@ pub fn bits(indices: &[ValidatorIndex]) -> AggregationBits {
     AggregationBits::from_indices(indices.iter().copied()).unwrap_or_default()
 }
 
-/// A vote as a block carries it.
+/// An attestation as a block carries it.
 pub fn aggregated(data: AttestationData, indices: &[ValidatorIndex]) -> AggregatedAttestation {
     AggregatedAttestation { aggregation_bits: bits(indices), data }
 }
 
-/// A vote with a placeholder proof of these participants, as gossip carries it.
+/// An attestation with a placeholder proof of these participants, as gossip carries it.
 pub fn aggregate(data: AttestationData, indices: &[ValidatorIndex]) -> SignedAggregatedAttestation {
     let proof = proof(&format!("{} {indices:?}", data.tree_hash_root()));
     SignedAggregatedAttestation {
@@ -110,8 +110,8 @@ pub fn aggregate(data: AttestationData, indices: &[ValidatorIndex]) -> SignedAgg
     }
 }
 
-/// One validator's vote with a signature that only [`AcceptAll`] takes.
-pub fn vote(data: AttestationData, validator_index: ValidatorIndex) -> SignedAttestation {
+/// One validator's attestation with a signature that only [`AcceptAll`] takes.
+pub fn attested_by(data: AttestationData, validator_index: ValidatorIndex) -> SignedAttestation {
     let signature = Signature::placeholder(SignaturePreset::Test);
     SignedAttestation { validator_index, data, signature }
 }

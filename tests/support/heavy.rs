@@ -1,4 +1,4 @@
-//! A chain of 4096 validators, two votes a block, built without a node.
+//! A chain of 4096 validators, two attestations a block, built without a node.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct HeavyChain {
     pub anchor: Anchor,
     pub head: Checkpoint,
     pub state: Arc<State>,
-    /// Whether two thirds vote for every head. Otherwise nothing is ever justified, pending votes
+    /// True if two thirds attest to every head. Otherwise nothing is ever justified, pending votes
     /// pile up, and every block adds to them.
     finalizes: bool,
     proof: usize,
@@ -62,7 +62,7 @@ impl HeavyChain {
         (root, Arc::new(SignedBlock { block, proof: MultiMessageAggregate { proof } }))
     }
 
-    /// Two votes for the two newest slots that can be justified.
+    /// Two attestations for the two newest slots that can be justified.
     fn votes(&mut self) -> Vec<AggregatedAttestation> {
         let finalized = self.state.latest_finalized.slot;
         let history = self.state.historical_block_hashes.clone();

@@ -46,7 +46,7 @@ pub struct Blockchain {
 }
 
 impl Blockchain {
-    /// One block a slot. From the second on, these voters vote for its parent.
+    /// One block a slot. From the second on, these voters attest to its parent.
     pub fn grow(validator_count: u64, last_slot: Slot, voters: u64) -> Self {
         Self::grow_on(chain::genesis(validator_count), last_slot, voters, chain::signed)
     }
@@ -68,8 +68,9 @@ impl Blockchain {
                 justified => justified,
             };
             let data = AttestationData { slot: head.slot, head, target: head, source };
-            let has_votes = slot > 1 && !voters.is_empty();
-            let votes = if has_votes { vec![chain::aggregated(data, &voters)] } else { vec![] };
+            let has_attestations = slot > 1 && !voters.is_empty();
+            let votes =
+                if has_attestations { vec![chain::aggregated(data, &voters)] } else { vec![] };
             let (block, post) = chain::build_on(&state, slot, votes).expect("a valid block");
             let root = block.tree_hash_root();
             (head, state) = (Checkpoint { root, slot }, post);

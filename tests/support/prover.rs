@@ -52,7 +52,7 @@ struct Inner {
     /// How the job that runs now ends.
     ending: Option<Ending>,
     made: Vec<Made>,
-    /// Signers of all votes of a block together, the proposer included, at most.
+    /// Signers of all attestations of a block together, the proposer included, at most.
     signers: Option<usize>,
 }
 

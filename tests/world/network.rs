@@ -179,7 +179,7 @@ impl Signer for CountingSigner {
 }
 
 #[test]
-fn a_signer_is_told_every_slot_and_signs_its_votes_together() {
+fn a_signer_is_told_every_slot_and_signs_its_attestations_together() {
     let mut nodes = network();
     let signer = Arc::new(CountingSigner::default());
     nodes[0].insert_resource(Signing(signer.clone()));

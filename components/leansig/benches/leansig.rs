@@ -1,6 +1,6 @@
-//! Figures of the crate: `cargo bench -p leansig`.
+//! Benches of the crate: `cargo bench -p leansig`.
 //!
-//! Keys are made once and timed once, in wall-clock and processor seconds: they take too long to
+//! Keys are made and timed once, in wall-clock and processor seconds, because they take too long to
 //! be sampled.
 
 use std::hint::black_box;
@@ -27,7 +27,7 @@ fn main() {
         Criterion::default().measurement_time(Duration::from_secs(5)).configure_from_args();
     println!("packing: {} ({} lanes)", packing::active(), packing::LANES);
 
-    // Where cargo only wants to see that benchmarks run, a production key would take too long.
+    // When cargo only checks that benchmarks run, a production key would take too long.
     let (scheme, epochs) = if std::env::args().any(|argument| argument == "--test") {
         (Scheme::Lifetime8, 256)
     } else {
@@ -81,8 +81,8 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The permutations alone: one production signature takes 122 of width 16 and 58 of width 24 to
-/// verify, one epoch of a key 322 and 27 to make. A packed one is as many as there are lanes.
+/// The permutations alone. Verifying one production signature takes 122 of width 16 and 58 of width
+/// 24; making one epoch of a key takes 322 and 27. A packed permutation counts once per lane.
 fn permutations(criterion: &mut Criterion) {
     let (width_16, width_24) = (default_koalabear_poseidon1_16(), default_koalabear_poseidon1_24());
     let mut group = criterion.benchmark_group("permutation");
@@ -99,7 +99,7 @@ fn permutations(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Encodes a key, decodes it, and says how much memory that took.
+/// Encodes a key, decodes it, and prints how much memory that took.
 fn reload(key: &SecretKey) -> SecretKey {
     let bytes = key.to_bytes();
     let before = resident_mib();
@@ -115,7 +115,7 @@ fn reload(key: &SecretKey) -> SecretKey {
     key
 }
 
-/// Makes a key and says how long that took.
+/// Makes a key and prints how long that took.
 fn generate(scheme: Scheme, epochs: u64) -> SecretKey {
     let (processor, start) = (processor_seconds(), Instant::now());
     let mut rng = StdRng::seed_from_u64(0);
@@ -129,7 +129,7 @@ fn generate(scheme: Scheme, epochs: u64) -> SecretKey {
     key
 }
 
-/// Processor time of this process so far, where the system tells.
+/// The processor time of this process so far, if the system reports it.
 fn processor_seconds() -> Option<f64> {
     // After the name in parentheses, user and system time are the 12th and 13th field, in
     // hundredths of a second.
@@ -140,7 +140,7 @@ fn processor_seconds() -> Option<f64> {
     Some((user + system) / 100.0)
 }
 
-/// Resident memory of this process, where the system tells.
+/// The resident memory of this process, if the system reports it.
 fn resident_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,5 @@
-//! Makes a key, signs with it, and verifies: with this crate or, unchanged, with upstream's.
+//! Makes a key, signs with it, and verifies. Works without changes with this crate and with
+//! upstream's.
 //!
 //! `cargo run --release -p leansig --example sign_and_verify`
 

@@ -62,7 +62,7 @@ impl<const N: usize> Decode for FieldArray<N> {
     }
 }
 
-/// In serde's forms the elements are upstream's: integers in Montgomery form.
+/// serde's format has the same numbers as upstream's: integers in Montgomery form.
 impl<const N: usize> Serialize for FieldArray<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(&self.0)

@@ -1,4 +1,4 @@
-//! Walking hash chains, as many at a time as a vector has lanes.
+//! Walks hash chains, as many at a time as a vector has lanes.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 
@@ -8,7 +8,7 @@ use crate::params::BASE;
 use crate::poseidon::compress_16;
 use crate::tweak;
 
-/// One chain to walk from `first_step` (exclusive) to its end.
+/// A chain to walk from `first_step` (exclusive) to its end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChainJob<'a> {
     pub(crate) parameter: &'a Parameter,
@@ -25,7 +25,7 @@ pub(crate) struct ChainJob<'a> {
 /// Walks every chain to its end.
 ///
 /// Chains differ in length, so a lane whose chain ends takes the next one at once. The longest
-/// chains start first: then few lanes idle at the end.
+/// chains start first, so that few lanes are idle at the end.
 pub(crate) fn walk(jobs: &mut [ChainJob<'_>]) {
     let mut by_length: [Vec<u32>; BASE as usize] = Default::default();
     for (index, job) in (0u32..).zip(jobs.iter()) {

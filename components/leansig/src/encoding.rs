@@ -1,4 +1,4 @@
-//! From message to codeword: the digits that say how far each chain has been walked.
+//! Turns a message into a codeword: the digits that say how far each chain is walked.
 
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 
@@ -26,10 +26,10 @@ pub(crate) fn message_hash_input(parameter: &Parameter, epoch: u32, message: &[u
     input
 }
 
-/// The codeword that a message hash stands for, if its digits add up to the target sum.
+/// The codeword of a message hash, if its digits add up to the target sum.
 ///
-/// All field elements but p - 1 fall into `BASE^DIGITS_PER_ELEMENT` groups of equal size, so that
-/// the digits of the group's number are uniform; p - 1 is refused.
+/// All field elements except p - 1 fall into `BASE^DIGITS_PER_ELEMENT` groups of equal size, so
+/// that the digits of the group's number are uniform; p - 1 is refused.
 pub(crate) fn decode_codeword(params: &Params, hash: &[F; MAX_HASH_ELEMENTS]) -> Option<Codeword> {
     const REFUSED: u32 = F::ORDER_U32 - 1;
     let mut codeword = [0u8; MAX_DIMENSION];

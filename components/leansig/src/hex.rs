@@ -1,4 +1,4 @@
-//! Hex, as keys are written in JSON and YAML.
+//! Hex, as used for keys in JSON and YAML.
 
 use zeroize::Zeroizing;
 
@@ -10,7 +10,7 @@ pub(crate) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if !rest.is_empty() {
         return None;
     }
-    // The exact capacity: a buffer that grows would leave copies of secrets behind.
+    // The capacity is exact: a buffer that grows would leave copies of secrets behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
     for [high, low] in pairs {
         bytes.push(digit(*high)? << 4 | digit(*low)?);

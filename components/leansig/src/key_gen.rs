@@ -15,7 +15,7 @@ use crate::prf::PrfKey;
 use crate::signing_key::SigningKey;
 use crate::tree::{SubTree, bottom_tree, top_tree};
 
-/// Into how many tasks a bottom tree's leaves are cut, at least, for as many threads.
+/// The smallest number of tasks for a bottom tree's leaves, so that all threads have work.
 const MIN_TASKS: usize = 32;
 /// The most epochs of one task: a few milliseconds of work.
 const MAX_CHUNK: usize = 4 * LANES;
@@ -23,27 +23,27 @@ const MAX_CHUNK: usize = 4 * LANES;
 /// Why no key was made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyGenError {
-    /// The scheme does not have the epochs that were asked for.
+    /// The scheme does not have the requested epochs.
     #[error(
         "{num_active_epochs} epochs from epoch {activation_epoch} exceed the lifetime of {lifetime} epochs"
     )]
     Activation {
-        /// The first epoch asked for.
+        /// The first requested epoch.
         activation_epoch: u64,
-        /// The number of epochs asked for.
+        /// The number of requested epochs.
         num_active_epochs: u64,
-        /// Epochs that the scheme has.
+        /// The number of epochs of the scheme.
         lifetime: u64,
     },
     /// The caller asked to stop.
     #[error("key generation was cancelled")]
     Cancelled,
-    /// The seed of a damaged key gives another bottom tree than the key was made with.
+    /// The seed of a damaged key gives a different bottom tree than the one in the key.
     #[error("the key is damaged: its seed does not belong to its top tree")]
     Damaged,
 }
 
-/// How far key generation is.
+/// The progress of key generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// One-time keys made so far.
@@ -52,14 +52,14 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// How keys are generated.
+/// Options of key generation.
 #[derive(Clone, Copy, Default)]
 pub struct KeyGenOptions<'a> {
-    /// The threads to use; without one, those of the calling thread's pool.
+    /// The threads to use; `None` for those of the calling thread's pool.
     pub pool: Option<&'a rayon::ThreadPool>,
-    /// Called from the pool's threads as work completes. Calls may overtake each other.
+    /// Called from the pool's threads as work completes. Calls may arrive out of order.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
-    /// Set it to stop; it is looked at every few milliseconds.
+    /// Set this to stop. It is checked every few milliseconds.
     pub cancel: Option<&'a AtomicBool>,
 }
 
@@ -106,7 +106,8 @@ impl Meter<'_> {
     }
 }
 
-/// Widens an activation to whole bottom trees, at least two: their first index and their end.
+/// Extends an activation to whole bottom trees, at least two. Returns the index of the first one
+/// and the index after the last one.
 pub(crate) fn expand_activation(
     params: &Params,
     activation_epoch: u64,
@@ -121,12 +122,13 @@ pub(crate) fn expand_activation(
     let trees = lifetime / width;
     let first = activation_epoch / width;
     let end = end.div_ceil(width).max(first + 2);
-    // What sticks out past the lifetime's end is made up for at the front.
+    // Trees past the end of the lifetime are replaced by trees at the front.
     let excess = end.saturating_sub(trees);
     Ok((first - excess, end - excess))
 }
 
-/// What all of a key is computed from; the first draws.
+/// The parameter and the seed, from which a whole key is computed. They are the first draws from
+/// `rng`.
 pub(crate) fn draw_secrets<R: RngExt + ?Sized>(rng: &mut R) -> (Parameter, PrfKey) {
     let parameter: Parameter = rng.random();
     (parameter, PrfKey::random(rng))
@@ -150,7 +152,7 @@ pub(crate) fn key_gen<R: RngExt + ?Sized>(
     let (left, right, top) = options.run(|| {
         let (left, right) = (build(first)?, build(first + 1)?);
         let mut roots = vec![root_of(&left), root_of(&right)];
-        // One tree after the other: each has work for all threads, and takes 4 MiB of memory.
+        // One tree after the other: each one has work for all threads and takes 4 MiB of memory.
         for index in first + 2..end {
             roots.push(root_of(&build(index)?));
         }
@@ -170,7 +172,7 @@ pub(crate) fn key_gen<R: RngExt + ?Sized>(
     })
 }
 
-/// Nodes that stand in for the neighbours which a top tree over some bottom trees lacks.
+/// Random nodes in the place of neighbours that a top tree over some of the bottom trees lacks.
 fn draw_padding<R: RngExt + ?Sized>(rng: &mut R, half: u32, first: u64, end: u64) -> Vec<Digest> {
     let (mut first, mut last) = (first, end - 1);
     let mut missing = 0;

@@ -1,4 +1,4 @@
-//! The leaves of a bottom tree: from the seed to the hash of all chain ends of an epoch.
+//! Computes the leaves of a bottom tree: from the seed to the hash of all chain ends of an epoch.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 
@@ -9,7 +9,7 @@ use crate::poseidon::{compress_16, hash_leaf};
 use crate::prf::{Derivation, PrfKey, erase};
 use crate::tweak;
 
-/// Computes the leaves of consecutive epochs, each lane working on an epoch of its own.
+/// Computes the leaves of consecutive epochs; each lane works on another epoch.
 pub(crate) fn compute_leaves(
     params: &Params,
     prf_key: &PrfKey,
@@ -34,7 +34,7 @@ pub(crate) fn compute_leaves(
     }
 }
 
-/// Walks all chains of as many epochs as there are lanes, from their starts to their ends.
+/// Walks all chains of one epoch per lane, from their starts to their ends.
 fn walk_all(
     derivation: &mut Derivation<DIGEST_LEN>,
     parameter: &[Packed; PARAMETER_LEN],
@@ -58,8 +58,8 @@ fn walk_all(
 
 /// The chain tweaks of consecutive epochs.
 ///
-/// Chain index and step fill the low bits of a tweak, so that, unless these carry into the upper
-/// limb, they are one addition to the lower limb.
+/// Chain index and step are the low bits of a tweak. Unless they carry into the upper limb, they
+/// are a single addition to the lower limb.
 struct ChainTweaks {
     first_epoch: u32,
     base: [Packed; 2],

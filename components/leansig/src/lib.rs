@@ -4,60 +4,65 @@
 //! The scheme is that of "Hash-Based Multi-Signatures for Post-Quantum Ethereum"
 //! ([2025/055](https://eprint.iacr.org/2025/055)) and "leanSig for Post-Quantum Ethereum"
 //! ([2025/1332](https://eprint.iacr.org/2025/1332)), with the parameters of leanSpec. Keys and
-//! signatures are, byte for byte, those of the [leanSig](https://github.com/leanEthereum/leanSig)
-//! crate, and what code needs to make keys, to sign and to verify has the same names there: see
-//! [`signature`] and `examples/sign_and_verify.rs`, which compiles against either.
+//! signatures are, byte for byte, the same as those of the
+//! [leanSig](https://github.com/leanEthereum/leanSig) crate. Everything that is needed to make
+//! keys, to sign and to verify has the same names as there: see [`signature`] and
+//! `examples/sign_and_verify.rs`, which compiles with either crate.
 //!
 //! # How the scheme works
 //!
-//! **One signature from hash chains.** Take a secret value and hash it seven times: the result can
-//! be published, and nobody can go back from it. Whoever sees the value after three of the seven
-//! steps can walk on to the end and compare, yet cannot tell the values before. So the value after
-//! `d` steps is a signature on the digit `d`, between 0 and 7. With 46 such chains, 46 digits are
-//! signed at once; the 46 ends are the public key, called *one-time* since two signatures disclose
-//! two positions of a chain and therefore everything between them.
+//! **One signature from hash chains.** Take a secret value and hash it seven times. The result can
+//! be published, and nobody can compute the value from it. Someone who sees the value after three
+//! of the seven steps can do the remaining steps and compare, but cannot compute the earlier
+//! values. The value after `d` steps is therefore a signature of the digit `d`, between 0 and 7.
+//! With 46 such chains, 46 digits are signed at once. The 46 ends are the public key. It is called
+//! *one-time*, because two signatures reveal two positions of a chain and therefore everything
+//! between them.
 //!
-//! **Why the digits have a fixed sum.** From a disclosed value anyone can walk forward, and so make
-//! a signature on larger digits. That is why only digits with one sum count, 200: if one digit is
-//! larger, another one has to be smaller, and for that a chain would have to be walked backwards.
-//! Such a tuple of digits is a *codeword*. The signer hashes the message together with fresh
-//! *randomness*, cuts the hash into 46 digits of three bits, and tries other randomness until the
-//! sum is right, after about a thousand attempts. The verifier is told the randomness. A sum above
-//! the average of 161 makes chains in signatures long, hence the verifier's remaining part short.
-//! *Aborting* is how digits are cut: one field element gives eight digits, and the one value of the
-//! field that would make digits uneven, p - 1, is refused like a wrong sum.
+//! **Why the digits have a fixed sum.** From a revealed value anyone can do further steps, and so
+//! sign larger digits. Therefore only digits whose sum is 200 are valid: if one digit is larger,
+//! another one must be smaller, and for that a chain would have to be computed backwards. Such a
+//! list of digits is a *codeword*. The signer hashes the message together with fresh *randomness*
+//! and divides the hash into 46 digits of three bits. It tries other randomness until the sum is
+//! right, which takes about a thousand attempts. The signature contains the randomness. Because the
+//! sum is above the average of 161, the signer does most steps of the chains and few remain for the
+//! verifier. *Aborting* refers to how digits are made: one field element gives eight digits, and p
+//! - 1, the only value of the field that would make digits uneven, is refused like a wrong sum.
 //!
 //! **Many epochs from a tree.** A key has a one-time key for each *epoch* (on the network, a slot).
 //! Each one-time key is hashed to a leaf of a Merkle tree, and the root of the tree is the public
-//! key. A signature carries the siblings on the way from its leaf to the root: the verifier hashes
-//! the chains to their ends, these to the leaf, and the leaf with the siblings to the root.
+//! key. A signature has the siblings on the path from its leaf to the root. The verifier computes
+//! the ends of the chains, hashes these to the leaf, and hashes the leaf and the siblings to the
+//! root.
 //!
-//! **Which hash is which.** Every hash also takes the key's public *parameter* and a *tweak*, which
-//! says whether it is a step of a chain, a node or a message, and where it stands. So no two hashes
-//! of a network are the same function, and an attacker cannot work on many of them at a time.
+//! **How hashes differ.** Every hash also takes the key's public *parameter* and a *tweak*. The
+//! tweak says whether the hash is a step of a chain, a node or a message, and its position. No two
+//! hashes of a network are therefore the same function, and an attacker cannot work on many of them
+//! at once.
 //!
-//! **The secret key** is a 32-byte seed, from which SHAKE128 derives the starts of all chains, and
-//! the randomness of each attempt: signing is deterministic. A tree over all 2^32 epochs would not
-//! fit anywhere. Hence a key is active only for some epochs, and the tree is cut in half by height:
-//! the *top tree* has the roots of 2^16 *bottom trees* as its leaves, and each of these has 2^16
-//! epochs. A key in memory holds the top tree and two neighbouring bottom trees, its *prepared*
-//! window; *advancing* drops the left one and computes the next one on the right from the seed.
-//! Where the top tree lacks neighbours, since the key is not active there, random nodes stand in
-//! for them: a key is determined by its seed, its parameter, its epochs and these nodes.
+//! **The secret key** is a 32-byte seed. SHAKE128 derives from it the starts of all chains, and the
+//! randomness of each attempt: signing is deterministic. A tree over all 2^32 epochs would be far
+//! too large. A key is therefore active only for some epochs, and the tree is divided into two
+//! halves by height: the *top tree* has the roots of 2^16 *bottom trees* as its leaves, and each
+//! bottom tree has 2^16 epochs. A key in memory has the top tree and two neighbouring bottom trees,
+//! its *prepared* window. *Advancing* drops the left one and computes the next one on the right
+//! from the seed. Where the top tree lacks neighbours, because the key is not active there, it has
+//! random nodes instead. A key is determined by its seed, its parameter, its epochs and these
+//! nodes.
 //!
-//! # What to mind
+//! # Rules and costs
 //!
-//! **An epoch must not be signed twice with different messages.** This crate does not keep count;
-//! whoever holds a key has to, durably, before a signature leaves the process.
+//! **An epoch must not be signed twice with different messages.** This crate does not check that.
+//! The owner of a key must record every signature durably before it leaves the process.
 //!
-//! Making a production key takes some 15 seconds of processor time for 2^17 epochs, the least
-//! there can be, and preparing the next 2^16 epochs half of that. Both run on the threads of a
-//! [rayon] pool of the caller's choice, report progress and can be cancelled: [`KeyGenOptions`].
+//! Making a production key takes about 15 seconds of processor time for 2^17 epochs, the smallest
+//! number, and preparing the next 2^16 epochs takes half of that. Both run on the threads of a
+//! [rayon] pool that the caller chooses, report progress and can be cancelled: [`KeyGenOptions`].
 //!
-//! The arithmetic is vectorised where the compiler is told that it may: see [`packing`].
+//! The arithmetic is vectorised if the compiler's target features allow it: see [`packing`].
 //!
-//! Seeds are erased from memory when dropped, and are never part of a `Debug` form or of an error.
-//! What registers and the stack held in between is not erased.
+//! Seeds are erased from memory when dropped, and never appear in `Debug` output or in an error.
+//! Registers and the stack are not erased.
 //!
 //! # Presets
 //!

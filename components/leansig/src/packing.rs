@@ -1,16 +1,16 @@
-//! Which vector instructions the field arithmetic was compiled for.
+//! The vector instructions that the field arithmetic was compiled for.
 
 use p3_field::PackedValue;
 
 use crate::field::Packed;
 
-/// Field elements that one vector holds: hashes that are computed at once.
+/// The number of field elements in a vector, which is the number of hashes computed at once.
 pub const LANES: usize = <Packed as PackedValue>::WIDTH;
 
-/// The packing that this build uses: `avx512`, `avx2`, `neon` or `none`.
+/// The packing of this build: `avx512`, `avx2`, `neon` or `none`.
 ///
-/// Packing is chosen at compile time from the target's features. With `none`, everything works and
-/// is several times slower: build with `-C target-cpu=native` or `x86-64-v3`.
+/// Packing is chosen at compile time from the target's features. With `none` everything works, but
+/// several times more slowly: build with `-C target-cpu=native` or `x86-64-v3`.
 #[must_use]
 pub const fn active() -> &'static str {
     if LANES == 1 {
@@ -31,7 +31,7 @@ pub(crate) const fn count_u32(count: usize) -> u32 {
     count as u32
 }
 
-/// Whether this build computes one hash at a time.
+/// Returns true if this build computes one hash at a time.
 #[must_use]
 pub const fn is_scalar() -> bool {
     LANES == 1

@@ -1,11 +1,11 @@
-//! What distinguishes one preset from another.
+//! The numbers that distinguish the presets.
 
 use std::sync::OnceLock;
 
 use crate::field::{DIGEST_BYTES, ELEMENT_BYTES, F, RANDOMNESS_LEN};
 use crate::poseidon::leaf_capacity;
 
-/// Values that one chain position can take: each chain has `BASE - 1` steps.
+/// The number of values of a chain position: each chain has `BASE - 1` steps.
 pub(crate) const BASE: u8 = 8;
 /// Steps of a whole chain.
 pub(crate) const STEPS: u8 = BASE - 1;
@@ -13,7 +13,7 @@ pub(crate) const STEPS: u8 = BASE - 1;
 pub(crate) const DIGITS_PER_ELEMENT: usize = 8;
 /// Size of the groups of residues that share a quotient: `QUOTIENT * BASE^DIGITS_PER_ELEMENT = p - 1`.
 pub(crate) const QUOTIENT: u32 = 127;
-/// Attempts after which signing gives up on finding a codeword.
+/// The number of attempts after which signing fails to find a codeword.
 pub(crate) const MAX_TRIES: u64 = 100_000;
 /// Elements of the sponge state that input never touches.
 pub(crate) const CAPACITY: usize = 9;

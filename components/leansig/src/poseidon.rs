@@ -1,4 +1,5 @@
-//! Poseidon1 as a compression function and as a sponge, over one state or a packed vector of them.
+//! Poseidon1 as a compression function and as a sponge, over one state or a packed vector of
+//! states.
 
 use std::sync::LazyLock;
 
@@ -19,7 +20,7 @@ static POSEIDON_16: LazyLock<Poseidon1KoalaBear<16>> =
 static POSEIDON_24: LazyLock<Poseidon1KoalaBear<24>> =
     LazyLock::new(default_koalabear_poseidon1_24);
 
-/// A field element or a packed vector of them: whatever the permutations take.
+/// A field element or a packed vector of them.
 pub(crate) trait Lane: PrimeCharacteristicRing + Copy {
     /// Applies the permutation of width 16.
     fn permute_16(state: &mut [Self; 16]);
@@ -87,7 +88,7 @@ pub(crate) fn hash_leaf<A: Lane + From<F>>(
     std::array::from_fn(|i| state[CAPACITY + i])
 }
 
-/// The sponge's initial capacity: a hash of the shape of what will be absorbed.
+/// The sponge's initial capacity: a hash of the lengths of the input.
 ///
 /// The four lengths are packed into one 128-bit integer, 32 bits each.
 pub(crate) fn leaf_capacity(dimension: usize) -> [F; CAPACITY] {

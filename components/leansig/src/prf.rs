@@ -1,6 +1,6 @@
 //! The pseudorandom function (SHAKE128) from which all secrets of a key are derived.
 //!
-//! Input and output each fit one Keccak block, so that one permutation is one evaluation, and as
+//! Input and output each fit into one Keccak block, so that one evaluation is one permutation. As
 //! many are evaluated at once as Keccak's vectors have lanes.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
@@ -19,9 +19,9 @@ pub(crate) const PRF_KEY_BYTES: usize = 32;
 const DOMAIN: [u8; 16] = [
     0xae, 0xae, 0x22, 0xff, 0x00, 0x01, 0xfa, 0xff, 0x21, 0xaf, 0x12, 0x00, 0x01, 0x11, 0xff, 0x00,
 ];
-/// Follows the domain where the start of a chain is derived.
+/// The byte after the domain when the start of a chain is derived.
 const CHAIN_START: u8 = 0;
-/// Follows the domain where the randomness of a signature is derived.
+/// The byte after the domain when the randomness of a signature is derived.
 const RANDOMNESS: u8 = 1;
 /// Bytes that SHAKE128 absorbs or squeezes in one permutation.
 const BLOCK: usize = 168;
@@ -32,7 +32,7 @@ const EPOCH_AT: usize = DOMAIN.len() + 1 + PRF_KEY_BYTES;
 /// Where the attempt's number starts in the input for randomness.
 const COUNTER_AT: usize = EPOCH_AT + 4 + 32;
 
-/// The secret from which everything else about a key can be computed.
+/// The secret from which everything else about a key is derived.
 ///
 /// It is boxed so that moving it leaves no copies behind.
 pub(crate) struct PrfKey(Box<Zeroizing<[u8; PRF_KEY_BYTES]>>);
@@ -65,7 +65,7 @@ impl PrfKey {
         Derivation::new(self, CHAIN_START, &[], EPOCH_AT, 12)
     }
 
-    /// Derives the randomness of the attempts at signing a message.
+    /// Derives the randomness of the attempts to sign a message.
     pub(crate) fn randomness(&self, epoch: u32, message: &[u8; 32]) -> Derivation<RANDOMNESS_LEN> {
         let mut tail = [0; 36];
         tail[..4].copy_from_slice(&epoch.to_be_bytes());
@@ -80,7 +80,7 @@ impl std::fmt::Debug for PrfKey {
     }
 }
 
-/// The function with everything but the last bytes of its input fixed; yields `N` elements a lane.
+/// The function with a fixed input except for the last bytes; yields `N` elements per lane.
 pub(crate) struct Derivation<const N: usize> {
     /// Keccak's state after absorbing the input, with the variable bytes left zero.
     template: Box<Zeroizing<[u64; WORDS]>>,
@@ -139,7 +139,7 @@ impl<const N: usize> Derivation<N> {
 }
 
 impl Derivation<DIGEST_LEN> {
-    /// The start of one chain in each lane; `place` is a lane's epoch and chain index.
+    /// The start of one chain per lane; `place` is a lane's epoch and chain index.
     #[inline]
     pub(crate) fn starts(
         &mut self,
@@ -155,7 +155,7 @@ impl Derivation<DIGEST_LEN> {
 }
 
 impl Derivation<RANDOMNESS_LEN> {
-    /// The randomness of attempts `first`, `first + 1` and so on, one a lane.
+    /// The randomness of attempts `first`, `first + 1` and so on, one per lane.
     #[inline]
     pub(crate) fn attempts(&mut self, out: &mut [Packed; RANDOMNESS_LEN], first: u64) {
         self.evaluate(out, |lane, bytes| {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::packing::count_u32;
 
-    /// What dropping does to the seed.
+    /// Erases the seed in the way that dropping it does.
     #[test]
     fn a_seed_is_erased() {
         let mut key = PrfKey::from_bytes(&[7; PRF_KEY_BYTES]);

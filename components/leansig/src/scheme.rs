@@ -1,4 +1,4 @@
-//! Schemes chosen at run time, on encoded keys and signatures.
+//! Schemes that are chosen at run time, with encoded keys and signatures.
 
 mod secret_key;
 
@@ -13,7 +13,7 @@ use crate::wire::{PUBLIC_KEY_BYTES, PublicKeyParts, SignatureParts};
 /// A preset of the signature scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// 2^8 epochs and four chains: for tests only, it has no security.
+    /// 2^8 epochs and four chains. Only for tests: it is not secure.
     Lifetime8,
     /// 2^18 epochs at production strength: for local networks.
     Lifetime18,
@@ -54,7 +54,7 @@ impl Scheme {
     /// Verifies one signature.
     ///
     /// # Errors
-    /// Says why the signature was refused.
+    /// The reason why the signature was refused.
     pub fn verify(
         self,
         public_key: &[u8],
@@ -67,7 +67,7 @@ impl Scheme {
         verify_all(self.params(), &[item]).pop().unwrap_or(Ok(()))
     }
 
-    /// Verifies signatures together, which is faster than one by one; one verdict an item.
+    /// Verifies signatures together, which is faster than one by one. Returns one result per item.
     #[must_use]
     pub fn verify_batch(self, items: &[EncodedItem<'_>]) -> Vec<Result<(), VerifyError>> {
         let decoded: Vec<_> =

@@ -1,9 +1,9 @@
-//! One trait for everything that is encoded.
+//! A trait for everything that is encoded.
 
 use serde::{Serialize, de::DeserializeOwned};
 use ssz::{Decode, DecodeError, Encode};
 
-/// A value with a canonical byte form (SSZ) and a serde form.
+/// A value with a canonical encoding (SSZ) and a serde format.
 pub trait Serializable: Serialize + DeserializeOwned + Encode + Decode + Sized {
     /// The canonical bytes: SSZ, field elements as little-endian 32-bit integers below p.
     fn to_bytes(&self) -> Vec<u8> {

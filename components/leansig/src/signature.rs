@@ -13,8 +13,8 @@ use crate::serialization::Serializable;
 /// Why a message was not signed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SigningError {
-    /// No attempt at hashing the message gave a codeword. With the presets of this crate this has
-    /// a probability below 2^-100.
+    /// No attempt to hash the message gave a codeword. With the presets of this crate the
+    /// probability of this is below 2^-100.
     #[error("no codeword found in {attempts} attempts")]
     EncodingAttemptsExceeded {
         /// Attempts made.
@@ -28,7 +28,7 @@ pub enum SigningError {
         /// The epochs for which the key was made.
         activation: Range<u64>,
     },
-    /// The key was made for the epoch, and does not hold the tree for it.
+    /// The key was made for the epoch but does not have the tree for it.
     #[error("epoch {epoch} is outside the prepared window, epochs {prepared:?}; advance the key")]
     EpochNotPrepared {
         /// The epoch.
@@ -38,37 +38,37 @@ pub enum SigningError {
     },
 }
 
-/// A secret key that holds what it needs for a window of its epochs.
+/// A secret key that can sign for a window of its epochs.
 pub trait SignatureSchemeSecretKey {
     /// The epochs for which the key was made. Both ends are multiples of the square root of the
-    /// lifetime, and it is at least two of these long.
+    /// lifetime, and the length is at least twice that root.
     fn get_activation_interval(&self) -> Range<u64>;
 
-    /// The epochs that the key can sign now: two square roots of the lifetime, within the
-    /// activation.
+    /// The epochs that the key can sign now. Their number is twice the square root of the lifetime,
+    /// and they are within the activation.
     fn get_prepared_interval(&self) -> Range<u64>;
 
-    /// Moves the window forward by half its length, or does nothing where the activation ends.
+    /// Moves the window forward by half its length, or does nothing if the activation ends with it.
     /// This takes as long as making a key of that many epochs.
     fn advance_preparation(&mut self);
 }
 
 /// A signature scheme whose keys sign once per epoch.
 ///
-/// Who signs two messages with one key in one epoch discloses values from which others can forge
+/// Signing two messages with one key in one epoch reveals values from which others can forge
 /// signatures for that epoch.
 pub trait SignatureScheme {
-    /// What signatures are verified with.
+    /// The key that verifies signatures.
     type PublicKey: Serializable;
-    /// What messages are signed with.
+    /// The key that signs messages.
     type SecretKey: SignatureSchemeSecretKey + Serializable;
     /// A signature.
     type Signature: Serializable;
 
-    /// Epochs of the scheme, from 0; a power of two.
+    /// The number of epochs of the scheme, which is a power of two. Epochs begin at 0.
     const LIFETIME: u64;
 
-    /// Makes a key for `num_active_epochs` epochs from `activation_epoch` on. `rng` has to be
+    /// Makes a key for `num_active_epochs` epochs from `activation_epoch` on. `rng` must be
     /// cryptographically secure.
     ///
     /// # Panics
@@ -89,7 +89,7 @@ pub trait SignatureScheme {
         message: &[u8; MESSAGE_LENGTH],
     ) -> Result<Self::Signature, SigningError>;
 
-    /// Whether the signature is the key's, for this epoch and message.
+    /// Returns true if the signature is the key's, for this epoch and message.
     fn verify(
         pk: &Self::PublicKey,
         epoch: u32,

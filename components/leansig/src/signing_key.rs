@@ -1,4 +1,4 @@
-//! A secret key, whatever its preset: its window of prepared epochs, its byte form, and signing.
+//! A secret key of any preset: its window of prepared epochs, its encoding, and signing.
 
 mod encoding;
 mod sign;
@@ -16,8 +16,8 @@ pub(crate) use encoding::SigningKeyForm;
 
 /// The secret seed, the public parameter, the top tree, and two neighbouring bottom trees.
 ///
-/// The seed erases itself when dropped. All else consists of hashes, which signatures and the
-/// public key disclose.
+/// The seed erases itself when dropped. Everything else consists of hashes, which signatures and
+/// the public key reveal.
 pub(crate) struct SigningKey {
     pub(crate) params: &'static Params,
     pub(crate) prf_key: PrfKey,
@@ -30,7 +30,7 @@ pub(crate) struct SigningKey {
     pub(crate) right_bottom_tree: SubTree,
 }
 
-/// A bottom tree made ready for a key, to be put in place when its turn comes.
+/// A bottom tree that was computed for a key and is added to it later.
 pub struct NextBottomTree {
     index: u64,
     parameter: Parameter,
@@ -62,20 +62,20 @@ impl SigningKey {
         self.top_tree.root().expect("a key is only built with a top tree of the right shape")
     }
 
-    /// The root of a bottom tree, as the top tree knows it.
+    /// The root of a bottom tree, according to the top tree.
     fn bottom_root(&self, index: u64) -> Option<&Digest> {
         let roots = self.top_tree.layers.first()?;
         let at = usize::try_from(index.checked_sub(roots.start_index)?).ok()?;
         roots.nodes.get(at)
     }
 
-    /// Index of the bottom tree that comes after the prepared ones, if the key has one more.
+    /// The index of the bottom tree after the prepared ones, if the key has one more.
     fn next_index(&self) -> Option<u64> {
         let next = self.left_bottom_tree_index + 2;
         ((next + 1) * self.params.bottom_leaves() <= self.activation().end).then_some(next)
     }
 
-    /// Computes the bottom tree after the prepared ones; `None` where the activation ends.
+    /// Computes the bottom tree after the prepared ones; `None` if the activation ends with them.
     pub(crate) fn prepare_next(
         &self,
         options: &KeyGenOptions<'_>,
@@ -89,7 +89,7 @@ impl SigningKey {
         Ok(Some(NextBottomTree { index, parameter: self.parameter, tree }))
     }
 
-    /// Moves the window by one bottom tree; gives a tree back that is not the next one.
+    /// Moves the window by one bottom tree. Returns the tree if it is not the next one.
     pub(crate) fn advance_with(&mut self, next: NextBottomTree) -> Result<(), NextBottomTree> {
         if self.next_index() != Some(next.index) || self.parameter != next.parameter {
             return Err(next);
@@ -100,7 +100,7 @@ impl SigningKey {
     }
 
     pub(crate) fn advance(&mut self) {
-        // It cannot be cancelled; and the window of a damaged key stays where it is.
+        // It cannot be cancelled. If the key is damaged, its window does not move.
         if let Ok(Some(next)) = self.prepare_next(&KeyGenOptions::default()) {
             let moved = self.advance_with(next).is_ok();
             debug_assert!(moved, "the tree was prepared for this key");
@@ -115,7 +115,7 @@ impl SigningKey {
             .sum()
     }
 
-    /// Checks everything that signing and advancing rely on, short of recomputing hashes.
+    /// Checks everything that signing and advancing rely on, without computing hashes again.
     fn check(self) -> Result<Self, WireError> {
         let log_lifetime = u64::from(self.params.log_lifetime);
         let half = self.params.log_lifetime / 2;
@@ -131,7 +131,9 @@ impl SigningKey {
             && self.num_active_epochs.is_multiple_of(width)
             && self.num_active_epochs >= 2 * width;
         let Some(end) = end.filter(|end| aligned && *end <= self.params.lifetime()) else {
-            return Err(WireError::Inconsistent("its activation does not consist of bottom trees"));
+            return Err(WireError::Inconsistent(
+                "its activation does not consist of whole bottom trees",
+            ));
         };
         let (first, end) = (self.activation_epoch / width, end / width);
         let left = self.left_bottom_tree_index;

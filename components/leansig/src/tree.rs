@@ -1,4 +1,5 @@
-//! The Merkle tree over all one-time keys of a key, cut into one top tree and many bottom trees.
+//! The Merkle tree over all one-time keys of a key, divided into one top tree and many bottom
+//! trees.
 
 mod build;
 mod encoding;
@@ -18,7 +19,7 @@ pub struct HashTreeLayer {
 }
 
 impl HashTreeLayer {
-    /// A layer from its parts.
+    /// Makes a layer from its parts.
     #[must_use]
     pub fn new(start_index: u64, nodes: Vec<FieldArray<8>>) -> Self {
         Self { start_index, nodes: nodes.into_iter().map(|node| node.0).collect() }
@@ -43,7 +44,7 @@ pub struct HashTreeOpening {
 }
 
 impl HashTreeOpening {
-    /// An opening from its siblings.
+    /// Makes an opening from its siblings.
     #[must_use]
     pub fn new(siblings: Vec<FieldArray<8>>) -> Self {
         Self { siblings: siblings.into_iter().map(|sibling| sibling.0).collect() }
@@ -65,15 +66,15 @@ pub(crate) struct SubTree {
 }
 
 impl SubTree {
-    /// The topmost node. Padding, where there is any, stands to its right.
+    /// The topmost node. If there is padding, it is to its right.
     pub(crate) fn root(&self) -> Option<&Digest> {
         self.layers.last()?.nodes.first()
     }
 
-    /// Appends the siblings on the way from a node of the lowest layer to the root.
+    /// Appends the siblings on the path from a node of the lowest layer to the root.
     ///
-    /// Nothing is appended for a level that does not hold the sibling; the shape check of a secret
-    /// key makes sure that every level does.
+    /// Nothing is appended for a level that does not have the sibling. The shape check of a secret
+    /// key makes sure that every level has it.
     pub(crate) fn path_from(&self, mut index: u64, out: &mut Vec<Digest>) {
         let below_root = self.layers.len().saturating_sub(1);
         for layer in &self.layers[..below_root] {
@@ -91,9 +92,9 @@ impl SubTree {
         lowest_layer: u64,
         expected: &[(u64, u64)],
     ) -> Result<(), WireError> {
-        const WRONG: WireError = WireError::Inconsistent("a tree lacks nodes or has too many");
+        const WRONG: WireError = WireError::Inconsistent("a tree has too few or too many nodes");
         if self.depth != depth || self.lowest_layer != lowest_layer {
-            return Err(WireError::Inconsistent("a tree stands at another place"));
+            return Err(WireError::Inconsistent("a tree has another position"));
         }
         if self.layers.len() != expected.len() {
             return Err(WRONG);
@@ -104,13 +105,14 @@ impl SubTree {
         if matches { Ok(()) } else { Err(WRONG) }
     }
 
-    /// Bytes of memory that the nodes take.
+    /// The memory that the nodes take, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.layers.iter().map(|layer| layer.nodes.capacity() * DIGEST_BYTES).sum()
     }
 }
 
-/// Levels of a top tree over bottom trees `first..end`: each is widened to whole pairs of siblings.
+/// The levels of a top tree over bottom trees `first..end`. Each level is extended to whole pairs
+/// of siblings.
 pub(crate) fn top_shape(half_depth: u32, first: u64, end: u64) -> Vec<(u64, u64)> {
     let (mut first, mut last) = (first, end - 1);
     (0..=half_depth)
@@ -124,7 +126,7 @@ pub(crate) fn top_shape(half_depth: u32, first: u64, end: u64) -> Vec<(u64, u64)
         .collect()
 }
 
-/// Levels of a bottom tree.
+/// The levels of a bottom tree.
 pub(crate) fn bottom_shape(half_depth: u32, index: u64) -> Vec<(u64, u64)> {
     (0..=half_depth).rev().map(|height| (index << height, 1 << height)).collect()
 }

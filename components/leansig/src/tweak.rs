@@ -1,4 +1,5 @@
-//! Tweaks: where in a key a hash stands, so that no two hashes of a key are computed alike.
+//! Tweaks: the position of a hash in a key, so that no two hashes of a key are computed in the same
+//! way.
 
 use crate::field::{F, two_limbs};
 
@@ -20,7 +21,7 @@ pub(crate) const fn chain(epoch: u32, chain_index: u8, step: u8) -> [F; 2] {
     )
 }
 
-/// The hash of the message at an epoch.
+/// The hash of the message for an epoch.
 #[inline]
 pub(crate) const fn message(epoch: u32) -> [F; 2] {
     two_limbs(((epoch as u64) << 8) | MESSAGE_PREFIX)

@@ -1,4 +1,4 @@
-//! Verification, of one signature or of many at once.
+//! Verifies one signature or many at once.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 use thiserror::Error;
@@ -18,10 +18,10 @@ use crate::wire::{PublicKeyParts, SignatureParts, WireError};
 /// Why a signature was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum VerifyError {
-    /// The public key is not an encoding of one.
+    /// The public key cannot be decoded.
     #[error("malformed public key: {0}")]
     PublicKey(#[source] WireError),
-    /// The signature is not an encoding of one.
+    /// The signature cannot be decoded.
     #[error("malformed signature: {0}")]
     Signature(#[source] WireError),
     /// The scheme has no such epoch.
@@ -35,12 +35,12 @@ pub enum VerifyError {
     /// The message, hashed with the signature's randomness, does not reach the target sum.
     #[error("the message hash is not a codeword")]
     NotACodeword,
-    /// The signature leads to another root than the public key's.
+    /// The signature leads to a root that is not the public key's.
     #[error("the signature does not lead to the public key's root")]
     Root,
 }
 
-/// What a verification looks at.
+/// The input of a verification.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Item<'a> {
     pub(crate) public_key: &'a PublicKeyParts,
@@ -108,7 +108,7 @@ fn check_shape(params: &Params, item: &Item<'_>) -> Result<(), VerifyError> {
     item.signature.check_shape(params).map_err(VerifyError::Signature)
 }
 
-/// Hashes the inputs, a vector of them at a time, and decodes the codewords.
+/// Hashes the inputs, one vector at a time, and decodes the codewords.
 pub(crate) fn codewords(params: &Params, inputs: &[[F; 24]]) -> Vec<Option<Codeword>> {
     let mut codewords = Vec::with_capacity(inputs.len());
     for group in inputs.chunks(LANES) {
@@ -128,7 +128,7 @@ pub(crate) fn codewords(params: &Params, inputs: &[[F; 24]]) -> Vec<Option<Codew
     codewords
 }
 
-/// The roots to which the chain ends of a group of signatures lead.
+/// The roots for the chain ends of a group of signatures.
 fn roots(params: &Params, items: &[Item<'_>], group: &[usize], ends: &[Digest]) -> Vec<Digest> {
     if let [index] = group {
         return vec![root(params, &items[*index], ends)];
@@ -171,7 +171,7 @@ fn roots(params: &Params, items: &[Item<'_>], group: &[usize], ends: &[Digest]) 
     (0..group.len()).map(|lane| std::array::from_fn(|i| node[i].as_slice()[lane])).collect()
 }
 
-/// The root to which the chain ends of one signature lead.
+/// The root for the chain ends of one signature.
 fn root(params: &Params, item: &Item<'_>, ends: &[Digest]) -> Digest {
     let parameter = &item.public_key.parameter;
     let tweak = tweak::tree(0, item.epoch);

@@ -1,4 +1,4 @@
-//! The byte forms of public keys and signatures, decoded strictly: each value has one encoding.
+//! The encodings of public keys and signatures. Decoding is strict: each value has one encoding.
 
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use thiserror::Error;
@@ -9,9 +9,9 @@ use crate::field::{
 };
 use crate::params::Params;
 
-/// Bytes of an encoded public key.
+/// The size of an encoded public key in bytes.
 pub(crate) const PUBLIC_KEY_BYTES: usize = (DIGEST_LEN + PARAMETER_LEN) * ELEMENT_BYTES;
-/// Where the path starts in an encoded signature: after two offsets and the randomness.
+/// The position of the path in an encoded signature: after two offsets and the randomness.
 const PATH_AT: usize = 2 * 4 + RANDOMNESS_LEN * ELEMENT_BYTES;
 
 /// Why bytes are not the encoding of a value.
@@ -20,23 +20,23 @@ pub enum WireError {
     /// There are too few or too many bytes.
     #[error("expected {expected} bytes, found {found}")]
     Length {
-        /// Bytes that the value takes.
+        /// The number of bytes that the value takes.
         expected: usize,
-        /// Bytes that there are.
+        /// The number of bytes found.
         found: usize,
     },
-    /// An offset does not point where the parts of the value start.
+    /// An offset is not the start of the part that it belongs to.
     #[error("expected offset {expected}, found {found}")]
     Offset {
-        /// The only offset that the value can have here.
+        /// The only valid offset.
         expected: usize,
-        /// The offset that is there.
+        /// The offset found.
         found: usize,
     },
     /// The value belongs to another preset of the scheme.
     #[error("expected a key of lifetime 2^{expected}, found one of lifetime 2^{found}")]
     OtherScheme {
-        /// Logarithm of the lifetime that was asked for.
+        /// Logarithm of the lifetime that was expected.
         expected: u64,
         /// Logarithm of the lifetime in the key.
         found: u64,
@@ -94,7 +94,7 @@ pub(crate) fn elements<const N: usize>(bytes: &[u8]) -> Result<[F; N], WireError
     Ok(out)
 }
 
-/// Reads digests that follow one another.
+/// Reads consecutive digests.
 pub(crate) fn digests(bytes: &[u8]) -> Result<Vec<Digest>, WireError> {
     let (chunks, rest) = bytes.as_chunks::<DIGEST_BYTES>();
     if !rest.is_empty() {
@@ -187,7 +187,7 @@ impl PublicKeyParts {
 
 impl SignatureParts {
     /// Layout: offset of the path, randomness, offset of the chain values; then the path, which is
-    /// a container of its own with one offset, and the chain values.
+    /// a container with one offset of its own, and the chain values.
     pub(crate) fn decode(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
         expect_len(bytes, params.signature_len())?;
         let path_bytes = params.path_len() * DIGEST_BYTES;

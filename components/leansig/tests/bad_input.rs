@@ -1,4 +1,4 @@
-//! Bytes and texts that are no keys or signatures are refused with an error.
+//! Bytes and texts that are not keys or signatures are refused with an error.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -33,7 +33,7 @@ fn verify(signature: &[u8]) -> Result<(), VerifyError> {
     Scheme::Lifetime8.verify(&KEY.public_key(), 20, &[1; 32], signature)
 }
 
-/// Feeds bytes to everything that decodes.
+/// Passes bytes to everything that decodes.
 fn decode_everything(bytes: &[u8]) {
     let _ = PublicKey8::from_bytes(bytes);
     let _ = Signature8::from_bytes(bytes);
@@ -81,7 +81,7 @@ proptest! {
     ) {
         let mut bytes = KEY.to_bytes().to_vec();
         for (index, value) in damage {
-            // The first bytes hold the numbers and offsets on which everything else depends.
+            // The first bytes are the numbers and offsets on which everything else depends.
             let at = if early { 32 + index.index(120) } else { index.index(bytes.len()) };
             bytes[at] = value;
         }
@@ -145,7 +145,7 @@ fn elements_that_are_not_below_p_are_refused() {
     }
 }
 
-/// A value equal modulo p would be a second encoding of the same signature.
+/// A value that is equal modulo p would be a second encoding of the same signature.
 #[test]
 fn a_signature_has_one_encoding() {
     for at in (4..32).chain(40..424).step_by(4) {
@@ -158,7 +158,7 @@ fn a_signature_has_one_encoding() {
 
 #[test]
 fn lists_of_other_lengths_are_refused() {
-    // One sibling more and one chain value less, with the offset that says so.
+    // One sibling more and one chain value fewer, with the offset for that.
     let mut bytes = SIGNATURE.clone();
     bytes[32..36].copy_from_slice(&(296u32 + 32).to_le_bytes());
     let expected = WireError::Offset { expected: 296, found: 328 };

@@ -1,4 +1,4 @@
-//! Key files: names, forms, permissions, atomic writes; and that secrets stay out of messages.
+//! Key files: names, formats, permissions and atomic writes. Secrets do not appear in messages.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -36,7 +36,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An empty folder that is removed again.
+/// An empty folder that is removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -187,7 +187,7 @@ fn secret_keys_are_readable_by_their_owner_only() {
 #[test]
 fn a_failed_write_leaves_the_older_file() {
     let folder = Folder::new("failed");
-    // A folder stands where the file should go, so that the rename fails.
+    // A folder has the name of the file, so that the rename fails.
     let path = folder.0.join("sk.ssz");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("content"), "").unwrap();
@@ -240,7 +240,7 @@ fn debug_forms_show_no_secret() {
     assert!(!shown.contains(&format!("{}, {}, {}", seed[0], seed[1], seed[2])), "{shown}");
 }
 
-/// Seed and epochs with which upstream was run to obtain what these forms are compared with.
+/// The seed and epochs that upstream was run with to make the expected values.
 #[test]
 fn json_is_upstreams() {
     let mut rng = StdRng::seed_from_u64(5);

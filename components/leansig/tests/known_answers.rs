@@ -1,8 +1,8 @@
-//! Keys and signatures made by other implementations of the scheme: leanSpec's for the test
-//! preset, upstream leanSig's for production.
+//! Compares with keys and signatures of other implementations of the scheme: leanSpec's for the
+//! test preset, upstream leanSig's for production.
 //!
 //! The trials that generate production keys take minutes in an unoptimised build and are ignored
-//! unless `CI` is set; run them with `-- --include-ignored`.
+//! unless `CI` is set. Run them with `-- --include-ignored`.
 
 mod support;
 
@@ -75,7 +75,7 @@ fn pair(file: &Path, role: &str) -> Result<Value, Failed> {
     Ok(json(file)?[format!("{role}_keypair")].take())
 }
 
-/// The pair is read, through SSZ and through serde, and written as it was.
+/// Reads the pair from SSZ and from serde, and writes it unchanged.
 fn decodes(pair: &Value) -> Result<(), Failed> {
     type Scheme8 = leansig::signature::generalized_xmss::instantiations_aborting::lifetime_2_to_the_8::SchemeAbortingTargetSumLifetime8Dim46Base8;
 
@@ -94,7 +94,7 @@ fn decodes(pair: &Value) -> Result<(), Failed> {
     same("both schemes are named", &(message.contains("2^32") && message.contains("2^8")), &true)
 }
 
-/// The advanced key's encoding has the known hash.
+/// Checks the hash of the advanced key's encoding.
 fn advances_alike(pair: &Value, case: &Value) -> Result<(), Failed> {
     let mut key = SecretKey8::from_bytes(&bytes(pair, "secret_key")?)
         .map_err(|error| format!("{error:?}"))?;
@@ -104,7 +104,7 @@ fn advances_alike(pair: &Value, case: &Value) -> Result<(), Failed> {
     same("hash of the key", &sha256(&key.to_bytes()), &expected.to_owned())
 }
 
-/// The signature is made alike.
+/// Checks that the same signature is made.
 fn signs_alike(key: &SecretKey, case: &Value) -> Result<(), Failed> {
     if !case["activation"].is_null() {
         same("activation", &interval(&case["activation"]), &Some(key.activation()))?;
@@ -115,7 +115,8 @@ fn signs_alike(key: &SecretKey, case: &Value) -> Result<(), Failed> {
     same("signature", &hex(&signature), &string(case, "signature")?.to_owned())
 }
 
-/// Keys of the production preset, whose generator the seeds of upstream's generator reproduce.
+/// Keys of the production preset. The generator is seeded like upstream's, so that the same keys
+/// are made.
 fn production(keys: &Path, trials: &mut Vec<Trial>) {
     let answers = json(&keys.join("known-answers-lifetime-32.json")).expect("a readable file");
     let cases = answers["cases"].as_array().expect("a list of cases");
@@ -168,7 +169,7 @@ fn key_generation_agrees(seed: u64, case: &Value) -> Result<(), Failed> {
     same("hash of the advanced key", &sha256(&key.to_bytes()), &hash.to_owned())
 }
 
-/// The signature is accepted, alone and in a batch, and not for another message.
+/// Checks that the signature is accepted, alone and in a batch, and refused for another message.
 fn verifies(scheme: Scheme, public_key: &[u8], case: &Value) -> Result<(), Failed> {
     let (epoch, message) = epoch_and_message(case)?;
     let signature = bytes(case, "signature")?;

@@ -1,4 +1,4 @@
-//! What a key signs is verified, and nothing else is.
+//! Signatures of a key verify, and nothing else does.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,12 +14,12 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// Two keys of the small preset. With its four chains, one message in 4,096 has the same codeword
-/// as another one, so that tests of what is refused cannot use it.
+/// Two keys of the small preset. It has only four chains, so one message in 4,096 has the same
+/// codeword as another one. Tests of refusals therefore cannot use it.
 static KEYS: LazyLock<[SecretKey; 2]> =
     LazyLock::new(|| [1, 2].map(|seed| key(Scheme::Lifetime8, seed, 32, 32)));
 
-/// Two keys at full strength, with as few epochs as there can be: from 512 to 1,535.
+/// Two keys at full strength with the smallest number of epochs: from 512 to 1,535.
 static STRONG: LazyLock<[SecretKey; 2]> =
     LazyLock::new(|| [3, 4].map(|seed| key(Scheme::Lifetime18, seed, 700, 1)));
 
@@ -250,7 +250,7 @@ fn key_generation_stops_when_cancelled() {
     let options =
         KeyGenOptions { progress: Some(&stop), cancel: Some(&cancel), ..KeyGenOptions::default() };
     let mut rng = StdRng::seed_from_u64(9);
-    // Ten times as many epochs as tests have time for, were it not cancelled.
+    // Ten times as many epochs as the test has time for, if it is not cancelled.
     let result = SecretKey::generate(Scheme::Lifetime32, &mut rng, 0, 1 << 17, &options);
     assert_eq!(result.map(drop), Err(KeyGenError::Cancelled));
 

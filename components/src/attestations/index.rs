@@ -1,4 +1,4 @@
-//! What the pools hold, by attestation.
+//! The content of the pools, by attestation.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,17 +13,17 @@ use crate::{
     coverage::Coverage,
 };
 
-/// Pools that there are.
+/// The number of pools.
 const POOLS: usize = 3;
 
-/// Finds an attestation by its data, and what the pools hold of it. The pool's role writes it at
-/// once and the entities by commands, so that what one system adds it finds again.
+/// Finds an attestation by its data, and the content of the pools for it. `AttestationPool` writes
+/// it at once and the entities by commands, so that a system finds at once what it added.
 #[derive(Resource, Debug, Default)]
 pub struct AttestationsByData {
     by_data: HashMap<AttestationData, Entity>,
     held: HashMap<Entity, Held>,
     by_slot: BTreeMap<Slot, Vec<Entity>>,
-    /// The attestation of each signature and payload.
+    /// The attestation that each signature and payload belongs to.
     attestation_of: HashMap<Entity, Entity>,
     orders: [BTreeMap<i64, Entity>; POOLS],
     bytes: usize,
@@ -36,7 +36,7 @@ pub struct PooledPayload {
     pub entity: Entity,
     /// Participants and proof.
     pub payload: Arc<SingleMessageAggregate>,
-    /// Tells if it counts already.
+    /// Says if it counts already.
     pub phase: Phase,
     /// Its participants.
     pub coverage: Coverage,
@@ -87,7 +87,7 @@ impl AttestationsByData {
         self.by_data.get(data).copied()
     }
 
-    /// An attestation's data and root; `None` if it has gone.
+    /// An attestation's data and root; `None` if it is gone.
     pub fn attestation(&self, attestation: Entity) -> Option<&PooledAttestation> {
         self.held.get(&attestation).map(|held| &held.attestation)
     }
@@ -137,7 +137,7 @@ impl AttestationsByData {
         self.orders[P::PLACE].len()
     }
 
-    /// An attestation's place in a pool; lower is earlier.
+    /// An attestation's position in a pool's order; lower is earlier.
     pub fn rank<P: Pool>(&self, attestation: Entity) -> Option<i64> {
         self.held.get(&attestation).and_then(|held| held.ranks[P::PLACE])
     }
@@ -183,7 +183,7 @@ impl AttestationsByData {
         })
     }
 
-    /// Adds an attestation that is in no pool yet, unless it is there.
+    /// Adds an attestation that is in no pool yet, unless it exists.
     pub fn insert(&mut self, entity: Entity, attestation: PooledAttestation) {
         if self.held.contains_key(&entity) {
             return;
@@ -193,7 +193,7 @@ impl AttestationsByData {
         self.held.insert(entity, Held::new(attestation));
     }
 
-    /// Takes out an attestation with all it has, if it is there.
+    /// Removes an attestation with everything that belongs to it, if it exists.
     pub fn remove(&mut self, entity: Entity) {
         let Some(held) = self.held.remove(&entity) else { return };
         let data = held.attestation.data;
@@ -216,14 +216,14 @@ impl AttestationsByData {
         }
     }
 
-    /// Puts an attestation at a pool's end. Returns false if it was in the pool already.
+    /// Adds an attestation at the end of a pool. Returns false if it was in the pool already.
     pub fn join<P: Pool>(&mut self, attestation: Entity) -> bool {
         let last = self.orders[P::PLACE].last_key_value();
         let rank = last.map_or(0, |(rank, _)| rank + 1);
         !self.is_member::<P>(attestation) && self.put::<P>(attestation, rank)
     }
 
-    /// Puts attestations, in this order, before all others of a pool.
+    /// Moves attestations, in this order, to the front of a pool.
     pub fn put_first<P: Pool>(&mut self, attestations: &[Entity]) {
         for attestation in attestations.iter().rev() {
             let first = self.orders[P::PLACE].first_key_value();
@@ -242,7 +242,7 @@ impl AttestationsByData {
         true
     }
 
-    /// Takes an attestation out of a pool.
+    /// Removes an attestation from a pool.
     pub fn leave<P: Pool>(&mut self, attestation: Entity) {
         if let Some(held) = self.held.get_mut(&attestation)
             && let Some(rank) = held.ranks[P::PLACE].take()
@@ -251,7 +251,7 @@ impl AttestationsByData {
         }
     }
 
-    /// Adds a signature, unless the validator's is there.
+    /// Adds a signature, unless there is one of this validator.
     pub fn add_signature(
         &mut self,
         attestation: Entity,
@@ -290,7 +290,7 @@ impl AttestationsByData {
         self.attestation_of.get(&input).copied()
     }
 
-    /// Takes signatures and payloads of one attestation out.
+    /// Removes signatures and payloads of one attestation.
     pub fn drop_inputs(&mut self, attestation: Entity, inputs: &HashSet<Entity>) {
         let Some(held) = self.held.get_mut(&attestation) else { return };
         let before = held.bytes();

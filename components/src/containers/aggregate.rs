@@ -1,4 +1,4 @@
-//! Aggregate proofs as they travel: participants and opaque proof bytes.
+//! Aggregate proofs on the wire: participants and opaque proof bytes.
 
 use std::{fmt, sync::Arc};
 
@@ -16,7 +16,7 @@ pub struct ByteList<const MAX: usize>(Arc<[u8]>);
 pub type ProofBytes = ByteList<MAX_PROOF_BYTES>;
 
 impl<const MAX: usize> ByteList<MAX> {
-    /// The list of these bytes; `None` above the limit.
+    /// Makes a list of these bytes; `None` above the limit.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
         (bytes.len() <= MAX).then_some(Self(bytes))
@@ -95,10 +95,11 @@ impl<'de, const MAX: usize> serde::Deserialize<'de> for ByteList<MAX> {
 }
 
 containers! {
-    /// A proof that its participants signed one message at one slot; both stay outside it.
+    /// A proof that its participants signed one message for one slot. Message and slot are not part
+    /// of it.
     #[derive(Default, Hash)]
     pub struct SingleMessageAggregate {
-        /// Who signed.
+        /// The validators that signed.
         pub participants: AggregationBits,
         /// The proof.
         pub proof: ProofBytes,

@@ -1,4 +1,4 @@
-//! Votes: their content, and the envelopes that carry it.
+//! Attestations: their data, and the containers that carry them.
 
 use ssz_types::VariableList;
 use typenum::U4096;
@@ -9,56 +9,57 @@ use super::{
 };
 
 containers! {
-    /// What a vote says: the chain its validator saw.
+    /// What a validator attests to: the chain that it sees.
     #[derive(Copy, Default, Hash, PartialOrd, Ord)]
     pub struct AttestationData {
-        /// The slot voted in.
+        /// The slot of the attestation.
         pub slot: Slot,
-        /// The head block seen.
+        /// The block that the validator sees as head.
         pub head: Checkpoint,
-        /// The block voted to be justified.
+        /// The block that it wants to be justified.
         pub target: Checkpoint,
-        /// The justified block voted from.
+        /// The justified block that it starts from.
         pub source: Checkpoint,
     }
 
-    /// One validator's vote, unsigned.
+    /// One validator's attestation, unsigned.
     pub struct Attestation {
-        /// Who votes.
+        /// The validator.
         pub validator_index: ValidatorIndex,
-        /// What is voted.
+        /// The attestation data.
         pub data: AttestationData,
     }
 
-    /// One vote's content with the validators that gave it, as a block carries it.
+    /// Attestation data with the validators that signed it, as a block carries it.
     pub struct AggregatedAttestation {
-        /// Who votes.
+        /// The validators.
         pub aggregation_bits: AggregationBits,
-        /// What is voted.
+        /// The attestation data.
         pub data: AttestationData,
     }
 
-    /// One vote's content with the proof of its participants' signatures, as gossip carries it.
+    /// Attestation data with a proof of its participants' signatures, as gossip carries it.
     pub struct SignedAggregatedAttestation {
-        /// What is voted.
+        /// The attestation data.
         pub data: AttestationData,
-        /// Who votes, and the proof.
+        /// The participants and the proof.
         pub proof: SingleMessageAggregate,
     }
 }
 
-/// One validator's vote with the signature of its attestation key.
+/// One validator's attestation, with a signature of its attestation key.
 ///
-/// On the wire the signature has a fixed length, so it follows the vote without an offset. Which
-/// length is the preset's affair: decoding takes any preset's, admission takes the run's.
+/// On the wire the signature has a fixed length, so it follows the data without an offset. The
+/// length depends on the preset: decoding accepts every preset's length, admission only that of the
+/// run.
 #[derive(
     Clone, Debug, PartialEq, Eq, tree_hash_derive::TreeHash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SignedAttestation {
-    /// Who votes.
+    /// The validator.
     pub validator_index: ValidatorIndex,
-    /// What is voted.
+    /// The attestation data.
     pub data: AttestationData,
     /// Signature over the data's root, at the epoch `data.slot`.
     pub signature: Signature,
@@ -66,7 +67,7 @@ pub struct SignedAttestation {
 
 impl SignedAttestation {
     /// Bytes before the signature.
-    const VOTE_BYTES: usize = 8 + 128;
+    const UNSIGNED_BYTES: usize = 8 + 128;
 }
 
 impl ssz::Encode for SignedAttestation {
@@ -75,7 +76,7 @@ impl ssz::Encode for SignedAttestation {
     }
 
     fn ssz_bytes_len(&self) -> usize {
-        Self::VOTE_BYTES + self.signature.as_bytes().len()
+        Self::UNSIGNED_BYTES + self.signature.as_bytes().len()
     }
 
     fn ssz_append(&self, buf: &mut Vec<u8>) {
@@ -91,16 +92,16 @@ impl ssz::Decode for SignedAttestation {
     }
 
     fn from_ssz_bytes(bytes: &[u8]) -> Result<Self, ssz::DecodeError> {
-        let Some((vote, signature)) = bytes.split_at_checked(Self::VOTE_BYTES) else {
+        let Some((unsigned, signature)) = bytes.split_at_checked(Self::UNSIGNED_BYTES) else {
             return Err(ssz::DecodeError::BytesInvalid(format!(
-                "data: {} bytes are too few for a vote",
+                "data: {} bytes are too few for an attestation",
                 bytes.len()
             )));
         };
-        let vote = Attestation::from_ssz_bytes(vote)?;
+        let unsigned = Attestation::from_ssz_bytes(unsigned)?;
         let signature =
             Signature::from_ssz_bytes(signature).map_err(|error| in_field("signature", error))?;
-        Ok(Self { validator_index: vote.validator_index, data: vote.data, signature })
+        Ok(Self { validator_index: unsigned.validator_index, data: unsigned.data, signature })
     }
 }
 
@@ -117,8 +118,8 @@ impl ssz::Decode for AggregatedAttestations {
     }
 
     fn from_ssz_bytes(bytes: &[u8]) -> Result<Self, ssz::DecodeError> {
-        // The first offset tells how many items follow, and room is made for that many: only for
-        // as many as the bytes can hold.
+        // The first offset says how many items follow. Room is made for that many, but for no more
+        // than the bytes can contain.
         if !bytes.is_empty() {
             let count = ssz::read_offset(bytes)? / ssz::BYTES_PER_LENGTH_OFFSET;
             if count > bytes.len() / Self::MIN_ITEM_BYTES {
@@ -133,11 +134,11 @@ impl ssz::Decode for AggregatedAttestations {
 }
 
 impl AggregatedAttestations {
-    /// An item's offset in the list, its own offset to the bits, the vote, and the bits' length
-    /// bit.
+    /// An item's offset in the list, its own offset to the bits, the attestation data, and the
+    /// bits' length bit.
     const MIN_ITEM_BYTES: usize = 4 + 4 + 128 + 1;
 
-    /// The list of these attestations; `None` above the limit.
+    /// Makes the list of these attestations; `None` above the limit.
     pub fn new(items: Vec<AggregatedAttestation>) -> Option<Self> {
         VariableList::new(items).ok().map(Self)
     }
@@ -152,7 +153,7 @@ impl AggregatedAttestations {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

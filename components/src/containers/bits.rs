@@ -1,4 +1,5 @@
-//! A bit list that clones share: bits live in a persistent tree of words with cached hashes.
+//! A bit list whose clones share memory: the bits are words in a persistent tree with cached
+//! hashes.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -10,10 +11,10 @@ use super::{macros::tree_hash_root, participation::set_bits};
 
 const WORD_BITS: usize = u64::BITS as usize;
 
-/// A bit list of at most `N` bits over `W = N / 64` words.
+/// A bit list of at most `N` bits in `W = N / 64` words.
 ///
-/// Changing a bit copies the path to its word and nothing else; the root is recomputed along the
-/// changed paths only. Bits past the length are zero, so the words merkleize as SSZ's chunks do.
+/// Changing a bit copies only the path to its word, and only the changed paths are hashed again.
+/// Bits past the length are zero, so that the words merkleize like SSZ's chunks.
 #[derive(Clone)]
 pub struct PersistentBits<N: Unsigned, W: Unsigned> {
     words: Vector<u64, W, BTreeMap<usize, u64>>,
@@ -27,7 +28,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -57,10 +58,11 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         count
     }
 
-    /// Appends zeros until there are `len` bits. Costs nothing: absent bits are zero already.
+    /// Appends zeros until there are `len` bits. This writes nothing, because absent bits are zero
+    /// already.
     ///
     /// # Errors
-    /// The limit, when `len` is above it.
+    /// The limit, if `len` is above it.
     pub fn extend_to(&mut self, len: usize) -> Result<(), usize> {
         if len > N::USIZE {
             return Err(N::USIZE);
@@ -76,7 +78,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         self.seal();
     }
 
-    /// Sets, from bit `start` on, every bit that is set in `words`. They must exist.
+    /// Sets, from bit `start` on, every bit that is set in `words`. These bits must exist.
     pub fn set_all(&mut self, start: usize, words: impl Iterator<Item = u64>) {
         for (index, word) in words.enumerate().filter(|(_, word)| *word != 0) {
             let at = start + index * WORD_BITS;
@@ -91,7 +93,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         self.seal();
     }
 
-    /// The bits of `range`, 64 to a word from its start; those past the end are zero.
+    /// The bits of `range`, 64 per word, beginning at its start; those past the end are zero.
     pub fn words(&self, range: Range<usize>) -> Vec<u64> {
         let (first, shift) = (range.start / WORD_BITS, range.start % WORD_BITS);
         let count = range.len().div_ceil(WORD_BITS);
@@ -111,11 +113,11 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         words
     }
 
-    /// Replaces everything from bit `start` on by runs of bits, each its words and its length.
-    /// Words that stay the same stay shared.
+    /// Replaces everything from bit `start` on by runs of bits. Each run has words and a length.
+    /// Unchanged words stay shared.
     ///
     /// # Errors
-    /// The limit, when the result would be above it; nothing has changed then.
+    /// The limit, if the result would be above it; nothing has changed then.
     pub fn replace_from(
         &mut self,
         start: usize,
@@ -139,7 +141,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
             .map(|(index, (new, _))| (index, new))
             .collect();
         self.len = len;
-        // A vector takes updates one by one, a list all at once.
+        // A vector applies updates one by one, a list all at once.
         let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
         list.bulk_update(changed).expect("nothing is pending");
         list.apply_updates().expect("indices are below the limit");
@@ -147,8 +149,8 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         Ok(())
     }
 
-    /// Overwrites words, each with its index; bits past the length must be zero. The others stay
-    /// shared.
+    /// Overwrites words, each with its index; bits past the length must be zero. The other words
+    /// stay shared.
     ///
     /// # Errors
     /// The index of a word that has bits past the length; nothing has changed then.
@@ -167,10 +169,10 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         Ok(())
     }
 
-    /// Replaces `range` by `zeros` zero bits; what follows moves.
+    /// Replaces `range` by `zeros` zero bits; the following bits move.
     ///
     /// # Errors
-    /// The limit, when the result would be above it; nothing has changed then.
+    /// The limit, if the result would be above it; nothing has changed then.
     pub fn splice(&mut self, range: Range<usize>, zeros: usize) -> Result<(), usize> {
         assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
         let tail = (self.words(range.end..self.len), self.len - range.end);
@@ -199,7 +201,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         }
     }
 
-    /// Writes pending words into the tree; hashing and comparing need it done.
+    /// Writes pending words into the tree, which is needed before hashing and comparing.
     fn seal(&mut self) {
         self.words.apply_updates().expect("indices are below the limit");
     }
@@ -231,12 +233,12 @@ struct BitWriter {
     /// The word that `words` begins with.
     first: usize,
     words: Vec<u64>,
-    /// Where the next bit goes, from the list's beginning.
+    /// The position of the next bit in the whole list.
     len: usize,
 }
 
 impl BitWriter {
-    /// Begins at bit `len`, in a word whose lower bits are `kept`.
+    /// Starts at bit `len`, in a word whose lower bits are `kept`.
     fn new(kept: u64, len: usize) -> Self {
         let words = if len.is_multiple_of(WORD_BITS) { Vec::new() } else { vec![kept] };
         Self { first: len / WORD_BITS, words, len }

@@ -1,4 +1,4 @@
-//! Blocks, their headers, and the envelope that carries the proof.
+//! Blocks, their headers, and the container that adds the proof.
 
 use tree_hash::TreeHash;
 
@@ -7,23 +7,23 @@ use super::{
 };
 
 containers! {
-    /// What a block carries.
+    /// The body of a block.
     #[derive(Default)]
     pub struct BlockBody {
-        /// The votes; their signatures are in the envelope's proof.
+        /// The attestations; their signatures are in the signed block's proof.
         pub attestations: AggregatedAttestations,
     }
 
     /// A block without its body.
     #[derive(Copy, Default)]
     pub struct BlockHeader {
-        /// The slot proposed in.
+        /// The slot of the block.
         pub slot: Slot,
-        /// Who proposed.
+        /// The validator that proposed it.
         pub proposer_index: ValidatorIndex,
         /// The parent's root.
         pub parent_root: Root,
-        /// The post-state's root; zero in a state until the next slot begins.
+        /// The post-state's root. It is zero in a state until the next slot begins.
         pub state_root: Root,
         /// The body's root.
         pub body_root: Root,
@@ -32,20 +32,20 @@ containers! {
     /// A block.
     #[derive(Default)]
     pub struct Block {
-        /// The slot proposed in.
+        /// The slot of the block.
         pub slot: Slot,
-        /// Who proposed.
+        /// The validator that proposed it.
         pub proposer_index: ValidatorIndex,
         /// The parent's root.
         pub parent_root: Root,
         /// The post-state's root.
         pub state_root: Root,
-        /// The payload.
+        /// The body.
         pub body: BlockBody,
     }
 
-    /// A block with the one proof that binds every attestation in its body, in order, and last
-    /// the proposer's signature over the block's root.
+    /// A block with one proof for the signatures of all attestations in its body, in order, and
+    /// last for the proposer's signature of the block's root.
     pub struct SignedBlock {
         /// The block.
         pub block: Block,
@@ -55,7 +55,7 @@ containers! {
 }
 
 impl Block {
-    /// The header that stands for this block.
+    /// The header of this block.
     pub fn header(&self) -> BlockHeader {
         BlockHeader {
             slot: self.slot,

@@ -1,4 +1,4 @@
-//! Checkpoints: the (root, slot) pairs that are justified and finalized.
+//! Checkpoints: pairs of root and slot that are justified and finalized.
 
 use super::{Root, Slot, macros::containers};
 
@@ -14,7 +14,8 @@ containers! {
 }
 
 impl Checkpoint {
-    /// The later of the two by slot; on a tie `self`, so that a root is never swapped silently.
+    /// The checkpoint with the higher slot; if both are equal, `self`, so that the root never
+    /// changes silently.
     #[must_use]
     pub fn advance_to(self, candidate: Self) -> Self {
         if candidate.slot > self.slot { candidate } else { self }

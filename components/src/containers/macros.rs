@@ -1,7 +1,7 @@
-//! The one macro behind every SSZ container: derived encoding, hashing and JSON, and a decoder
-//! whose errors name the field.
+//! The macro for all SSZ containers: it derives encoding, hashing and JSON, and a decoder whose
+//! errors name the field.
 
-/// Declares SSZ containers. Fields are encoded in the order written.
+/// Declares SSZ containers. Fields are encoded in the order in which they are written.
 macro_rules! containers {
     ($(
         $(#[$meta:meta])*
@@ -52,7 +52,7 @@ macro_rules! containers {
     )+};
 }
 
-/// Implements `TreeHash` for a type that is never packed into chunks, from its root.
+/// Implements `TreeHash`, from its root, for a type that is never packed into chunks.
 macro_rules! tree_hash_root {
     ($kind:ident, [$($generics:tt)*] $ty:ty, |$this:ident| $root:expr) => {
         impl<$($generics)*> tree_hash::TreeHash for $ty {

@@ -1,5 +1,5 @@
-//! leanSpec's containers: SSZ bytes, tree roots and JSON of everything that crosses the wire or
-//! is committed to. Limits are enforced on decode; errors name the field.
+//! leanSpec's containers: SSZ encoding, tree roots and JSON of everything that is sent or hashed.
+//! Decoding enforces limits, and its errors name the field.
 
 mod aggregate;
 mod attestation;
@@ -29,12 +29,12 @@ pub use validator::{PublicKey, Validator, Validators};
 
 /// A 32-byte hash tree root.
 pub type Root = alloy_primitives::B256;
-/// A slot number: four seconds since genesis each.
+/// A slot number. Each slot lasts four seconds; slot 0 begins at genesis.
 pub type Slot = u64;
 /// A validator's position in the registry.
 pub type ValidatorIndex = u64;
 
-/// Puts a field's name before what was wrong inside it.
+/// Puts a field's name before an error inside the field.
 pub(crate) fn in_field(field: &str, error: ssz::DecodeError) -> ssz::DecodeError {
     match error {
         ssz::DecodeError::BytesInvalid(detail) => {
@@ -44,7 +44,7 @@ pub(crate) fn in_field(field: &str, error: ssz::DecodeError) -> ssz::DecodeError
     }
 }
 
-/// Says what is wrong with SSZ bytes, for a message.
+/// Describes what is wrong with SSZ bytes, for an error message.
 pub fn decode_failure(error: &ssz::DecodeError) -> String {
     use ssz::DecodeError;
 

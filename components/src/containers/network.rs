@@ -1,4 +1,4 @@
-//! Request and response containers.
+//! Containers of requests and responses.
 
 use ssz_types::VariableList;
 use typenum::U1024;
@@ -9,7 +9,7 @@ use super::{
 };
 
 containers! {
-    /// What a node tells a peer about its chain: 80 bytes.
+    /// What a node says to a peer about its chain: 80 bytes.
     #[derive(Copy, Default)]
     pub struct Status {
         /// The finalized checkpoint.
@@ -18,7 +18,7 @@ containers! {
         pub head: Checkpoint,
     }
 
-    /// Asks for the blocks of a range of slots.
+    /// Requests the blocks of a range of slots.
     #[derive(Copy)]
     pub struct BlocksByRangeRequest {
         /// The first slot.
@@ -27,10 +27,10 @@ containers! {
         pub count: u64,
     }
 
-    /// Asks for blocks by their roots.
+    /// Requests blocks by their roots.
     #[derive(Default)]
     pub struct BlocksByRootRequest {
-        /// The roots, in the order in which answers are wanted.
+        /// The roots, in the order in which the blocks are wanted.
         pub roots: RequestedRoots,
     }
 }

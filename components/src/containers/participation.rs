@@ -1,4 +1,4 @@
-//! Which validators take part in an aggregate.
+//! The validators that take part in an aggregate.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::{
     rejection::{Rejection, RejectionReason},
 };
 
-/// One bit for each validator up to the last participant, at most 4096.
+/// One bit per validator, up to the last participant; at most 4096.
 #[derive(Clone, PartialEq, Eq, Hash, ssz_derive::Encode, ssz_derive::Decode)]
 #[ssz(struct_behaviour = "transparent")]
 pub struct AggregationBits(BitList<U4096>);
@@ -20,10 +20,10 @@ pub struct AggregationBits(BitList<U4096>);
 tree_hash_root!(List, [] AggregationBits, |this| this.0.tree_hash_root());
 
 impl AggregationBits {
-    /// The bits of these validators, as long as the highest of them needs.
+    /// The bits of these validators, with the length that the highest one needs.
     ///
     /// # Errors
-    /// `EMPTY_AGGREGATION_BITS` without any, `VALIDATOR_INDEX_OUT_OF_RANGE` past the limit.
+    /// `EMPTY_AGGREGATION_BITS` if there are none, `VALIDATOR_INDEX_OUT_OF_RANGE` past the limit.
     pub fn from_indices(
         indices: impl IntoIterator<Item = ValidatorIndex> + Clone,
     ) -> Result<Self, Rejection> {
@@ -49,12 +49,12 @@ impl AggregationBits {
         })
     }
 
-    /// How many participate.
+    /// How many participants there are.
     pub fn count(&self) -> usize {
         self.words().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// The participants' count, refused when there are none.
+    /// The number of participants, if there are any.
     ///
     /// # Errors
     /// `EMPTY_AGGREGATION_BITS`.
@@ -70,7 +70,7 @@ impl AggregationBits {
         self.0.highest_set_bit().map(|bit| bit as ValidatorIndex)
     }
 
-    /// The bits, 64 to a word, lowest first.
+    /// The bits as words of 64, lowest first.
     pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
         let (words, rest) = self.0.as_slice().as_chunks::<8>();
         let mut last = [0; 8];
@@ -79,14 +79,14 @@ impl AggregationBits {
         words.iter().copied().chain(last).map(u64::from_le_bytes)
     }
 
-    /// Compares two aggregates by their participants as their SSZ encodings compare, without
-    /// encoding anything: the offset of the proof first, then the bits.
+    /// Compares the participants of two aggregates in the order of their SSZ encodings, without
+    /// encoding them: first the offset of the proof, then the bits.
     pub fn cmp_encoded(&self, other: &Self) -> Ordering {
         self.encoded().cmp(&other.encoded())
     }
 
-    /// The offset of the proof behind these bits, their whole bytes, and the last byte, in which
-    /// their end is marked.
+    /// The offset of the proof behind these bits, their full bytes, and the last byte, which marks
+    /// their end.
     fn encoded(&self) -> ([u8; 4], &[u8], u8) {
         let (bits, bytes) = (self.0.len(), self.0.as_slice());
         let whole = bits / 8;
@@ -96,12 +96,12 @@ impl AggregationBits {
         (offset.to_le_bytes(), &bytes[..whole], last)
     }
 
-    /// Whether this validator participates.
+    /// Returns true if this validator participates.
     pub fn contains(&self, index: ValidatorIndex) -> bool {
         usize::try_from(index).is_ok_and(|index| self.0.get(index).unwrap_or(false))
     }
 
-    /// The bits that either has.
+    /// The validators of either list.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0))
@@ -124,7 +124,7 @@ fn empty() -> Rejection {
     RejectionReason::EmptyAggregationBits.because("no participant")
 }
 
-/// The positions of a word's set bits, ascending.
+/// The positions of the set bits of a word, ascending.
 pub(crate) fn set_bits(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         (word != 0).then(|| {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::containers::SingleMessageAggregate;
 
-    /// Participants as they arrive: the list may be longer than its last participant needs.
+    /// Participants as received: the list may be longer than its last participant needs.
     fn arrived(bits: &[bool]) -> AggregationBits {
         let mut list = BitList::<U4096>::with_capacity(bits.len()).expect("short");
         for (index, bit) in bits.iter().enumerate() {

@@ -1,26 +1,26 @@
-//! An XMSS signature as bytes, of whichever preset the run uses.
+//! An XMSS signature as bytes, of any preset.
 
 use std::{fmt, sync::Arc};
 
 use super::{Root, macros::tree_hash_root};
 use crate::preset::SignaturePreset;
 
-/// Digest and chunk size.
+/// Size of a digest and of a chunk.
 const DIGEST_BYTES: usize = 32;
-/// The list of path siblings has one field before it in its container: its own offset.
+/// The container of the path siblings has one field before the list: the list's offset.
 const PATH_OFFSET_BYTES: usize = 4;
 /// Two offsets and the randomness.
 const HEAD_BYTES: usize = 4 + RANDOMNESS_BYTES + 4;
 const RANDOMNESS_BYTES: usize = 28;
 
-/// The SSZ bytes of a signature: 2536, 2088 or 424 of them. Its parts are the affair of the
-/// signature scheme; here it is only measured, hashed and passed on.
+/// The SSZ bytes of a signature: 2536, 2088 or 424 bytes. Only the signature scheme reads its
+/// parts; this type measures, hashes and copies it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signature(Arc<[u8]>);
 
 impl Signature {
-    /// Takes bytes of a preset's length whose three offsets are the only ones that such a
-    /// signature can have.
+    /// Makes a signature of bytes that have a preset's length and the only three offsets that such
+    /// a signature can have.
     ///
     /// # Errors
     /// Another length, or another offset.
@@ -40,7 +40,7 @@ impl Signature {
         Ok(Self(bytes))
     }
 
-    /// A signature of zeros with the right shape, which verifies under no key.
+    /// A signature of zeros with a valid shape. It verifies with no key.
     pub fn placeholder(preset: SignaturePreset) -> Self {
         let mut bytes = vec![0; preset.signature_bytes()];
         let path_bytes = PATH_OFFSET_BYTES + preset.log_lifetime() * DIGEST_BYTES;
@@ -56,8 +56,8 @@ impl Signature {
         &self.0
     }
 
-    /// The root of the container of path, randomness and hashes. A digest fills one chunk, so
-    /// both lists are merkleized as they stand.
+    /// The root of the container of path, randomness and hashes. A digest fills one chunk, so both
+    /// lists are merkleized without packing.
     fn container_root(&self) -> Root {
         let preset = self.preset();
         let (_, body) = self.0.split_at(HEAD_BYTES + PATH_OFFSET_BYTES);
@@ -67,33 +67,33 @@ impl Signature {
             tree_hash::mix_in_length(&root, digests.len() / DIGEST_BYTES)
         };
         let mut fields = [0; 3 * DIGEST_BYTES];
-        // The path is a container of one field, whose root is that field's.
+        // The path is a container with one field, and has that field's root.
         fields[..32].copy_from_slice(list_root(siblings).as_slice());
         fields[32..32 + RANDOMNESS_BYTES].copy_from_slice(&self.0[4..4 + RANDOMNESS_BYTES]);
         fields[64..].copy_from_slice(list_root(hashes).as_slice());
         tree_hash::merkle_root(&fields, 3)
     }
 
-    /// The preset that signatures of this length belong to.
+    /// The preset whose signatures have this length.
     pub fn preset(&self) -> SignaturePreset {
         SignaturePreset::from_signature_bytes(self.0.len()).expect("checked when it was made")
     }
 }
 
-/// Bytes that are no signature of any preset.
+/// Why bytes are not a signature of any preset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// No preset's signature is this long.
+    /// No preset's signature has this length.
     #[error("{0} bytes: a signature has 2536, 2088 or 424")]
     Length(usize),
     /// A list does not start where it must.
     #[error("offset {offset} at byte {at}: expected {expected}")]
     Offset {
-        /// Where the offset stands.
+        /// The position of the offset.
         at: usize,
-        /// What it says.
+        /// Its value.
         offset: usize,
-        /// What it must say.
+        /// The value that it must have.
         expected: usize,
     },
 }

@@ -1,5 +1,5 @@
-//! The consensus state. Its lists are persistent: a clone shares everything that a transition
-//! does not touch, hashes included.
+//! The consensus state. Its lists are persistent: a clone shares everything that a transition does
+//! not change, including hashes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 containers! {
-    /// The chain's configuration, committed to by every state.
+    /// The chain's configuration. Every state commits to it.
     #[derive(Copy, Default)]
     pub struct GenesisConfig {
         /// Unix time of slot 0 in seconds.
@@ -24,7 +24,7 @@ containers! {
     pub struct State {
         /// The chain's configuration.
         pub config: GenesisConfig,
-        /// The slot the state has been advanced to.
+        /// The slot that the state was advanced to.
         pub slot: Slot,
         /// The newest block's header.
         pub latest_block_header: BlockHeader,
@@ -32,22 +32,22 @@ containers! {
         pub latest_justified: Checkpoint,
         /// The newest finalized checkpoint.
         pub latest_finalized: Checkpoint,
-        /// The block root of every slot so far, zero where there was no block.
+        /// The block root of every slot so far; zero for a slot without a block.
         pub historical_block_hashes: RootList,
-        /// Whether each slot after the finalized one is justified.
+        /// For each slot after the finalized one: true if it is justified.
         pub justified_slots: JustifiedSlots,
         /// The validator registry.
         pub validators: Validators,
-        /// The targets that are voted for and not yet justified, ascending.
+        /// The roots of the targets that have votes and are not yet justified, ascending.
         pub justifications_roots: RootList,
-        /// Who voted for each of them: one run of bits a target, as long as the registry.
+        /// The votes for each of them: one run of bits per target, as long as the registry.
         pub justifications_validators: JustificationVotes,
     }
 }
 
-/// One bit a slot, at most 2^18.
+/// One bit per slot, at most 2^18.
 pub type JustifiedSlots = PersistentBits<U262144, U4096>;
-/// One bit a target and validator, at most 2^30.
+/// One bit per target and validator, at most 2^30.
 pub type JustificationVotes = PersistentBits<U1073741824, U16777216>;
 
 type Roots = List<Root, U262144, BTreeMap<usize, Root>>;
@@ -62,10 +62,10 @@ tree_hash_root!(List, [] RootList, |this| this.0.tree_hash_root());
 impl Eq for RootList {}
 
 impl RootList {
-    /// The list of these roots.
+    /// Makes the list of these roots.
     ///
     /// # Errors
-    /// How many there are, when above 2^18.
+    /// The number of roots, if it is above 2^18.
     pub fn new(roots: Vec<Root>) -> Result<Self, usize> {
         let count = roots.len();
         Roots::new(roots).map(Self).map_err(|_| count)
@@ -76,7 +76,7 @@ impl RootList {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -99,7 +99,7 @@ impl RootList {
     /// Appends roots.
     ///
     /// # Errors
-    /// How many there would be, when above 2^18; the list is unchanged.
+    /// The new number of roots, if it would be above 2^18; the list is unchanged.
     pub fn extend(&mut self, roots: impl ExactSizeIterator<Item = Root>) -> Result<(), usize> {
         let len = self.len().saturating_add(roots.len());
         if len > crate::constants::HISTORICAL_ROOTS_LIMIT {

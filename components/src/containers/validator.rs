@@ -18,9 +18,9 @@ pub type PublicKey = FixedBytes<PUBLIC_KEY_BYTES>;
 containers! {
     /// A validator's entry in the registry.
     pub struct Validator {
-        /// Verifies its attestations.
+        /// The key that verifies its attestations.
         pub attestation_public_key: PublicKey,
-        /// Verifies its proposals.
+        /// The key that verifies its proposals.
         pub proposal_public_key: PublicKey,
         /// Its position in the registry.
         pub index: ValidatorIndex,
@@ -29,8 +29,8 @@ containers! {
 
 type ValidatorList = List<Validator, U4096, BTreeMap<usize, Validator>>;
 
-/// The registry: at most 4096 validators, each at the position that its index says. Clones share
-/// the entries and their hashes.
+/// The registry: at most 4096 validators, each at the position of its index. Clones share the
+/// entries and their hashes.
 #[derive(Clone, Debug, PartialEq, ssz_derive::Encode)]
 #[ssz(struct_behaviour = "transparent")]
 pub struct Validators(ValidatorList);
@@ -40,10 +40,10 @@ tree_hash_root!(List, [] Validators, |this| this.0.tree_hash_root());
 impl Eq for Validators {}
 
 impl Validators {
-    /// The registry of these validators.
+    /// Makes the registry of these validators.
     ///
     /// # Errors
-    /// More than 4096, or an index that is not the position.
+    /// More than 4096 validators, or an index that is not the position.
     pub fn new(validators: Vec<Validator>) -> Result<Self, String> {
         let list =
             ValidatorList::new(validators).map_err(|_| "more than 4096 validators".to_owned())?;
@@ -65,7 +65,7 @@ impl Validators {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

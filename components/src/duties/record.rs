@@ -1,4 +1,4 @@
-//! What became of duties: counts since the node began, and a record of the newest slots.
+//! How duties ended: counts since the node began, and a record of the newest slots.
 
 use std::collections::VecDeque;
 
@@ -6,19 +6,19 @@ use bevy_ecs::prelude::Resource;
 
 use crate::containers::{Slot, ValidatorIndex};
 
-/// Slots whose duties are on record.
+/// The number of slots whose duties are recorded.
 pub const RECORD_SLOTS: u64 = 16;
-/// Duties on record at most; the oldest go first.
+/// The largest number of recorded duties; the oldest are dropped first.
 pub const MAX_RECORDS: usize = 1024;
 
-/// What there is to do in a slot.
+/// The duties of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Duty {
     /// Interval 0: propose a block.
     Propose,
-    /// Interval 1: vote.
+    /// Interval 1: attest.
     Attest,
-    /// Interval 2: aggregate the slot's votes. The node's, and not a validator's.
+    /// Interval 2: aggregate the slot's attestations. It is a duty of the node, not of a validator.
     Aggregate,
 }
 
@@ -39,22 +39,23 @@ impl Duty {
 /// Why a duty was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MissReason {
-    /// Not begun: the node is syncing, so that its head is not the network's.
+    /// Not started: the node is syncing, so its head is not the network's.
     Syncing,
-    /// Not begun: the head is behind the clock, and for less than the stated time there is no peer
-    /// to ask.
+    /// Not started: the head is behind the clock, and there has been no peer to ask for less than
+    /// four slots.
     Alone,
-    /// Not begun: the node has begun or was asleep, and has not heard its peers since.
+    /// Not started: the node has started or was asleep, and has not heard from its peers since.
     Unsure,
-    /// Not begun: the slot was over when the duty's interval was walked.
+    /// Not started: the slot was over when the duty's interval was walked.
     Late,
-    /// Begun, and not ready when its time was over.
+    /// Started, but not ready in time.
     NotReady,
-    /// The prover did not take the work: its line is full, or the work needs too much memory.
+    /// The prover did not accept the work: its queue is full, or the work needs too much memory.
     NoProver,
     /// The proof failed.
     ProofFailed,
-    /// There is no signature: no key, another message signed, or a record that cannot be written.
+    /// There is no signature: the key is missing, it has signed another message, or the record
+    /// cannot be written.
     NotSigned,
     /// The chain does not allow it.
     NotAllowed,
@@ -93,7 +94,7 @@ impl MissReason {
         }
     }
 
-    /// Whether the duty was held back on purpose, because doing it would have been wrong.
+    /// Returns true if the duty was held back on purpose, because doing it would have been wrong.
     pub const fn is_held_back(self) -> bool {
         matches!(self, Self::Syncing | Self::Alone | Self::Unsure | Self::Late)
     }
@@ -104,37 +105,38 @@ impl MissReason {
 pub enum DutyOutcome {
     /// It was done.
     Done,
-    /// It was not.
+    /// It was missed.
     Missed(MissReason),
 }
 
-/// Duties done and missed since the node began. A vote counts for each validator.
+/// Duties done and missed since the node began. An attestation counts for each validator.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyCounts {
     /// Blocks proposed.
     pub proposed: u64,
-    /// Votes given.
+    /// Attestations made.
     pub attested: u64,
     /// Slots for which this node published an aggregate.
     pub aggregated: u64,
-    /// Duties missed, for whatever reason.
+    /// Duties missed, for any reason.
     pub missed: u64,
     /// The same by duty and reason.
     by_reason: [[u64; MissReason::ALL.len()]; Duty::ALL.len()],
 }
 
 impl DutyCounts {
-    /// How often a duty was missed for a reason.
+    /// How often a duty was missed for this reason.
     pub const fn missed_for(&self, duty: Duty, reason: MissReason) -> u64 {
         self.by_reason[duty as usize][reason as usize]
     }
 
-    /// How often any duty was missed for a reason.
+    /// How often any duty was missed for this reason.
     pub fn missed_because(&self, reason: MissReason) -> u64 {
         Duty::ALL.into_iter().map(|duty| self.missed_for(duty, reason)).sum()
     }
 
-    /// How many duties were begun or due and failed: those held back on purpose are not among them.
+    /// How many duties were started or due, and failed. Duties that were held back on purpose are
+    /// not included.
     pub fn failed(&self) -> u64 {
         let reasons = MissReason::ALL.into_iter().filter(|reason| !reason.is_held_back());
         reasons.map(|reason| self.missed_because(reason)).sum()
@@ -159,13 +161,14 @@ impl DutyCounts {
 pub struct DutyRecord {
     /// The slot.
     pub slot: Slot,
-    /// What was to be done.
+    /// The duty.
     pub duty: Duty,
-    /// Whose duty it was; absent for the node's own.
+    /// The validator; absent for a duty of the node itself.
     pub validator: Option<ValidatorIndex>,
     /// How it ended.
     pub outcome: DutyOutcome,
-    /// How long after the duty's interval began it was done, or found to be missed, in milliseconds.
+    /// How long after the start of its interval the duty was done, or found to be missed, in
+    /// milliseconds.
     pub late_ms: u64,
 }
 

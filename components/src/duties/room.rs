@@ -1,19 +1,19 @@
-//! How much room own blocks have for attestations.
+//! The room for attestations in own blocks.
 
 use bevy_ecs::prelude::Resource;
 
 /// What the newest own blocks had no room for.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockRoom {
-    /// Own blocks in a row, up to the newest, that left attestations out which would have brought a
-    /// target nearer to justification.
+    /// The number of consecutive own blocks, up to the newest, that left out attestations which
+    /// would have brought a target nearer to justification.
     pub crowded: u64,
-    /// How many of these the newest own block left out.
+    /// How many such attestations the newest own block left out.
     pub left_out: usize,
 }
 
 impl BlockRoom {
-    /// An own block left out so many attestations that would have been useful.
+    /// Notes that an own block left out this many attestations that would have been useful.
     pub const fn note(&mut self, left_out: usize) {
         self.crowded = if left_out == 0 { 0 } else { self.crowded + 1 };
         self.left_out = left_out;

@@ -1,4 +1,4 @@
-//! Aggregation sessions.
+//! Metrics of aggregation sessions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::handles::{Labelled, Registrar, WIDE_SECONDS, WideHistogram, set_counter};
 use crate::aggregation::{AggregationCounts, CycleSkip, SessionOutcome, SkipReason};
 
-/// Aggregation sessions.
+/// Metrics of aggregation sessions.
 #[derive(Clone, Debug)]
 pub struct AggregationMetrics {
     seconds: WideHistogram,
@@ -15,12 +15,12 @@ pub struct AggregationMetrics {
     sessions: Labelled<1, Counter>,
     opened_early: Counter,
     jobs: Labelled<1, Counter>,
-    votes_skipped: Labelled<1, Counter>,
+    attestations_skipped: Labelled<1, Counter>,
     published: Counter,
     split: Counter,
 }
 
-/// What becomes of jobs, as the counter calls it.
+/// The outcomes of jobs, as labels of the counter.
 const JOBS: [&str; 8] =
     ["prepared", "proved", "late", "unpublished", "superseded", "failed", "cancelled", "stale"];
 
@@ -49,38 +49,37 @@ impl AggregationMetrics {
             ),
             jobs: r.counters(
                 "quintet_aggregation_jobs_total",
-                "Jobs of sessions and of splits by what became of them",
+                "Jobs of sessions and of splits, by outcome",
                 JOBS.map(|name| [("what", name)]),
             ),
-            votes_skipped: r.counters(
+            attestations_skipped: r.counters(
                 "quintet_aggregation_attestations_skipped_total",
-                "Votes that got no proof or payload",
+                "Attestations that got no proof or payload",
                 SkipReason::ALL.map(|reason| [("reason", reason.name())]),
             ),
             published: r.counter(
                 "quintet_aggregates_published_total",
                 "Aggregates that the node published",
             ),
-            split: r
-                .counter("quintet_payloads_split_total", "Payloads taken out of imported blocks"),
+            split: r.counter("quintet_payloads_split_total", "Payloads split from imported blocks"),
         }
     }
 
-    /// The node did not aggregate in a slot.
+    /// Notes that the node did not aggregate in a slot.
     pub fn note_skipped(&self, reason: CycleSkip) {
         self.cycles_skipped.get_or_create(&[("reason", reason.name())]).inc();
     }
 
-    /// A session ended after so many milliseconds.
+    /// Notes that a session ended after this many milliseconds.
     pub fn note_session(&self, outcome: SessionOutcome, took_ms: u64) {
         self.sessions.get_or_create(&[("outcome", outcome.name())]).inc();
-        // One that had nothing to do, or did not get to its end, took no time that says anything.
+        // The duration of an empty or replaced session says nothing.
         if !matches!(outcome, SessionOutcome::Empty | SessionOutcome::Replaced) {
             self.seconds.observe(Duration::from_millis(took_ms).as_secs_f64());
         }
     }
 
-    /// Takes over what was counted since the node began.
+    /// Copies the counts since the node began.
     pub fn set_counts(&self, counts: &AggregationCounts) {
         let jobs = [
             counts.prepared,
@@ -97,7 +96,7 @@ impl AggregationMetrics {
         }
         for (reason, count) in &counts.skipped {
             let labels = [("reason", reason.name())];
-            set_counter(&self.votes_skipped.get_or_create(&labels), *count);
+            set_counter(&self.attestations_skipped.get_or_create(&labels), *count);
         }
         set_counter(&self.opened_early, counts.early);
         set_counter(&self.published, counts.published);

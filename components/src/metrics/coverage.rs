@@ -1,11 +1,11 @@
-//! How many validators the aggregates for a slot's votes cover, by where they were met.
+//! Metrics of how many validators the aggregates for a slot cover, by where the aggregates are.
 
 use prometheus_client::metrics::{family::Family, gauge::Gauge};
 
 use super::handles::{Labelled, Registrar};
 use crate::containers::AggregationBits;
 
-/// Where aggregates were met.
+/// Where the aggregates are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// Waiting for acceptance when the slot's last interval began.
@@ -71,12 +71,12 @@ impl CoverageMetrics {
         Self {
             validators: r.add(
                 "lean_attestation_aggregate_coverage_validators",
-                "Validators that aggregates cover, of all subnets (combined) and of each",
+                "Validators that aggregates cover, of all subnets (combined) and of each subnet",
                 validators,
             ),
             subnets: r.gauges(
                 "lean_attestation_aggregate_coverage_subnets",
-                "Subnets of which aggregates cover a validator",
+                "Subnets with a validator that aggregates cover",
                 Section::ALL.map(|section| [("section", section.name())]),
             ),
             differences: r.gauges(
@@ -87,7 +87,7 @@ impl CoverageMetrics {
         }
     }
 
-    /// Shows who is covered in a section.
+    /// Sets the covered validators of a section.
     pub fn show(&self, section: Section, covered: &AggregationBits, committees: u64) {
         let committees = committees.max(1);
         let mut counts = vec![0_i64; usize::try_from(committees).unwrap_or(usize::MAX)];
@@ -107,7 +107,7 @@ impl CoverageMetrics {
         self.subnets.get_or_create(&[("section", section.name())]).set(subnets);
     }
 
-    /// Shows who is covered by blocks and not in time, and the other way round.
+    /// Sets how many validators only blocks cover, and how many only timely aggregates cover.
     pub fn show_difference(&self, block: &AggregationBits, timely: &AggregationBits) {
         let only = |these: &AggregationBits, those: &AggregationBits| {
             let count = these.indices().filter(|index| !those.contains(*index)).count();

@@ -1,11 +1,11 @@
-//! Duties done and missed, signatures given and refused.
+//! Metrics of duties and of signatures.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
 use super::handles::{Labelled, Registrar, set_counter};
 use crate::duties::{Duty, DutyCounts, MissReason, SignerStatus};
 
-/// Duties done and missed, signatures given and refused.
+/// Metrics of duties and of signatures.
 #[derive(Clone, Debug)]
 pub struct DutyMetrics {
     done: Labelled<1, Counter>,
@@ -19,7 +19,7 @@ pub struct DutyMetrics {
     waits: Counter,
 }
 
-/// What the guard does with a request. All but the first two are refusals.
+/// What the guard did with a request. All but the first two are refusals.
 const SIGNATURES: [&str; 5] = ["signed", "repeated", "conflicting", "too_old", "unrecorded"];
 
 impl DutyMetrics {
@@ -30,17 +30,17 @@ impl DutyMetrics {
         Self {
             done: r.counters(
                 "quintet_duties_done_total",
-                "Duties done, a vote for each validator",
+                "Duties done; an attestation counts for each validator",
                 Duty::ALL.map(|duty| [("duty", duty.name())]),
             ),
             missed: r.counters(
                 "quintet_duties_missed_total",
-                "Duties missed or held back, a vote for each validator",
+                "Duties missed or held back; an attestation counts for each validator",
                 missed,
             ),
             signatures: r.counters(
                 "quintet_signing_requests_total",
-                "Requests for signatures by what the guard did with them",
+                "Requests for signatures, by what the guard did with them",
                 SIGNATURES.map(|outcome| [("outcome", outcome)]),
             ),
             keys: r.gauge("quintet_keys", "Secret keys in memory"),
@@ -64,7 +64,7 @@ impl DutyMetrics {
         }
     }
 
-    /// Takes over what was counted since the node began.
+    /// Copies the counts since the node began.
     pub fn set_counts(&self, counts: &DutyCounts) {
         let done = [counts.proposed, counts.attested, counts.aggregated];
         for (duty, count) in Duty::ALL.into_iter().zip(done) {
@@ -77,7 +77,7 @@ impl DutyMetrics {
         }
     }
 
-    /// What the signer says of itself.
+    /// Copies the status of the signer.
     pub fn set_signer(&self, status: &SignerStatus) {
         let signed =
             [status.signed, status.repeated, status.conflicting, status.too_old, status.unrecorded];

@@ -1,4 +1,4 @@
-//! Head, votes, pools.
+//! Metrics of the head, attestations and pools.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Hist
 
 use super::handles::{Registrar, WIDE_COUNTS, WIDE_SECONDS, WideHistogram};
 
-/// Head, votes, pools.
+/// Metrics of the head, attestations and pools.
 #[derive(Clone, Debug)]
 pub struct ForkChoiceMetrics {
     /// The head's slot.
@@ -19,7 +19,7 @@ pub struct ForkChoiceMetrics {
     pub justified_slot: Gauge,
     /// The slot of the finalized checkpoint.
     pub finalized_slot: Gauge,
-    /// Signatures of single votes in the pool.
+    /// Signatures of single attestations in the pool.
     pub gossip_signatures: Gauge,
     /// Payloads that wait for acceptance.
     pub new_payloads: Gauge,
@@ -49,7 +49,7 @@ impl ForkChoiceMetrics {
             finalized_slot: r
                 .gauge("lean_latest_finalized_slot", "Slot of the finalized checkpoint"),
             gossip_signatures: r
-                .gauge("lean_gossip_signatures", "Signatures of single votes in the pool"),
+                .gauge("lean_gossip_signatures", "Signatures of single attestations in the pool"),
             new_payloads: r.gauge(
                 "lean_latest_new_aggregated_payloads",
                 "Aggregates that wait for acceptance",
@@ -64,11 +64,13 @@ impl ForkChoiceMetrics {
                 &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 1.25, 1.5, 2.0, 4.0],
                 WIDE_SECONDS,
             ),
-            valid: r.counter("lean_attestations_valid_total", "Votes that passed validation"),
-            invalid: r.counter("lean_attestations_invalid_total", "Votes that did not"),
+            valid: r
+                .counter("lean_attestations_valid_total", "Attestations that passed validation"),
+            invalid: r
+                .counter("lean_attestations_invalid_total", "Attestations that failed validation"),
             validation_seconds: r.twins(
                 "lean_attestation_validation_time_seconds",
-                "Validating a vote, its signature not counted",
+                "Validating an attestation, without its signature",
                 &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0],
                 WIDE_SECONDS,
             ),
@@ -88,12 +90,12 @@ impl ForkChoiceMetrics {
         }
     }
 
-    /// A block's proof and transition, and its commit, took this long together.
+    /// Notes how long a block's proof, transition and commit took together.
     pub fn note_block(&self, took: Duration) {
         self.block_seconds.observe(took.as_secs_f64());
     }
 
-    /// A vote or an aggregate was validated.
+    /// Notes that an attestation or an aggregate was validated.
     pub fn note_validation(&self, is_valid: bool, took: Duration) {
         if is_valid {
             self.valid.inc()
@@ -103,7 +105,7 @@ impl ForkChoiceMetrics {
         self.validation_seconds.observe(took.as_secs_f64());
     }
 
-    /// The head left this many blocks behind; none is no reorganisation.
+    /// Notes how many blocks the head left behind; 0 is no reorganisation.
     pub fn note_head(&self, reorg_depth: u64) {
         if reorg_depth > 0 {
             self.reorgs.inc();
@@ -111,7 +113,7 @@ impl ForkChoiceMetrics {
         }
     }
 
-    /// A block of the current slot came, so many milliseconds into it.
+    /// Notes that a block of the current slot arrived this many milliseconds into it.
     pub fn note_arrival(&self, into_slot_ms: u64) {
         self.block_arrival_seconds.observe(Duration::from_millis(into_slot_ms).as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! Handles, and how they get their names.
+//! Handles of metrics, and their registration.
 
 use std::sync::atomic::Ordering;
 
@@ -11,10 +11,10 @@ use prometheus_client::{
 /// Label values that are known when the metric is made.
 pub type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// A metric for each set of label values.
+/// A metric per set of label values.
 pub type Labelled<const N: usize, M> = Family<Labels<N>, M>;
 
-/// A number for each value of one label.
+/// A number per value of one label.
 pub(super) type ByName = Family<[(&'static str, String); 1], Gauge>;
 
 /// Buckets for times from a tenth of a millisecond to a minute, in seconds.
@@ -40,8 +40,8 @@ pub(super) const WIDE_BYTES: &[f64] = &[
 pub(super) const WIDE_COUNTS: &[f64] =
     &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
-/// A histogram with the buckets that clients share, and one of the same values with buckets wide
-/// enough to show what is far below or above them. The second is named `quintet_…` for `lean_…`.
+/// Two histograms of the same values. The first has the buckets that all clients share and is named
+/// `lean_…`. The second has buckets wide enough for all values and is named `quintet_…`.
 #[derive(Clone, Debug)]
 pub struct WideHistogram {
     shared: Histogram,
@@ -49,19 +49,19 @@ pub struct WideHistogram {
 }
 
 impl WideHistogram {
-    /// Notes a value in both.
+    /// Adds a value to both.
     pub fn observe(&self, value: f64) {
         self.shared.observe(value);
         self.wide.observe(value);
     }
 }
 
-/// Gives a counter the value of a count that is kept elsewhere.
+/// Sets a counter to a count that is kept elsewhere.
 pub fn set_counter(counter: &Counter, value: u64) {
     counter.inner().store(value, Ordering::Relaxed);
 }
 
-/// Names metrics.
+/// Registers metrics.
 pub(super) struct Registrar<'a>(pub(super) &'a mut Registry);
 
 impl Registrar<'_> {
@@ -70,7 +70,7 @@ impl Registrar<'_> {
         self.add(counter_name(name), help, Counter::default())
     }
 
-    /// A counter for each of these sets of label values, all of them there from the beginning.
+    /// A counter for each of these sets of label values. All of them exist from the beginning.
     pub(super) fn counters<const N: usize>(
         &mut self,
         name: &str,
@@ -103,7 +103,7 @@ impl Registrar<'_> {
         self.add(name, help, family)
     }
 
-    /// A number for each value of one label, none of them known from the beginning.
+    /// A number per value of one label. No value is known at the beginning.
     pub(super) fn gauges_by_name(&mut self, name: &str, help: &str) -> ByName {
         let family = ByName::default();
         self.0.register(name, help, Shown(family.clone()));
@@ -129,7 +129,7 @@ impl Registrar<'_> {
         self.add(name, help, family)
     }
 
-    /// A shared histogram, named `lean_…`, and its wide twin.
+    /// A shared histogram named `lean_…`, and its wide twin.
     pub(super) fn twins(
         &mut self,
         name: &str,
@@ -163,7 +163,7 @@ fn counter_name(name: &str) -> &str {
     name.strip_suffix("_total").expect("a counter's name ends so")
 }
 
-/// A metric that is named in a scrape even while there is nothing of it.
+/// A metric that appears in a scrape even while it has no values.
 #[derive(Debug)]
 struct Shown<M>(M);
 

@@ -62,29 +62,29 @@ pub use transition::{TransitionMetrics, TransitionTimes};
 
 use handles::Registrar;
 
-/// The handles of every metric of a node.
+/// The handles of all metrics of a node.
 #[derive(Resource, Clone)]
 pub struct Metrics(Arc<Groups>);
 
 /// The metrics by subject.
 pub struct Groups {
-    /// Who the node is.
+    /// The node itself.
     pub node: NodeMetrics,
     /// Signatures and proofs.
     pub signatures: SignatureMetrics,
-    /// Blocks and votes that the node makes.
+    /// Blocks and attestations that the node makes.
     pub production: ProductionMetrics,
-    /// Head, votes, pools.
+    /// Head, attestations, pools.
     pub fork_choice: ForkChoiceMetrics,
     /// The state transition.
     pub transition: TransitionMetrics,
     /// Aggregation sessions.
     pub aggregation: AggregationMetrics,
-    /// Whom aggregates cover.
+    /// The validators that aggregates cover.
     pub coverage: CoverageMetrics,
     /// The prover's queue and timeline.
     pub prover: ProverMetrics,
-    /// Duties done and missed, signatures given and refused.
+    /// Duties and signatures.
     pub duties: DutyMetrics,
     /// Sync.
     pub sync: SyncMetrics,
@@ -120,12 +120,12 @@ impl Metrics {
         })
     }
 
-    /// The world's metrics; in a world without them, some that nobody reads.
+    /// The world's metrics. In a world without any, metrics that nobody reads.
     pub fn of(world: &World) -> Self {
         Self::or_unread(world.get_resource())
     }
 
-    /// A system's metrics; without them, some that nobody reads.
+    /// A system's metrics. If there are none, metrics that nobody reads.
     pub fn or_unread(metrics: Option<&Self>) -> Self {
         static UNREAD: OnceLock<Metrics> = OnceLock::new();
         metrics.unwrap_or_else(|| UNREAD.get_or_init(|| Self::register(&<_>::default()))).clone()

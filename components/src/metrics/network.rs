@@ -1,4 +1,4 @@
-//! Peers and gossip.
+//! Metrics of peers and gossip.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 use super::handles::{ByName, Labelled, Registrar, WIDE_BYTES, WideHistogram};
 use crate::network::{Direction, DisconnectReason};
 
-/// Peers and gossip. Sizes are those on the wire, compressed.
+/// Metrics of peers and gossip. Sizes are compressed, as on the wire.
 #[derive(Clone, Debug)]
 pub struct NetworkMetrics {
     peers: Named,
@@ -18,31 +18,31 @@ pub struct NetworkMetrics {
     connections: Labelled<2, Counter>,
     disconnections: Labelled<2, Counter>,
     block_bytes: WideHistogram,
-    vote_bytes: Histogram,
+    attestation_bytes: Histogram,
     aggregate_bytes: WideHistogram,
 }
 
 /// How an attempt to connect ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionResult {
-    /// The connection is up.
+    /// The connection was established.
     Success,
     /// Nobody answered in time.
     Timeout,
-    /// It was refused, or broke.
+    /// It was refused, or failed.
     Error,
 }
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisconnectKind {
-    /// The peer fell silent.
+    /// The peer no longer answered.
     Timeout,
     /// The peer closed it.
     RemoteClose,
     /// This node closed it.
     LocalClose,
-    /// It broke.
+    /// It failed.
     Error,
 }
 
@@ -61,7 +61,7 @@ impl ConnectionResult {
 impl DisconnectKind {
     const ALL: [Self; 4] = [Self::Timeout, Self::RemoteClose, Self::LocalClose, Self::Error];
 
-    /// The kind of a reason. A transport tells of a timeout in words only.
+    /// The kind of a reason. A transport reports a timeout only as text.
     pub fn of(reason: &DisconnectReason) -> Self {
         match reason {
             DisconnectReason::ClosedByPeer => Self::RemoteClose,
@@ -132,12 +132,12 @@ impl NetworkMetrics {
             ),
             connections: r.counters(
                 "lean_peer_connection_events_total",
-                "Attempts to connect, by who made them and how they ended",
+                "Attempts to connect, by direction and result",
                 connections,
             ),
             disconnections: r.counters(
                 "lean_peer_disconnection_events_total",
-                "Connections that ended, by who had made them and why",
+                "Connections that ended, by direction and reason",
                 disconnections,
             ),
             block_bytes: r.twins(
@@ -155,9 +155,9 @@ impl NetworkMetrics {
                 ],
                 WIDE_BYTES,
             ),
-            vote_bytes: r.histogram(
+            attestation_bytes: r.histogram(
                 "lean_gossip_attestation_size_bytes",
-                "Sizes of votes from gossip, compressed",
+                "Sizes of attestations from gossip, compressed",
                 &[512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16_384.0],
             ),
             aggregate_bytes: r.twins(
@@ -169,44 +169,44 @@ impl NetworkMetrics {
         }
     }
 
-    /// The connected peers, each by its name.
+    /// Sets the names of the connected peers.
     pub fn set_peers<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         self.peers.set(names);
     }
 
-    /// The peers that are in a mesh, each by its name.
+    /// Sets the names of the peers that are in a mesh.
     pub fn set_mesh<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         self.mesh.set(names);
     }
 
-    /// An attempt to connect has ended.
+    /// Notes how an attempt to connect ended.
     pub fn note_connection(&self, direction: Direction, result: ConnectionResult) {
         self.connections.get_or_create(&connection_labels(direction, result)).inc();
     }
 
-    /// A connection has ended.
+    /// Notes that a connection ended.
     pub fn note_disconnection(&self, direction: Direction, reason: &DisconnectReason) {
         let labels = disconnect_labels(direction, DisconnectKind::of(reason));
         self.disconnections.get_or_create(&labels).inc();
     }
 
-    /// A block of so many bytes came over gossip.
+    /// Notes that a block of this many bytes arrived by gossip.
     pub fn note_block(&self, bytes: usize) {
         self.block_bytes.observe(size(bytes));
     }
 
-    /// A vote of so many bytes came over gossip.
+    /// Notes that an attestation of this many bytes arrived by gossip.
     pub fn note_attestation(&self, bytes: usize) {
-        self.vote_bytes.observe(size(bytes));
+        self.attestation_bytes.observe(size(bytes));
     }
 
-    /// An aggregate of so many bytes came over gossip.
+    /// Notes that an aggregate of this many bytes arrived by gossip.
     pub fn note_aggregate(&self, bytes: usize) {
         self.aggregate_bytes.observe(size(bytes));
     }
 }
 
-/// Peers by their names: one of a name that is there is 1, one that is not is absent.
+/// Peers by name: a connected one has the value 1, others are absent.
 #[derive(Clone, Debug)]
 struct Named {
     gauges: ByName,

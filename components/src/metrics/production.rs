@@ -1,4 +1,4 @@
-//! Blocks and attestations that the node makes.
+//! Metrics of blocks and attestations that the node makes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const BUILDING_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0]
 const USEFUL: Labels<1> = [("what", "useful")];
 const IDLE: Labels<1> = [("what", "idle")];
 
-/// Blocks and attestations that the node makes.
+/// Metrics of blocks and attestations that the node makes.
 #[derive(Clone, Debug)]
 pub struct ProductionMetrics {
     payloads: Histogram,
@@ -20,7 +20,7 @@ pub struct ProductionMetrics {
     building_seconds: WideHistogram,
     success: Counter,
     failures: Counter,
-    vote_seconds: WideHistogram,
+    attestation_seconds: WideHistogram,
     publication_seconds: Histogram,
 }
 
@@ -51,50 +51,50 @@ impl ProductionMetrics {
             ),
             success: r.counter("lean_block_building_success_total", "Blocks built"),
             failures: r.counter("lean_block_building_failures_total", "Blocks not built"),
-            vote_seconds: r.twins(
+            attestation_seconds: r.twins(
                 "lean_attestations_production_time_seconds",
-                "Choosing and signing the votes of a slot",
+                "Choosing and signing the attestations of a slot",
                 BUILDING_SECONDS,
                 WIDE_SECONDS,
             ),
             publication_seconds: r.histogram(
                 "quintet_block_publication_seconds",
-                "From the beginning of a slot until the node's own block went out",
+                "From the beginning of a slot until the node's own block was published",
                 WIDE_SECONDS,
             ),
         }
     }
 
-    /// The aggregates of a block were chosen and joined.
+    /// Notes that the aggregates of a block were chosen and joined.
     pub fn note_payloads(&self, payloads: usize, took: Duration) {
         self.payloads.observe(payloads as f64);
         self.payload_seconds.observe(took.as_secs_f64());
     }
 
-    /// A block had no room for so many attestations that would have brought a target nearer to
-    /// justification, and for so many others.
+    /// Notes how many attestations a block had no room for: those that would have brought a target
+    /// nearer to justification, and the others.
     pub fn note_left_out(&self, useful: usize, idle: usize) {
         self.left_out.get_or_create(&USEFUL).inc_by(useful as u64);
         self.left_out.get_or_create(&IDLE).inc_by(idle as u64);
     }
 
-    /// A block was built, signed and proved.
+    /// Notes that a block was built, signed and proved.
     pub fn note_block(&self, took: Duration) {
         self.success.inc();
         self.building_seconds.observe(took.as_secs_f64());
     }
 
-    /// There is no block, or it was not ready in its slot.
+    /// Notes that no block was built, or that it was not ready in its slot.
     pub fn note_no_block(&self) {
         self.failures.inc();
     }
 
-    /// A slot's attestations were made.
+    /// Notes that a slot's attestations were made.
     pub fn note_attestations(&self, took: Duration) {
-        self.vote_seconds.observe(took.as_secs_f64());
+        self.attestation_seconds.observe(took.as_secs_f64());
     }
 
-    /// An own block went out, so many milliseconds into its slot.
+    /// Notes that an own block was published this many milliseconds into its slot.
     pub fn note_publication(&self, into_slot_ms: u64) {
         self.publication_seconds.observe(Duration::from_millis(into_slot_ms).as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! The prover's queue and timeline.
+//! Metrics of the prover's queue and timeline.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use super::handles::{Labelled, Registrar, Times};
 use crate::prover::{ProverKind, ProverStatus, ProverTimes};
 
-/// The prover's queue and timeline.
+/// Metrics of the prover's queue and timeline.
 #[derive(Clone, Debug)]
 pub struct ProverMetrics {
     queued: Labelled<1, Gauge>,
@@ -35,24 +35,24 @@ impl ProverMetrics {
             jobs: r.counters("quintet_prover_jobs_total", "Jobs that ended", jobs),
             wait_seconds: r.times(
                 "quintet_prover_wait_seconds",
-                "From asking for a proof until the job began",
+                "From the request for a proof until the job began",
                 kinds,
             ),
             run_seconds: r.times(
                 "quintet_prover_run_seconds",
-                "From a job's beginning until the node saw its end",
+                "From the start of a job until the node noticed its end",
                 kinds,
             ),
         }
     }
 
-    /// So many jobs of a kind wait and run.
+    /// Sets how many jobs of a kind wait and run.
     pub fn set_load(&self, kind: ProverKind, queued: i64, running: i64) {
         self.queued.get_or_create(&kind_label(kind)).set(queued);
         self.running.get_or_create(&kind_label(kind)).set(running);
     }
 
-    /// A job has ended.
+    /// Notes that a job ended.
     pub fn note_end(&self, kind: ProverKind, times: &ProverTimes, status: &ProverStatus) {
         let status = match status {
             ProverStatus::Queued | ProverStatus::Running => return,

@@ -1,4 +1,4 @@
-//! All metrics by name, and a scrape of them.
+//! All metrics by name, and the text of a scrape.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,12 +11,12 @@ use prometheus_client::{
 
 use super::text::to_classic;
 
-/// Every metric of a node by its name. Clones share the metrics: the thread that answers scrapes
-/// has one.
+/// Every metric of a node by name. Clones share the metrics, so that the thread that answers
+/// scrapes can have one.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct MetricsRegistry(Arc<RwLock<Registry>>);
 
-/// How a scrape is written.
+/// The format of a scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' text format 0.0.4.
@@ -26,8 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a request's `Accept` header prefers; [`Format::Classic`] when it prefers
-    /// none.
+    /// The format that a request's `Accept` header prefers; [`Format::Classic`] if it prefers none.
     pub fn preferred(accept: Option<&str>) -> Self {
         let weight_of = |kind: &str| {
             let weights = accept.unwrap_or("").split(',').filter_map(|each| {
@@ -59,7 +58,7 @@ impl MetricsRegistry {
         self.with(|registry| registry.register(name, help, metric));
     }
 
-    /// Registers what reads its metrics at each scrape.
+    /// Registers a collector, which provides its metrics at each scrape.
     pub fn register_collector(&self, collector: impl Collector) {
         self.with(|registry| registry.register_collector(Box::new(collector)));
     }
@@ -68,7 +67,7 @@ impl MetricsRegistry {
         act(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A scrape for this `Accept` header: its content type, and the text.
+    /// A scrape for this `Accept` header: its content type and its text.
     pub fn encode(&self, accept: Option<&str>) -> (&'static str, String) {
         let format = Format::preferred(accept);
         let mut text = String::with_capacity(128 << 10);

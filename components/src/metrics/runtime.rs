@@ -1,4 +1,4 @@
-//! Updates, intervals, lanes, tasks, warnings.
+//! Metrics of updates, intervals, lanes, tasks and warnings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     warnings::{WarningCode, Warnings},
 };
 
-/// Updates, intervals, lanes, tasks, warnings.
+/// Metrics of updates, intervals, lanes, tasks and warnings.
 #[derive(Clone, Debug)]
 pub struct RuntimeMetrics {
     tick_seconds: WideHistogram,
@@ -22,14 +22,14 @@ pub struct RuntimeMetrics {
     update_seconds: Histogram,
     lane_depth: Labelled<1, Gauge>,
     lane_dropped: Labelled<1, Counter>,
-    /// What tasks have done.
+    /// Metrics of tasks.
     pub tasks: TaskMetrics,
     verdicts: Labelled<1, Counter>,
     refusals: Labelled<1, Counter>,
     warnings: Labelled<1, Gauge>,
 }
 
-/// The inbound lanes, as the metrics call them.
+/// The inbound lanes, by their names in the metrics.
 pub const LANES: [&str; 6] =
     ["blocks", "aggregates", "attestations", "peers", "answers", "requests"];
 
@@ -56,7 +56,7 @@ impl RuntimeMetrics {
         Self {
             tick_seconds: r.twins(
                 "lean_tick_interval_duration_seconds",
-                "From the beginning of an interval to that of the next",
+                "From the beginning of an interval to the beginning of the next one",
                 &[0.4, 0.6, 0.75, 0.8, 0.805, 0.81, 0.815, 0.82, 0.825, 0.85, 0.9, 1.0, 1.2, 1.6],
                 WIDE_SECONDS,
             ),
@@ -67,7 +67,7 @@ impl RuntimeMetrics {
             ),
             interval_seconds: r.times(
                 "quintet_interval_run_seconds",
-                "Running what an interval asks for",
+                "Running the systems of an interval",
                 intervals,
             ),
             update_seconds: r.histogram("quintet_update_seconds", "One update", WIDE_SECONDS),
@@ -83,18 +83,18 @@ impl RuntimeMetrics {
                 panicked: r.counter("quintet_tasks_panicked_total", "Tasks that panicked"),
                 seconds: r.histogram(
                     "quintet_task_seconds",
-                    "Running a task, its time in line not counted",
+                    "Running a task, without its waiting time",
                     WIDE_SECONDS,
                 ),
                 wait_seconds: r.histogram(
                     "quintet_task_wait_seconds",
-                    "From asking for a task until it ran",
+                    "From the request for a task until it ran",
                     WIDE_SECONDS,
                 ),
             },
             verdicts: r.counters(
                 "quintet_inputs_total",
-                "Inbound blocks, votes and aggregates by their verdicts",
+                "Inbound blocks, attestations and aggregates, by verdict",
                 verdicts,
             ),
             refusals: r.counters(
@@ -102,12 +102,12 @@ impl RuntimeMetrics {
                 "Inbound items refused, by the reason's name",
                 RejectionReason::ALL.map(|reason| [("reason", reason.name())]),
             ),
-            warnings: r.gauges("quintet_warning", "Whether a warning is active", codes),
+            warnings: r.gauges("quintet_warning", "1 if a warning is active", codes),
         }
     }
 
-    /// An interval began, so long after the one before it if there was one, and so far behind its
-    /// boundary; it ran for so long.
+    /// Notes that an interval ran: the time since the previous one, if there was one; how long
+    /// after its start it ran; and for how long.
     pub fn note_interval(
         &self,
         interval: Interval,
@@ -124,19 +124,20 @@ impl RuntimeMetrics {
         self.interval_seconds.get_or_create(&label).observe(ran.as_secs_f64());
     }
 
-    /// An update took so long.
+    /// Notes how long an update took.
     pub fn note_update(&self, took: Duration) {
         self.update_seconds.observe(took.as_secs_f64());
     }
 
-    /// What waits in a lane of [`LANES`], and what it dropped since the node began.
+    /// Sets how many items wait in a lane of [`LANES`], and how many it has dropped since the node
+    /// began.
     pub fn set_lane(&self, lane: &'static str, depth: usize, dropped: u64) {
         let label = [("lane", lane)];
         self.lane_depth.get_or_create(&label).set(i64::try_from(depth).unwrap_or(i64::MAX));
         set_counter(&self.lane_dropped.get_or_create(&label), dropped);
     }
 
-    /// An inbound item was judged.
+    /// Notes that an inbound item was judged.
     pub fn note_verdict(&self, verdict: &Verdict) {
         let name = match verdict {
             Verdict::Accepted => "accepted",
@@ -150,7 +151,7 @@ impl RuntimeMetrics {
         self.verdicts.get_or_create(&[("verdict", name)]).inc();
     }
 
-    /// Which warnings are active.
+    /// Sets which warnings are active.
     pub fn set_warnings(&self, warnings: &Warnings) {
         for code in WarningCode::ALL {
             let label = [("code", code.name())];

@@ -1,4 +1,4 @@
-//! Signatures and proofs.
+//! Metrics of signatures and proofs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::handles::{Registrar, WIDE_SECONDS, WideHistogram};
 const SIGNATURE_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
 const PROOF_SECONDS: &[f64] = &[0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0];
 
-/// Signatures of single votes, and proofs over several.
+/// Metrics of signatures of single attestations, and of proofs over several.
 #[derive(Clone, Debug)]
 pub struct SignatureMetrics {
     signed: Counter,
@@ -18,7 +18,7 @@ pub struct SignatureMetrics {
     signing_seconds: WideHistogram,
     verification_seconds: WideHistogram,
     aggregated: Counter,
-    aggregated_votes: Counter,
+    aggregated_attestations: Counter,
     aggregated_valid: Counter,
     aggregated_invalid: Counter,
     building_seconds: WideHistogram,
@@ -31,11 +31,14 @@ impl SignatureMetrics {
         let mut twins = |name: &str, help: &str, bounds| {
             r.twins(&format!("lean_pq_sig_{name}_time_seconds"), help, bounds, WIDE_SECONDS)
         };
-        let signing_seconds =
-            twins("attestation_signing", "Signing a vote, its record included", SIGNATURE_SECONDS);
+        let signing_seconds = twins(
+            "attestation_signing",
+            "Signing an attestation, including its record",
+            SIGNATURE_SECONDS,
+        );
         let verification_seconds = twins(
             "attestation_verification",
-            "Verifying a vote's signature, as its share of the batch",
+            "Verifying a batch of attestations' signatures, divided by their number",
             SIGNATURE_SECONDS,
         );
         let building_seconds =
@@ -55,30 +58,28 @@ impl SignatureMetrics {
                 "Verifying a block's proof",
                 WIDE_SECONDS,
             ),
-            signed: r.counter("lean_pq_sig_attestation_signatures_total", "Votes signed"),
+            signed: r.counter("lean_pq_sig_attestation_signatures_total", "Attestations signed"),
             valid: r.counter(
                 "lean_pq_sig_attestation_signatures_valid_total",
-                "Signatures of votes found valid",
+                "Valid signatures of attestations",
             ),
             invalid: r.counter(
                 "lean_pq_sig_attestation_signatures_invalid_total",
-                "Signatures of votes found invalid",
+                "Invalid signatures of attestations",
             ),
             aggregated: r.counter("lean_pq_sig_aggregated_signatures_total", "Aggregates made"),
-            aggregated_votes: r.counter(
+            aggregated_attestations: r.counter(
                 "lean_pq_sig_attestations_in_aggregated_signatures_total",
-                "Votes in the aggregates made",
+                "Attestations in the aggregates made",
             ),
             aggregated_valid: r
-                .counter("lean_pq_sig_aggregated_signatures_valid_total", "Aggregates found valid"),
-            aggregated_invalid: r.counter(
-                "lean_pq_sig_aggregated_signatures_invalid_total",
-                "Aggregates found invalid",
-            ),
+                .counter("lean_pq_sig_aggregated_signatures_valid_total", "Valid aggregates"),
+            aggregated_invalid: r
+                .counter("lean_pq_sig_aggregated_signatures_invalid_total", "Invalid aggregates"),
         }
     }
 
-    /// A batch of votes was signed; `signed` of `asked` got a signature.
+    /// Notes that a batch of attestations was signed; `signed` of `asked` got a signature.
     pub fn note_signing(&self, asked: usize, signed: usize, took: Duration) {
         let each = share(took, asked);
         for _ in 0..signed {
@@ -87,7 +88,7 @@ impl SignatureMetrics {
         }
     }
 
-    /// A batch of votes' signatures was checked, with these verdicts.
+    /// Notes that the signatures of a batch of attestations were checked, with these results.
     pub fn note_checks(&self, verdicts: &[bool], took: Duration) {
         let each = share(took, verdicts.len());
         for verdict in verdicts {
@@ -100,14 +101,14 @@ impl SignatureMetrics {
         }
     }
 
-    /// An aggregate over this many votes was made.
-    pub fn note_aggregate(&self, votes: usize, took: Duration) {
+    /// Notes that an aggregate over this many attestations was made.
+    pub fn note_aggregate(&self, attestations: usize, took: Duration) {
         self.aggregated.inc();
-        self.aggregated_votes.inc_by(votes as u64);
+        self.aggregated_attestations.inc_by(attestations as u64);
         self.building_seconds.observe(took.as_secs_f64());
     }
 
-    /// An aggregate was checked.
+    /// Notes that an aggregate was checked.
     pub fn note_aggregate_check(&self, is_valid: bool, took: Duration) {
         if is_valid {
             self.aggregated_valid.inc()
@@ -117,13 +118,13 @@ impl SignatureMetrics {
         self.aggregated_verification_seconds.observe(took.as_secs_f64());
     }
 
-    /// A block's proof was checked.
+    /// Notes that a block's proof was checked.
     pub fn note_block_check(&self, took: Duration) {
         self.block_verification_seconds.observe(took.as_secs_f64());
     }
 }
 
-/// A share of a batch's time, in seconds.
+/// The time of a batch divided by its size, in seconds.
 fn share(took: Duration, count: usize) -> f64 {
     let count = count.max(1) as f64;
     took.as_secs_f64() / count

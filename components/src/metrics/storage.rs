@@ -1,4 +1,4 @@
-//! The store.
+//! Metrics of the store.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Hist
 use super::handles::{Registrar, WIDE_SECONDS, set_counter};
 use crate::storage::StorageStatus;
 
-/// The store.
+/// Metrics of the store.
 #[derive(Clone, Debug)]
 pub struct StorageMetrics {
     batch_seconds: Histogram,
@@ -32,27 +32,25 @@ impl StorageMetrics {
                 "quintet_storage_dropped_blocks_total",
                 "Blocks not kept because too many waited",
             ),
-            is_degraded: r.gauge("quintet_storage_degraded", "Whether nothing can be written"),
-            is_behind: r.gauge(
-                "quintet_storage_behind",
-                "Whether so many blocks wait that none is imported",
-            ),
+            is_degraded: r.gauge("quintet_storage_degraded", "1 if nothing can be written"),
+            is_behind: r
+                .gauge("quintet_storage_behind", "1 if so many blocks wait that none is imported"),
         }
     }
 
-    /// A batch of so many blocks was written.
+    /// Notes that a batch of this many blocks was written.
     pub fn note_batch(&self, blocks: usize, took: Duration) {
         self.batch_seconds.observe(took.as_secs_f64());
         self.blocks.inc_by(blocks as u64);
     }
 
-    /// What waits, and what was dropped since the node began.
+    /// Sets how many blocks wait, and how many were dropped since the node began.
     pub fn set_queue(&self, waiting: usize, dropped: u64) {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         set_counter(&self.dropped, dropped);
     }
 
-    /// What the store can do at the moment.
+    /// Copies the status of the store.
     pub fn set_status(&self, status: &StorageStatus) {
         self.is_degraded.set(i64::from(status.fault.is_some()));
         self.is_behind.set(i64::from(status.is_behind));

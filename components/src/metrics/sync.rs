@@ -1,21 +1,21 @@
-//! Sync.
+//! Metrics of sync.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
 use super::handles::{Labelled, Registrar, set_counter};
 use crate::sync::{SyncCounts, SyncState};
 
-/// Sync.
+/// Metrics of sync.
 #[derive(Clone, Debug)]
 pub struct SyncMetrics {
     status: Labelled<1, Gauge>,
     requests: Labelled<1, Counter>,
     events: Labelled<1, Counter>,
-    /// Blocks held for want of a parent.
+    /// Blocks that wait for their parent.
     pub orphans: Gauge,
-    /// Votes and aggregates held for want of a block.
+    /// Attestations and aggregates that wait for a block.
     pub waiting_attestations: Gauge,
-    /// Requests under way.
+    /// Open requests.
     pub requests_under_way: Gauge,
 }
 
@@ -46,27 +46,27 @@ impl SyncMetrics {
         Self {
             status: r.gauges(
                 "lean_node_sync_status",
-                "Where the node stands: 1 for what it is, 0 for the others",
+                "The state of sync: 1 for the current state, 0 for the others",
                 SyncState::ALL.map(|state| [("status", state.name())]),
             ),
             requests: r.counters(
                 "quintet_sync_requests_total",
-                "Requests sent by kind, those that failed, and those of peers",
+                "Requests sent by kind, failed requests, and requests of peers",
                 REQUESTS.map(|what| [("what", what)]),
             ),
             events: r.counters(
                 "quintet_sync_events_total",
-                "What sync has done",
+                "Events of sync",
                 EVENTS.map(|event| [("event", event)]),
             ),
-            orphans: r.gauge("quintet_sync_orphans", "Blocks held for want of a parent"),
+            orphans: r.gauge("quintet_sync_orphans", "Blocks that wait for their parent"),
             waiting_attestations: r
-                .gauge("quintet_sync_waiting_attestations", "Votes held for want of a block"),
-            requests_under_way: r.gauge("quintet_sync_requests_under_way", "Requests under way"),
+                .gauge("quintet_sync_waiting_attestations", "Attestations that wait for a block"),
+            requests_under_way: r.gauge("quintet_sync_requests_under_way", "Open requests"),
         }
     }
 
-    /// Where the node stands now.
+    /// Sets the state of sync.
     pub fn set_status(&self, state: SyncState) {
         for each in SyncState::ALL {
             let labels = [("status", each.name())];
@@ -74,7 +74,7 @@ impl SyncMetrics {
         }
     }
 
-    /// Takes over what sync has counted since the node began.
+    /// Copies the counts of sync since the node began.
     pub fn set_counts(&self, counts: &SyncCounts) {
         let requests = [
             counts.statuses_asked,
@@ -94,9 +94,9 @@ impl SyncMetrics {
             counts.orphans_dropped,
             counts.roots_given_up,
             counts.mesh_renewals,
-            counts.votes_held,
-            counts.votes_released,
-            counts.votes_expired,
+            counts.attestations_held,
+            counts.attestations_released,
+            counts.attestations_expired,
             counts.implausible_statuses,
             counts.wrong_chain,
             counts.rounds,

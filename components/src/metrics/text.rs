@@ -1,5 +1,6 @@
-//! Prometheus' text format 0.0.4, out of `OpenMetrics`: counters are named with `_total` in their
-//! comments too, whole bucket bounds have no fraction, and there are no units and no end.
+//! Converts `OpenMetrics` to Prometheus' text format 0.0.4: counters are named with `_total` in
+//! their comments too, integer bucket bounds have no fraction, and there are no units and no end
+//! marker.
 
 use std::fmt::Write;
 

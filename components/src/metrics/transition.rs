@@ -1,4 +1,4 @@
-//! The state transition.
+//! Metrics of the state transition.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::handles::{Labelled, Registrar, WIDE_SECONDS, WideHistogram};
 
 const PHASE_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
 
-/// What a transition did, and how long each of its phases took.
+/// How much work a transition did, and how long each of its phases took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransitionTimes {
     /// Slots that the state was advanced by.
@@ -21,11 +21,11 @@ pub struct TransitionTimes {
     pub attestations_time: Duration,
     /// Applying the whole block: header and attestations.
     pub block_time: Duration,
-    /// All of it, the state's root included.
+    /// All of it, including the state's root.
     pub time: Duration,
 }
 
-/// The state transition.
+/// Metrics of the state transition.
 #[derive(Clone, Debug)]
 pub struct TransitionMetrics {
     /// The justified slot of the newest post-state.
@@ -68,13 +68,13 @@ impl TransitionMetrics {
             ),
             seconds: r.twins(
                 "lean_state_transition_time_seconds",
-                "A whole transition, the state's root included",
+                "A whole transition, including the state's root",
                 &[0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0],
                 WIDE_SECONDS,
             ),
             slots: r.counter(
                 "lean_state_transition_slots_processed_total",
-                "Slots that states were advanced by",
+                "Slots by which states were advanced",
             ),
             attestations: r.counter(
                 "lean_state_transition_attestations_processed_total",
@@ -83,7 +83,7 @@ impl TransitionMetrics {
         }
     }
 
-    /// A transition succeeded.
+    /// Notes that a transition succeeded.
     pub fn note(&self, times: &TransitionTimes) {
         self.seconds.observe(times.time.as_secs_f64());
         self.slots.inc_by(times.slots);
@@ -93,7 +93,7 @@ impl TransitionMetrics {
         self.attestations_seconds.observe(times.attestations_time.as_secs_f64());
     }
 
-    /// A transition finalized a checkpoint, or could not.
+    /// Notes that a transition finalized a checkpoint, or failed to.
     pub fn note_finalization(&self, is_success: bool) {
         let labels = if is_success { SUCCESS } else { ERROR };
         self.finalizations.get_or_create(&labels).inc();

@@ -1,31 +1,31 @@
-//! What peers do wrong, and what it costs them.
+//! Faults of peers, and their penalties.
 
 use bevy_ecs::prelude::Message;
 
 use super::PeerId;
 
-/// A fault of a peer in answer to this node's requests, or with what it says of its chain.
+/// A fault of a peer in an answer to this node's requests, or in what it says about its chain.
 ///
-/// This is the only list of such faults. Each is announced once, as [`PeerFaulted`], by whoever
-/// found it, and one system charges it. What an honest peer can run into costs nothing. What the
-/// world never sees (a gossip message or request that does not decode, a stalled transfer) is
-/// charged by the network alone.
+/// This is the only list of such faults. The code that finds a fault announces it once, as
+/// [`PeerFaulted`], and one system subtracts the points. Nothing that can happen to an honest peer
+/// costs points. Faults that the world never sees (a gossip message or request that cannot be
+/// decoded, a stalled transfer) are penalized by the network alone.
 ///
-/// | fault | points, of which 100 are a ban | what the peer did |
+/// | fault | points; 100 points are a ban | what the peer did |
 /// | --- | ---: | --- |
-/// | [`NoAnswer`](Self::NoAnswer) | 0 | it cannot answer, and says so or breaks off |
+/// | [`NoAnswer`](Self::NoAnswer) | 0 | it cannot answer, and says so or breaks off the answer |
 /// | [`ServerError`](Self::ServerError) | 1 | it answered with a server error |
 /// | [`Timeout`](Self::Timeout) | 5 | it did not answer in time |
 /// | [`Omitted`](Self::Omitted) | 10 | it left out blocks that others then had |
-/// | [`FalseHead`](Self::FalseHead) | 10 | it claims a head, and nothing came of it |
-/// | [`Unfounded`](Self::Unfounded) | 20 | it passed on a block, and neither it nor anybody has the block's ancestor |
-/// | [`InvalidAnswer`](Self::InvalidAnswer) | 25 | its answer does not decode, or was not asked for |
+/// | [`FalseHead`](Self::FalseHead) | 10 | it claimed a head but provided no block of it |
+/// | [`Unfounded`](Self::Unfounded) | 20 | it forwarded a block whose ancestor nobody has |
+/// | [`InvalidAnswer`](Self::InvalidAnswer) | 25 | its answer cannot be decoded, or was not requested |
 /// | [`Unlinked`](Self::Unlinked) | 25 | its blocks do not follow each other |
 /// | [`InvalidBlock`](Self::InvalidBlock) | 50 | it answered with a block that was refused |
-/// | [`WrongChain`](Self::WrongChain) | a ban | its chain leaves out this node's finalized block |
+/// | [`WrongChain`](Self::WrongChain) | a ban | its chain does not contain this node's finalized block |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerFault {
-    /// It cannot answer, and says so or breaks off.
+    /// It cannot answer, and says so or breaks off the answer.
     NoAnswer,
     /// It answered with a server error.
     ServerError,
@@ -33,22 +33,22 @@ pub enum PeerFault {
     Timeout,
     /// It left out blocks that others then had.
     Omitted,
-    /// It claims a head, and nothing came of it.
+    /// It claimed a head but provided no block of it.
     FalseHead,
-    /// It passed on a block whose ancestor neither it nor anybody else has.
+    /// It forwarded a block whose ancestor neither it nor any other peer has.
     Unfounded,
-    /// Its answer does not decode, or was not asked for.
+    /// Its answer cannot be decoded, or was not requested.
     InvalidAnswer,
     /// Its blocks do not follow each other.
     Unlinked,
     /// It answered with a block that was refused.
     InvalidBlock,
-    /// Its chain leaves out this node's finalized block.
+    /// Its chain does not contain this node's finalized block.
     WrongChain,
 }
 
 impl PeerFault {
-    /// The price, where 100 points are a ban.
+    /// The penalty in points; 100 points are a ban.
     pub const fn points(self) -> f64 {
         match self {
             Self::NoAnswer => 0.0,
@@ -62,7 +62,7 @@ impl PeerFault {
         }
     }
 
-    /// The fault in words, for the log.
+    /// The fault as text, for the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoAnswer => "no answer",
@@ -79,11 +79,11 @@ impl PeerFault {
     }
 }
 
-/// A peer did something wrong. Announced once for each fault, where it was found.
+/// A peer did something wrong. The code that finds a fault announces it once.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PeerFaulted {
-    /// Who.
+    /// The peer.
     pub peer: PeerId,
-    /// What it did.
+    /// The fault.
     pub fault: PeerFault,
 }

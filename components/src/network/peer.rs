@@ -10,7 +10,7 @@ use bevy_ecs::{lifecycle::HookContext, prelude::*, world::DeferredWorld};
 
 use crate::containers::Status;
 
-/// Names a peer: libp2p's peer id in its text form.
+/// The id of a peer: libp2p's peer id in its text form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub Arc<str>);
 
@@ -35,13 +35,13 @@ pub enum Direction {
     Outbound,
 }
 
-/// A connected peer; its entity lives as long as the connection.
+/// A connected peer. Its entity exists as long as the connection.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 #[component(immutable, on_insert = index_peer, on_discard = unindex_peer)]
 pub struct Peer {
-    /// Who.
+    /// Its id.
     pub id: PeerId,
-    /// Where, as a multiaddr.
+    /// Its address, as a multiaddr.
     pub address: String,
 }
 
@@ -50,13 +50,13 @@ pub struct Peer {
 pub struct PeersById(HashMap<PeerId, Entity>);
 
 impl PeersById {
-    /// Notes the entity of a peer whose spawning is still in a command queue, so that it is found
-    /// at once. The hook notes the same when the command is applied.
+    /// Notes the entity of a peer that is about to be spawned by a command, so that it is found at
+    /// once. The hook notes it again when the command is applied.
     pub fn note_spawned(&mut self, id: PeerId, entity: Entity) {
         self.0.insert(id, entity);
     }
 
-    /// Forgets a peer whose despawning is still in a command queue.
+    /// Forgets a peer that is about to be despawned by a command.
     pub fn note_despawned(&mut self, id: &PeerId) {
         self.0.remove(id);
     }
@@ -87,15 +87,15 @@ fn unindex_peer(mut world: DeferredWorld, hook: HookContext) {
     world.resource_mut::<PeersById>().0.remove(&id);
 }
 
-/// What the network's files call peers.
+/// The names of peers in the network's files.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct PeerNames(Arc<HashMap<PeerId, String>>);
 
-/// Characters of a peer's name at most.
+/// The largest number of characters in a peer's name.
 const MAX_NAME_CHARS: usize = 48;
 
 impl PeerNames {
-    /// These peers have these names, as far as they are plain.
+    /// Makes the list of these names, reduced to plain characters.
     pub fn new(names: impl IntoIterator<Item = (PeerId, String)>) -> Self {
         let names = names.into_iter().map(|(peer, name)| (peer, Self::plain(&name)));
         Self(Arc::new(names.collect()))
@@ -111,14 +111,14 @@ impl PeerNames {
         self.0.values().map(String::as_str)
     }
 
-    /// A name without characters that labels had better not have: at most 48 of what is left.
+    /// A name with only those characters that suit labels, at most 48 of them.
     pub fn plain(text: &str) -> String {
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         text.chars().filter(is_plain).take(MAX_NAME_CHARS).collect()
     }
 }
 
-/// What software the peer says it is; at most 256 bytes.
+/// The software that the peer says it runs; at most 256 bytes.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct Agent(pub String);
 
@@ -126,27 +126,27 @@ pub struct Agent(pub String);
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct PeerScore(pub f64);
 
-/// What a peer last said of its chain.
+/// The last status of a peer.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastStatus {
     /// The status.
     pub status: Status,
-    /// When, in Unix milliseconds.
+    /// When it arrived, in Unix milliseconds.
     pub at_ms: u64,
 }
 
-/// The peers that are in a gossip mesh of this node, as the network's threads last said. Clones
-/// share them.
+/// The peers that are in a gossip mesh of this node, as last reported by the network's threads.
+/// Clones share the list.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct MeshPeers(Arc<Mutex<Arc<[PeerId]>>>);
 
 impl MeshPeers {
-    /// Says who is in a mesh.
+    /// Sets the peers that are in a mesh.
     pub fn set(&self, peers: Vec<PeerId>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = peers.into();
     }
 
-    /// Who is in a mesh, in no order.
+    /// The peers that are in a mesh, in no order.
     pub fn get(&self) -> Arc<[PeerId]> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -157,67 +157,67 @@ impl MeshPeers {
 pub enum DisconnectReason {
     /// The peer closed it.
     ClosedByPeer,
-    /// It timed out or broke.
+    /// It timed out or failed.
     ConnectionLost(String),
     /// Too many connections.
     TooManyPeers,
-    /// The peer finalized another block at the same slot.
+    /// The peer has finalized another block for the same slot.
     WrongChain,
     /// Its score fell too low.
     LowScore,
     /// It is banned.
     Banned,
-    /// It speaks none of this network's protocols.
+    /// It supports none of this network's protocols.
     Incompatible,
-    /// Its chain goes on, and no block of it comes by gossip; it is called again.
+    /// Its chain advances but none of its blocks arrive by gossip; it is dialled again.
     SilentMesh,
-    /// This node stops.
+    /// This node is stopping.
     Shutdown,
 }
 
-/// Peers that are refused, each with the Unix time in milliseconds at which its ban ends. At most
-/// 1024; the ban that ends first goes first.
+/// Banned peers, each with the end of its ban in Unix milliseconds. At most 1024; beyond that the
+/// ban that ends first is dropped.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct BannedPeers(pub HashMap<PeerId, u64>);
 
 /// What happened to a connection.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum PeerEvent {
-    /// It is up. At most one connection a peer.
+    /// The connection is up. A peer has at most one.
     Connected {
-        /// With whom.
+        /// The peer.
         peer: PeerId,
         /// Who opened it.
         direction: Direction,
-        /// Where the peer is, as a multiaddr.
+        /// The peer's address, as a multiaddr.
         address: String,
     },
-    /// The peer said what it is.
+    /// The peer said which software it runs.
     Identified {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Its agent version; at most 256 bytes.
         agent: String,
     },
     /// The network's score of a peer changed.
     Scored {
-        /// Whose.
+        /// The peer.
         peer: PeerId,
         /// The score.
         score: f64,
     },
-    /// It is down.
+    /// The connection is down.
     Disconnected {
-        /// With whom.
+        /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
-    /// A peer is refused until this Unix time in milliseconds.
+    /// A peer is banned until this Unix time in milliseconds.
     Banned {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// Until when.
+        /// The end of the ban.
         until_ms: u64,
     },
 }

@@ -7,26 +7,26 @@ use bevy_ecs::prelude::Message;
 use super::PeerId;
 use crate::containers::{BlocksByRangeRequest, BlocksByRootRequest, Root, SignedBlock, Status};
 
-/// Names a request of this node.
+/// The id of a request of this node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// Names a request of a peer.
+/// The id of a request of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InboundRequestId(pub u64);
 
-/// A question to a peer.
+/// A request to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// What is your chain? This is mine.
+    /// Asks for the peer's status, and sends this node's.
     Status(Status),
-    /// Blocks by their roots.
+    /// Asks for blocks by their roots.
     BlocksByRoot(BlocksByRootRequest),
-    /// Blocks of a range of slots.
+    /// Asks for the blocks of a range of slots.
     BlocksByRange(BlocksByRangeRequest),
 }
 
-/// An answer that is an error, as it is on the wire.
+/// An error answer, as it is on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
     /// Code 1.
@@ -40,7 +40,7 @@ pub enum ResponseError {
     ResourceUnavailable(String),
 }
 
-/// Why a request has no whole answer.
+/// Why a request has no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFailure {
     /// The peer sent nothing for too long.
@@ -55,24 +55,25 @@ pub enum RequestFailure {
     /// The peer answered with an error.
     #[error("the peer answered: {0}")]
     Refused(ResponseError),
-    /// The answer was not what was asked for: undecodable, too long, or blocks not asked for.
+    /// The answer does not fit the request: it cannot be decoded, is too long, or has blocks that
+    /// were not requested.
     #[error("invalid answer: {0}")]
     InvalidAnswer(String),
 }
 
-/// What comes back for a request, in order; the last is `Ended`.
+/// The parts of the answer to a request, in order. The last one is `Ended`.
 #[derive(Message, Clone, Debug)]
 pub enum RequestEvent {
     /// The peer's status.
     Status {
-        /// Of which request.
+        /// The request.
         id: RequestId,
-        /// What it says.
+        /// The status.
         status: Status,
     },
     /// A block.
     Block {
-        /// Of which request.
+        /// The request.
         id: RequestId,
         /// The block's root, computed where it was decoded.
         root: Root,
@@ -81,31 +82,31 @@ pub enum RequestEvent {
     },
     /// Nothing more comes.
     Ended {
-        /// Which request.
+        /// The request.
         id: RequestId,
-        /// `Ok` when the answer is whole.
+        /// `Ok` if the answer is complete.
         result: Result<(), RequestFailure>,
     },
 }
 
-/// A peer asks.
+/// A request of a peer arrived.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct RequestReceived {
-    /// Names it, for the answer.
+    /// Its id, which the answer needs.
     pub id: InboundRequestId,
-    /// Who asks.
+    /// The peer.
     pub peer: PeerId,
-    /// What.
+    /// The request.
     pub request: Request,
 }
 
-/// What a peer is told.
+/// The answer to a peer's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// This node's status.
     Status(Status),
-    /// The blocks of these roots, in this order, those that are not there left out. The network
-    /// reads them from [`crate::storage::Blocks`] one at a time, as fast as the peer takes them.
+    /// The blocks with these roots, in this order, without those that are missing. The network
+    /// reads them from [`crate::storage::Blocks`] one at a time, as fast as the peer reads them.
     Blocks(Arc<[Root]>),
     /// An error.
     Error(ResponseError),

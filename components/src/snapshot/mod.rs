@@ -1,5 +1,5 @@
-//! What HTTP serves, at one moment: an immutable [`Snapshot`] that the world replaces at most once
-//! an update, and only when something in it has changed. Parts are shared from one to the next.
+//! The data that HTTP serves: an immutable [`Snapshot`]. The world replaces it at most once per
+//! update, and only if something in it has changed. Consecutive snapshots share unchanged parts.
 
 mod page;
 mod tree;
@@ -23,14 +23,15 @@ use crate::{
     sync::SyncState,
 };
 
-/// Who this node is. Put in place by whoever builds the node; what is not known is left out.
+/// The identity of this node. The code that builds the node inserts it; unknown fields are left
+/// empty.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeIdentity {
-    /// What its operator calls it.
+    /// Its name, chosen by the operator.
     pub name: String,
     /// The version alone.
     pub version: String,
-    /// Software, version and proof system, as peers see it: `quintet/0.1.0/multisig`.
+    /// Software, version and proof system, as peers see them: `quintet/0.1.0/multisig`.
     pub agent: String,
     /// The proof system of the network's blocks.
     pub proof_system: String,
@@ -48,7 +49,7 @@ pub struct NodeIdentity {
     pub validators: Vec<ValidatorIndex>,
 }
 
-/// What HTTP serves.
+/// The data that HTTP serves.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The interval that was walked last.
@@ -63,23 +64,23 @@ pub struct Snapshot {
     pub tree: Arc<TreeView>,
     /// The post-states of head, justified and finalized block.
     pub states: HeldStates,
-    /// Whether the node aggregates.
+    /// True if the node aggregates.
     pub is_aggregator: bool,
     /// Attestation subnets of the network.
     pub committee_count: u64,
-    /// The subnets whose votes the node gets as an aggregator.
+    /// The subnets whose attestations the node receives as an aggregator.
     pub subnets: Arc<[u64]>,
-    /// Where the node stands against the network.
+    /// The state of sync.
     pub sync: SyncView,
     /// Connected peers, by id.
     pub peers: Arc<[PeerView]>,
     /// Duties done and missed.
     pub duties: DutyCounts,
-    /// What the page shows beside that.
+    /// Other data for the page.
     pub page: Arc<PageView>,
 }
 
-/// The post-states that the world holds whatever happens.
+/// The post-states that are always in memory.
 #[derive(Clone, Debug, Default)]
 pub struct HeldStates {
     /// The head's.
@@ -90,39 +91,39 @@ pub struct HeldStates {
     pub finalized: Option<Arc<State>>,
 }
 
-/// Where the node stands against the network.
+/// The state of sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncView {
     /// The state; [`SyncState::Synced`] in a node without sync.
     pub state: SyncState,
-    /// The highest head that a peer names, or the own one.
+    /// The highest head that a peer has, or this node's own.
     pub target_slot: Slot,
 }
 
 /// A connected peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeerView {
-    /// Who.
+    /// Its id.
     pub id: PeerId,
-    /// What the network's files call it.
+    /// Its name in the network's files.
     pub name: Option<String>,
-    /// Where, as a multiaddr.
+    /// Its address, as a multiaddr.
     pub address: String,
     /// Who opened the connection.
     pub direction: Direction,
-    /// What software it says it is.
+    /// The software that it says it runs.
     pub agent: Option<String>,
-    /// The network's score of it.
+    /// The network's score of the peer.
     pub score: f64,
-    /// The head that it last told, and the finalized checkpoint.
+    /// The head and the finalized checkpoint of its last status.
     pub status: Option<(Checkpoint, Checkpoint)>,
     /// When the node saw it connect, in Unix milliseconds.
     pub connected_ms: u64,
 }
 
 impl Snapshot {
-    /// The canonical block of a slot: on the head's chain. `None` when the slot is empty, or after
-    /// the head, or the head's state is not at hand.
+    /// The block of a slot on the head's chain. `None` if the slot is empty or after the head, or
+    /// if the head's state is not available.
     pub fn canonical_root(&self, slot: Slot) -> Option<Root> {
         let head = self.facts.head;
         if slot >= head.slot {
@@ -132,7 +133,7 @@ impl Snapshot {
         state.historical_block_hashes.get(slot).copied().filter(|root| *root != Root::ZERO)
     }
 
-    /// The post-state of this block, when it is one of the held ones.
+    /// The post-state of this block, if it is one of the held ones.
     pub fn state_of(&self, root: &Root) -> Option<&Arc<State>> {
         let ForkChoiceFacts { head, justified, finalized, .. } = &self.facts;
         let HeldStates { head: head_state, justified: justified_state, finalized: state } =
@@ -144,8 +145,8 @@ impl Snapshot {
     }
 }
 
-/// The newest snapshot, shared between the world that replaces it and threads that read it. Empty
-/// until the first update has ended.
+/// The newest snapshot, shared between the world, which replaces it, and threads that read it.
+/// Empty until the first update has ended.
 #[derive(Resource, Clone, Default)]
 pub struct SnapshotCell(Arc<RwLock<Option<Arc<Snapshot>>>>);
 
@@ -155,7 +156,7 @@ impl SnapshotCell {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a newer one in place. Returns the one before.
+    /// Stores a newer snapshot. Returns the previous one.
     pub fn replace(&self, snapshot: Arc<Snapshot>) -> Option<Arc<Snapshot>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).replace(snapshot)
     }

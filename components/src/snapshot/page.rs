@@ -1,4 +1,4 @@
-//! What the node's page shows beside the chain: looked at once an interval.
+//! Data for the node's page besides the chain, updated once per interval.
 
 use bevy_ecs::prelude::Entity;
 
@@ -13,37 +13,37 @@ use crate::{
 /// The newest slots, intervals and duties.
 #[derive(Clone, Debug, Default)]
 pub struct PageView {
-    /// What intervals did, oldest first.
+    /// The intervals, oldest first.
     pub intervals: Vec<IntervalRecord>,
     /// Aggregation sessions, oldest first.
     pub sessions: Vec<SessionView>,
-    /// How duties ended, in that order.
+    /// Ended duties, in the order in which they ended.
     pub duties: Vec<DutyRecord>,
-    /// What an operator should look at.
+    /// Active warnings.
     pub warnings: Vec<Warning>,
 }
 
-/// An aggregation session, or what the prover was asked for in a slot without one.
+/// An aggregation session, or the proofs of a slot without one.
 #[derive(Clone, Debug)]
 pub struct SessionView {
-    /// What names it; absent where there was none.
+    /// Its entity; absent if there was no session.
     pub session: Option<Entity>,
-    /// The slot whose votes it is about.
+    /// The slot whose attestations it aggregates.
     pub slot: Slot,
     /// When it was opened, in Unix milliseconds.
     pub opened_ms: u64,
-    /// From when on its proofs are published, in Unix milliseconds.
+    /// When its proofs begin to be published, in Unix milliseconds.
     pub boundary_ms: u64,
     /// Until when it starts jobs, in Unix milliseconds.
     pub deadline_ms: u64,
     /// How it ended, if it has.
     pub outcome: SessionEnd,
-    /// Its jobs and the slot's other ones, in the order of asking.
+    /// Its jobs and the slot's other jobs, in the order of the requests.
     pub jobs: Vec<JobView>,
 }
 
 impl SessionView {
-    /// Whether a job ended after the deadline.
+    /// Returns true if a job ended after the deadline.
     pub fn is_late(&self, job: &JobView) -> bool {
         job.times.finished_ms.is_some_and(|finished_ms| finished_ms > self.deadline_ms)
     }
@@ -58,7 +58,7 @@ pub enum SessionEnd {
     Published,
     /// Every proof was made, one of them after the deadline.
     Late,
-    /// The deadline, another session or the end of the role came before some proof.
+    /// The deadline, another session or the end of the role came before some proof was ready.
     Cut,
     /// Some proof failed.
     Failed,
@@ -66,13 +66,13 @@ pub enum SessionEnd {
     Empty,
 }
 
-/// What the prover was asked for.
+/// A job of the prover.
 #[derive(Clone, Debug)]
 pub struct JobView {
-    /// What for.
+    /// Its purpose.
     pub job: ProverJob,
-    /// When it was asked for, began and ended.
+    /// When it was requested, began and ended.
     pub times: ProverTimes,
-    /// How far it is.
+    /// Its state.
     pub status: ProverStatus,
 }

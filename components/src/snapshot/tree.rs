@@ -1,5 +1,5 @@
-//! The block tree as HTTP serves it: blocks in chunks that snapshots share, and the votes for each.
-//! Weights are computed by whoever asks for them first.
+//! The block tree that HTTP serves: blocks in chunks that snapshots share, and the votes for each.
+//! The first reader computes the weights.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use crate::{
     tree::{BlockTree, NodeId},
 };
 
-/// Blocks in a chunk. A new block copies the last chunk at most.
+/// The number of blocks in a chunk. A new block copies at most the last chunk.
 const CHUNK_BLOCKS: usize = 256;
 /// Stands for no parent.
 const NONE: u32 = u32::MAX;
@@ -24,7 +24,7 @@ pub struct ShownBlock {
     pub parent_root: Root,
     /// Who proposed it.
     pub proposer_index: ValidatorIndex,
-    /// The parent's place in the tree.
+    /// The index of the parent in the tree.
     parent: u32,
 }
 
@@ -42,12 +42,12 @@ impl TreeView {
         self.votes.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.votes.is_empty()
     }
 
-    /// The blocks, parents before children, each with its weight: how many latest votes are for it
+    /// The blocks, parents before children, each with its weight: the number of latest votes for it
     /// or a descendant.
     pub fn iter(&self) -> impl Iterator<Item = (&ShownBlock, u32)> {
         self.blocks().zip(self.weights().iter().copied())
@@ -70,7 +70,7 @@ impl TreeView {
     }
 }
 
-/// Makes views of a tree that changes. Keeps the chunks of the last one.
+/// Makes views of a tree that changes. Keeps the chunks of the last view.
 #[derive(Debug, Default)]
 pub struct TreeViewer {
     chunks: Vec<Arc<Vec<ShownBlock>>>,
@@ -78,8 +78,8 @@ pub struct TreeViewer {
 }
 
 impl TreeViewer {
-    /// The tree now, with the blocks that votes are counted for. Costs what is new and a pass over
-    /// the votes; everything when blocks were removed.
+    /// The tree now, with the blocks for which votes are counted. The cost is that of the new
+    /// blocks and a pass over the votes; after blocks were removed, that of all blocks.
     pub fn view<'a>(
         &mut self,
         tree: &BlockTree,
@@ -111,7 +111,8 @@ impl TreeViewer {
         Arc::new(TreeView { chunks: self.chunks.clone(), votes, weights: OnceLock::new() })
     }
 
-    /// Whether the tree still begins with what was seen: places change when blocks are removed.
+    /// Returns true if the tree still begins with the blocks of the last view. Indices change when
+    /// blocks are removed.
     fn is_prefix_of(&self, tree: &BlockTree) -> bool {
         let Some(last) = self.chunks.last().and_then(|chunk| chunk.last()) else { return true };
         let first = self.chunks[0][0].root;
@@ -148,7 +149,7 @@ mod tests {
             .id()
     }
 
-    /// What the tree itself says.
+    /// Blocks and weights from the tree itself.
     fn exact(world: &World) -> Vec<(Root, Root, u32)> {
         let tree = world.resource::<BlockTree>();
         let mut weights = vec![0; tree.places()];

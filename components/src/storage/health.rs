@@ -1,4 +1,4 @@
-//! Whether what the node does still reaches the disk.
+//! The status of the store: can it be written?
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,22 +9,23 @@ use bevy_ecs::prelude::Resource;
 
 use crate::{metrics::StorageMetrics, waker::NodeWaker};
 
-/// What the store can do at the moment.
+/// The current status of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStatus {
-    /// Why nothing can be written: what failed, where, and what to do. The node is degraded:
-    /// nobody may sign; what is stored can still be read.
+    /// Why nothing can be written: what failed, where, and what to do. The node is then degraded:
+    /// it signs nothing, but can still read what is stored.
     pub fault: Option<String>,
-    /// Whether so many blocks wait to be written that no more should be imported.
+    /// True if so many blocks wait to be written that no more should be imported.
     pub is_behind: bool,
     /// Batches written since the node began.
     pub batches: u64,
-    /// How long the slowest batch took since somebody last asked, in milliseconds.
+    /// How long the slowest batch took since the last call of [`StorageHealth::take_slowest_ms`],
+    /// in milliseconds.
     pub slowest_ms: u64,
 }
 
-/// The store's status, shared between the writer, the world and those who sign. A change wakes
-/// the runner.
+/// The store's status, shared between the writer, the world and the signers. A change wakes the
+/// runner.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct StorageHealth(Arc<Mutex<Shared>>);
 
@@ -36,17 +37,17 @@ struct Shared {
 }
 
 impl StorageHealth {
-    /// Whom a change wakes from now on.
+    /// Sets the waker that a change wakes.
     pub fn wakes(&self, waker: NodeWaker) {
         self.lock().waker = Some(waker);
     }
 
-    /// What batches are measured by from now on.
+    /// Sets the metrics that batches are measured with.
     pub fn measure(&self, metrics: StorageMetrics) {
         self.lock().metrics = Some(metrics);
     }
 
-    /// A batch of so many blocks was written.
+    /// Notes that a batch of this many blocks was written.
     pub fn note_batch(&self, blocks: usize, took: Duration) {
         let mut shared = self.lock();
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -57,34 +58,34 @@ impl StorageHealth {
         }
     }
 
-    /// So many blocks wait to be written, and so many were dropped since the node began.
+    /// Notes how many blocks wait to be written, and how many were dropped since the node began.
     pub fn note_queue(&self, waiting: usize, dropped: u64) {
         if let Some(metrics) = &self.lock().metrics {
             metrics.set_queue(waiting, dropped);
         }
     }
 
-    /// How long the slowest batch took since this was asked last, in milliseconds.
+    /// How long the slowest batch took since the last call, in milliseconds.
     pub fn take_slowest_ms(&self) -> u64 {
         std::mem::take(&mut self.lock().status.slowest_ms)
     }
 
-    /// The status now.
+    /// The current status.
     pub fn status(&self) -> StorageStatus {
         self.lock().status.clone()
     }
 
-    /// Whether signatures can be recorded.
+    /// Returns true if signatures can be recorded.
     pub fn can_sign(&self) -> bool {
         self.lock().status.fault.is_none()
     }
 
-    /// Whether there is room for more imported blocks.
+    /// Returns true if there is room for more imported blocks.
     pub fn can_import(&self) -> bool {
         !self.lock().status.is_behind
     }
 
-    /// Says why nothing can be written, or that it can again. Returns what was said before.
+    /// Sets or clears the reason why nothing can be written. Returns the previous one.
     pub fn set_fault(&self, fault: Option<String>) -> Option<String> {
         let mut shared = self.lock();
         let is_new = shared.status.fault.is_some() != fault.is_some();
@@ -93,7 +94,7 @@ impl StorageHealth {
         before
     }
 
-    /// Says whether too many blocks wait.
+    /// Sets whether too many blocks wait.
     pub fn set_behind(&self, is_behind: bool) {
         let mut shared = self.lock();
         let before = std::mem::replace(&mut shared.status.is_behind, is_behind);

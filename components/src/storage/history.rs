@@ -9,12 +9,13 @@ use bevy_ecs::prelude::{Message, Resource};
 
 use crate::containers::{Root, SignedBlock, Slot};
 
-/// From which slot on the store has every canonical block, shared between the writer, which moves
-/// it, and the world. Blocks from before the anchor are fetched from peers, newest first.
+/// The slot from which on the store has every canonical block. It is shared between the world and
+/// the writer, which changes it. Blocks from before the anchor are fetched from peers, newest
+/// first.
 #[derive(Resource, Clone, Debug)]
 pub struct StoredHistory {
     from: Arc<AtomicU64>,
-    /// Slots behind the finalized one whose blocks are kept; all of them for `None`.
+    /// How many slots behind the finalized one blocks are kept; `None` keeps all.
     pub window_slots: Option<u64>,
 }
 
@@ -24,29 +25,30 @@ impl StoredHistory {
         Self { from: Arc::new(AtomicU64::new(from)), window_slots }
     }
 
-    /// The first slot from which on nothing is missing.
+    /// The first slot from which on no block is missing.
     pub fn from(&self) -> Slot {
         self.from.load(Ordering::Acquire)
     }
 
-    /// Says that nothing is missing from this slot on.
+    /// Notes that no block is missing from this slot on.
     pub fn set(&self, from: Slot) {
         self.from.store(from, Ordering::Release);
     }
 
-    /// The first slot that should be there while this slot is finalized. Slot 0 has no block that
-    /// anybody could send.
+    /// The first slot whose block should be stored while this slot is finalized. It is at least 1,
+    /// because nobody can send the block of slot 0.
     pub fn wanted_from(&self, finalized: Slot) -> Slot {
         self.window_slots.map_or(1, |window| finalized.saturating_sub(window).max(1))
     }
 }
 
-/// Blocks from before the anchor that are to be stored. Their roots are the finalized chain's.
+/// Blocks from before the anchor that are to be stored. Their roots are those of the finalized
+/// chain.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct HistoryBatch {
     /// The blocks, by ascending slot.
     pub blocks: Vec<(Root, Arc<SignedBlock>)>,
-    /// With them nothing is missing from this slot on up to the batch before.
+    /// With this batch, no block is missing from this slot on, up to the previous batch.
     pub from: Slot,
 }
 

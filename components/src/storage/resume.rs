@@ -1,4 +1,4 @@
-//! What a restarted node goes on from.
+//! The data from which a restarted node continues.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::{
     tree::BlockNode,
 };
 
-/// Which chain a database belongs to.
+/// The chain that a database belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChainIdentity {
-    /// The network's name, its fork digest included.
+    /// The network's name, including its fork digest.
     pub network: String,
     /// Unix time of slot 0 in seconds.
     pub genesis_time: u64,
-    /// The root of the validator registry, which no transition changes.
+    /// The root of the validator registry, which no state transition changes.
     pub validators_root: Root,
     /// The signature preset.
     #[serde(with = "preset_name")]
@@ -23,8 +23,8 @@ pub struct ChainIdentity {
 }
 
 impl ChainIdentity {
-    /// The fields in which a database's chain differs from a node's, each with both values, as a
-    /// part of a sentence.
+    /// The fields in which a database's chain differs from a node's, each with both values, as part
+    /// of a sentence.
     pub fn differences(database: &Self, node: &Self) -> String {
         let fields = [
             ("fork digest", database.network.clone(), node.network.clone()),
@@ -42,7 +42,7 @@ impl ChainIdentity {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// The chain that this state is of.
+    /// The identity of this state's chain.
     pub fn of(state: &State, network: impl Into<String>, preset: SignaturePreset) -> Self {
         Self {
             network: network.into(),
@@ -72,7 +72,7 @@ mod preset_name {
     }
 }
 
-/// What fork choice holds true, beside the tree.
+/// The results of fork choice, besides the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForkChoiceFacts {
     /// The head.
@@ -85,17 +85,17 @@ pub struct ForkChoiceFacts {
     pub finalized: Checkpoint,
 }
 
-/// A counted vote and the validators whose newest it is. Whether a proof of it is at hand is not
-/// said: it counts for the head and for nothing else.
+/// An attestation that counts, and the validators whose latest vote it is. Its proof may be
+/// missing: it counts for the head and for nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatestVoteRecord {
-    /// What is voted.
+    /// The attestation data.
     pub data: AttestationData,
-    /// Who votes.
+    /// The validators.
     pub participants: AggregationBits,
 }
 
-/// What a world is rebuilt from: plain data, consistent in itself.
+/// The data that a world is rebuilt from. It is consistent.
 #[derive(Clone, Debug)]
 pub struct ResumeData {
     /// The finalized block.
@@ -109,6 +109,6 @@ pub struct ResumeData {
     pub states: Vec<(Root, Arc<State>)>,
     /// The checkpoints.
     pub facts: ForkChoiceFacts,
-    /// The newest counted votes that were saved.
+    /// The saved latest votes.
     pub votes: Vec<LatestVoteRecord>,
 }

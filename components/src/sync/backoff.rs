@@ -1,6 +1,7 @@
 //! Pauses that double.
 
-/// How long something is left alone that has failed: each time in a row for twice as long.
+/// How long something that has failed is not tried again: twice as long after each failure in a
+/// row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     failures: u32,
@@ -9,15 +10,15 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Notes a failure at a Unix time in milliseconds. The pause is `first_ms` after the first one,
-    /// and at most `longest_ms`.
+    /// Notes a failure at a Unix time in milliseconds. The pause is `first_ms` after the first
+    /// failure, and at most `longest_ms`.
     pub fn fail(&mut self, now_ms: u64, first_ms: u64, longest_ms: u64) {
         let doubled_ms = first_ms.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         self.hold(now_ms, doubled_ms.min(longest_ms));
     }
 
-    /// Begins a pause that is no failure.
+    /// Begins a pause without a failure.
     pub const fn hold(&mut self, now_ms: u64, pause_ms: u64) {
         self.began_ms = now_ms;
         self.until_ms = now_ms.saturating_add(pause_ms);
@@ -38,8 +39,8 @@ impl Backoff {
         self.until_ms
     }
 
-    /// Returns true while there is a pause. A clock that was set back to before it began has ended
-    /// it.
+    /// Returns true during a pause. If the clock was set back to before the pause began, the pause
+    /// has ended.
     pub const fn is_on(&self, now_ms: u64) -> bool {
         self.began_ms <= now_ms && now_ms < self.until_ms
     }

@@ -1,145 +1,148 @@
-//! The limits of sync. Whatever grows is bounded here, and says what goes when it is full.
+//! The limits of sync: how much of each thing is kept, and what is dropped beyond that.
 //!
 //! | what | limit | what is dropped |
 //! | --- | --- | --- |
-//! | orphans of one source | 64 blocks, 24 MiB | its own that is farthest from the head: `Ignored`, counted |
-//! | orphans | 256 blocks, 64 MiB | of the source that has most, the one farthest from the head |
-//! | refused roots remembered | 256 | the oldest |
-//! | valid attestations, aggregates that wait for a block | 1024, 256, at most 2 slots; one of a validator and slot, none more than 4 slots old | none is let in: judged at once |
-//! | requests for blocks in flight | 16, 2 a peer | none: sent later |
-//! | status requests in flight | 1 a peer | none: sent later |
-//! | requests by root in flight | 8, one a root, 2 for what one source sent, and a second one only while fewer than 4 are in flight | none: sent later |
-//! | roots whose failures are remembered | 512 | the one that may be asked for first |
+//! | orphans of one source | 64 blocks, 24 MiB | the source's block farthest from the head: `Ignored`, counted |
+//! | orphans | 256 blocks, 64 MiB | the block farthest from the head, of the source with the most |
+//! | remembered roots of refused blocks | 256 | the oldest |
+//! | valid attestations, aggregates that wait for a block | 1024, 256, at most 2 slots; one per validator and slot, none more than 4 slots old | new ones: judged at once |
+//! | requests for blocks in flight | 16, 2 per peer | none: sent later |
+//! | status requests in flight | 1 per peer | none: sent later |
+//! | requests by root in flight | 8, one per root, 2 for what one source sent, and a second one only while fewer than 4 are in flight | none: sent later |
+//! | roots whose failures are remembered | 512 | the one that may be requested first |
 //! | batches | 8 of 64 slots; one that breaks off is cut in two | none: begun later |
-//! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch, asked for again later |
-//! | blocks handed to the import queue | until it holds 128 | none: handed on later |
-//! | blocks from before the anchor | 1 request of 64 slots in flight, 2 batches on their way to the store | none: asked for later |
+//! | blocks of batches, bytes | 64 MiB, one batch 48 MiB | the newest batch; it is requested again later |
+//! | blocks passed to the import queue | until it holds 128 | none: passed on later |
+//! | blocks from before the anchor | 1 request of 64 slots in flight, 2 batches waiting for the store | none: requested later |
 //! | a peer's claim to be ahead | 8 slots without a block of it | duties do not wait for it |
-//! | the wait for peers after beginning or waking | 0.5 s | none: duties are done |
-//! | calling silent peers anew | after 4 slots without a block, then 8, 16 … 64 slots apart | none |
+//! | the wait for peers after starting or waking | 0.5 s | none: duties are done |
+//! | dialling silent peers again | after 4 slots without a block, then 8, 16 … 64 slots apart | none |
 //! | disconnects kept for inspection | 128 | the oldest |
 //! | bans | 1024 | the one that ends first |
 
 use crate::containers::Slot;
 
-/// Blocks without a parent held at most.
+/// The largest number of blocks that wait for their parent.
 pub const MAX_ORPHANS: usize = 256;
-/// Bytes of blocks without a parent held at most.
+/// The largest total size of blocks that wait for their parent, in bytes.
 pub const MAX_ORPHAN_BYTES: usize = 64 << 20;
-/// Blocks without a parent held at most of one source. More than [`MAX_ORPHAN_DEPTH`], so that one
-/// honest peer can bring a whole branch.
+/// The largest number of blocks of one source that wait for their parent. It is more than
+/// [`MAX_ORPHAN_DEPTH`], so that one honest peer can send a whole branch.
 pub const MAX_ORPHANS_PER_SOURCE: usize = 64;
-/// Bytes of blocks without a parent held at most of one source: more than a branch of
-/// [`MAX_ORPHAN_DEPTH`] blocks with the largest proof.
+/// The largest total size of one source's blocks that wait for their parent, in bytes. It is more
+/// than a branch of [`MAX_ORPHAN_DEPTH`] blocks with the largest proof.
 pub const MAX_ORPHAN_BYTES_PER_SOURCE: usize = 24 << 20;
-/// Missing ancestors fetched one by one at most; a longer gap is range sync's.
+/// How many missing ancestors are fetched one by one; a longer gap is left to range sync.
 pub const MAX_ORPHAN_DEPTH: usize = 32;
-/// An orphan further ahead of the head than this is not what a request by root brings nearer.
+/// A missing parent is not requested by root if the orphan is more than this many slots ahead of
+/// the head.
 pub const FETCH_WINDOW_SLOTS: Slot = 64;
-/// Roots of refused blocks remembered at most.
+/// How many roots of refused blocks are remembered.
 pub const MAX_REFUSED_ROOTS: usize = 256;
 
-/// Attestations that wait for a block at most.
+/// How many attestations may wait for a block.
 pub const MAX_WAITING_VOTES: usize = 1024;
-/// Aggregates that wait for a block at most.
+/// How many aggregates may wait for a block.
 pub const MAX_WAITING_AGGREGATES: usize = 256;
-/// Slots whose attestations and aggregates may wait for a block: the newest ones.
+/// Attestations and aggregates of this many newest slots may wait for a block.
 pub const WAITING_SLOTS: Slot = 4;
 /// How long attestations and aggregates wait for a block, in intervals: two slots.
 pub const WAIT_INTERVALS: u64 = 2 * crate::constants::INTERVALS_PER_SLOT;
 
-/// Requests for blocks in flight at most, to all peers together.
+/// How many requests for blocks may be in flight to all peers together.
 pub const MAX_REQUESTS: usize = 16;
-/// Requests for blocks in flight at most to one peer.
+/// How many requests for blocks may be in flight to one peer.
 pub const MAX_REQUESTS_PER_PEER: usize = 2;
-/// Requests by root in flight at most, to all peers together.
+/// How many requests by root may be in flight to all peers together.
 pub const MAX_FETCHES: usize = 8;
-/// Requests by root in flight at most for what one source sent.
+/// How many requests by root may be in flight for what one source sent.
 pub const MAX_FETCHES_PER_SOURCE: usize = 2;
-/// With this many requests by root in flight, each source has one at most: the other places are for
-/// sources that have none.
+/// When this many requests by root are in flight, each source may have only one: the remaining
+/// places are for sources that have none.
 pub const SHARED_FETCHES: usize = 4;
-/// Peers asked for a root before it is left alone for a while.
+/// How many peers are asked for a root before a pause.
 pub const FETCH_TRIES: usize = 3;
-/// Times that a root is asked for again before what needs it is dropped.
+/// How many times a root is requested again before the blocks that need it are dropped.
 pub const FETCH_ROUNDS: u32 = 6;
-/// Roots whose failures are remembered at most.
+/// How many roots' failures are remembered.
 pub const MAX_FETCH_ENTRIES: usize = 512;
-/// How long a root is left alone after its first failure, in milliseconds; doubles each time.
+/// How long a root is not requested after its first failure, in milliseconds; doubles each time.
 pub const FETCH_BACKOFF_MS: u64 = 2_000;
-/// How long a root is left alone at most, in milliseconds.
+/// The longest time for which a root is not requested, in milliseconds.
 pub const MAX_FETCH_BACKOFF_MS: u64 = 64_000;
 
-/// How long a peer is left alone after its first failure, in milliseconds; doubles each time.
+/// How long a peer is not asked after its first failure, in milliseconds; doubles each time.
 pub const PEER_BACKOFF_MS: u64 = 4_000;
-/// How long a peer is left alone at most, in milliseconds.
+/// The longest time for which a peer is not asked, in milliseconds.
 pub const MAX_PEER_BACKOFF_MS: u64 = 256_000;
-/// When a status or a block by its root has not come, in milliseconds after asking.
+/// The time in which a status or a block by root must arrive, in milliseconds.
 pub const REQUEST_DEADLINE_MS: u64 = 12_000;
-/// When a batch has to be whole, in milliseconds after asking.
+/// The time in which a batch must be complete, in milliseconds.
 pub const BATCH_DEADLINE_MS: u64 = 15_000;
 
-/// Batches begun at a time at most.
+/// How many batches are in progress at a time.
 pub const MAX_BATCHES: usize = 8;
-/// Slots of a batch.
+/// The number of slots of a batch.
 pub const BATCH_SLOTS: u64 = 64;
-/// Bytes of blocks of all batches that wait to be imported at most.
+/// The largest total size of the blocks of all batches that wait to be imported, in bytes.
 pub const MAX_RANGE_BYTES: usize = 64 << 20;
-/// Bytes of blocks of one batch at most: 64 blocks with the largest proof are 34 MiB.
+/// The largest total size of the blocks of one batch, in bytes: 64 blocks with the largest proof
+/// take 34 MiB.
 pub const MAX_BATCH_BYTES: usize = 48 << 20;
-/// Range sync keeps the import queue at this many blocks, so that gossip finds room in it.
+/// Range sync fills the import queue only up to this many blocks, so that gossip has room in it.
 pub const IMPORT_BACKLOG: usize = 128;
-/// Times that a round goes back for blocks that do not link, before it gives up.
+/// How often a round goes back for blocks that do not link before it ends.
 pub const MAX_RETREATS: u32 = 8;
 
-/// A peer's status is asked for again after this many slots.
+/// A peer's status is requested again after this many slots.
 pub const STATUS_PERIOD_SLOTS: u64 = 8;
-/// A peer's status is asked for again after this many slots while the head is behind the clock.
+/// A peer's status is requested again after this many slots while the head is behind the clock.
 pub const STATUS_PERIOD_BEHIND_SLOTS: u64 = 2;
 /// A status older than this many slots does not show that the network stands still.
 pub const STATUS_FRESH_SLOTS: u64 = 4;
 
-/// A node this many slots behind a chain that it follows is not yet syncing.
+/// A node that is at most this many slots behind a chain that it follows does not start syncing.
 pub const SYNCING_BEHIND_SLOTS: u64 = 4;
-/// A syncing node this many slots behind is synced.
+/// A syncing node that is at most this many slots behind is synced.
 pub const SYNCED_BEHIND_SLOTS: u64 = 1;
-/// Slots without a peer that says what its chain is, after which duties are done nevertheless.
+/// How many slots without a status of any peer pass before duties are done anyway.
 pub const ALONE_SLOTS: u64 = 4;
 
-/// After waking no request is given up for so long, in milliseconds.
+/// After waking, no request times out for this long, in milliseconds.
 pub const WAKING_GRACE_MS: u64 = 2_000;
-/// Slots for which a peer's claim to be ahead holds duties up, unless a block of it is imported.
+/// How many slots a peer's claim to be ahead holds duties back, unless one of its blocks is
+/// imported.
 pub const CLAIM_SLOTS: u64 = 8;
-/// Between two requests for a peer's status at least, in milliseconds.
+/// The shortest time between two requests for a peer's status, in milliseconds.
 pub const STATUS_GAP_MS: u64 = 1_000;
 
-/// How long a node that has begun or woken waits for its peers to say what their chain is, in
-/// milliseconds. It is over before votes are due in a slot whose beginning the node was there for.
+/// How long a node that has started or woken waits for its peers' statuses, in milliseconds. If the
+/// node was awake at the start of a slot, the wait ends before attestations are due in it.
 pub const ASK_WAIT_MS: u64 = 500;
 
-/// The operator is told again after this many slots that nobody serves what the node needs.
+/// How many slots pass until the operator is told again that no peer serves what the node needs.
 pub const WARNING_PERIOD_SLOTS: u64 = 60;
 
-/// Batches of blocks from before the anchor that are on their way to the store at most.
+/// How many batches of blocks from before the anchor may wait for the store.
 pub const MAX_BACKFILL_UNSTORED: usize = 2;
-/// How long blocks from before the anchor are left alone when no peer has them, in milliseconds;
-/// doubles each time.
+/// How long blocks from before the anchor are not requested after no peer had them, in
+/// milliseconds; doubles each time.
 pub const BACKFILL_BACKOFF_MS: u64 = 8_000;
-/// How long they are left alone at most, in milliseconds.
+/// The longest time for which they are not requested, in milliseconds.
 pub const MAX_BACKFILL_BACKOFF_MS: u64 = 256_000;
 
-/// The slots before the current one that a node answers range requests about.
+/// A node answers range requests for this many slots before the current one.
 pub const SERVED_SLOTS: u64 = 3600;
 
-/// Slots without a block by gossip, while peers' chains go on, after which those peers are called
-/// anew.
+/// If peers' chains advance for this many slots and no block arrives by gossip, these peers are
+/// dialled again.
 pub const SILENT_MESH_SLOTS: u64 = 4;
-/// How long after that they are not called anew again, in milliseconds; doubles each time.
+/// How long after that they are not dialled again, in milliseconds; doubles each time.
 pub const RENEW_BACKOFF_MS: u64 = 8 * crate::constants::SLOT_DURATION_MS;
-/// How long they are not called anew again at most, in milliseconds.
+/// The longest time for which they are not dialled again, in milliseconds.
 pub const MAX_RENEW_BACKOFF_MS: u64 = 64 * crate::constants::SLOT_DURATION_MS;
 
-/// Disconnects kept for inspection at most.
+/// How many disconnects are kept for inspection.
 pub const MAX_DISCONNECTS: usize = 128;
-/// Bans known at most.
+/// How many bans are remembered.
 pub const MAX_BANS: usize = 1024;

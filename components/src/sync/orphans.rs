@@ -1,5 +1,5 @@
-//! Blocks whose parent is not known yet: what is held, and its indices. Which blocks are held and
-//! which give way is the orphan policy's, in the systems' `sync::orphans`.
+//! Blocks whose parent is not known yet, and indices over them. The orphan policy decides which
+//! blocks are kept and which are dropped: see `sync::orphans` in the systems.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
@@ -12,20 +12,20 @@ use crate::{
     messages::{BlockReceived, Source},
 };
 
-/// A block that held blocks need and that is not held itself.
+/// A block that waiting blocks need and that is not waiting itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingParent {
     /// Its root.
     pub root: Root,
-    /// The lowest slot of its held children.
+    /// The lowest slot of its waiting children.
     pub child_slot: Slot,
-    /// How many held blocks stand on it one upon the other.
+    /// The length of the longest chain of waiting blocks that descends from it.
     pub depth: usize,
-    /// Who sent the held blocks that stand on it, each once, in order.
+    /// The sources of the waiting blocks that descend from it, each once, in order.
     pub sources: Vec<Source>,
 }
 
-/// How much of the held blocks one source has sent.
+/// One source's share of the waiting blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanShare {
     /// How many blocks.
@@ -40,14 +40,14 @@ struct Held {
     bytes: usize,
 }
 
-/// The blocks held until their parent is imported, and the roots of blocks that were refused. While
-/// it is in the world, a block whose parent is unknown is announced as a
+/// The blocks that wait until their parent is imported, and the roots of blocks that were refused.
+/// While it is in the world, a block whose parent is unknown is announced as a
 /// [`BlockOrphaned`](crate::messages::BlockOrphaned) and not refused.
 #[derive(Resource, Debug, Default)]
 pub struct Orphans {
     held: BTreeMap<Root, Held>,
     by_parent: BTreeMap<Root, BTreeSet<Root>>,
-    /// What each source has sent, by slot and root; no source is without a block.
+    /// The share of each source, by slot and root. Every source in it has at least one block.
     by_source: BTreeMap<Source, (OrphanShare, BTreeSet<(Slot, Root)>)>,
     bytes: usize,
     refused: HashSet<Root>,
@@ -56,7 +56,7 @@ pub struct Orphans {
 }
 
 impl Orphans {
-    /// Holds a block that is not held.
+    /// Adds a block that is not in it.
     pub fn insert(&mut self, received: BlockReceived) {
         let (root, block) = (received.root, &received.block.block);
         debug_assert!(!self.held.contains_key(&root), "{root} is held already");
@@ -70,7 +70,7 @@ impl Orphans {
         self.held.insert(root, Held { received, bytes });
     }
 
-    /// Takes a held block.
+    /// Takes a waiting block.
     pub fn remove(&mut self, root: &Root) -> Option<BlockReceived> {
         let Held { received, bytes } = self.held.remove(root)?;
         let block = &received.block.block;
@@ -92,13 +92,13 @@ impl Orphans {
         Some(received)
     }
 
-    /// Takes the blocks whose parent this is, ascending by root.
+    /// Takes the children of this block, ascending by root.
     pub fn release(&mut self, parent: &Root) -> Vec<BlockReceived> {
         let children = self.by_parent.get(parent).cloned().unwrap_or_default();
         children.iter().filter_map(|root| self.remove(root)).collect()
     }
 
-    /// Takes everything that stands on this block, parents before children.
+    /// Takes all descendants of this block, parents before children.
     pub fn release_descendants(&mut self, root: &Root) -> Vec<BlockReceived> {
         let mut gone = self.release(root);
         let mut next = 0;
@@ -110,7 +110,7 @@ impl Orphans {
         gone
     }
 
-    /// Notes that a block was refused, for a reason that every block of this root has.
+    /// Notes that a block was refused for a reason that holds for every block with this root.
     pub fn note_refused(&mut self, root: Root) {
         if !self.refused.insert(root) {
             return;
@@ -124,7 +124,7 @@ impl Orphans {
         }
     }
 
-    /// Returns true if a block of this root was refused for good, as far as that is remembered.
+    /// Returns true if a block with this root was refused for good and is still remembered.
     pub fn is_refused(&self, root: &Root) -> bool {
         self.refused.contains(root)
     }
@@ -166,7 +166,7 @@ impl Orphans {
         }
     }
 
-    /// The root that is missing for this block: its own while it is not held, else that of its
+    /// The root that is missing for this block: its own if it is not waiting, else that of its
     /// first ancestor that is not.
     pub fn missing_below(&self, root: &Root) -> Root {
         let mut root = *root;
@@ -176,7 +176,7 @@ impl Orphans {
         root
     }
 
-    /// How much each source has sent, by source.
+    /// The share of each source, by source.
     pub fn shares(&self) -> impl Iterator<Item = (&Source, OrphanShare)> {
         self.by_source.iter().map(|(source, (share, _))| (source, *share))
     }
@@ -187,28 +187,28 @@ impl Orphans {
         Some([*blocks.first()?, *blocks.last()?])
     }
 
-    /// The held blocks at or before a slot, ascending by root.
+    /// The waiting blocks at or before a slot, ascending by root.
     pub fn up_to(&self, slot: Slot) -> Vec<Root> {
         let is_old = |held: &Held| held.received.block.block.slot <= slot;
         self.held.iter().filter(|(_, held)| is_old(held)).map(|(root, _)| *root).collect()
     }
 
-    /// Returns true if this block is held.
+    /// Returns true if this block is waiting.
     pub fn contains(&self, root: &Root) -> bool {
         self.held.contains_key(root)
     }
 
-    /// How many blocks are held.
+    /// How many blocks are waiting.
     pub fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// Returns true if none are.
+    /// Returns true if none is.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Bytes of the held blocks.
+    /// The total size of the waiting blocks in bytes.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! What sync knows of peers beyond what they are.
+//! What sync records about peers.
 
 use std::collections::VecDeque;
 
@@ -14,30 +14,30 @@ use crate::{
     network::{Agent, Direction, DisconnectReason, PeerId, RequestId},
 };
 
-/// How a peer has done as a source of blocks.
+/// How well a peer has provided blocks.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerSync {
     /// The slot in which it connected.
     pub connected_slot: Slot,
-    /// The first request that may be sent on this connection; those before it went to an earlier
-    /// one.
+    /// The first request that may be sent on this connection; earlier ones went to an earlier
+    /// connection.
     pub first_request: RequestId,
-    /// Failures since its last good answer, and for how long it is left alone.
+    /// Failures since its last good answer, and how long it is not asked.
     pub backoff: Backoff,
-    /// The number of the newest request sent to it; the peer that was asked least recently is
-    /// asked first.
+    /// The number of the newest request sent to it. The peer that was asked least recently is asked
+    /// first.
     pub last_asked: u64,
-    /// When its status was asked for last, in Unix milliseconds.
+    /// When its status was last requested, in Unix milliseconds.
     pub status_asked_ms: Option<u64>,
-    /// It has said that it does not serve blocks before this slot.
+    /// The first slot whose block it serves, as far as its answers have shown.
     pub serves_from: Slot,
-    /// Since when it has claimed to be ahead without a block of it being imported, in Unix
+    /// Since when it has claimed to be ahead while none of its blocks was imported, in Unix
     /// milliseconds.
     pub claims_since_ms: Option<u64>,
 }
 
 impl PeerSync {
-    /// Notes a failure: the peer is left alone, each time for twice as long.
+    /// Notes a failure: the peer is not asked for a while, twice as long each time.
     pub fn fail(&mut self, now_ms: u64) {
         self.backoff.fail(now_ms, PEER_BACKOFF_MS, MAX_PEER_BACKOFF_MS);
     }
@@ -51,8 +51,8 @@ impl PeerSync {
         }
     }
 
-    /// Returns true if nothing has come of its claim for so long that duties do not wait for it any
-    /// more.
+    /// Returns true if its claim has brought no block for so long that duties no longer wait for
+    /// it.
     pub fn is_doubted(&self, now_ms: u64) -> bool {
         self.claims_since_ms
             .is_some_and(|since_ms| now_ms >= since_ms + CLAIM_SLOTS * SLOT_DURATION_MS)
@@ -62,13 +62,13 @@ impl PeerSync {
 /// A connection that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
-    /// With whom.
+    /// The peer.
     pub peer: PeerId,
-    /// Who had opened it; `None` when it was not known to be up.
+    /// Who had opened it; `None` if it was not known to be up.
     pub direction: Option<Direction>,
-    /// What software the peer said it was.
+    /// The software that the peer said it ran.
     pub agent: Option<Agent>,
-    /// Why it ended.
+    /// The reason.
     pub reason: DisconnectReason,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
@@ -79,7 +79,7 @@ pub struct Disconnect {
 pub struct RecentDisconnects(VecDeque<Disconnect>);
 
 impl RecentDisconnects {
-    /// Adds the newest; the oldest goes when there are too many.
+    /// Adds the newest; drops the oldest if there are too many.
     pub fn push(&mut self, disconnect: Disconnect) {
         if self.0.len() == MAX_DISCONNECTS {
             self.0.pop_front();

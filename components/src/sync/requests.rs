@@ -9,19 +9,20 @@ use crate::{
     network::{NetworkCommand, PeerId, RequestId},
 };
 
-/// A request under way. Despawning it gives it up: the network is told unless it has [`Ended`].
+/// An open request. Despawning it cancels it: the network is told, unless the request has
+/// [`Ended`].
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 #[component(immutable, on_insert = index_request, on_discard = unindex_request)]
 pub struct Asked {
-    /// Names it.
+    /// Its id.
     pub id: RequestId,
-    /// Who was asked.
+    /// The peer.
     pub peer: PeerId,
-    /// When it is given up, in Unix milliseconds.
+    /// When it times out, in Unix milliseconds.
     pub deadline_ms: u64,
 }
 
-/// The network has said the last of a request.
+/// The network has reported the end of a request.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
@@ -34,25 +35,25 @@ pub struct StatusRequest;
 #[component(immutable, on_insert = index_root, on_discard = unindex_root)]
 pub struct RootRequest(pub Root);
 
-/// The request asks for a batch of blocks; this is what has come of it.
+/// The request asks for a batch of blocks. It has the blocks that have arrived.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct BatchRequest {
-    /// The first slot asked for.
+    /// The first requested slot.
     pub start_slot: Slot,
-    /// How many slots.
+    /// The number of slots.
     pub count: u64,
-    /// What has come, by ascending slot, each the parent of the next.
+    /// The blocks that have arrived, by ascending slot, each the parent of the next.
     pub received: Vec<(Root, Arc<SignedBlock>)>,
-    /// Bytes of it.
+    /// Their size in bytes.
     pub bytes: usize,
 }
 
-/// The request asks for blocks from before the anchor, of which the roots are known.
+/// The request asks for blocks from before the anchor, whose roots are known.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRequest {
-    /// The blocks that are asked for, at most [`BATCH_SLOTS`](super::limits::BATCH_SLOTS).
+    /// The requested blocks, at most [`BATCH_SLOTS`](super::limits::BATCH_SLOTS).
     pub wanted: Vec<Root>,
-    /// What has come of them.
+    /// The blocks that have arrived.
     pub received: Vec<(Root, Arc<SignedBlock>)>,
 }
 
@@ -61,28 +62,28 @@ pub struct HistoryRequest {
 pub struct RequestsById(HashMap<RequestId, Entity>);
 
 impl RequestsById {
-    /// Notes the entity of a request whose spawning is still in a command queue, so that it is
-    /// found at once. The hook notes the same when the command is applied.
+    /// Notes the entity of a request that is about to be spawned by a command, so that it is found
+    /// at once. The hook notes it again when the command is applied.
     pub fn note_spawned(&mut self, id: RequestId, entity: Entity) {
         self.0.insert(id, entity);
     }
 
-    /// Forgets a request whose despawning is still in a command queue.
+    /// Forgets a request that is about to be despawned by a command.
     pub fn note_despawned(&mut self, id: RequestId) {
         self.0.remove(&id);
     }
 
-    /// The request's entity while it is under way.
+    /// The request's entity while it is open.
     pub fn get(&self, id: RequestId) -> Option<Entity> {
         self.0.get(&id).copied()
     }
 
-    /// How many requests are under way.
+    /// How many requests are open.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none are.
+    /// Returns true if none is.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -93,27 +94,27 @@ impl RequestsById {
 pub struct RequestsByRoot(HashMap<Root, Entity>);
 
 impl RequestsByRoot {
-    /// As [`RequestsById::note_spawned`].
+    /// Like [`RequestsById::note_spawned`].
     pub fn note_spawned(&mut self, root: Root, entity: Entity) {
         self.0.insert(root, entity);
     }
 
-    /// As [`RequestsById::note_despawned`].
+    /// Like [`RequestsById::note_despawned`].
     pub fn note_despawned(&mut self, root: &Root) {
         self.0.remove(root);
     }
 
-    /// The request's entity while it is under way.
+    /// The request's entity while it is open.
     pub fn get(&self, root: &Root) -> Option<Entity> {
         self.0.get(root).copied()
     }
 
-    /// How many roots are asked for.
+    /// How many roots are requested.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none are.
+    /// Returns true if none is.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Valid attestations and aggregates that name a block which is not known yet.
+//! Valid attestations and aggregates that name an unknown block.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,29 +15,29 @@ use crate::{
     rejection::Rejection,
 };
 
-/// A valid item that waits, or that no longer waits.
+/// A valid item that waits, or that has waited.
 #[derive(Clone, Debug)]
 pub struct Held<T> {
-    /// Names it.
+    /// Its id.
     pub id: InputId,
-    /// The item, whose signature or proof was found valid.
+    /// The item. Its signature or proof is valid.
     pub item: Arc<T>,
-    /// Tells if it is to be kept in a pool once its block has come.
+    /// True if it is to be kept in a pool when its block has arrived.
     pub keep: bool,
-    /// What it is judged if its block does not come.
+    /// Its verdict if its block does not arrive.
     pub rejection: Rejection,
 }
 
 #[derive(Debug)]
 struct Waiting<T> {
     held: Held<T>,
-    /// The interval in which it is judged after all.
+    /// The interval in which it is judged at the latest.
     until: u64,
 }
 
-/// Attestations and aggregates held until the blocks that they name are imported, in order of
-/// arrival. All are valid, and each validator has one place for a slot, so that nobody without keys
-/// fills anything. While this is in the world, admission puts here what it would refuse for an
+/// Attestations and aggregates that wait until the blocks that they name are imported, in order of
+/// arrival. All are valid, and each validator has one place per slot, so that only validators can
+/// fill it. While this is in the world, admission adds what it would otherwise refuse for an
 /// unknown block.
 #[derive(Resource, Debug, Default)]
 pub struct WaitingAttestations {
@@ -47,13 +47,13 @@ pub struct WaitingAttestations {
 }
 
 impl WaitingAttestations {
-    /// Returns true if an attestation of this validator for this slot waits.
+    /// Returns true if an attestation of this validator for this slot is waiting.
     pub fn has_place(&self, validator: ValidatorIndex, slot: Slot) -> bool {
         let mut waiting = self.attestations.iter().map(|each| &each.held.item);
         waiting.any(|each| each.validator_index == validator && each.data.slot == slot)
     }
 
-    /// The validators whom aggregates that wait cover for this slot.
+    /// The validators that waiting aggregates cover for this slot.
     pub fn covered(&self, slot: Slot) -> Coverage {
         let mut covered = Coverage::default();
         for each in self.aggregates.iter().map(|each| &each.held.item) {
@@ -64,11 +64,11 @@ impl WaitingAttestations {
         covered
     }
 
-    /// Holds an attestation that was found valid in this interval.
+    /// Adds an attestation that was found valid in this interval.
     ///
     /// # Errors
-    /// The verdict: its validator has its place for the slot, its slot is too old to wait, or there
-    /// is no room.
+    /// The verdict: the validator's place for the slot is taken, the slot is too old to wait, or
+    /// there is no room.
     pub fn hold_attestation(
         &mut self,
         held: Held<SignedAttestation>,
@@ -89,8 +89,8 @@ impl WaitingAttestations {
         Ok(())
     }
 
-    /// Holds an aggregate that was found valid in this interval. Returns the verdicts on those for
-    /// the same attestation that it covers: they make room.
+    /// Adds an aggregate that was found valid in this interval. Returns the verdicts on waiting
+    /// aggregates for the same attestation that it covers: it replaces them.
     ///
     /// # Errors
     /// The verdict: it adds no validator for the slot, its slot is too old to wait, or there is no
@@ -138,24 +138,24 @@ impl WaitingAttestations {
         take(&mut self.aggregates, |each| is_complete(&each.item.data, &is_known))
     }
 
-    /// Takes those that have waited long enough, with what they would have been judged.
+    /// Takes those whose waiting time is over, with their verdicts.
     pub fn expire(&mut self, now_intervals: u64) -> Vec<InputJudged> {
         let mut judged = expire(&mut self.attestations, now_intervals);
         judged.append(&mut expire(&mut self.aggregates, now_intervals));
         judged
     }
 
-    /// How many attestations and aggregates wait.
+    /// How many attestations and aggregates are waiting.
     pub fn len(&self) -> usize {
         self.attestations.len() + self.aggregates.len()
     }
 
-    /// Returns true if none wait.
+    /// Returns true if none is.
     pub fn is_empty(&self) -> bool {
         self.attestations.is_empty() && self.aggregates.is_empty()
     }
 
-    /// How many were held, ever.
+    /// How many have waited since the node began.
     pub const fn held(&self) -> u64 {
         self.held
     }
@@ -165,7 +165,7 @@ fn is_complete(data: &AttestationData, is_known: impl Fn(&Root) -> bool) -> bool
     [data.head, data.target, data.source].iter().all(|each| is_known(&each.root))
 }
 
-/// Returns true if nothing of this slot waits any more.
+/// Returns true if nothing of this slot may wait any more.
 fn is_old(slot: Slot, now_intervals: u64) -> bool {
     slot.saturating_add(WAITING_SLOTS) <= now_intervals / INTERVALS_PER_SLOT
 }
@@ -180,7 +180,7 @@ fn expire<T>(queue: &mut VecDeque<Waiting<T>>, now_intervals: u64) -> Vec<InputJ
     judged
 }
 
-/// Takes those that are meant, and keeps the others in order.
+/// Takes those that match, and keeps the others in order.
 fn take<T>(queue: &mut VecDeque<Waiting<T>>, is_meant: impl Fn(&Held<T>) -> bool) -> Vec<Held<T>> {
     let mut taken = Vec::new();
     for _ in 0..queue.len() {

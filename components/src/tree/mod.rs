@@ -1,4 +1,4 @@
-//! The block tree: an entity a block, and the index that fork choice walks.
+//! The block tree: one entity per block, and the index that fork choice walks.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::containers::{Checkpoint, Root, Slot, ValidatorIndex};
 /// No block.
 const NONE: u32 = u32::MAX;
 
-/// A block as fork choice sees it; neither body nor state is on it. Inserting and despawning
-/// keeps [`BlockTree`] exact.
+/// A block for fork choice, without body and state. Inserting and despawning it keeps [`BlockTree`]
+/// exact.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable, on_insert = index_block, on_discard = unindex_block)]
 pub struct BlockNode {
     /// The block's root.
     pub root: Root,
-    /// Its parent's root.
+    /// The root of its parent.
     pub parent_root: Root,
     /// Its slot.
     pub slot: Slot,
@@ -24,24 +24,24 @@ pub struct BlockNode {
     pub proposer_index: ValidatorIndex,
     /// The root of its post-state.
     pub state_root: Root,
-    /// What its post-state holds justified.
+    /// The justified checkpoint of its post-state.
     pub justified: Checkpoint,
-    /// The slot that its post-state holds finalized.
+    /// The finalized slot of its post-state.
     pub finalized_slot: Slot,
 }
 
-/// A block's place in [`BlockTree`]: parents have lower ids than their children. Valid until
-/// blocks are removed.
+/// A block's index in [`BlockTree`]. Parents have lower ids than their children. Valid until blocks
+/// are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
 impl NodeId {
-    /// The place in an array over all blocks.
+    /// The index in an array over all blocks.
     pub fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// The block at this place in an array over all blocks.
+    /// The block with this index in an array over all blocks.
     pub const fn at(place: u32) -> Self {
         Self(place)
     }
@@ -51,13 +51,14 @@ impl NodeId {
     }
 }
 
-/// Every known block by its root and its links, in arrays over all blocks: walks stay in the cache.
+/// Every known block by its root, with its links, in arrays over all blocks, which suit the
+/// processor's cache.
 #[derive(Resource, Debug, Default)]
 pub struct BlockTree {
     by_root: HashMap<Root, u32>,
     parents: Vec<u32>,
-    /// An ancestor further up; following it where it does not overshoot makes every ancestor
-    /// query logarithmic.
+    /// An ancestor further up. Following it where it does not go too far makes every search for an
+    /// ancestor logarithmic.
     jumps: Vec<u32>,
     depths: Vec<u32>,
     first_child: Vec<u32>,
@@ -102,7 +103,7 @@ impl BlockTree {
         self.by_root.insert(block.root, id);
     }
 
-    /// The jump of a child of `parent`: twice as far as the parent's where two equal jumps meet.
+    /// The jump of a child of `parent`: twice as far as the parent's jump if two equal jumps meet.
     fn jump_below(&self, parent: u32) -> u32 {
         let depth = |id: u32| self.depths[id as usize];
         let first = self.jumps[parent as usize];
@@ -127,7 +128,7 @@ impl BlockTree {
         self.by_root.is_empty()
     }
 
-    /// The block of this root.
+    /// The block with this root.
     pub fn find(&self, root: &Root) -> Option<NodeId> {
         self.by_root.get(root).copied().map(NodeId)
     }
@@ -137,7 +138,7 @@ impl BlockTree {
         self.by_root.contains_key(root)
     }
 
-    /// A block's facts.
+    /// The data of a block.
     pub fn get(&self, id: NodeId) -> &BlockNode {
         &self.blocks[id.index()]
     }
@@ -152,7 +153,7 @@ impl BlockTree {
         self.slots[id.index()]
     }
 
-    /// A block's parent, unless the tree begins here.
+    /// A block's parent, unless the tree begins with this block.
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
         NodeId::some(self.parents[id.index()])
     }
@@ -162,14 +163,14 @@ impl BlockTree {
         (0..).map(NodeId).zip(&self.blocks)
     }
 
-    /// The blocks from the `first`th place on, parents before children.
+    /// The blocks from index `first` on, parents before children.
     pub fn iter_from(&self, first: usize) -> impl Iterator<Item = (NodeId, &BlockNode)> {
         let first = first.min(self.blocks.len());
         let places = u32::try_from(first).expect("fewer than 2^32 blocks")..;
         places.map(NodeId).zip(&self.blocks[first..])
     }
 
-    /// Places in an array over all blocks, those of removed blocks included.
+    /// The length of an array over all blocks, including removed ones.
     pub fn places(&self) -> usize {
         self.blocks.len()
     }
@@ -185,8 +186,8 @@ impl BlockTree {
         std::iter::successors(first, |child| NodeId::some(self.next_sibling[child.index()]))
     }
 
-    /// The newest block at or before `slot` on the chain that ends in `id`; `None` when the tree
-    /// begins later. Logarithmic in the chain's length.
+    /// The newest block at or before `slot` on the chain that ends in `id`; `None` if the tree
+    /// begins later. Takes time logarithmic in the chain's length.
     pub fn ancestor_at(&self, id: NodeId, slot: Slot) -> Option<NodeId> {
         let mut at = id.0;
         while self.slots[at as usize] > slot {
@@ -198,7 +199,8 @@ impl BlockTree {
         Some(NodeId(at))
     }
 
-    /// Returns true if `ancestor` is on the chain that ends in `descendant`: at its slot stands its root.
+    /// Returns true if `ancestor` is on the chain that ends in `descendant`: the block at its slot
+    /// has its root.
     pub fn is_ancestor(&self, ancestor: Checkpoint, descendant: Checkpoint) -> bool {
         ancestor.slot <= descendant.slot
             && self
@@ -209,8 +211,8 @@ impl BlockTree {
                 })
     }
 
-    /// Makes votes for blocks weights of blocks, each by its place: a vote counts for all ancestors
-    /// too.
+    /// Turns the number of votes for each block, by index, into weights: a vote counts for all
+    /// ancestors too.
     pub fn add_to_ancestors(&self, weights: &mut [u32]) {
         for id in (1..weights.len()).rev() {
             if let Some(parent) = NodeId::some(self.parents[id]) {
@@ -219,8 +221,8 @@ impl BlockTree {
         }
     }
 
-    /// Forgets removed blocks for good: ids are given anew. The caller tells everyone who holds ids,
-    /// through the returned map from old to new.
+    /// Removes the data of removed blocks and assigns new ids. Returns a map from old to new ids,
+    /// with which the caller must update every other holder of ids.
     pub fn compact(&mut self) -> Vec<Option<NodeId>> {
         let old = std::mem::take(self);
         let mut moved = vec![None; old.blocks.len()];

@@ -1,25 +1,25 @@
-//! Whether a node goes on from its database or from a checkpoint.
+//! Decides whether a node continues from its database or starts from a checkpoint.
 //!
-//! A database whose head is at most an hour behind the clock goes on, and nobody is asked. An older
-//! one asks, and gives way only to a checkpoint that is at least half an hour ahead of what it has
-//! finalized. So a node that is started again and again does not begin anew each time: after it
-//! has begun from a checkpoint, that very checkpoint is no reason to do it again, however far
-//! behind the clock finality stands.
+//! If the head of the database is at most an hour behind the clock, the node continues from it and
+//! asks no source. If it is older, the node asks, but starts from a checkpoint only if that is at
+//! least half an hour ahead of what the database has finalized. A node that is started again and
+//! again does therefore not start anew each time: a checkpoint from which it has started is no
+//! reason to start from it again, however far behind the clock finality is.
 
 use quintet_components::containers::Slot;
 
-/// A database whose head is at most so many slots behind the clock is fresh: an hour.
+/// A database is fresh if its head is at most this many slots behind the clock: an hour.
 pub const FRESH_SLOTS: u64 = 900;
-/// A checkpoint replaces a stale database when it is finalized at least so many slots after what
+/// A checkpoint replaces a stale database if it is finalized at least this many slots after what
 /// the database has finalized: half an hour.
 pub const LEAD_SLOTS: u64 = 450;
 
-/// Whether a database with this head should look for a checkpoint.
+/// Returns true if a database with this head is stale, so that the node asks for a checkpoint.
 pub const fn is_stale(head: Slot, now: Slot) -> bool {
     now.saturating_sub(head) > FRESH_SLOTS
 }
 
-/// Whether a checkpoint replaces a stale database that has finalized this slot.
+/// Returns true if a checkpoint replaces a stale database that has finalized this slot.
 pub const fn is_worth_it(finalized: Slot, checkpoint: Slot) -> bool {
     checkpoint >= finalized.saturating_add(LEAD_SLOTS)
 }

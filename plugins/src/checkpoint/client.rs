@@ -1,4 +1,4 @@
-//! One answer over HTTP, within limits.
+//! Gets one answer over HTTP, within limits.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,30 +13,30 @@ use super::{
     source::{CheckpointSource, Target},
 };
 
-/// Redirects that are followed.
+/// How many redirects are followed.
 const MAX_REDIRECTS: u32 = 3;
 
-/// What an answer may take.
+/// Limits of an answer.
 #[derive(Clone, Debug)]
 pub struct FetchOptions {
-    /// For a connection, TLS included.
+    /// The time to connect, including TLS.
     pub connect_timeout: Duration,
-    /// Between two parts of an answer.
+    /// The longest pause between two parts of an answer.
     pub silence_timeout: Duration,
-    /// For a whole answer.
+    /// The time for a whole answer.
     pub total_timeout: Duration,
-    /// Bytes of a state at most. One of 4096 validators has 0.5 MiB, and 8 MiB of history at the
-    /// protocol's limit; the rest is for votes while finality stalls.
+    /// The largest state in bytes. A state of 4096 validators has 0.5 MiB, and 8 MiB of history at
+    /// the protocol's limit; the rest is for votes while finality stalls.
     pub state_bytes: u64,
-    /// Bytes of a block at most: proofs have at most 512 KiB.
+    /// The largest block in bytes; proofs have at most 512 KiB.
     pub block_bytes: u64,
-    /// Times that a source is asked whose state and block do not belong together.
+    /// How often a source is asked if its state and block do not belong together.
     pub attempts: u32,
-    /// How long it is left alone in between.
+    /// The pause between these attempts.
     pub pause: Duration,
     /// Certificates in DER that are trusted instead of the public ones.
     pub roots: Vec<Vec<u8>>,
-    /// Whether the proxy that the environment names is used (`HTTPS_PROXY` and its like).
+    /// True to use the proxy that the environment names (`HTTPS_PROXY` and similar variables).
     pub proxy: bool,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Client<'a> {
         let roots: Vec<_> =
             options.roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         let roots = if roots.is_empty() { RootCerts::WebPki } else { roots.into() };
-        // The provider that the peer-to-peer network has too: one implementation of TLS.
+        // The provider that libp2p uses too, so that there is one implementation of TLS.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(provider)
@@ -91,7 +91,7 @@ impl<'a> Client<'a> {
         Self { agent: config.build().into(), source, options }
     }
 
-    /// The bytes of an answer of at most `limit` bytes.
+    /// Gets an answer of at most `limit` bytes.
     pub(super) fn get(&self, target: &Target, limit: u64) -> Result<Vec<u8>, SourceError> {
         let failed = |error: Error| self.failure(&target.shown, limit, error);
         let mut request = self.agent.get(&target.uri);
@@ -126,7 +126,7 @@ impl<'a> Client<'a> {
             },
             Error::Timeout(Timeout::PerRead) => SourceError::Slow {
                 url,
-                what: format!("nothing came for {}", seconds(options.silence_timeout)),
+                what: format!("no data arrived for {}", seconds(options.silence_timeout)),
             },
             Error::Timeout(_) => SourceError::Slow {
                 url,
@@ -136,11 +136,13 @@ impl<'a> Client<'a> {
             Error::TooManyRedirects | Error::RedirectFailed => {
                 SourceError::Redirect { url, reason: "again and again" }
             }
-            // The error has the place it is sent to, which may hold a secret.
+            // The error contains the target of the redirect, which may have a secret.
             Error::RequireHttpsOnly(_) => {
                 SourceError::Redirect { url, reason: "to http, without TLS" }
             }
-            Error::BadUri(_) => SourceError::Redirect { url, reason: "to what is no URL" },
+            Error::BadUri(_) => {
+                SourceError::Redirect { url, reason: "to something that is not a URL" }
+            }
             Error::HostNotFound => {
                 SourceError::Unreachable { url, reason: "there is no such host".into() }
             }
@@ -159,7 +161,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether what went wrong with a connection is TLS.
+/// Returns true if a connection failed because of TLS.
 fn is_tls(error: &io::Error) -> bool {
     error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
@@ -169,7 +171,7 @@ fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
-/// Whether an answer says that it is text.
+/// Returns true if the answer's type is a text type.
 fn is_text(mime_type: &str) -> bool {
     let kind = mime_type.to_ascii_lowercase();
     kind.starts_with("text/") || ["json", "xml", "html"].iter().any(|text| kind.ends_with(text))

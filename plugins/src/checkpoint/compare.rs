@@ -25,30 +25,30 @@ pub struct FetchedCheckpoint {
     pub state: Arc<State>,
     /// Its root and slot.
     pub checkpoint: Checkpoint,
-    /// Where it came from.
+    /// The source that it is from.
     pub source: String,
-    /// How many sources are on its chain, this one included.
+    /// How many sources are on its chain, including this one.
     pub agreeing: usize,
-    /// What was wrong with the others.
+    /// The errors of the other sources.
     pub failures: Vec<SourceError>,
 }
 
-/// Says whether a block's proof is one of this network's validators; given the block and its root.
+/// Checks that a block's proof was made by this network's validators. Takes the block and its root.
 pub type CheckProof<'a> = dyn Fn(&SignedBlock, Root) -> Result<(), Rejection> + Sync + 'a;
 
-/// What a source has finalized.
+/// The finalized block and state of a source.
 struct Answer {
     source: String,
     checkpoint: Checkpoint,
-    /// `None` while nothing after genesis is finalized.
+    /// `None` if nothing after genesis is finalized.
     content: Option<(SignedBlock, State)>,
 }
 
-/// Asks every source, and takes the newest checkpoint if all are on its chain. `None` when the
-/// network has finalized nothing after genesis yet: the genesis is the checkpoint then.
+/// Asks every source, and takes the newest checkpoint if all sources are on its chain. `None` if
+/// the network has finalized nothing after genesis yet: genesis is then the checkpoint.
 ///
 /// # Errors
-/// [`CheckpointSyncError`]: no source has one, or two sources are on different chains.
+/// [`CheckpointSyncError`]: no source has a checkpoint, or two sources are on different chains.
 pub fn fetch_checkpoint(
     sources: &[CheckpointSource],
     known: KnownGenesis<'_>,
@@ -75,7 +75,7 @@ pub fn fetch_checkpoint(
             Err(error) => failures.push(error),
         }
     }
-    // Of equals the one that was named first.
+    // Among equals, the source that was named first.
     let Some(newest) = answers.iter().rev().max_by_key(|answer| answer.checkpoint.slot) else {
         return Err(CheckpointSyncError::NoSource(failures));
     };
@@ -94,7 +94,7 @@ pub fn fetch_checkpoint(
     }))
 }
 
-/// Whether every answer is on the newest one's chain.
+/// Checks that every answer is on the newest one's chain.
 fn check_agreement(newest: &Answer, answers: &[Answer]) -> Result<(), CheckpointSyncError> {
     for answer in answers {
         let Checkpoint { slot, root } = answer.checkpoint;
@@ -118,7 +118,7 @@ fn check_agreement(newest: &Answer, answers: &[Answer]) -> Result<(), Checkpoint
     Ok(())
 }
 
-/// A source's checkpoint, which is one in itself.
+/// Gets a source's checkpoint and checks it.
 fn ask(
     source: &CheckpointSource,
     known: KnownGenesis<'_>,
@@ -138,14 +138,15 @@ fn ask(
                 }
                 return Ok(answer);
             }
-            // It may have finalized another block between the two requests.
+            // The source may have finalized another block between the two requests.
             Err(_) if attempts < options.attempts => std::thread::sleep(options.pause),
             Err(error) => return Err(SourceError::Unsettled { url, attempts, error }),
         }
     }
 }
 
-/// One request for each of the two. The inner error may go with another attempt.
+/// Makes one request for the state and one for the block. The inner error may disappear with
+/// another attempt.
 fn ask_once(
     client: &Client<'_>,
     source: &CheckpointSource,
@@ -164,7 +165,7 @@ fn ask_once(
     }
     let target = source.block();
     let bytes = match client.get(&target, options.block_bytes) {
-        // Not every client serves it, and this node has it itself.
+        // Not every client serves the genesis block, and this node knows it.
         Err(SourceError::Status { status: 404, .. }) if is_genesis => {
             return Ok((Ok(at_genesis(source, &state)), target.shown));
         }
@@ -174,7 +175,7 @@ fn ask_once(
         .map_err(|error| undecodable(&target.shown, "block", &error, bytes.len()))?;
     let checkpoint = Checkpoint { root: block.block.tree_hash_root(), slot: block.block.slot };
     let outcome = match verify_checkpoint(&state, Some(&block.block), known) {
-        // Nobody signs genesis: its proof is empty, and is not looked at.
+        // Nobody signs genesis: its proof is empty and is not checked.
         Ok(()) if is_genesis => Ok(at_genesis(source, &state)),
         Ok(()) => {
             Ok(Answer { source: source.to_string(), checkpoint, content: Some((block, state)) })
@@ -195,12 +196,14 @@ fn at_genesis(source: &CheckpointSource, state: &State) -> Answer {
     Answer { source: source.to_string(), checkpoint, content: None }
 }
 
-/// A state at genesis is this network's, as far as that is known.
+/// Checks that a state at genesis is this network's, as far as that is known.
 fn check_genesis(state: &State, known: KnownGenesis<'_>) -> Result<(), CheckpointError> {
     if known.genesis_header.is_none_or(|header| header == state.latest_block_header) {
         return Ok(());
     }
-    Err(CheckpointError::Contradiction("it is at genesis, and its block is not the genesis block"))
+    Err(CheckpointError::Contradiction(
+        "it is the genesis state, but its block is not the genesis block",
+    ))
 }
 
 fn undecodable(

@@ -1,4 +1,4 @@
-//! Why there is no checkpoint.
+//! Errors of checkpoint sync.
 
 use std::fmt;
 
@@ -8,70 +8,70 @@ use quintet_components::{
     rejection::Rejection,
 };
 
-/// Why one source gives no checkpoint; each message names the URL and what to do.
+/// Why a source gives no checkpoint. Each message names the URL and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The URL cannot be used.
     #[error("{given:?} cannot be asked for a checkpoint: {reason}")]
     Url {
-        /// What was given, without secrets.
+        /// The given text, without secrets.
         given: String,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Nothing answers.
+    /// The source does not answer.
     #[error(
         "{url} cannot be reached: {reason}; check the address, and that the node there runs and \
          serves its API"
     )]
     Unreachable {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// It takes too long.
+    /// The source is too slow.
     #[error("{url} is too slow: {what}; try again later, or give another URL")]
     Slow {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Which limit was met.
+        /// The limit that was exceeded.
         what: String,
     },
     /// An answer other than 200.
     #[error("{url} answered with status {status}; {}", status_remedy(*status))]
     Status {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The status.
         status: u16,
     },
-    /// It is sent on and on, or from https to http.
+    /// The source redirects too often, or from https to http.
     #[error("{url} redirects {reason}; give the URL that it should lead to")]
     Redirect {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Where to.
+        /// The target of the redirect.
         reason: &'static str,
     },
-    /// The answer is text.
+    /// The answer is a text.
     #[error(
         "{url} answered with {content_type} and not with SSZ; give the base URL of a lean node's \
          API, or the full path of its finalized state"
     )]
     NotSsz {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What it is instead.
+        /// The type of the answer.
         content_type: String,
     },
-    /// The answer is larger than any that is one.
+    /// The answer is longer than any valid one.
     #[error(
-        "{url} answers with more than {limit} bytes, the most that is read; give the URL of \
+        "{url} answers with more than {limit} bytes, which is the limit; give the URL of \
          another node"
     )]
     TooLarge {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The limit.
         limit: u64,
@@ -79,62 +79,62 @@ pub enum SourceError {
     /// The answer ended early.
     #[error("{url} broke off: {reason}; try again, or give another URL")]
     BrokeOff {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// The answer is not what it should be.
+    /// The answer cannot be decoded.
     #[error(
-        "{url} is no {what} of this release's fork ({reason}); give the URL of a node that runs \
+        "{url} is not a {what} of this release's fork ({reason}); give the URL of a node that runs \
          the same fork"
     )]
     Undecodable {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// `state` or `block`.
         what: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// It is another network's.
+    /// The state belongs to another network.
     #[error("{url} is of the wrong network: {error}; give the URL of a node of this network")]
     WrongNetwork {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// How that shows.
+        /// The difference.
         error: CheckpointError,
     },
-    /// State and block cannot be started from.
+    /// A node cannot start from the state and block.
     #[error("{url} cannot be trusted: {error}; give the URL of another node")]
     Invalid {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong.
+        /// The reason.
         error: CheckpointError,
     },
-    /// The block's proof proves nothing.
+    /// The block's proof does not verify.
     #[error(
         "{url} gives a block that the network's validators have not signed: {error}; give the URL \
          of another node"
     )]
     Unproven {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong.
+        /// The reason.
         error: Rejection,
     },
-    /// State and block were of different slots each time.
+    /// State and block were of different slots in every attempt.
     #[error(
         "{url} gives a state and a block that do not belong together, {attempts} times ({error}); \
          try again, or give another URL"
     )]
     Unsettled {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// How often it was asked.
         attempts: u32,
-        /// What was wrong the last time.
+        /// The error of the last attempt.
         error: CheckpointError,
     },
 }
@@ -146,24 +146,24 @@ const fn status_remedy(status: u16) -> &'static str {
             "the node there does not serve this path: give the base URL of a lean node's API, or \
              the full path of its finalized state"
         }
-        500..=599 => "the node there has nothing to give at the moment: try again later",
+        500..=599 => "the node there cannot answer at the moment: try again later",
         _ => "give the URL of another node",
     }
 }
 
-/// Why no checkpoint is taken.
+/// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointSyncError {
     /// Every source failed.
     #[error("no checkpoint: {}", Lines(.0))]
     NoSource(Vec<SourceError>),
-    /// More sources than are asked.
+    /// There are too many sources.
     #[error("{0} checkpoint URLs were given, and at most {most} are asked", most = super::MAX_SOURCES)]
     TooMany(usize),
     /// Two sources are on different chains.
     #[error(
         "the checkpoint sources disagree: at slot {slot} {one} has {one_root}, and {other} has \
-         {other_root}. One of them is on another chain, or lies: find out which block this \
+         {other_root}. One of them is on another chain, or is dishonest: find out which block this \
          network has finalized there, and leave the other URL out"
     )]
     Disagreement {
@@ -171,11 +171,11 @@ pub enum CheckpointSyncError {
         slot: Slot,
         /// A source.
         one: String,
-        /// The root that it gives.
+        /// The root that it has.
         one_root: Root,
         /// Another source.
         other: String,
-        /// The root that this one gives.
+        /// The root that the other source has.
         other_root: Root,
     },
 }

@@ -1,4 +1,4 @@
-//! Where a checkpoint comes from: a node's API, by its base URL or a full path.
+//! A source of checkpoints: a node's API, given by its base URL or a full path.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use ureq::http::{Uri, uri::Scheme};
 
 use super::error::SourceError;
 
-/// Sources that are asked at most.
+/// How many sources are asked.
 pub const MAX_SOURCES: usize = 16;
 
 const STATE_PATH: &str = "/lean/v0/states/finalized";
 const BLOCK_PATH: &str = "/lean/v0/blocks/finalized";
 
-/// A node's API. It is shown without user, password and query, which may hold secrets.
+/// A node's API. Its text form has no user, password and query, which may be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CheckpointSource {
-    /// Scheme, host, port and the path before the API's own.
+    /// Scheme, host, port, and the path in front of the API's own paths.
     base: String,
-    /// What follows the path, with its question mark.
+    /// The query after the path, with its question mark.
     query: String,
     /// The value of an `Authorization` header.
     authorization: Option<String>,
@@ -36,7 +36,7 @@ impl CheckpointSource {
         if !text.contains("://") {
             return Err(refuse("it has no scheme; write http:// or https:// before it"));
         }
-        let uri: Uri = text.parse().map_err(|_| refuse("it is no URL"))?;
+        let uri: Uri = text.parse().map_err(|_| refuse("it is not a URL"))?;
         let scheme = uri.scheme().ok_or_else(|| refuse("it has no scheme"))?;
         if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
             return Err(refuse("its scheme is neither http nor https"));
@@ -60,7 +60,7 @@ impl CheckpointSource {
         })
     }
 
-    /// Whether it is asked over TLS.
+    /// Returns true if it uses TLS.
     pub(super) fn is_https(&self) -> bool {
         self.base.starts_with("https:")
     }
@@ -95,15 +95,15 @@ impl fmt::Debug for CheckpointSource {
     }
 }
 
-/// What is asked for.
+/// A requested URL.
 pub(super) struct Target {
-    /// As it is asked for.
+    /// The URL for the request.
     pub(super) uri: String,
-    /// As it is shown.
+    /// The URL for messages.
     pub(super) shown: String,
 }
 
-/// A text that may be a URL, without what may be secret in it.
+/// A text that may be a URL, without the parts that may be secret.
 fn without_secrets(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
     match text.split_once('@') {
@@ -157,9 +157,9 @@ mod tests {
             ("127.0.0.1:5052", "has no scheme"),
             ("", "has no scheme"),
             ("ftp://host/", "neither http nor https"),
-            ("http://", "no URL"),
+            ("http://", "not a URL"),
             ("http://:80/", "no host"),
-            ("http://a b/", "no URL"),
+            ("http://a b/", "not a URL"),
             ("ftp://me:secret@host/?secret", "neither http"),
             ("me:secret@host?secret", "has no scheme"),
         ] {

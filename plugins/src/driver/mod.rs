@@ -1,8 +1,8 @@
-//! The test driver: leanSpec's vectors over HTTP, which a node serves only when
+//! The test driver: leanSpec's vectors over HTTP. A node serves it only if
 //! `HIVE_LEAN_TEST_DRIVER=1`.
 //!
-//! The vectors run in a [`Scenario`](crate::scenario::Scenario) on a thread of the driver. Whoever
-//! builds the node hands these [`routes()`] to the HTTP server.
+//! The vectors run in a [`Scenario`](crate::scenario::Scenario) on a thread of the driver. The code
+//! that builds the node passes these [`routes()`] to the HTTP server.
 //!
 //! | what grows | limit | beyond it |
 //! | --- | --- | --- |

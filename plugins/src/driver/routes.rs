@@ -1,4 +1,4 @@
-//! The driver's HTTP face.
+//! The driver's HTTP routes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,23 +19,24 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::worker::{Answer, Driver, DriverError, Request};
 use crate::web::HttpRoutes;
 
-/// Bytes of a body at most. A state of 4096 validators is 2 MiB of JSON.
+/// The largest body in bytes. A state of 4096 validators is 2 MiB of JSON.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
-/// Requests worked on at once at most, so that their bodies fit into memory; another one is 503.
+/// How many requests may be in progress, so that their bodies fit into memory; further ones are
+/// answered with 503.
 pub const MAX_REQUESTS: usize = 16;
-/// How long a body may take to come.
+/// The time in which a body must arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 const PREFIX: &str = "/lean/v0/test_driver";
 
-/// Serves the test driver beside the node's API. Added before `HttpPlugin` is finished; without
-/// that plugin nothing is served.
+/// Serves the test driver beside the node's API. It must be added before `HttpPlugin` is finished.
+/// Without that plugin nothing is served.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`HttpRoutes`] if it is missing | | [`HttpRoutes`] |
 #[derive(Clone, Copy, Debug)]
 pub struct TestDriverPlugin {
-    /// The preset of signatures where a case does not say.
+    /// The preset of signatures, for cases that name none.
     pub preset: SignaturePreset,
 }
 
@@ -119,7 +120,7 @@ fn json_response(status: StatusCode, text: String) -> Response {
     (status, headers, Body::from(text)).into_response()
 }
 
-/// The bytes of a body that says it is JSON, or does not say what it is.
+/// The bytes of a body whose type is JSON or not given.
 struct Json(Vec<u8>);
 
 impl<S: Send + Sync> FromRequest<S> for Json {
@@ -139,7 +140,7 @@ impl<S: Send + Sync> FromRequest<S> for Json {
             let text = format!("the body is larger than {MAX_BODY_BYTES} bytes");
             failure(StatusCode::PAYLOAD_TOO_LARGE, &text)
         };
-        // What says that it will be too large need not come.
+        // If the announced length is too large, the body is not read.
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(too_large());
         }

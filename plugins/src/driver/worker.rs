@@ -19,39 +19,39 @@ use crate::scenario::{
     InitError, PostState, ReadError, Scenario, Step, Summary, TransitionRun, verify_signatures,
 };
 
-/// Requests that wait at most; a caller beyond that waits to be let in.
+/// How many requests may wait; further callers wait before that.
 const MAX_WAITING: usize = 16;
 
-/// What the driver is asked.
+/// A request to the driver.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Begin a scenario in place of the one under way. The body is JSON, here as below.
+    /// Begins a scenario in place of the current one. The body is JSON, here and below.
     Init(Vec<u8>),
-    /// Run a step of the scenario.
+    /// Runs a step of the scenario.
     Step(Vec<u8>),
-    /// Tell the store of the scenario.
+    /// Returns the store of the scenario.
     Snapshot,
-    /// Run a case of the state transition.
+    /// Runs a case of the state transition.
     Transition(Vec<u8>),
-    /// Check the proof of a block.
+    /// Checks the proof of a block.
     Signatures(Vec<u8>),
-    /// Forget the scenario.
+    /// Removes the scenario.
     Reset,
 }
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
-    /// The body is no JSON, or not of the shape asked for.
+    /// The body is not JSON, or not of the expected form.
     #[error("{0}")]
     BadRequest(String),
     /// The anchor is refused.
     #[error("{0}")]
     Refused(String),
     /// A step without a scenario.
-    #[error("no scenario is under way: POST fork_choice/init begins one")]
+    #[error("there is no scenario: POST fork_choice/init begins one")]
     NoScenario,
-    /// The driver failed; the scenario is gone.
+    /// The driver failed. The scenario is gone.
     #[error("the test driver failed: {0}")]
     Failed(String),
 }
@@ -71,7 +71,7 @@ impl From<InitError> for DriverError {
     }
 }
 
-/// A JSON text, or nothing to say.
+/// A JSON text, or nothing.
 pub type Answer = Result<Option<String>, DriverError>;
 
 /// The driver. Its thread ends with the last clone.
@@ -79,10 +79,10 @@ pub type Answer = Result<Option<String>, DriverError>;
 pub struct Driver(mpsc::Sender<(Request, oneshot::Sender<Answer>)>);
 
 impl Driver {
-    /// Starts the thread. Signatures are of this preset where a case does not say otherwise.
+    /// Starts the thread. Signatures are of this preset if a case names no other.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be started.
     pub fn start(preset: SignaturePreset) -> io::Result<Self> {
         let (sender, mut receiver) =
             mpsc::channel::<(Request, oneshot::Sender<Answer>)>(MAX_WAITING);
@@ -90,14 +90,14 @@ impl Driver {
             hash_on_this_thread();
             let mut desk = Desk { preset, scenario: None };
             while let Some((request, reply)) = receiver.blocking_recv() {
-                // Whoever asked may have gone.
+                // The caller may be gone.
                 let _ = reply.send(desk.answer(request));
             }
         })?;
         Ok(Self(sender))
     }
 
-    /// Asks, and waits for the answer. Requests are answered one after another.
+    /// Sends a request and waits for the answer. Requests are answered one after another.
     ///
     /// # Errors
     /// See [`DriverError`].
@@ -109,7 +109,7 @@ impl Driver {
     }
 }
 
-/// What the thread keeps.
+/// The state of the thread.
 struct Desk {
     preset: SignaturePreset,
     scenario: Option<Scenario>,
@@ -136,7 +136,7 @@ struct SignaturesAnswer {
 }
 
 impl Desk {
-    /// A panic costs the scenario, not the driver.
+    /// A panic ends the scenario but not the driver.
     fn answer(&mut self, request: Request) -> Answer {
         catch_unwind(AssertUnwindSafe(|| self.serve(request))).unwrap_or_else(|panic| {
             self.scenario = None;
@@ -191,7 +191,7 @@ impl Desk {
 
 fn parse(body: &[u8]) -> Result<Value, DriverError> {
     serde_json::from_slice(body)
-        .map_err(|error| DriverError::BadRequest(format!("the body is no JSON: {error}")))
+        .map_err(|error| DriverError::BadRequest(format!("the body is not JSON: {error}")))
 }
 
 fn write(answer: &impl Serialize) -> Answer {

@@ -12,22 +12,22 @@ use tokio::sync::oneshot;
 
 use super::{error::ApiError, state::Api};
 
-/// Requests that wait for the world at most.
+/// How many requests may wait for the world.
 pub(super) const MAX_WAITING: usize = 16;
 
-/// Asks the world to change the node's role.
+/// A request to change the node's role.
 #[derive(Debug)]
 pub(super) struct SetAggregator {
     pub(super) enabled: bool,
-    /// Is told the role before, once the change shows.
+    /// Receives the previous role when the change is visible.
     pub(super) done: oneshot::Sender<bool>,
 }
 
-/// Requests whose change the next snapshot shows.
+/// Requests whose change is visible in the next snapshot.
 #[derive(Resource, Debug, Default)]
 pub(super) struct Carried(Vec<(bool, oneshot::Sender<bool>)>);
 
-/// Carries out what the admin surface asked for, and logs it.
+/// Carries out requests of the admin surface, and logs them.
 pub(super) fn carry_out(
     lane: Res<Lane<SetAggregator>>,
     mut role: ResMut<IsAggregator>,
@@ -41,7 +41,7 @@ pub(super) fn carry_out(
     }
 }
 
-/// Tells those who asked, after the snapshot was replaced.
+/// Answers the requests, after the snapshot was replaced.
 pub(super) fn confirm(mut carried: ResMut<Carried>) {
     if carried.0.is_empty() {
         return;
@@ -51,7 +51,8 @@ pub(super) fn confirm(mut carried: ResMut<Carried>) {
     }
 }
 
-/// Lets through who brings the token, or, on loopback without one, who comes from no web page.
+/// Allows requests with the token. On loopback without a token, allows requests that are not from a
+/// web page of another origin.
 pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     match check(&api, request.headers()) {
         Ok(()) => next.run(request).await,
@@ -98,9 +99,9 @@ fn check(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether a browser sent this for a page of another origin: the page could do to a loopback
-/// address what its reader did not ask for. A name that is not `localhost` may be made to point to
-/// loopback, so it counts as another origin.
+/// Returns true if a browser sent this for a page of another origin: the page could send requests
+/// to loopback without its reader's knowledge. A host name other than `localhost` can be made to
+/// point to loopback, so it counts as another origin.
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());

@@ -1,4 +1,4 @@
-//! The world's side of the event stream: messages become events, at the end of every update.
+//! The world's side of the event stream: at the end of every update, messages become events.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,12 +23,13 @@ use super::{
     topics::{ChainEvent, Topic},
 };
 
-/// A head this far behind the clock is not told: the node is catching up.
+/// A head that is further behind the clock is not announced: the node is catching up.
 const HEAD_RECENCY_SLOTS: u64 = 32;
-/// Votes and aggregates that wait for their verdict at most; of more, the oldest are not told.
+/// How many attestations and aggregates may wait for their verdict; beyond that the oldest are not
+/// announced.
 const MAX_UNJUDGED: usize = 16_384;
 
-/// What happened to the chain.
+/// Messages and checkpoints of the chain.
 #[derive(SystemParam)]
 pub(super) struct ChainNews<'w, 's> {
     heads: MessageReader<'w, 's, HeadChanged>,
@@ -43,20 +44,20 @@ pub(super) struct ChainNews<'w, 's> {
 }
 
 impl ChainNews<'_, '_> {
-    /// The root of a block's post-state; zero for a block that the tree no longer has.
+    /// The root of a block's post-state; zero if the tree no longer has the block.
     fn state_of(&self, block: Checkpoint) -> Root {
         self.tree.find(&block.root).map_or(Root::ZERO, |id| self.tree[id].state_root)
     }
 }
 
-/// The checkpoints that were told last.
+/// The checkpoints that were announced last.
 #[derive(Default)]
 pub(super) struct Told {
     justified: Option<Checkpoint>,
     finalized: Option<Checkpoint>,
 }
 
-/// Tells of blocks, heads and checkpoints.
+/// Announces blocks, heads and checkpoints.
 pub(super) fn announce_chain(
     mut news: ChainNews,
     announcer: Res<Announcer>,
@@ -78,7 +79,7 @@ pub(super) fn announce_chain(
             announcer.announce(ChainEvent::Head { head, state: news.state_of(head) });
         }
     }
-    // As they are at the first update is no news.
+    // The checkpoints of the first update are not news.
     let justified = news.justified.0;
     if told.justified.replace(justified).is_some_and(|before| before.slot < justified.slot) {
         let state = news.state_of(justified);
@@ -91,7 +92,7 @@ pub(super) fn announce_chain(
     }
 }
 
-/// Votes and aggregates that wait for their verdict, oldest first.
+/// Attestations and aggregates that wait for their verdict, oldest first.
 #[derive(Default)]
 pub(super) struct Unjudged {
     events: HashMap<InputId, ChainEvent>,
@@ -123,39 +124,43 @@ impl Unjudged {
     }
 }
 
-/// What was received and made of votes.
+/// Attestations and aggregates that arrived or were made.
 #[derive(SystemParam)]
 pub(super) struct AttestationNews<'w, 's> {
-    votes: MessageReader<'w, 's, AttestationReceived>,
+    attestations: MessageReader<'w, 's, AttestationReceived>,
     aggregates: MessageReader<'w, 's, AggregateReceived>,
     judged: MessageReader<'w, 's, InputJudged>,
-    own_votes: MessageReader<'w, 's, AttestationProduced>,
+    own_attestations: MessageReader<'w, 's, AttestationProduced>,
     own_aggregates: MessageReader<'w, 's, AggregateProduced>,
 }
 
-/// Tells of votes and aggregates that were accepted, and of own ones.
-pub(super) fn announce_votes(
+/// Announces accepted attestations and aggregates, and own ones.
+pub(super) fn announce_attestations(
     mut news: AttestationNews,
     announcer: Res<Announcer>,
     mut unjudged: Local<Unjudged>,
 ) {
-    let votes = announcer.is_wanted(Topic::Attestation);
+    let attestations = announcer.is_wanted(Topic::Attestation);
     let aggregates = announcer.is_wanted(Topic::Aggregate);
-    if !votes && !aggregates {
+    if !attestations && !aggregates {
         unjudged.clear();
-        let AttestationNews { votes, aggregates, judged, own_votes, own_aggregates } = &mut news;
-        votes.clear();
+        let AttestationNews { attestations, aggregates, judged, own_attestations, own_aggregates } =
+            &mut news;
+        attestations.clear();
         aggregates.clear();
         judged.clear();
-        own_votes.clear();
+        own_attestations.clear();
         own_aggregates.clear();
         return;
     }
-    let vote = |vote: &Arc<SignedAttestation>| ChainEvent::Attestation(Arc::clone(vote));
+    let event =
+        |attestation: &Arc<SignedAttestation>| ChainEvent::Attestation(Arc::clone(attestation));
     let aggregate =
         |whole: &Arc<SignedAggregatedAttestation>| ChainEvent::Aggregate(Arc::clone(whole));
-    for AttestationReceived { id, attestation, .. } in news.votes.read().filter(|_| votes) {
-        unjudged.hold(*id, vote(attestation));
+    for AttestationReceived { id, attestation, .. } in
+        news.attestations.read().filter(|_| attestations)
+    {
+        unjudged.hold(*id, attestation_event(attestation));
     }
     for received in news.aggregates.read().filter(|_| aggregates) {
         unjudged.hold(received.id, aggregate(&received.aggregate));
@@ -165,8 +170,8 @@ pub(super) fn announce_votes(
             announcer.announce(event);
         }
     }
-    for AttestationProduced(own) in news.own_votes.read() {
-        announcer.announce(vote(own));
+    for AttestationProduced(own) in news.own_attestations.read() {
+        announcer.announce(attestation_event(own));
     }
     for AggregateProduced(own) in news.own_aggregates.read() {
         announcer.announce(aggregate(own));

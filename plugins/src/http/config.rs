@@ -1,4 +1,4 @@
-//! How the servers are set up.
+//! The settings of the HTTP servers.
 
 use std::{fmt, net::SocketAddr, path::Path, time::Duration};
 
@@ -6,15 +6,15 @@ use subtle::ConstantTimeEq;
 
 use crate::text::read_text;
 
-/// Where the servers listen and what they allow.
+/// The addresses and limits of the servers.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Where the API listens. Without it there is no API.
+    /// The address of the API; `None` for no API.
     pub api: Option<SocketAddr>,
-    /// Where metrics are served; with the API's address both share one listener.
+    /// The address of the metrics. If it is the API's, both share a listener.
     pub metrics: Option<SocketAddr>,
-    /// What a request to the admin surface has to bring. Needed for any address but loopback:
-    /// without it nothing under `admin` is served there.
+    /// The token that requests to the admin surface need. It is required for any address other than
+    /// loopback: without it nothing under `admin` is served there.
     pub admin_token: Option<AdminToken>,
     /// Origins whose pages may read the answers; `*` for all. None by default.
     pub cors_origins: Vec<String>,
@@ -36,37 +36,37 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// Whether requests to the admin surface are answered without a token.
+    /// Returns true if requests to the admin surface are answered without a token.
     pub(super) fn is_admin_open(&self) -> bool {
         let mut addresses = [self.api, self.metrics].into_iter().flatten();
         self.admin_token.is_none() && addresses.all(|address| address.ip().is_loopback())
     }
 }
 
-/// What the servers allow.
+/// The limits of the servers.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
-    /// Connections of a listener; one more is answered with 503 and closed.
+    /// Connections per listener; further ones are answered with 503 and closed.
     pub connections: usize,
-    /// Requests that are worked on at once; one more is answered with 503.
+    /// Requests in progress; further ones are answered with 503.
     pub requests: usize,
     /// Reads of the store at once; others wait.
     pub reads: usize,
-    /// Answers with a state that are sent at once; one more is refused with 503.
+    /// Answers with a state that are being sent; further ones are refused with 503.
     pub state_answers: usize,
-    /// Bytes of a request's body.
+    /// Bytes in a request's body.
     pub body_bytes: usize,
-    /// Until a request's headers are there, also on a connection that is kept open.
+    /// The time until a request's headers are complete, also on a connection that is kept open.
     pub headers: Duration,
-    /// Until an answer begins.
+    /// The time until an answer begins.
     pub answer: Duration,
-    /// For how long a client may take nothing of an answer.
+    /// How long a client may read nothing of an answer.
     pub stall: Duration,
     /// Clients of the event stream.
     pub event_clients: usize,
-    /// Events that wait for a client; further ones are lost to it, and it is told how many.
+    /// Events that wait for a client. Further ones are dropped, and the client is told how many.
     pub event_buffer: usize,
-    /// Between two comments that keep a quiet stream open.
+    /// The time between two comments that keep a quiet stream open.
     pub keep_alive: Duration,
 }
 
@@ -88,7 +88,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// The secret that opens the admin surface. Its text form says nothing.
+/// The secret that opens the admin surface. Its `Debug` output does not show it.
 #[derive(Clone)]
 pub struct AdminToken(Box<str>);
 
@@ -98,23 +98,23 @@ pub enum AdminTokenError {
     /// The file cannot be read.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why not.
+        /// The error.
         source: std::io::Error,
     },
-    /// It is too short, or has characters that no header carries.
+    /// It is too short, or has characters that a header cannot have.
     #[error("an admin token has at least {MIN_TOKEN_CHARS} visible ASCII characters and no spaces")]
     Malformed,
 }
 
-/// Characters of a token at least.
+/// The smallest number of characters in a token.
 const MIN_TOKEN_CHARS: usize = 16;
 /// The largest token file that is read.
 const MAX_TOKEN_BYTES: u64 = 4096;
 
 impl AdminToken {
-    /// This token, without the white space around it.
+    /// Makes a token of a text, without white space around it.
     ///
     /// # Errors
     /// Fewer than 16 characters, or others than visible ASCII.
@@ -125,10 +125,10 @@ impl AdminToken {
         is_sound.then(|| Self(text.into())).ok_or(AdminTokenError::Malformed)
     }
 
-    /// The token that a file holds.
+    /// Reads a token from a file.
     ///
     /// # Errors
-    /// The file cannot be read, or what [`AdminToken::new`] says.
+    /// The file cannot be read, or an error of [`AdminToken::new`].
     pub fn read(path: &Path) -> Result<Self, AdminTokenError> {
         let text = read_text(path, MAX_TOKEN_BYTES)
             .map_err(|source| AdminTokenError::File { path: path.display().to_string(), source })?;
@@ -138,7 +138,7 @@ impl AdminToken {
         })
     }
 
-    /// Whether this is the token; takes as long for a wrong one of the same length.
+    /// Returns true if this is the token. Takes equally long for every text of the same length.
     pub(super) fn matches(&self, offered: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(offered).into()
     }

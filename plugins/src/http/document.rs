@@ -1,4 +1,4 @@
-//! The API's description: made from the handlers, so that it says what is served.
+//! The API's description. It is made from the handlers, so that it matches what is served.
 
 use utoipa::openapi::{
     Components, Info, License, OpenApi, OpenApiBuilder,
@@ -25,9 +25,9 @@ pub(super) fn begin(version: &str) -> OpenApi {
         .tags(Some([
             tag("chain", "Blocks, states, checkpoints, fork choice, events"),
             tag("node", "The node itself"),
-            tag("admin", "Loopback only, or with a token"),
-            tag("metrics", "What the node measures; on the metrics' port"),
-            tag("pages", "For people"),
+            tag("admin", "Only on loopback, or with a token"),
+            tag("metrics", "Measurements of the node, on the metrics' port"),
+            tag("pages", "Pages for people"),
         ]))
         .build()
 }

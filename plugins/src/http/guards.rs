@@ -1,4 +1,4 @@
-//! What every request passes: limits of place, time and size, and errors as JSON.
+//! Checks for every request: limits of number, time and size, and errors as JSON.
 
 use axum::{
     body::{Body, HttpBody},
@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::{error::ApiError, state::Api};
 
-/// Refuses a body that is announced as too large, and a request for which there is no place; ends
-/// one that takes too long, be it that its body does not come.
+/// Refuses a request if there is no room for it or if its announced body is too large. Ends a
+/// request that takes too long, including one whose body does not arrive.
 pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) -> Response {
     let limits = &api.config.limits;
     let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -33,33 +33,33 @@ pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) 
     })
 }
 
-/// Refuses a body in a coding that is not served: read as it is, it would be taken for nonsense.
+/// Refuses a compressed body, because it would be read as if it were not compressed.
 pub(super) async fn refuse_codings(request: Request, next: Next) -> Response {
     let codings = request.headers().get_all(header::CONTENT_ENCODING);
     let is_coded = codings.iter().any(|value| {
         let names = value.to_str().unwrap_or("?").split(',').map(str::trim);
         names.filter(|name| !name.is_empty()).any(|name| !name.eq_ignore_ascii_case("identity"))
     });
-    // A request without a body has nothing that is coded.
+    // A request without a body has nothing that could be compressed.
     let has_body = !request.body().is_end_stream() || !request.method().is_safe();
     if !is_coded || !has_body {
         return next.run(request).await;
     }
-    let text = "a body is taken as it is: send it without Content-Encoding";
+    let text = "compressed bodies are not accepted: send it without Content-Encoding";
     let mut response = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     let served = HeaderValue::from_static("identity");
     response.headers_mut().insert(header::ACCEPT_ENCODING, served);
     response
 }
 
-/// No such path.
+/// The path does not exist.
 pub(super) async fn not_found() -> ApiError {
     ApiError::not_found("there is no such path; /openapi.json lists them")
 }
 
-/// The path is there, the method is not.
+/// The path exists, but not with this method.
 pub(super) async fn no_such_method() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not support this method")
 }
 
 /// A handler panicked.

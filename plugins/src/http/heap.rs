@@ -1,13 +1,13 @@
-//! The heap's profile, in builds whose allocator keeps one.
+//! The heap profile, in builds whose allocator has one.
 
 use axum::http::StatusCode;
 
 use super::error::ApiError;
 
-/// What is on the heap, as `pprof` reads it. Takes as long as there is much.
+/// The heap profile in `pprof`'s format. Takes longer for a larger heap.
 ///
 /// # Errors
-/// 501 when the build or the start has no profile, with what to do; 500 when it cannot be written.
+/// 501 if the build or the start has no profile, with what to do; 500 if it cannot be written.
 #[cfg(all(feature = "heap-profile", target_os = "linux"))]
 pub(super) fn profile() -> Result<Vec<u8>, ApiError> {
     let off = || {
@@ -27,7 +27,7 @@ pub(super) fn profile() -> Result<Vec<u8>, ApiError> {
     })
 }
 
-/// That this build has none.
+/// Says that this build has no heap profile.
 #[cfg(not(all(feature = "heap-profile", target_os = "linux")))]
 pub(super) fn profile() -> Result<Vec<u8>, ApiError> {
     Err(ApiError::new(

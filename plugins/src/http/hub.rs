@@ -1,8 +1,8 @@
-//! From the world to every client of the event stream.
+//! Passes events from the world to every client of the event stream.
 //!
-//! The world puts events into one bounded queue, and only those of topics that somebody wants. A
-//! task on the server's thread writes each once and offers it to the clients: each has a bounded
-//! buffer of its own, so that a slow one loses what it does not take, and nobody else anything.
+//! The world puts events into one bounded queue, and only those of topics that a client wants. A
+//! task on the server's thread encodes each one once and offers it to the clients. Each client has
+//! a bounded buffer of its own, so that a slow client loses events without affecting the others.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::topics::{ChainEvent, Topic, Topics};
 
-/// Events that the world has put in and the task has not taken, at most.
+/// How many events may wait for the task.
 const MAX_QUEUED: usize = 16_384;
 
 /// The world's end.
@@ -33,7 +33,7 @@ pub(super) struct Announcer {
 #[derive(Clone, Debug)]
 pub(super) struct EventHub(Arc<Shared>);
 
-/// The events on their way to the task.
+/// The events that wait for the task.
 #[derive(Debug)]
 pub(super) struct EventQueue {
     queue: mpsc::Receiver<ChainEvent>,
@@ -43,9 +43,9 @@ pub(super) struct EventQueue {
 #[derive(Debug, Default)]
 struct Shared {
     clients: Mutex<Vec<Client>>,
-    /// Clients of each topic.
+    /// The number of clients of each topic.
     wanted: [AtomicUsize; Topic::ALL.len()],
-    /// Events of each topic for which the queue had no room.
+    /// The number of events of each topic for which the queue had no room.
     lost: [AtomicU64; Topic::ALL.len()],
 }
 
@@ -57,8 +57,8 @@ struct Client {
 }
 
 impl Client {
-    /// Puts a frame into the buffer, after a comment when some before it were lost; or counts it
-    /// as lost too.
+    /// Puts a frame into the buffer, after a comment if events before it were lost. If there is no
+    /// room, counts it as lost too.
     fn offer(&self, frame: &Bytes) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let needed = if dropped > 0 { 2 } else { 1 };
@@ -77,7 +77,7 @@ impl Client {
     }
 }
 
-/// That so many events are missing here.
+/// The comment that says how many events are missing here.
 fn comment(dropped: u64) -> Bytes {
     format!(": error - dropped {dropped} messages\n\n").into()
 }
@@ -94,12 +94,12 @@ pub(super) fn hub() -> (Announcer, EventQueue, EventHub) {
 }
 
 impl Announcer {
-    /// Whether anybody wants events of this topic.
+    /// Returns true if a client wants events of this topic.
     pub(super) fn is_wanted(&self, topic: Topic) -> bool {
         self.shared.wanted[topic as usize].load(Ordering::Relaxed) > 0
     }
 
-    /// Hands an event over, when somebody wants it. Never blocks.
+    /// Passes an event on if a client wants it. Never blocks.
     pub(super) fn announce(&self, event: ChainEvent) {
         let topic = event.topic();
         if self.is_wanted(topic) && self.queue.try_send(event).is_err() {
@@ -109,7 +109,7 @@ impl Announcer {
 }
 
 impl EventQueue {
-    /// Brings events to the clients until the world has gone.
+    /// Passes events to the clients until the world is gone.
     pub(super) async fn run(mut self) {
         while let Some(event) = self.queue.recv().await {
             self.shared.tell_losses();
@@ -129,7 +129,7 @@ impl Shared {
         }
     }
 
-    /// Counts what the queue had no room for as lost to everybody who wanted it.
+    /// Counts events for which the queue had no room as lost to every client that wanted them.
     fn tell_losses(&self) {
         for topic in Topic::ALL {
             let lost = &self.lost[topic as usize];
@@ -145,8 +145,8 @@ impl Shared {
 }
 
 impl EventHub {
-    /// A client of these topics: the stream's text, with a comment where events were lost and
-    /// when nothing else has come for a while. `None` when there are `limit` clients already.
+    /// Adds a client of these topics. Returns the stream's text, with comments where events were
+    /// lost and when the stream is quiet. `None` if there are already `limit` clients.
     pub(super) fn subscribe(
         &self,
         topics: Topics,
@@ -169,7 +169,7 @@ impl EventHub {
         }
         let subscription = Subscription { shared: Arc::clone(shared), topics, receiver, dropped };
         Some(stream::unfold((subscription, true), move |(mut subscription, is_first)| async move {
-            // At once, so that the client sees its stream open.
+            // At once, so that the client sees that its stream is open.
             let text = if is_first {
                 Bytes::from_static(b": connected\n\n")
             } else {
@@ -180,7 +180,7 @@ impl EventHub {
     }
 }
 
-/// A client's end of its buffer; dropping it takes the client out.
+/// A client's end of its buffer. Dropping it removes the client.
 #[derive(Debug)]
 struct Subscription {
     shared: Arc<Shared>,
@@ -190,12 +190,12 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// The next text; `None` when the hub has gone.
+    /// The next text; `None` when the hub is gone.
     async fn next(&mut self, keep_alive: Duration) -> Option<Bytes> {
         if let Ok(frame) = self.receiver.try_recv() {
             return Some(frame);
         }
-        // What was in the buffer came before what was lost.
+        // The events in the buffer are older than the lost ones.
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             return Some(comment(dropped));

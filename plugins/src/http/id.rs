@@ -1,4 +1,4 @@
-//! Which block a path names.
+//! The block ids in paths.
 
 use quintet_components::{
     containers::{Root, Slot},
@@ -7,7 +7,7 @@ use quintet_components::{
 
 use super::{error::ApiError, state::Api};
 
-/// A block as paths name it.
+/// A block id in a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BlockId {
     Head,
@@ -36,7 +36,7 @@ impl std::str::FromStr for BlockId {
             _ => {}
         }
         if let Some(digits) = text.strip_prefix("0x") {
-            // The parser would take a second prefix.
+            // The parser would accept a second prefix.
             let is_root =
                 digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
             return is_root
@@ -53,7 +53,7 @@ impl BlockId {
     /// The block's root.
     ///
     /// # Errors
-    /// 404 when the slot has no canonical block, 500 when the store cannot say.
+    /// 404 if the slot has no canonical block, 500 if the store cannot be read.
     pub(super) async fn root(self, api: &Api, snapshot: &Snapshot) -> Result<Root, ApiError> {
         match self {
             Self::Head => Ok(snapshot.facts.head.root),

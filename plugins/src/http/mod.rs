@@ -1,9 +1,10 @@
-//! HTTP: the API and the node's page, served by axum on a thread of its own.
+//! HTTP: the API and the node's page, served by axum on a separate thread.
 //!
-//! Requests are answered from the [`Snapshot`](quintet_components::snapshot::Snapshot) that the
-//! world replaces at the end of an update, and from the store. Only the admin surface reaches the
-//! world, through a lane of 16 requests, and routes that other plugins add as guarded ones may. What
-//! is allowed at once, and for how long, is in [`HttpLimits`]; `docs/http.md` names every path.
+//! Requests are answered from the store, and from the
+//! [`Snapshot`](quintet_components::snapshot::Snapshot) that the world replaces at the end of an
+//! update. Only the admin surface, and guarded routes of other plugins, reach the world. The admin
+//! surface uses a lane of 16 requests. [`HttpLimits`] has the limits; `docs/http.md` describes
+//! every path.
 
 mod admin;
 mod announce;
@@ -73,28 +74,28 @@ use crate::{
     web::{answer, error},
 };
 
-/// Serves the API. Added after the plugins whose routes it is to serve; the store may come from
-/// any plugin. When an address is taken, the app is told to exit with an error.
+/// Serves the API. Must be added after the plugins whose routes it serves; the store may come from
+/// any plugin. If an address is in use, the app exits with an error.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`LocalHttp`], [`HttpRoutes`], [`SnapshotCell`], a [`Lane`] of admin requests | the chain, peers, duties, [`NodeIdentity`], [`Blocks`], [`StoredChain`], [`StoredStates`] | [`SnapshotCell`], [`IsAggregator`] |
 #[derive(Debug, Default)]
 pub struct HttpPlugin {
-    /// How the servers are set up.
+    /// The settings of the servers.
     pub config: HttpConfig,
 }
 
-/// Where the servers listen; the ports are those that were taken.
+/// The addresses of the servers, with the ports that were assigned.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalHttp {
-    /// The API, and metrics when they share its listener.
+    /// The address of the API, and of the metrics if they share its listener.
     pub api: Option<SocketAddr>,
-    /// Metrics.
+    /// The address of the metrics.
     pub metrics: Option<SocketAddr>,
 }
 
-/// The routes of other plugins as the servers serve them.
+/// The routes of other plugins, with their guards.
 fn guarded(routes: HttpRoutes, api: &Api) -> Router {
     let (open, guarded) = routes.into_parts();
     if !guarded.has_routes() {
@@ -112,7 +113,7 @@ struct Listeners {
     metrics: Option<TcpListener>,
 }
 
-/// What is made before the servers start, and is theirs then.
+/// Everything that is prepared before the servers start.
 #[derive(Resource, Debug)]
 struct Prepared {
     listeners: Listeners,
@@ -167,14 +168,14 @@ impl Plugin for HttpPlugin {
             .add_systems(PreUpdate, admin::carry_out.in_set(NodeSystems::Receive))
             .add_systems(
                 PostUpdate,
-                // They only read what others write, and what is theirs.
+                // They only read what others write, and write what is their own.
                 (
                     page::follow_sessions,
                     publish::publish,
                     admin::confirm,
-                    // After it: who hears of an event and asks finds it.
+                    // After the snapshot: a client that gets an event finds its data.
                     announce::announce_chain,
-                    announce::announce_votes,
+                    announce::announce_attestations,
                 )
                     .chain()
                     .in_set(NodeSystems::Flush)
@@ -225,7 +226,7 @@ impl Plugin for HttpPlugin {
     }
 }
 
-/// Binds what is configured; equal addresses once.
+/// Binds the configured addresses, equal ones once.
 fn bind(config: &HttpConfig) -> Result<Listeners, String> {
     let bind = |address: SocketAddr| -> Result<TcpListener, String> {
         let listen = || -> io::Result<TcpListener> {
@@ -235,7 +236,7 @@ fn bind(config: &HttpConfig) -> Result<Listeners, String> {
         };
         listen().map_err(|error| format!("cannot listen on {address}: {error}"))
     };
-    // Two listeners that each take a free port are two.
+    // Two listeners with port 0 get different ports.
     let shares =
         config.metrics.is_some_and(|metrics| metrics.port() != 0) && config.metrics == config.api;
     Ok(Listeners {
@@ -249,7 +250,7 @@ fn own_routes(api: &Api) -> Router {
     let document = document::begin(&api.node.version);
     let (routes, document) =
         OpenApiRouter::with_openapi(document).merge(api::routes(api)).split_for_parts();
-    // Metrics are described here too, wherever they are served.
+    // Metrics are in this description, on whichever port they are served.
     let document = document.merge_from(api::metrics_routes(api).into_openapi());
     let text = serde_json::to_vec(&document).expect("a description is JSON");
     let _ = api.document.set(text.into());
@@ -268,7 +269,7 @@ fn limited(routes: Router<Api>, api: &Api) -> Router {
         .with_state(api.clone())
 }
 
-/// What goes around all routes of a listener.
+/// The layers around all routes of a listener.
 fn finished(routes: Router, config: &HttpConfig) -> Router {
     routes
         .fallback(guards::not_found)
@@ -278,7 +279,7 @@ fn finished(routes: Router, config: &HttpConfig) -> Router {
         .layer(cors(&config.cors_origins))
 }
 
-/// Pages of these origins may read the answers.
+/// Allows pages of these origins to read the answers.
 fn cors(origins: &[String]) -> CorsLayer {
     let layer = CorsLayer::new();
     if origins.is_empty() {

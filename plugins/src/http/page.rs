@@ -1,4 +1,4 @@
-//! What the node's page shows beside the chain: sessions, the prover's jobs, intervals, duties.
+//! The data of the node's page besides the chain: sessions, jobs of the prover, intervals, duties.
 
 use std::collections::VecDeque;
 
@@ -13,11 +13,11 @@ use quintet_components::{
     warnings::Warnings,
 };
 
-/// Slots that are shown.
+/// The number of slots shown.
 const SHOWN_SLOTS: u64 = 16;
-/// Sessions that are shown at most; of more, the oldest are not.
+/// The largest number of sessions shown; the oldest are left out.
 const MAX_SESSIONS: usize = 64;
-/// Jobs that are shown at most; of more, the oldest are not.
+/// The largest number of jobs shown; the oldest are left out.
 const MAX_JOBS: usize = 512;
 
 /// The newest sessions, oldest first.
@@ -33,13 +33,13 @@ struct SessionRecord {
     is_over: bool,
 }
 
-/// Notes sessions that open and end: their entities go with them.
+/// Records sessions that open and end, because their entities are despawned.
 pub(super) fn follow_sessions(
     open: Query<(Entity, &AggregationSession, Option<&Deadline>)>,
     mut ended: MessageReader<SessionEnded>,
     mut sessions: ResMut<Sessions>,
 ) {
-    // Looked at without a change, so that nobody takes this for one.
+    // Change detection is bypassed, so that reading does not count as a change.
     let records = &mut sessions.bypass_change_detection().0;
     for record in records.iter_mut().filter(|record| !record.is_over) {
         match open.get(record.session) {
@@ -56,7 +56,7 @@ pub(super) fn follow_sessions(
         deadline_ms: deadline.map(|deadline| deadline.at_ms),
         is_over: false,
     });
-    // One that was opened in this update is seen here alone.
+    // A session that opened and ended in this update is only seen here.
     let ended = ended.read().map(|ended| SessionRecord {
         session: ended.session,
         slot: ended.slot,
@@ -74,7 +74,7 @@ pub(super) fn follow_sessions(
     }
 }
 
-/// What the page's view is made of.
+/// The data of the page's view.
 #[derive(SystemParam)]
 pub(super) struct PageShown<'w, 's> {
     time: Res<'w, CurrentInterval>,
@@ -88,7 +88,7 @@ pub(super) struct PageShown<'w, 's> {
 }
 
 impl PageShown<'_, '_> {
-    /// The view now.
+    /// The current view.
     pub(super) fn view(&self) -> PageView {
         let oldest = (self.time.slot() + 1).saturating_sub(SHOWN_SLOTS);
         let mut jobs: Vec<JobView> = self
@@ -109,7 +109,7 @@ impl PageShown<'_, '_> {
             .collect();
         for job in jobs {
             let place = sessions.iter().rposition(|session| {
-                // A slot may have had two: an aggregate is of the one that was open.
+                // A slot may have had two sessions: an aggregate belongs to the one that was open.
                 session.slot == job.job.slot
                     && (job.job.kind != ProverKind::Aggregation
                         || session.opened_ms <= job.times.queued_ms)
@@ -131,7 +131,7 @@ impl PageShown<'_, '_> {
         }
     }
 
-    /// A place for the jobs of a slot that had no session.
+    /// An entry for the jobs of a slot that had no session.
     fn without_session(&self, job: JobView) -> SessionView {
         let (slot, opened_ms) = (job.job.slot, job.times.queued_ms);
         let boundary_ms = self.clock.interval_start_ms(first_interval(slot) + 2);
@@ -163,7 +163,7 @@ impl PageShown<'_, '_> {
     }
 }
 
-/// How a session ended, from its own jobs. What has not ended stays open.
+/// How a session ended, from its own jobs. A session that has not ended is open.
 fn outcome(session: &SessionView) -> SessionEnd {
     let own = || session.jobs.iter().filter(|job| job.job.kind == ProverKind::Aggregation);
     if session.outcome == SessionEnd::Open || own().next().is_none() {

@@ -1,4 +1,4 @@
-//! The pages that the API serves: the node's own, and the one that shows the API's description.
+//! The pages of the API: the node's own, and one with the API's description.
 
 use std::sync::LazyLock;
 
@@ -49,7 +49,7 @@ mod tests {
             for foreign in ["src=\"", "<link rel=\"stylesheet\"", "@import", "url(http"] {
                 assert!(!text.contains(foreign), "{foreign}");
             }
-            // A namespace is a name, and not an address that anybody asks.
+            // A namespace is a name and not an address that is loaded.
             let text = text.replace("http://www.w3.org/", "");
             assert!(!text.contains("https://") && !text.contains("http://"));
         }

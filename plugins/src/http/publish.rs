@@ -1,4 +1,4 @@
-//! The world's side: the snapshot that requests are answered from.
+//! The world's side: makes the snapshot from which requests are answered.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,7 +20,7 @@ use quintet_components::{
 
 use super::page::PageShown;
 
-/// What fork choice holds true.
+/// The results of fork choice.
 #[derive(SystemParam)]
 pub(super) struct ChainShown<'w> {
     time: Res<'w, CurrentInterval>,
@@ -64,7 +64,7 @@ type PeerParts = (
     Option<&'static LastStatus>,
 );
 
-/// What the node knows of others, and does for them.
+/// The node's peers, duties and other state.
 #[derive(SystemParam)]
 pub(super) struct NodeShown<'w, 's> {
     now: Res<'w, UnixTime>,
@@ -77,17 +77,17 @@ pub(super) struct NodeShown<'w, 's> {
     names: Option<Res<'w, PeerNames>>,
 }
 
-/// What the last snapshot was made of.
+/// The inputs of the last snapshot.
 #[derive(Default)]
 pub(super) struct Shown {
     last: Option<Arc<Snapshot>>,
     viewer: TreeViewer,
-    /// When each connected peer was seen first.
+    /// When each connected peer was first seen.
     connected_ms: HashMap<Entity, u64>,
 }
 
-/// Replaces the snapshot when something that it shows has changed. Peers are looked at once an
-/// interval, and when one has come or gone; what only the page shows once an interval.
+/// Replaces the snapshot if something in it has changed. Peers are read once per interval, and when
+/// one connects or disconnects. What only the page shows is read once per interval.
 pub(super) fn publish(
     chain: ChainShown,
     node: NodeShown,
@@ -127,7 +127,7 @@ pub(super) fn publish(
     shown.last = Some(snapshot);
 }
 
-/// What a snapshot shares with the one before, where it has not changed.
+/// The parts that a snapshot shares with the previous one if they have not changed.
 struct Parts {
     duties: DutyCounts,
     tree: Arc<TreeView>,

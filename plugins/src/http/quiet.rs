@@ -1,7 +1,7 @@
-//! A stream that holds back what hyper says by itself.
+//! A stream that holds back hyper's own answers.
 //!
-//! To bytes that are no request hyper answers with a status and no body, before any handler is
-//! asked. The server says it in its own way once the connection has ended.
+//! If bytes are not a request, hyper answers with a status and no body before any handler runs. The
+//! server sends its own answer when the connection has ended.
 
 use std::{
     io::{self, IoSlice},
@@ -11,14 +11,14 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Such an answer has a status line, a length, a date and whether the connection closes.
+/// Such an answer has a status line, a length, a date, and whether the connection closes.
 const MAX_BARE_BYTES: usize = 256;
 
-/// Passes everything on but answers of hyper's own.
+/// Passes everything on, except for hyper's own answers.
 #[derive(Debug)]
 pub(super) struct Quiet<S>(pub(super) S);
 
-/// Whether this is an error without a body. Those of handlers all have one.
+/// Returns true if this is an error without a body. Those of handlers all have one.
 fn is_bare_error(bytes: &[u8]) -> bool {
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     bytes.len() <= MAX_BARE_BYTES

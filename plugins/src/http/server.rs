@@ -20,18 +20,18 @@ use tokio::{
 
 use super::{config::HttpLimits, error::ApiError, quiet::Quiet, stall::Impatient};
 
-/// Bytes of a request's line and headers at most.
+/// The largest size of a request's line and headers in bytes.
 const MAX_HEAD_BYTES: usize = 32 << 10;
-/// After an error of the listener itself, such as too few file descriptors.
+/// The pause after an error of the listener itself, such as too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For the answer to who sent no request, or has no place.
+/// The time to answer a client that sent no valid request, or for which there is no room.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// Bytes that are taken from who is refused, so that the answer arrives.
+/// How many bytes are read from a refused client, so that the answer arrives.
 const MAX_UNREAD_BYTES: usize = 256 << 10;
-/// Connections without a place that are told so at a time.
+/// How many connections are refused with an answer at the same time.
 const MAX_REFUSALS: usize = 64;
 
-/// Serves a listener for ever.
+/// Serves a listener without end.
 pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLimits) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -59,7 +59,8 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
                     drop(place);
                 });
             }
-            // Without waiting for it: who floods must not hold up others. Beyond that nobody is told.
+            // This does not wait, so that a flood of connections does not delay others. Beyond the
+            // limit there is no answer.
             Err(_) => {
                 if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(async move {
@@ -73,7 +74,7 @@ pub(super) async fn serve(listener: StdListener, router: Router, limits: HttpLim
 }
 
 async fn connection(stream: TcpStream, router: Router, limits: HttpLimits) {
-    // Small answers are not to wait for more.
+    // Small answers must not wait for more data.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Quiet(Impatient::new(stream, limits.stall)));
     let router = TowerToHyperService::new(router);
@@ -90,19 +91,19 @@ async fn connection(stream: TcpStream, router: Router, limits: HttpLimits) {
         return;
     };
     tracing::debug!(%error, "a connection ended early");
-    // An idle connection is closed without a word; one that has begun a request is told.
+    // An idle connection is closed without an answer. One that has begun a request gets one.
     let has_begun = !rest.read_buf.is_empty();
     if let Some(error) = why_unread(&error, has_begun) {
         refuse(stream, error).await;
     }
 }
 
-/// What is wrong with a request that never got to a handler.
+/// The error of a request that did not reach a handler.
 fn why_unread(error: &hyper::Error, has_begun: bool) -> Option<ApiError> {
     let (status, why) = if error.is_parse_too_large() {
         (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too long, or too many")
     } else if error.is_parse() {
-        (StatusCode::BAD_REQUEST, "this is no request of HTTP/1.1")
+        (StatusCode::BAD_REQUEST, "this is not an HTTP/1.1 request")
     } else if error.is_timeout() && has_begun {
         (StatusCode::REQUEST_TIMEOUT, "the headers were not complete in time")
     } else {
@@ -111,13 +112,14 @@ fn why_unread(error: &hyper::Error, has_begun: bool) -> Option<ApiError> {
     Some(ApiError::new(status, why))
 }
 
-/// Answers who sent no request that can be read, or has no place, and closes.
+/// Answers a client that sent no valid request, or for which there is no room, and closes the
+/// connection.
 async fn refuse(mut stream: TcpStream, error: ApiError) {
     let answer = error.whole_answer();
     let _ = timeout(REFUSAL_TIME, async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
-        // Closed with something unread, the connection would be reset, and the answer lost.
+        // If a connection is closed with unread data, it is reset, and the answer is lost.
         let mut unread = [0; 1024];
         let mut read = 0;
         while read < MAX_UNREAD_BYTES {

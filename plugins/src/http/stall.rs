@@ -1,4 +1,4 @@
-//! A stream whose other end has to take what it is sent.
+//! A stream whose other end must read what it is sent.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Ends with an error when nothing could be written for this long.
+/// Ends with an error if nothing could be written for this long.
 #[derive(Debug)]
 pub(super) struct Impatient<S> {
     stream: S,
@@ -31,7 +31,7 @@ impl<S> Impatient<S> {
         self.stream
     }
 
-    /// What a write says, or that it has waited for too long.
+    /// The result of a write, or an error if it has waited for too long.
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -46,7 +46,7 @@ impl<S> Impatient<S> {
             self.limit.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes and no more.
+    /// Accepts this many bytes and no more.
     struct Takes(usize);
 
     impl AsyncWrite for Takes {

@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that all handlers share.
 
 use std::{
     ops::Deref,
@@ -22,10 +22,10 @@ use tree_hash::TreeHash;
 
 use super::{admin::SetAggregator, config::HttpConfig, error::ApiError, hub::EventHub};
 
-/// A world that has walked no interval for so long stands still: two slots.
+/// A world that has walked no interval for this long stands still: two slots.
 const STANDS_STILL: Duration = Duration::from_millis(2 * SLOT_DURATION_MS);
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(super) struct Api(Arc<Shared>);
 
@@ -38,11 +38,11 @@ pub(super) struct Shared {
     pub(super) chain: Option<StoredChain>,
     pub(super) admin: LaneSender<SetAggregator>,
     pub(super) events: EventHub,
-    /// Says if the world moves, with the time of genesis; a world without a runner has none.
+    /// Shows whether the world is updated, with the clock; a world without a runner has none.
     pub(super) pulse: Option<(Pulse, SlotClock)>,
-    /// What the node measures, if it does.
+    /// The node's metrics, if it has any.
     pub(super) metrics: Option<MetricsRegistry>,
-    /// The API's description; there once the routes are made.
+    /// The API's description; set when the routes are made.
     pub(super) document: OnceLock<Bytes>,
     /// Free places for answers with a state.
     pub(super) state_answers: Arc<Semaphore>,
@@ -77,8 +77,8 @@ impl Api {
         self.snapshots.read().ok_or_else(|| ApiError::unavailable("the node is starting"))
     }
 
-    /// How long the world has stood still, if it does. By the system's clock: the node's own may be
-    /// what stands still.
+    /// How long the world has stood still, if it does. By the system's clock, because the node's
+    /// own may have stopped.
     pub(super) fn stands_still(&self) -> Option<Duration> {
         let (pulse, clock) = self.pulse.as_ref()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -86,10 +86,10 @@ impl Api {
         Some(pulse.silence(clock, now_ms)).filter(|silence| *silence >= STANDS_STILL)
     }
 
-    /// Does what may take as long as a disk does, on a thread for it, when there is a place.
+    /// Runs work that may take as long as a disk does on a separate thread, when there is a place.
     ///
     /// # Errors
-    /// What the work says; 500 when it panics.
+    /// The error of the work; 500 if it panics.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
@@ -107,11 +107,11 @@ impl Api {
         })
     }
 
-    /// The root of the canonical block of a slot: by the head's post-state, and by the store where
+    /// The root of the canonical block of a slot: from the head's post-state, or from the store if
     /// the world no longer has that.
     ///
     /// # Errors
-    /// 404 when there is none, 500 when the store cannot say.
+    /// 404 if there is none, 500 if the store cannot be read.
     pub(super) async fn canonical_root(
         &self,
         snapshot: &Snapshot,
@@ -132,7 +132,7 @@ impl Api {
     /// The post-state of a block.
     ///
     /// # Errors
-    /// 404 when it is not known, 500 when the store cannot say.
+    /// 404 if it is unknown, 500 if the store cannot be read.
     pub(super) async fn state(
         &self,
         snapshot: &Snapshot,
@@ -146,11 +146,11 @@ impl Api {
         self.read(move || states.state(&root).map_err(failed)?.ok_or_else(unknown)).await
     }
 
-    /// A block with its proof. The proof of a block that a chain was begun from is not known: it
-    /// is empty then.
+    /// A block with its proof. The proof is empty for the block that a chain was started from,
+    /// because it is not known.
     ///
     /// # Errors
-    /// 404 when it is not known, 500 when the store cannot say.
+    /// 404 if it is unknown, 500 if the store cannot be read.
     pub(super) async fn block(
         &self,
         snapshot: &Snapshot,
@@ -182,7 +182,7 @@ fn failed(error: StorageError) -> ApiError {
     ApiError::internal()
 }
 
-/// The block whose post-state this is, when its body is empty, as genesis' is.
+/// The block whose post-state this is, if its body is empty, like that of genesis.
 fn begun_from(state: &State, root: Root) -> Option<SignedBlock> {
     let header = &state.latest_block_header;
     let body = BlockBody::default();

@@ -1,5 +1,5 @@
-//! The thread that HTTP lives on: one, so that requests never take more than a core from the node,
-//! and of a lower priority.
+//! The thread of HTTP: a single one, so that requests never use more than one core, and of a lower
+//! priority than the node's.
 
 use std::{
     net::TcpListener,
@@ -17,29 +17,29 @@ use crate::vital::Vital;
 
 /// How long the thread may take to end.
 const STOP_TIME: Duration = Duration::from_secs(1);
-/// How long a read under way holds up the end.
+/// How long running reads may delay the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
 
-/// How far the thread steps back, from 0 to 19.
+/// The thread's niceness, from 0 to 19.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// A listener and what it serves.
+/// A listener and its routes.
 pub(super) type Site = (TcpListener, Router);
 
-/// The running thread; it ends when this is dropped.
+/// The running thread. It ends when this is dropped.
 #[derive(Resource)]
 pub(super) struct HttpThread {
     stop: Option<oneshot::Sender<()>>,
-    /// Hung up when the thread ends.
+    /// Disconnected when the thread ends.
     ended: Mutex<std_mpsc::Receiver<()>>,
 }
 
 impl HttpThread {
-    /// Serves these sites, and brings events to their clients.
+    /// Serves these sites, and passes events to their clients.
     ///
     /// # Errors
-    /// The system has no thread.
+    /// The thread cannot be started.
     pub(super) fn start(
         sites: Vec<Site>,
         events: EventQueue,
@@ -63,9 +63,9 @@ impl HttpThread {
                     served.spawn(server::serve(listener, router, limits));
                 }
                 tokio::select! {
-                    // Sent to or hung up, both mean the end.
+                    // A message and a disconnected channel both mean the end.
                     _ = stopped => {}
-                    // It serves for ever: without it there is no use for the thread.
+                    // Serving never ends by itself: if it does, the thread has no purpose.
                     Some(_) = served.join_next() => {
                         tracing::error!("a listener of HTTP is no longer served");
                     }
@@ -77,8 +77,9 @@ impl HttpThread {
     }
 }
 
-/// The node goes first where both want the same core. On Linux a thread has a priority of its own,
-/// which those that it starts inherit; elsewhere it would be the process's.
+/// Lowers the priority, so that the node runs first if both want the same core. On Linux a thread
+/// has a priority of its own, which threads that it starts inherit; elsewhere it would be the
+/// process's.
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
@@ -108,7 +109,7 @@ mod tests {
         vital::{ThreadEnded, VitalThreads},
     };
 
-    /// For a thread of this test.
+    /// A timeout for a thread of this test.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the event stream tells, and the form in which it goes out.
+//! The events of the stream, and their text.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Topic {
     }
 }
 
-/// Some of the topics.
+/// A set of topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Topics(u8);
 
@@ -70,7 +70,7 @@ impl Topics {
     }
 }
 
-/// Something that happened. Roots are blocks', but for `state`.
+/// An event. Roots are those of blocks, except for `state`.
 #[derive(Clone, Debug)]
 pub(super) enum ChainEvent {
     Head { head: Checkpoint, state: Root },
@@ -120,7 +120,7 @@ impl ChainEvent {
         }
     }
 
-    /// The event as the stream carries it.
+    /// The text of the event in the stream.
     pub(super) fn frame(&self) -> Bytes {
         let with_state = |at: &Checkpoint, state: &Root| StateData {
             slot: at.slot,
@@ -135,8 +135,10 @@ impl ChainEvent {
             Self::Block(at) | Self::BlockGossip(at) => {
                 self.write(&BlockData { slot: at.slot, block: at.root })
             }
-            Self::Attestation(vote) => self
-                .write(&AttestationEvent { validator_id: vote.validator_index, data: &vote.data }),
+            Self::Attestation(attestation) => self.write(&AttestationEvent {
+                validator_id: attestation.validator_index,
+                data: &attestation.data,
+            }),
             Self::Aggregate(aggregate) => self.write(&AggregateEvent {
                 participants: aggregate.proof.participants.indices().collect(),
                 data: &aggregate.data,

@@ -1,4 +1,4 @@
-//! Files that survive a crash whole, and locks that keep a second process out.
+//! Files that are complete after a crash, and locks that keep a second process out.
 
 use std::{
     ffi::OsString,
@@ -12,8 +12,8 @@ use crate::text::open_file;
 /// The largest small file that is read: marks and locks have a few hundred bytes.
 const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024;
 
-/// Replaces a file: a neighbouring file is written and synced, renamed over it, and the folder is
-/// synced. After a crash there is the old file or the new one.
+/// Replaces a file: writes and syncs a neighbouring file, renames it over the file, and syncs the
+/// folder. After a crash there is either the old file or the new one.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = with_suffix(path, ".new");
     let mut file = File::create(&temporary)?;
@@ -23,7 +23,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// A small file's bytes; `None` where there is no file.
+/// A small file's bytes; `None` if there is no file.
 pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open_file(path) {
         Ok(file) => file,
@@ -38,7 +38,7 @@ pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The path with something after its last name.
+/// The path with a suffix after its last name.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(suffix);
@@ -52,19 +52,19 @@ fn folder_of(path: &Path) -> &Path {
 /// Why a lock was not taken.
 #[derive(Debug)]
 pub(super) enum LockError {
-    /// Another process has it; its id, if it could be read.
+    /// Another process holds it; with its id, if that could be read.
     Held(String),
     /// The file system refused.
     Io(io::Error),
 }
 
-/// An advisory lock on a file, held until it is dropped or the process ends in whatever way.
+/// An advisory lock on a file. It is held until it is dropped or the process ends in any way.
 #[derive(Debug)]
 pub(super) struct FileLock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl FileLock {
-    /// Takes the lock, or says that another process holds it; never waits. The folder is made if
-    /// there is none.
+    /// Takes the lock, or returns an error if another process holds it; never waits. Creates the
+    /// folder if it is missing.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         std::fs::create_dir_all(folder_of(path)).map_err(LockError::Io)?;
         let mut file = OpenOptions::new()
@@ -78,7 +78,7 @@ impl FileLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Whose lock it is only makes the message better.
+                // The holder is only used for the message.
                 let _ = (&file).take(32).read_to_string(&mut holder);
                 return Err(LockError::Held(holder.trim().to_owned()));
             }

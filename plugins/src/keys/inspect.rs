@@ -1,4 +1,4 @@
-//! What is in a key file.
+//! Shows what is in a key file.
 
 use std::{ops::Range, path::Path};
 
@@ -12,14 +12,14 @@ use quintet_components::{
     preset::SignaturePreset,
 };
 
-/// A key in a file, without what is secret of it.
+/// A key in a file, without its secret parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyContent {
     /// A public key.
     Public(PublicKey),
     /// A secret key.
     Secret {
-        /// The role, where the file holds both keys of a validator.
+        /// The role, if the file has both keys of a validator.
         role: Option<Role>,
         /// The preset.
         preset: SignaturePreset,
@@ -27,17 +27,17 @@ pub enum KeyContent {
         public_key: PublicKey,
         /// The slots that the key can sign for.
         lifetime: Range<Slot>,
-        /// The slots that it can sign for at once.
+        /// The slots that it can sign for now.
         prepared: Range<Slot>,
-        /// Bytes of memory that it takes.
+        /// The memory that it takes, in bytes.
         memory_bytes: usize,
     },
 }
 
-/// Says what keys a file holds, of whatever preset and in whatever form.
+/// Reads the keys in a file, of any preset and in any format.
 ///
 /// # Errors
-/// It cannot be read, or holds no key; the message names it.
+/// The file cannot be read, or has no key. The message names the file.
 pub fn inspect_file(path: &Path) -> Result<Vec<KeyContent>, KeyFileError> {
     let presets = [
         (SignaturePreset::Test, Scheme::Lifetime8),

@@ -1,4 +1,4 @@
-//! Loading secret keys from files, and checking each against the registry.
+//! Loads secret keys from files, and checks them against the registry.
 
 use std::{
     fmt,
@@ -21,52 +21,52 @@ use quintet_components::{
 
 use super::window::WindowedKey;
 
-/// Errors of a load that are shown; further ones are counted.
+/// How many errors of a load are shown; further ones are counted.
 const SHOWN_ERRORS: usize = 8;
 
-/// Which files hold a validator's keys.
+/// The files of a validator's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFiles {
     /// The validator.
     pub index: ValidatorIndex,
-    /// The attester key's file; looked for in the folder under every usual name when absent.
+    /// The attester key's file. If absent, every usual name in the folder is tried.
     pub attester: Option<PathBuf>,
-    /// The proposer key's file; likewise.
+    /// The proposer key's file; the same applies.
     pub proposer: Option<PathBuf>,
 }
 
-/// How keys are loaded.
+/// Options for loading keys.
 pub struct LoadOptions<'a> {
     /// The network's scheme.
     pub scheme: Scheme,
-    /// Where files without a path are, and relative paths begin.
+    /// The folder for files without a path and for relative paths.
     pub folder: &'a Path,
-    /// Threads that read and check keys. Each holds a file of up to 67 MB meanwhile.
+    /// The number of threads that read and check keys. Each one holds a file of up to 67 MB.
     pub threads: usize,
-    /// The slot for which keys are made ready.
+    /// The slot for which keys are prepared.
     pub slot: Slot,
-    /// Called from these threads for each key that is done.
+    /// Called from these threads for each finished key.
     pub progress: Option<&'a (dyn Fn(LoadProgress) + Sync)>,
 }
 
-/// How far loading is.
+/// The progress of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadProgress {
-    /// Keys loaded, or refused.
+    /// Keys that were loaded or refused.
     pub done: usize,
     /// Keys to load.
     pub total: usize,
 }
 
-/// Keys that were checked against the registry.
+/// Keys that match the registry.
 pub struct LoadedKeys {
     pub(super) keys: Vec<WindowedKey>,
 }
 
-/// Why a key was not loaded; each message says what to do.
+/// Why a key was not loaded. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyLoadError {
-    /// The registry has no such validator.
+    /// The registry does not have the validator.
     #[error(
         "validator {index} is not in the registry, which has {count}: the list of this node's \
          validators belongs to another genesis"
@@ -84,7 +84,7 @@ pub enum KeyLoadError {
         folder.display()
     )]
     Missing {
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
         /// The validator.
         index: ValidatorIndex,
@@ -96,24 +96,24 @@ pub enum KeyLoadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// The file holds no key.
+    /// The file has no key.
     #[error(
-        "{}: no secret key: {reason}. The file is damaged or cut short: copy it again from where \
+        "{}: not a secret key: {reason}. The file is damaged or cut short: copy it again from where \
          it was made",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The key belongs to another scheme.
     #[error(
-        "{}: a key of lifetime 2^{}, and this network's have 2^{}: choose the preset that the \
+        "{}: a key of lifetime 2^{}, but this network's keys have 2^{}: choose the preset that the \
          keys were made with, or the keys of this network",
         path.display(), log_lifetime(*found), log_lifetime(*expected)
     )]
@@ -122,10 +122,10 @@ pub enum KeyLoadError {
         path: PathBuf,
         /// The network's scheme.
         expected: Scheme,
-        /// The key's.
+        /// The scheme of the key.
         found: Scheme,
     },
-    /// The file holds the validator's other key.
+    /// The file has the validator's other key.
     #[error(
         "{}: this is validator {index}'s {found} key, where its {expected} key should be: the two \
          files are swapped; exchange their names, or the rows in annotated_validators.yaml",
@@ -136,12 +136,12 @@ pub enum KeyLoadError {
         path: PathBuf,
         /// The validator.
         index: ValidatorIndex,
-        /// The role that was asked for.
+        /// The expected role.
         expected: &'static str,
-        /// The role that the registry gives the key.
+        /// The role of the key in the registry.
         found: &'static str,
     },
-    /// The key is another one than the registry's.
+    /// The key is not the one in the registry.
     #[error(
         "{}: not the {role} key of validator {index} in the registry{}. Put the key of this \
          genesis there, or start with the genesis of this key",
@@ -157,12 +157,12 @@ pub enum KeyLoadError {
         index: ValidatorIndex,
         /// `attester` or `proposer`.
         role: &'static str,
-        /// Whose key it is, if the registry has it.
+        /// The owner of the key, if the registry has it.
         owner: Option<(ValidatorIndex, &'static str)>,
     },
-    /// The key cannot be made ready.
+    /// The key cannot be prepared.
     #[error(
-        "{}: cannot be prepared for slot {slot}: {reason}; put the file back from a backup",
+        "{}: cannot be prepared for slot {slot}: {reason}; restore the file from a backup",
         path.display()
     )]
     Window {
@@ -170,12 +170,12 @@ pub enum KeyLoadError {
         path: PathBuf,
         /// The slot.
         slot: Slot,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Everything that is wrong with a set of keys.
+/// All errors of a set of keys.
 #[derive(Debug)]
 pub struct KeyLoadErrors(pub Vec<KeyLoadError>);
 
@@ -200,7 +200,7 @@ const fn log_lifetime(scheme: Scheme) -> u32 {
 /// Loads both keys of each validator, in parallel, and checks them against the registry.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// All errors of all keys.
 pub fn load_keys(
     validators: &[KeyFiles],
     registry: &Validators,
@@ -327,7 +327,7 @@ fn read(path: &Path, role: Role, scheme: Scheme) -> Result<SecretKey, KeyLoadErr
     }
 }
 
-/// Moves the window to the slot: a file has the window that the key was made with.
+/// Advances the window to the slot, because a file has the window with which the key was made.
 fn prepare(key: WindowedKey, path: PathBuf, slot: Slot) -> Result<WindowedKey, KeyLoadError> {
     while key.is_due(slot) {
         let moved = key.advance_if(|key| key.is_due(slot), &KeyGenOptions::default());

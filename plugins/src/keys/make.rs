@@ -1,4 +1,4 @@
-//! Making keys, as files in a folder.
+//! Makes keys, as files in a folder.
 
 use std::{
     ops::Range,
@@ -20,26 +20,27 @@ use sha2::{Digest, Sha256};
 
 use super::load::file_role;
 
-/// Base-2 logarithm of the most slots that a key is made for: 24 days in production, where a key
-/// for more takes hours to make.
+/// Base-2 logarithm of the largest number of slots for which a key is made. It is 24: making a
+/// production key for more takes hours.
 pub const MAX_ACTIVE_SLOTS_LOG: u32 = 24;
-/// Changes when the same seed gives another key.
+/// Changes when the same seed gives different keys.
 const CACHE_VERSION: u32 = 1;
 
-/// How keys are made.
+/// Options for making keys.
 #[derive(Clone, Copy)]
 pub struct MakeOptions<'a> {
     /// The scheme.
     pub scheme: Scheme,
     /// The first slot that the keys sign for.
     pub first_slot: u64,
-    /// Slots that they sign for, from the first; widened to whole bottom trees.
+    /// The number of slots that they sign for, from the first; extended to whole bottom trees.
     pub slots: u64,
-    /// Whoever knows it knows the keys: for local networks only. Without it they are random.
+    /// The seed of the keys. Anyone who knows it knows the keys, so it is for local networks only.
+    /// Without it the keys are random.
     pub seed: Option<u64>,
-    /// Where keys of a seed are kept to be used again.
+    /// The folder in which keys of a seed are cached.
     pub cache: Option<&'a Path>,
-    /// Threads; all cores for zero.
+    /// The number of threads; 0 for all cores.
     pub threads: usize,
     /// Called as work is done, from several threads.
     pub progress: Option<&'a (dyn Fn(MakeProgress) + Sync)>,
@@ -47,18 +48,18 @@ pub struct MakeOptions<'a> {
     pub cancel: Option<&'a AtomicBool>,
 }
 
-/// How far the making of keys is.
+/// The progress of making keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MakeProgress {
-    /// Keys that are there.
+    /// Finished keys.
     pub keys_done: u64,
-    /// Keys that are wanted.
+    /// All keys.
     pub keys: u64,
     /// Keys that came from the cache.
     pub cached: u64,
-    /// The part of the key under way that is done.
+    /// The finished slots of the current key.
     pub slots_done: u64,
-    /// Slots of a key.
+    /// The slots of a key.
     pub slots: u64,
 }
 
@@ -67,7 +68,7 @@ pub struct MakeProgress {
 pub struct MadeKeys {
     /// The validator.
     pub index: ValidatorIndex,
-    /// Verifies its votes.
+    /// Verifies its attestations.
     pub attester: PublicKey,
     /// Verifies its blocks.
     pub proposer: PublicKey,
@@ -80,27 +81,27 @@ pub struct MadeKeys {
 /// Why keys were not made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeKeysError {
-    /// The slots are not possible, or it was cancelled.
+    /// The slots are invalid, or the work was cancelled.
     #[error(transparent)]
     KeyGen(#[from] KeyGenError),
     /// A key could not be read or written.
     #[error(transparent)]
     File(#[from] KeyFileError),
-    /// A folder could not be made, or a file not copied.
+    /// A folder could not be created, or a file could not be copied.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
-    /// There are no threads.
-    #[error("no threads to make keys with: {0}")]
+    /// The threads cannot be started.
+    #[error("the threads to make keys cannot be started: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
-/// Makes both keys of each validator: one key after the other, each on all threads. Files of the
-/// same name are replaced.
+/// Makes both keys of each validator, one key after the other, each on all threads. Replaces files
+/// with the same names.
 ///
 /// # Errors
 /// [`MakeKeysError`].
@@ -193,14 +194,14 @@ impl Maker<'_> {
             None => rand::make_rng(),
         };
         let progress = |Progress { done, total }: Progress| {
-            // Widened to whole trees, there may be more than were asked for.
+            // Extended to whole trees, there may be more slots than requested.
             self.report(done.saturating_mul(slots) / total.max(1));
         };
         let options = KeyGenOptions { pool: Some(&self.pool), progress: Some(&progress), cancel };
         SecretKey::generate(scheme, &mut rng, first_slot, slots, &options)
     }
 
-    /// What a key of a seed is made from: everything that tells it from other keys.
+    /// The seed of one key: a hash of everything that distinguishes it from other keys.
     fn key_seed(&self, seed: u64, index: ValidatorIndex, role: Role) -> [u8; 32] {
         let MakeOptions { scheme, first_slot, slots, .. } = *self.options;
         let mut hash = Sha256::new();
@@ -223,7 +224,7 @@ impl Maker<'_> {
         Some(self.options.cache?.join(name))
     }
 
-    /// The key in the cache, unless it is not there, damaged, or another one: somebody may have
+    /// The key in the cache, unless it is missing, damaged or a different one: somebody may have
     /// copied a file over it.
     fn kept(&self, path: &Path, index: ValidatorIndex, role: Role) -> Option<SecretKey> {
         if !path.exists() {
@@ -238,14 +239,14 @@ impl Maker<'_> {
             return Some(key);
         }
         let path = path.display();
-        tracing::warn!(%path, "a cached key is not the one of its seed, and is made again");
+        tracing::warn!(%path, "a cached key does not match its seed, and is made again");
         None
     }
 }
 
-/// Puts a copy of a cached key's file where it belongs, which costs no room where the file system
-/// shares blocks. Never a second name of the same file: whoever copies one key over another would
-/// change the cache too.
+/// Copies a cached key's file to its place, which takes no room if the file system shares blocks.
+/// It never makes a second name of the same file: copying one key over another would then change
+/// the cache too.
 fn place(cached: &Path, path: &Path) -> Result<(), MakeKeysError> {
     let io = |source| MakeKeysError::Io { path: path.to_owned(), source };
     match std::fs::remove_file(path) {

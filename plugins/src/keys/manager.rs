@@ -1,4 +1,4 @@
-//! The node's keys: loaded, guarded, and kept ready.
+//! The node's keys: loaded, guarded and prepared.
 
 use std::{
     collections::BTreeMap,
@@ -20,27 +20,27 @@ use super::{
     window::{WindowWorker, WindowedKey},
 };
 
-/// What the keys are doing.
+/// The status of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyStatus {
     /// Keys in memory.
     pub keys: usize,
-    /// Bytes that their trees take.
+    /// The memory that their trees take, in bytes.
     pub memory_bytes: usize,
-    /// The first slot for which some key has yet to be prepared.
+    /// The first slot for which some key is not prepared yet.
     pub prepared_until: Slot,
     /// The first slot for which some key can never sign.
     pub lifetime_until: Slot,
     /// Windows that were moved in the background.
     pub advanced: u64,
-    /// Times that signing had to wait for a window.
+    /// How often signing had to wait for a window.
     pub waited: u64,
-    /// Signatures asked for.
+    /// Counts of requested signatures.
     pub signing: SigningCounts,
 }
 
-/// Signs with the node's keys, behind a [`SigningGuard`]. The keys' windows advance on a thread of
-/// its own, which ends with the manager.
+/// Signs with the node's keys, behind a [`SigningGuard`]. The keys' windows advance on a separate
+/// thread, which ends with the manager.
 pub struct KeyManager {
     keys: Arc<[WindowedKey]>,
     places: BTreeMap<(ValidatorIndex, Role), usize>,
@@ -60,12 +60,12 @@ impl KeyManager {
         Self { keys, places, guard, advanced, waited: AtomicU64::new(0), worker }
     }
 
-    /// The guard, for exporting and importing what was signed.
+    /// The guard, for exporting and importing the signing history.
     pub fn guard(&self) -> &SigningGuard {
         &self.guard
     }
 
-    /// What the keys are doing.
+    /// The status of the keys.
     pub fn status(&self) -> KeyStatus {
         KeyStatus {
             keys: self.keys.len(),
@@ -108,8 +108,8 @@ impl Signer for KeyManager {
 
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
         let keys: Vec<_> = requests.iter().map(|request| self.key(request)).collect();
-        // A request outside a key's lifetime leaves nothing on record. One before its window may
-        // be there with its signature.
+        // A request outside a key's lifetime is not recorded. One from before the key's window may
+        // be recorded with its signature.
         let guarded: Vec<_> = keys
             .iter()
             .zip(requests)

@@ -1,4 +1,4 @@
-//! Keys that are made for one run and live in memory.
+//! Keys in memory, made for one run.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,14 @@ use quintet_components::{
 
 /// A validator's two secret keys.
 pub struct KeyPair {
-    /// Signs votes.
+    /// Signs attestations.
     pub attester: SecretKey,
     /// Signs blocks.
     pub proposer: SecretKey,
 }
 
-/// Keys in memory, each with what it has signed. The record ends with the process, and so do the
-/// keys: nothing can sign with them a second time.
+/// Keys in memory, each with what it has signed. The record ends with the process, and the keys end
+/// too, so that nothing can sign with them a second time.
 pub struct MemoryKeys(BTreeMap<(ValidatorIndex, Role), Mutex<GuardedKey>>);
 
 struct GuardedKey {
@@ -77,7 +77,8 @@ impl Signer for MemoryKeys {
 }
 
 impl GuardedKey {
-    /// Moves the prepared window on until it covers the epoch, as far as the key reaches.
+    /// Advances the prepared window until it contains the epoch, as far as the key's lifetime
+    /// allows.
     fn advance_to(&mut self, epoch: u32) {
         while u64::from(epoch) >= self.key.prepared().end {
             let Ok(Some(next)) = self.key.prepare_next(&KeyGenOptions::default()) else { return };

@@ -1,8 +1,8 @@
 //! A key whose prepared window moves with the slots.
 //!
-//! A key in memory can sign for two neighbouring bottom trees' slots. Half a window before the end
-//! of these, plus a margin for what is late, the key advances in the background by one tree: it
-//! keeps signing meanwhile, and is never closer than about half a window to the end.
+//! A key in memory can sign for the slots of two neighbouring bottom trees. Half a window before
+//! their end, plus a margin for late duties, the key advances by one tree in the background. It can
+//! sign in the meantime, and is never much closer than half a window to the end.
 
 use std::{
     ops::Range,
@@ -20,8 +20,8 @@ use quintet_components::{
     duties::{Role, SignError},
 };
 
-/// The part of a bottom tree's slots after which the tree before it is dropped: duties for its
-/// last slots may be late.
+/// The previous tree is dropped when this part of a bottom tree's slots is over, because duties for
+/// its last slots may be late.
 const MARGIN_DIVISOR: u64 = 8;
 
 /// A secret key and its window.
@@ -30,7 +30,7 @@ pub(super) struct WindowedKey {
     pub(super) role: Role,
     pub(super) public_key: PublicKey,
     key: RwLock<SecretKey>,
-    /// Held while the next tree is made, so that it is made once.
+    /// Held while the next tree is made, so that it is made only once.
     advancing: Mutex<()>,
 }
 
@@ -61,7 +61,7 @@ impl WindowedKey {
         self.read(SecretKey::memory_bytes)
     }
 
-    /// Whether the window should move on, now that this slot has come.
+    /// Returns true if the window should advance, now that this slot has begun.
     pub(super) fn is_due(&self, slot: Slot) -> bool {
         let prepared = self.prepared();
         let tree = (prepared.end - prepared.start) / 2;
@@ -69,7 +69,7 @@ impl WindowedKey {
         prepared.end < self.activation().end && slot >= prepared.start + tree + margin
     }
 
-    /// Moves the window by one tree if `due` still holds. Whether it moved.
+    /// Advances the window by one tree if `due` is still true. Returns true if it advanced.
     pub(super) fn advance_if(
         &self,
         due: impl Fn(&Self) -> bool,
@@ -79,7 +79,7 @@ impl WindowedKey {
         if !due(self) {
             return Ok(false);
         }
-        // Signing goes on while the tree is made.
+        // Signing continues while the tree is made.
         let Some(next) = self.read(|key| key.prepare_next(options))? else { return Ok(false) };
         let mut key = self.key.write().unwrap_or_else(PoisonError::into_inner);
         Ok(key.advance_with(next).is_ok())
@@ -89,7 +89,7 @@ impl WindowedKey {
         format!("the {} key of validator {}", self.role.name(), self.index)
     }
 
-    /// Whether the slot is in the key's lifetime.
+    /// Checks that the slot is in the key's lifetime.
     pub(super) fn check_lifetime(&self, slot: Slot) -> Result<(), SignError> {
         let activation = self.activation();
         if slot >= activation.end {
@@ -109,7 +109,7 @@ impl WindowedKey {
         Ok(())
     }
 
-    /// Signs. `waited` counts signatures that had to wait for the window to move.
+    /// Signs. `waited` counts signatures that had to wait for the window to advance.
     pub(super) fn sign(
         &self,
         slot: Slot,
@@ -149,7 +149,7 @@ impl WindowedKey {
     }
 }
 
-/// The thread that advances keys: one key after the other, on one core.
+/// The thread that advances keys, one after the other, on one core.
 pub(super) struct WindowWorker {
     slots: Option<SyncSender<Slot>>,
     cancel: Arc<AtomicBool>,
@@ -158,7 +158,7 @@ pub(super) struct WindowWorker {
 
 impl WindowWorker {
     pub(super) fn start(keys: Arc<[WindowedKey]>, advanced: Arc<AtomicU64>) -> Self {
-        // A slot that finds the worker busy is not missed: the next one asks again.
+        // If the worker is busy, the next slot asks again.
         let (slots, asked) = sync_channel(1);
         let cancel = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&cancel);
@@ -172,10 +172,10 @@ impl WindowWorker {
         Self { slots: Some(slots), cancel, thread }
     }
 
-    /// Has the worker look at the keys.
+    /// Makes the worker check the keys.
     pub(super) fn begin_slot(&self, slot: Slot) {
         if let Some(slots) = &self.slots {
-            // Full: it has not got to the last one yet.
+            // Full: it has not read the last slot yet.
             let _ = slots.try_send(slot);
         }
     }
@@ -218,7 +218,7 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
                     Err(error) => {
                         tracing::error!(
                             index = key.index, role = key.role.name(), %error,
-                            "the key cannot be prepared for more slots: put its file back from \
+                            "the key cannot be prepared for more slots: restore its file from \
                              a backup"
                         );
                         break;

@@ -1,4 +1,4 @@
-//! Sessions, and the prover's timeline.
+//! Metrics of sessions, and of the prover's timeline.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -7,7 +7,7 @@ use quintet_components::{
     prover::{ProverJob, ProverKind, ProverStatus, ProverTimes},
 };
 
-/// Sessions that ended, and all that was counted.
+/// Counts ended sessions, and copies the counts of aggregation.
 pub(super) fn count_sessions(
     metrics: Res<Metrics>,
     mut ended: MessageReader<SessionEnded>,
@@ -22,7 +22,7 @@ pub(super) fn count_sessions(
     }
 }
 
-/// Jobs that wait, run, and have ended since the last look.
+/// Counts jobs that wait, run, and have ended since the last call.
 pub(super) fn follow_prover(
     metrics: Res<Metrics>,
     changed: Query<(&ProverJob, &ProverTimes, &ProverStatus), Changed<ProverStatus>>,

@@ -1,4 +1,4 @@
-//! Head, checkpoints, votes.
+//! Metrics of head, checkpoints and attestations.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -10,12 +10,12 @@ use quintet_components::{
     tree::BlockTree,
 };
 
-/// A slot or a count as a gauge has it.
+/// Converts a slot or a count to the type of a gauge.
 pub(super) fn gauge(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
-/// Where the chain stands.
+/// Sets the gauges of the chain.
 pub(super) fn show_chain(
     metrics: Res<Metrics>,
     (head, safe_target): (Option<Res<Head>>, Option<Res<SafeTarget>>),
@@ -42,7 +42,7 @@ pub(super) fn show_chain(
     shown.states.set(gauge(states.map_or(0, |states| states.len())));
 }
 
-/// What happened to the chain.
+/// Counts events of the chain.
 pub(super) fn count_chain(
     metrics: Res<Metrics>,
     mut imported: MessageReader<BlockImported>,
@@ -61,7 +61,7 @@ pub(super) fn count_chain(
     }
 }
 
-/// What the pools hold.
+/// Sets the gauges of the pools.
 pub(super) fn show_pools(
     metrics: Res<Metrics>,
     signatures: Query<(), With<AttestationSignature>>,

@@ -1,4 +1,4 @@
-//! Whom the aggregates for each slot's votes cover.
+//! Metrics of the validators that the aggregates for each slot cover.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use quintet_components::{
     metrics::{Metrics, Section},
 };
 
-/// Slots whose coverage is remembered.
+/// How many slots' coverage is remembered.
 const SLOTS: u64 = 4;
 
-/// What is known of the newest slots.
+/// The coverage of the newest slots.
 #[derive(Resource, Debug, Default)]
 pub(super) struct Coverage(BTreeMap<Slot, SlotCoverage>);
 
@@ -29,13 +29,13 @@ struct SlotCoverage {
     block: AggregationBits,
 }
 
-/// The pool of votes.
+/// The pools of attestations.
 #[derive(SystemParam)]
 pub(super) struct PoolShown<'w, 's> {
     time: Res<'w, CurrentInterval>,
     metrics: Res<'w, Metrics>,
     config: Option<Res<'w, AggregationConfig>>,
-    votes: Query<
+    attestations: Query<
         'w,
         's,
         (
@@ -53,9 +53,10 @@ impl PoolShown<'_, '_> {
         self.config.as_ref().map_or(1, |config| config.committee_count)
     }
 
-    /// Whom the payloads that wait cover, for the votes of a slot.
+    /// The validators that waiting payloads cover, for attestations of a slot.
     fn waiting(&self, slot: Slot) -> AggregationBits {
-        let of_slot = self.votes.iter().filter(|(vote, ..)| vote.data.slot == slot);
+        let of_slot =
+            self.attestations.iter().filter(|(attestation, ..)| attestation.data.slot == slot);
         of_slot
             .filter_map(|(_, payloads, _)| payloads)
             .flat_map(RelationshipTarget::iter)
@@ -66,9 +67,10 @@ impl PoolShown<'_, '_> {
             })
     }
 
-    /// Whose signatures are in the pool, on votes of a slot.
+    /// The validators whose signatures on attestations of a slot are in the pool.
     fn signers(&self, slot: Slot) -> AggregationBits {
-        let of_slot = self.votes.iter().filter(|(vote, ..)| vote.data.slot == slot);
+        let of_slot =
+            self.attestations.iter().filter(|(attestation, ..)| attestation.data.slot == slot);
         let signers: Vec<_> = of_slot
             .filter_map(|(_, _, signatures)| signatures)
             .flat_map(RelationshipTarget::iter)
@@ -83,13 +85,13 @@ impl PoolShown<'_, '_> {
     }
 }
 
-/// Interval 2: what there is before the node aggregates.
+/// Interval 2: sets the coverage before the node aggregates.
 pub(super) fn show_start(pool: PoolShown) {
     pool.show(Section::AggregateStartNew, &pool.waiting(pool.time.slot()));
 }
 
-/// Interval 4, before what waits is accepted: the slot's own votes, and the report on the last
-/// slot's.
+/// Interval 4, before waiting payloads are accepted: sets the coverage of this slot, and the report
+/// on the previous one.
 pub(super) fn show_slot(pool: PoolShown, mut coverage: ResMut<Coverage>) {
     let slot = pool.time.slot();
     let timely = pool.waiting(slot);
@@ -107,7 +109,7 @@ pub(super) fn show_slot(pool: PoolShown, mut coverage: ResMut<Coverage>) {
     coverage.0.retain(|known, _| known.saturating_add(SLOTS) > slot);
 }
 
-/// What blocks bring, and what the own one was made of.
+/// Adds the coverage of blocks, and of the inputs of own blocks.
 pub(super) fn follow_blocks(
     pool: PoolShown,
     mut imported: MessageReader<BlockImported>,
@@ -117,7 +119,8 @@ pub(super) fn follow_blocks(
     let slot = pool.time.slot();
     for BlockImported { block, .. } in imported.read() {
         for attestation in &block.block.body.attestations {
-            // A block from the future is not imported: what is remembered stays bounded.
+            // A block from the future is not imported, so the number of remembered slots is
+            // limited.
             if attestation.data.slot.saturating_add(SLOTS) > slot {
                 let known = coverage.0.entry(attestation.data.slot).or_default();
                 known.block = known.block.union(&attestation.aggregation_bits);
@@ -134,7 +137,7 @@ pub(super) fn follow_blocks(
     }
 }
 
-/// Whom attestations of a slot cover.
+/// The validators that attestations of a slot cover.
 fn of_slot(attestations: &AggregatedAttestations, slot: Slot) -> AggregationBits {
     let of_slot = attestations.iter().filter(|attestation| attestation.data.slot == slot);
     of_slot.fold(AggregationBits::default(), |all, each| all.union(&each.aggregation_bits))
@@ -163,15 +166,16 @@ mod tests {
         world.insert_resource(AggregationConfig { committee_count: 2, ..Default::default() });
         let bits =
             |indices: &[u64]| AggregationBits::from_indices(indices.iter().copied()).expect("some");
-        let mut vote = |slot, participants: &[u64], phase| {
+        let mut attest = |slot, participants: &[u64], phase| {
             let data = AttestationData { slot, ..AttestationData::default() };
-            let vote = world.spawn(PooledAttestation { data, root: Root::repeat_byte(1) }).id();
+            let attestation =
+                world.spawn(PooledAttestation { data, root: Root::repeat_byte(1) }).id();
             let participants = bits(participants);
             let payload = SingleMessageAggregate { participants, ..Default::default() };
-            world.spawn((Payload(Arc::new(payload)), phase, PayloadOf(vote)));
+            world.spawn((Payload(Arc::new(payload)), phase, PayloadOf(attestation)));
         };
-        vote(6, &[0, 2, 5], Phase::New);
-        vote(7, &[1], Phase::Known);
+        attest(6, &[0, 2, 5], Phase::New);
+        attest(7, &[1], Phase::Known);
         world.resource_mut::<Coverage>().0.entry(5).or_default().block = bits(&[0, 1]);
         world.resource_mut::<Coverage>().0.entry(5).or_default().timely = bits(&[1, 2, 3]);
         world.insert_resource(CurrentInterval { count: 6 * 5 + 4, late_ms: 0 });

@@ -1,4 +1,4 @@
-//! What comes in, and what becomes of it.
+//! Metrics of inbound items and their verdicts.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use quintet_components::{
     network::{PeerEvent, RequestEvent, RequestReceived},
 };
 
-/// What waits in the lanes, and what they dropped.
+/// Sets how many items wait in the lanes, and how many were dropped.
 pub(super) fn show_lanes(
     metrics: Res<Metrics>,
     inputs: (
@@ -45,7 +45,7 @@ pub(super) fn show_lanes(
     }
 }
 
-/// Verdicts, and when blocks came and went.
+/// Counts verdicts, and when blocks arrived and were published.
 pub(super) fn count_inputs(
     metrics: Res<Metrics>,
     (clock, time): (Option<Res<SlotClock>>, Res<UnixTime>),
@@ -58,7 +58,7 @@ pub(super) fn count_inputs(
         metrics.runtime.note_verdict(verdict);
     }
     let Some(clock) = clock else { return };
-    // A block of another slot was asked for, or says something wrong.
+    // A block of another slot was requested, or has a wrong slot.
     let into_slot_ms = |slot| {
         (clock.current_slot(time.now_ms) == slot)
             .then(|| time.now_ms.saturating_sub(clock.interval_start_ms(first_interval(slot))))
@@ -69,7 +69,7 @@ pub(super) fn count_inputs(
     }
     for BlockReceived { id, root, block, .. } in received.read() {
         let into_slot_ms = into_slot_ms(block.block.slot).filter(|_| !id.is_requested());
-        // One that was held for want of its parent comes again.
+        // A block that waited for its parent arrives a second time.
         if let Some(into_slot_ms) = into_slot_ms
             && arrived.1.insert(*root)
         {

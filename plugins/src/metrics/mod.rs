@@ -1,8 +1,8 @@
-//! What a node measures: the registry, and the systems that feed it from the world.
+//! Measurements of the node: the registry, and the systems that update it from the world.
 //!
-//! Most numbers are read from messages and resources at the end of every update, so that what is
-//! measured knows nothing of it. Times are noted where they pass: in tasks, in the walk over the
-//! intervals, by the runner, on the threads of network and storage.
+//! Most values are read from messages and resources at the end of every update, so that the
+//! measured code does not know about metrics. Durations are recorded where they are measured: in
+//! tasks, in the interval walk, by the runner, and on the threads of network and storage.
 
 mod aggregation;
 mod chain;
@@ -27,15 +27,15 @@ use quintet_components::{
     task::Tasks,
 };
 
-/// Measures the node. [`MetricsRegistry::encode`] writes what there is to know for whoever serves
-/// it. Added before every plugin that takes [`Metrics`] along when it is built.
+/// Measures the node. [`MetricsRegistry::encode`] writes the metrics for a scrape. Must be added
+/// before every plugin that uses [`Metrics`] when it is built.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`MetricsRegistry`], [`Metrics`], [`PeerNames`] | the chain, the pools, peers, sync, the prover's timeline, counts, all messages about blocks and votes | the metrics |
+/// | [`MetricsRegistry`], [`Metrics`], [`PeerNames`] | the chain, the pools, peers, sync, the prover's timeline, counts, all messages about blocks and attestations | the metrics |
 #[derive(Clone, Debug, Default)]
 pub struct MetricsPlugin {
-    /// What peers are called.
+    /// The names of peers.
     pub peer_names: PeerNames,
 }
 
@@ -71,7 +71,7 @@ impl Plugin for MetricsPlugin {
                     .before(IntervalSystems::ForkChoice)
                     .ambiguous_with_all(),
             )
-            // They only read, and come when everything else has been done.
+            // They only read, and run after everything else.
             .add_systems(
                 PostUpdate,
                 (

@@ -1,17 +1,18 @@
-//! What peers are called in metrics.
+//! The names of peers in metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quintet_components::network::{PeerId, PeerNames};
 
-/// The labels of the connected peers: the files' name, else what the peer calls its software with
-/// the lowest number that no other peer has. A peer keeps its label while it is connected.
+/// The labels of the connected peers: the name in the network's files, else the name of the peer's
+/// software with the lowest number that no other peer has. A peer keeps its label while it is
+/// connected.
 #[derive(Debug, Default)]
 pub(super) struct PeerLabels(BTreeMap<PeerId, Label>);
 
 #[derive(Debug)]
 struct Label {
-    /// What it is made of.
+    /// The name before the number.
     stem: String,
     text: String,
 }
@@ -62,7 +63,7 @@ impl PeerLabels {
     }
 }
 
-/// What a peer calls its software, without the version.
+/// The name of a peer's software, without the version.
 fn stem(agent: Option<&str>) -> String {
     let software = agent.unwrap_or("").split('/').next().unwrap_or("");
     let stem = PeerNames::plain(software).to_ascii_lowercase();
@@ -83,7 +84,7 @@ mod tests {
         let [a, b, c, d] = ["a", "b", "c", "d"].map(PeerId::from);
         let mut known = PeerLabels::default();
         known.update([(&a, Some("x/1")), (&b, Some("Zeam/0.1")), (&c, None)], &names);
-        // zeam_0 is another's, whether it is connected or not.
+        // `zeam_0` is the name of another peer, whether it is connected or not.
         assert_eq!(labels(&known), ["ream_0", "zeam_1", "unknown_0"]);
         known.update([(&b, Some("Zeam/0.1")), (&c, Some("zeam/9")), (&d, Some("zeam"))], &names);
         assert_eq!(labels(&known), ["zeam_1", "zeam_2", "zeam_3"]);

@@ -1,4 +1,4 @@
-//! Who the node is, what its keys do, and what is wrong with it.
+//! Metrics of the node itself, its keys, and its warnings.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,14 +16,14 @@ use quintet_components::{
 
 use super::chain::gauge;
 
-/// Notes when the process began, and what it is.
+/// Sets when the process began, and its version.
 pub(super) fn set_start(metrics: &Metrics) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     metrics.node.start_time_seconds.set(gauge(since.as_secs()));
     metrics.node.set_info("quintet", env!("CARGO_PKG_VERSION"));
 }
 
-/// What the node is called, once that is known.
+/// Sets the node's name, once it is known.
 pub(super) fn show_identity(metrics: Res<Metrics>, identity: Option<Res<NodeIdentity>>) {
     let Some(identity) = identity.filter(DetectChanges::is_changed) else { return };
     if !identity.name.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn show_identity(metrics: Res<Metrics>, identity: Option<Res<NodeIden
     }
 }
 
-/// The node's role, validators and duties; once a slot, what its keys do.
+/// Sets the node's role, validators and duties, and once per slot the status of its keys.
 pub(super) fn show_node(
     metrics: Res<Metrics>,
     is_aggregator: Option<Res<IsAggregator>>,
@@ -66,7 +66,7 @@ pub(super) fn show_node(
     }
 }
 
-/// What is wrong.
+/// Sets the status of the store, and the warnings.
 pub(super) fn show_storage_and_warnings(
     metrics: Res<Metrics>,
     health: Option<Res<StorageHealth>>,

@@ -1,4 +1,4 @@
-//! Peers.
+//! Metrics of peers.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,14 @@ use quintet_components::{
 
 use super::names::PeerLabels;
 
-/// What is remembered of the connections that are up.
+/// The open connections.
 #[derive(Default)]
 pub(super) struct Seen {
     directions: HashMap<PeerId, Direction>,
     labels: PeerLabels,
 }
 
-/// Connections that came and went, and who is there.
+/// Counts connections that were opened and closed, and sets the connected peers.
 pub(super) fn follow_peers(
     metrics: Res<Metrics>,
     mut events: MessageReader<PeerEvent>,

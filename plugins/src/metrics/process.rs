@@ -1,5 +1,5 @@
-//! What the process takes, read from `/proc` at every scrape. Elsewhere than on Linux there is
-//! nothing of it.
+//! Metrics of the process, read from `/proc` at every scrape. There are none on systems other than
+//! Linux.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ use quintet_components::metrics::client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-/// Ticks a second in `/proc`, on every Linux.
+/// The number of ticks per second in `/proc`, on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Memory, processor time, threads and files of the process, under the names that Prometheus' own
-/// libraries use.
+/// Memory, processor time, threads and files of the process, with the names of Prometheus' own
+/// libraries.
 #[derive(Debug)]
 pub(super) struct ProcessCollector;
 
@@ -56,9 +56,9 @@ fn number(text: &str, name: &str) -> Option<i64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Processor time in seconds, out of `/proc/self/stat`.
+/// Processor time in seconds, from `/proc/self/stat`.
 fn cpu(stat: &str) -> Option<f64> {
-    // The command's name may have spaces; it ends with the last parenthesis.
+    // The command's name may contain spaces; it ends with the last parenthesis.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;

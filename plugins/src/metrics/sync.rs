@@ -1,4 +1,4 @@
-//! Where the node stands against the network.
+//! Metrics of sync.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -8,14 +8,14 @@ use quintet_components::{
 
 use super::chain::gauge;
 
-/// The state of sync, what it holds and what it has done.
+/// Sets the state of sync, its queues and its counts.
 pub(super) fn show_sync(
     metrics: Res<Metrics>,
     (state, counts): (Option<Res<SyncState>>, Option<Res<SyncCounts>>),
     (orphans, waiting): (Option<Res<Orphans>>, Option<Res<WaitingAttestations>>),
     requests: Option<Res<RequestsById>>,
 ) {
-    // Without sync nothing is behind.
+    // Without sync the node counts as synced.
     let state = state.map_or(SyncState::Synced, |state| *state);
     metrics.sync.set_status(state);
     if let Some(counts) = counts.filter(DetectChanges::is_changed) {

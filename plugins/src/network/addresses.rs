@@ -1,6 +1,5 @@
-//! What one address may have: so many connections, and so many banned peers before it is refused. A
-//! new identity costs nothing, an address does. Loopback is left out, and so is what this node calls
-//! itself.
+//! Limits per address: of connections, and of banned peers before the address is refused. A new
+//! identity costs nothing, but an address does. Loopback and outbound connections are exempt.
 
 use std::{
     collections::HashMap,
@@ -21,23 +20,24 @@ use libp2p::{
     },
 };
 
-/// Banned peers of one address at a time, after which nobody is let in from there.
+/// If an address has this many banned peers, nobody is let in from it.
 pub(super) const MAX_BANS: usize = 4;
-/// Addresses with bans that are remembered at most; the one whose bans end first goes first.
+/// How many addresses with bans are remembered. Beyond that, the one whose bans end first is
+/// dropped.
 const MAX_ADDRESSES: usize = 1024;
 
 /// Counts inbound connections and bans by address.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    /// Connections from others that one address may have.
+    /// How many inbound connections an address may have.
     limit: usize,
     open: HashMap<ConnectionId, IpAddr>,
     counts: HashMap<IpAddr, usize>,
-    /// When the bans of an address's peers end.
+    /// When the bans of each address's peers end.
     bans: HashMap<IpAddr, Vec<Instant>>,
 }
 
-/// Why nobody is let in from an address.
+/// Why connections from an address are refused.
 #[derive(Debug)]
 pub(super) enum Refused {
     TooMany(IpAddr),
@@ -47,7 +47,7 @@ pub(super) enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany(ip) => write!(f, "{ip} has as many connections as it may"),
+            Self::TooMany(ip) => write!(f, "{ip} has the largest allowed number of connections"),
             Self::Banned(ip) => write!(f, "too many peers of {ip} are banned"),
         }
     }
@@ -56,13 +56,13 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Addresses {
-    /// Up to `limit` connections from one address.
+    /// Allows up to `limit` connections per address.
     pub(super) fn new(limit: usize) -> Self {
         let limit = limit.max(1);
         Self { limit, open: HashMap::new(), counts: HashMap::new(), bans: HashMap::new() }
     }
 
-    /// A peer at this address is banned for so long.
+    /// Notes that a peer at this address is banned for this long.
     pub(super) fn ban(&mut self, address: &Multiaddr, time: Duration, now: Instant) {
         let Some(ip) = ip_of(address) else { return };
         let bans = self.bans.entry(ip).or_default();
@@ -111,8 +111,8 @@ impl Addresses {
     }
 }
 
-/// The address that counts: of IPv6 the first half, since one host has the rest to itself. None for
-/// loopback, on which whole devnets run.
+/// The address that is counted. For IPv6 it is the first half, because one host has the rest.
+/// `None` for loopback, on which whole devnets run.
 fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     let ip = address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
@@ -145,7 +145,8 @@ impl NetworkBehaviour for Addresses {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        // It is counted already here, and uncounted by the failure when another behaviour says no.
+        // It is counted already here. If another behaviour refuses it, the failure removes it
+        // again.
         if let Some(ip) = self.check(remote, Instant::now()).map_err(ConnectionDenied::new)? {
             self.opened(id, ip);
         }

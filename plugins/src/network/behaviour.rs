@@ -1,4 +1,4 @@
-//! The protocols that a node speaks, put together.
+//! The protocols of a node, combined.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -26,22 +26,23 @@ use super::{
 };
 use crate::InboundLanes;
 
-/// What `identify` says of the protocol family.
+/// The protocol family in `identify`.
 const PROTOCOL_VERSION: &str = "lean/1";
-/// Handshakes of others under way at most.
+/// How many inbound handshakes may be in progress.
 const MAX_PENDING_INCOMING: u32 = 64;
-/// Handshakes of this node under way at most.
+/// How many outbound handshakes may be in progress.
 const MAX_PENDING_OUTGOING: u32 = 32;
-/// Connections with one peer at most; one is reported. Two, so that peers that call each other at
-/// once, or come back before the old connection has timed out, keep one.
+/// How many connections with one peer may be open; one is reported. There may be two, so that one
+/// remains when two peers dial each other at the same time, or when one reconnects before the old
+/// connection has timed out.
 const MAX_CONNECTIONS_PER_PEER: u32 = 2;
-/// Subscriptions in one message of a peer at most.
+/// How many subscriptions one message of a peer may have.
 const MAX_SUBSCRIPTIONS_PER_MESSAGE: usize = 1024;
-/// How long gossip knows a message again: twice three slots.
+/// How long gossip recognizes a message: two times three slots.
 pub(super) const SEEN_TIME: Duration = Duration::from_secs(24);
-/// How often gossip tends its meshes.
+/// How often gossip maintains its meshes.
 pub(super) const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(700);
-/// Room around a gossip message for its topic and gossip's own words.
+/// Room in a gossip message for its topic and gossip's own fields.
 const ENVELOPE_BYTES: usize = 4096;
 
 /// Gossip with the topics of this network only.

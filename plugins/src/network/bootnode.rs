@@ -1,4 +1,4 @@
-//! A peer to connect to, and what its text may be.
+//! A peer to connect to, and its text forms.
 
 use std::net::SocketAddr;
 
@@ -11,35 +11,35 @@ use super::codec::record::{NodeRecord, RecordError};
 pub struct Bootnode {
     /// Where it is.
     pub address: Multiaddr,
-    /// Who it has to be; anybody when absent.
+    /// The id that the peer must have; any if absent.
     pub peer: Option<PeerId>,
 }
 
-/// A text names no bootnode.
+/// A text is not a bootnode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootnodeError {
-    /// It is a node record with something wrong.
+    /// It is an invalid node record.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// It is a multiaddr with a name.
     #[error("{0:?}: names are not resolved; give the node's IP address, or its node record")]
     Name(String),
-    /// It is a multiaddr of something else.
-    #[error("{0:?} is no QUIC address; nodes are at addresses like /ip4/1.2.3.4/udp/9000/quic-v1")]
+    /// It is a multiaddr of another transport.
+    #[error("{0:?} is not a QUIC address; nodes have addresses like /ip4/1.2.3.4/udp/9000/quic-v1")]
     Transport(String),
     /// It is an address and a port.
-    #[error("{0:?} is no multiaddr; write it as {1}")]
+    #[error("{0:?} is not a multiaddr; write it as {1}")]
     Socket(String, Multiaddr),
-    /// It looks like a file's path.
+    /// It looks like a path.
     #[error("there is no file {0:?}, and it is neither a node record nor a multiaddr")]
     NoFile(String),
-    /// It is nothing of that.
+    /// It is none of these.
     #[error("{0:?} is neither a node record nor a multiaddr like /ip4/1.2.3.4/udp/9000/quic-v1")]
     Address(String),
 }
 
 impl BootnodeError {
-    /// What is wrong with a text that is no node record and no multiaddr.
+    /// The error for a text that is neither a node record nor a multiaddr.
     fn of_text(text: &str) -> Self {
         if let Ok(socket) = text.parse::<SocketAddr>() {
             let address = Multiaddr::from(socket.ip())
@@ -56,9 +56,9 @@ impl BootnodeError {
     }
 }
 
-/// How multiaddrs begin, as far as they could name a node.
+/// The beginnings of multiaddrs that could name a node.
 const MULTIADDR_BEGINS: [&str; 5] = ["/ip4/", "/ip6/", "/dns", "/udp/", "/p2p/"];
-/// How files of bootnodes are called.
+/// The endings of files of bootnodes.
 const FILE_ENDS: [&str; 3] = [".yaml", ".yml", ".txt"];
 
 impl std::str::FromStr for Bootnode {

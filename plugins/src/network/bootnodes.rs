@@ -1,4 +1,4 @@
-//! When to call whom.
+//! When to dial which bootnode.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{bootnode::Bootnode, config::Redial};
 
-/// After so many of the first waits, a connection counts as stable.
+/// A connection is stable after this many times the first wait.
 const STABLE_WAITS: u32 = 10;
 
 /// The peers to stay connected to.
@@ -27,33 +27,33 @@ pub(super) struct Bootnodes {
 #[derive(Debug)]
 struct Entry {
     address: Multiaddr,
-    /// Whom the address has to belong to.
+    /// The id that the peer must have.
     expected: Option<PeerId>,
-    /// Who answered there last.
+    /// The peer that answered there last.
     found: Option<PeerId>,
     calling: Option<ConnectionId>,
     connected_since: Option<Instant>,
     wait: Duration,
     due: Instant,
-    /// Why the last call failed, as the log says. Empty after one that got through.
+    /// Why the last dial failed, as logged. Empty after a successful one.
     failure: String,
 }
 
-/// What an operator should know of the bootnodes, if anything.
+/// A warning about the bootnodes, if there is a reason.
 pub(super) fn warning(listen: IpAddr, nodes: &[Bootnode]) -> Option<String> {
     if nodes.is_empty() {
         return Some(
-            "no bootnodes: the node calls nobody and waits to be called; name others with \
+            "no bootnodes: the node dials nobody and waits for others; name bootnodes with \
              --bootnodes, or in the network's nodes.yaml"
                 .into(),
         );
     }
     let reason = |node: &Bootnode| unreachable(listen, ip_of(&node.address)?);
     let reasons: Option<Vec<_>> = nodes.iter().map(reason).collect();
-    Some(format!("no bootnode can be called from {listen}: {}", reasons?.first()?))
+    Some(format!("no bootnode can be dialled from {listen}: {}", reasons?.first()?))
 }
 
-/// Why nothing that listens here gets to a peer there.
+/// Why a node that listens here cannot reach a peer there.
 fn unreachable(listen: IpAddr, peer: IpAddr) -> Option<&'static str> {
     match (listen, peer) {
         (IpAddr::V4(_), IpAddr::V6(_)) => Some(
@@ -98,7 +98,7 @@ impl Bootnodes {
         Self { entries, redial }
     }
 
-    /// Whom to call now. A peer that is left alone is not called.
+    /// The bootnodes to dial now, except for banned ones.
     pub(super) fn due(
         &mut self,
         now: Instant,
@@ -127,7 +127,7 @@ impl Bootnodes {
                 None => DialOpts::unknown_peer_id().address(entry.address.clone()).build(),
             };
             entry.calling = Some(options.connection_id());
-            // Also a connection that is closed at once waits for the next.
+            // A connection that is closed at once also waits for the next one.
             entry.due = now + entry.wait.mul_f64(0.75 + rand::random::<f64>() / 2.0);
             entry.wait = (entry.wait * 2).min(self.redial.longest);
             calls.push(options);
@@ -135,7 +135,7 @@ impl Bootnodes {
         calls
     }
 
-    /// A call got through.
+    /// Notes that a dial succeeded.
     pub(super) fn reached(&mut self, call: ConnectionId, peer: PeerId) {
         if let Some(entry) = self.by_call(call) {
             entry.calling = None;
@@ -144,9 +144,9 @@ impl Bootnodes {
         }
     }
 
-    /// A call did not get through, to this peer if it is known who answered. Returns true if it was a
-    /// bootnode's and failed for another reason than the call before it; `None` if it was no
-    /// bootnode's.
+    /// Notes that a dial failed, with the peer that answered, if it is known. Returns true if it
+    /// was to a bootnode and failed for another reason than the previous dial; `None` if it was not
+    /// to a bootnode.
     pub(super) fn missed(
         &mut self,
         call: ConnectionId,

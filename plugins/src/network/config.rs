@@ -1,4 +1,4 @@
-//! How a node's network is set up.
+//! The settings of a node's network.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,51 +12,52 @@ use super::{
     codec::{identity::KeyError, key::NodeKey},
 };
 
-/// Bootnodes of a node at most.
+/// The largest number of bootnodes.
 pub const MAX_BOOTNODES: usize = 256;
-/// The text that names a network in its topics unless another is given.
+/// The default name of the network in its topics.
 pub const DEFAULT_FORK_DIGEST: &str = "12345678";
-/// Attestation subnets of a network at most.
+/// The largest number of attestation subnets.
 pub const MAX_COMMITTEES: u64 = 64;
 
-/// How a node's network is set up.
+/// The settings of a node's network.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
     /// The node's identity.
     pub key: NodeKey,
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The address that others reach the node at, for its record; the listening address, unless
-    /// that is every address, when absent.
+    /// The address at which others reach the node, for its record. If absent, it is the listening
+    /// address, unless that means all addresses.
     pub external_ip: Option<IpAddr>,
-    /// Names the network in its topics.
+    /// The name of the network in its topics.
     pub fork_digest: String,
-    /// Whom to connect to, and to connect to again when lost. At most [`MAX_BOOTNODES`].
+    /// The peers to connect to, again after each loss. At most [`MAX_BOOTNODES`].
     pub bootnodes: Vec<Bootnode>,
-    /// How many attestation subnets there are: 1 to [`MAX_COMMITTEES`].
+    /// The number of attestation subnets: 1 to [`MAX_COMMITTEES`].
     pub committee_count: u64,
     /// The subnets to subscribe to at first.
     pub subnets: Vec<u64>,
-    /// Connected peers at most. Those that this node called itself may be half as many again, so
-    /// that a full node still reaches its bootnodes.
+    /// The largest number of connected peers. With outbound connections there may be half as many
+    /// more, so that a full node still reaches its bootnodes.
     pub max_peers: u32,
     /// How long a peer stays banned.
     pub ban_time: Duration,
-    /// Waits between attempts to reach a bootnode.
+    /// The waits between attempts to reach a bootnode.
     pub redial: Redial,
     /// How long requests may take.
     pub timeouts: Timeouts,
-    /// Bytes on the wire of one answer to a peer at most. Its first block is sent however long it is,
-    /// so that whoever asks for fewer gets on.
+    /// The largest answer to a peer in bytes on the wire. Its first block is sent whatever its
+    /// size, so that a peer that requests fewer blocks makes progress.
     pub answer_bytes: usize,
-    /// How much a peer may ask for.
+    /// The rates of a peer.
     pub rates: Rates,
-    /// What the node calls itself.
+    /// The agent that peers see.
     pub agent: String,
 }
 
 impl NetworkConfig {
-    /// A node with this identity on every IPv4 address, with the defaults of today's devnets.
+    /// The settings of a node with this identity on every IPv4 address, with the defaults of
+    /// current devnets.
     pub fn new(key: NodeKey) -> Self {
         Self {
             key,
@@ -76,14 +77,14 @@ impl NetworkConfig {
         }
     }
 
-    /// Where to listen, as a multiaddr.
+    /// The listening address, as a multiaddr.
     pub(super) fn listen_address(&self) -> Multiaddr {
         Multiaddr::from(self.listen.ip())
             .with(Protocol::Udp(self.listen.port()))
             .with(Protocol::QuicV1)
     }
 
-    /// What is wrong with it.
+    /// The error in the settings, if any.
     pub(super) fn check(&self) -> Result<(), NetworkError> {
         let wrong = |what: String| Err(NetworkError::Config(what));
         if self.bootnodes.len() > MAX_BOOTNODES {
@@ -96,7 +97,7 @@ impl NetworkConfig {
             ));
         }
         if self.fork_digest.is_empty() || self.fork_digest.contains('/') {
-            return wrong(format!("{:?} is no fork digest", self.fork_digest));
+            return wrong(format!("{:?} is not a fork digest", self.fork_digest));
         }
         Ok(())
     }
@@ -105,8 +106,8 @@ impl NetworkConfig {
 /// Why the network cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The library takes the key for none.
-    #[error("the node key is none: {0}")]
+    /// The libp2p library refuses the key.
+    #[error("the node key is invalid: {0}")]
     Secret(#[from] KeyError),
     /// The configuration contradicts itself.
     #[error("network configuration: {0}")]
@@ -114,9 +115,9 @@ pub enum NetworkError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address} for QUIC: {error}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error.
         error: String,
     },
     /// The thread or its runtime cannot be started.
@@ -124,8 +125,8 @@ pub enum NetworkError {
     Thread(String),
 }
 
-/// Waits between attempts to reach a bootnode. Each wait is twice the one before it, give or take
-/// a quarter, so that nodes that lost the same bootnode do not come back at once.
+/// The waits between attempts to reach a bootnode. Each wait is twice the previous one, plus or
+/// minus a quarter, so that nodes that lost the same bootnode do not all return at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Redial {
     /// The first wait.
@@ -143,13 +144,14 @@ impl Default for Redial {
 /// How long requests may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until the next chunk of an answer is whole, until a request is whole, until a peer takes a
-    /// chunk, and until the world has decided what to answer.
+    /// The time until the next chunk of an answer is complete, until a request is complete, until a
+    /// peer has read a chunk, and until the world has decided on an answer.
     pub progress: Duration,
-    /// Until a whole answer is there, or has been taken by the peer that asked, however steadily it
-    /// comes or goes.
+    /// The time until a whole answer has arrived, or was read by the peer, even if data flows all
+    /// the time.
     pub total: Duration,
-    /// Until the world has judged a gossip message. Gossip may forget it after five heartbeats.
+    /// The time until the world has judged a gossip message. Gossip may forget it after five
+    /// heartbeats.
     pub verdict: Duration,
 }
 
@@ -163,17 +165,17 @@ impl Default for Timeouts {
     }
 }
 
-/// So much at once, and so much a second after it.
+/// A token bucket: an amount at once, and an amount per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// How much a peer that has been quiet may take at once.
+    /// How much a peer that has been quiet may use at once.
     pub burst: f64,
-    /// How much more it may take every second.
+    /// How much is added every second.
     pub per_second: f64,
 }
 
-/// How much each peer may ask for, and hand on. Statuses count one each, blocks as many as were
-/// asked for, at least one.
+/// How much each peer may request and forward. A status counts as one; blocks count as the number
+/// requested, at least one.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// Statuses.
@@ -182,24 +184,25 @@ pub struct Rates {
     pub blocks_by_root: Rate,
     /// Blocks by range.
     pub blocks_by_range: Rate,
-    /// Blocks that it hands on over gossip, each copy counted; those beyond are dropped before they are
-    /// read, as are aggregates and attestations, and a copy of another peer counts still.
+    /// Blocks that it forwards by gossip, counting each copy. Further ones are dropped before they
+    /// are read, so that a copy from another peer is still read. The same holds for aggregates and
+    /// attestations.
     pub gossip_blocks: Rate,
     /// Aggregates.
     pub aggregates: Rate,
-    /// Single votes.
-    pub votes: Rate,
+    /// Single attestations.
+    pub attestations: Rate,
 }
 
 impl Rates {
-    /// Those of requests, by the number of their kind.
+    /// The rates of requests, by the index of their kind.
     pub(super) const fn requests(&self) -> [Rate; 3] {
         [self.status, self.blocks_by_root, self.blocks_by_range]
     }
 
-    /// Those of gossip: blocks, aggregates, attestations.
+    /// The rates of gossip: blocks, aggregates, attestations.
     pub(super) const fn gossip(&self) -> [Rate; 3] {
-        [self.gossip_blocks, self.aggregates, self.votes]
+        [self.gossip_blocks, self.aggregates, self.attestations]
     }
 }
 
@@ -209,12 +212,12 @@ impl Default for Rates {
             status: Rate { burst: 16.0, per_second: 2.0 },
             blocks_by_root: Rate { burst: 2048.0, per_second: 256.0 },
             blocks_by_range: Rate { burst: 8192.0, per_second: 1024.0 },
-            // There is one block a slot, and forks have more.
+            // There is one block per slot, and forks have more.
             gossip_blocks: Rate { burst: 128.0, per_second: 8.0 },
-            // Of 64 subnets sixteen each, every slot.
+            // Sixteen per slot from each of 64 subnets.
             aggregates: Rate { burst: 2048.0, per_second: 256.0 },
-            // A full registry votes 4096 times in a slot: twice that, and at once.
-            votes: Rate { burst: 8192.0, per_second: 2048.0 },
+            // A full registry attests 4096 times per slot: twice that, and at once.
+            attestations: Rate { burst: 8192.0, per_second: 2048.0 },
         }
     }
 }
@@ -247,7 +250,7 @@ mod tests {
         );
         assert_eq!(
             check(|config| config.fork_digest = "a/b".into()),
-            wrong("\"a/b\" is no fork digest")
+            wrong("\"a/b\" is not a fork digest")
         );
         let node: Bootnode = "/ip4/127.0.0.1/udp/9/quic-v1".parse().expect("an address");
         let mut config = NetworkConfig::new(key(1));

@@ -1,4 +1,4 @@
-//! What went over the network, in numbers that any thread may read.
+//! Counters of the network, which any thread may read.
 
 use std::sync::{
     Arc,
@@ -14,75 +14,75 @@ use super::{codec::topic::Topic, substreams::RequestKind};
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// So many more.
+    /// Adds a number.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What gossip of one kind came to.
+/// Counters of one kind of gossip.
 #[derive(Debug, Default)]
 pub struct GossipCounters {
     /// Messages received.
     pub received: Counter,
     /// Their bytes on the wire.
     pub received_bytes: Counter,
-    /// Messages that did not decode.
+    /// Messages that could not be decoded.
     pub malformed: Counter,
     /// Messages for which there was no room, and those beyond their sender's rate.
     pub dropped: Counter,
-    /// Messages that the world accepted, and that went on to others.
+    /// Messages that the world accepted and that were forwarded.
     pub accepted: Counter,
     /// Messages that the world ignored, or did not judge in time.
     pub ignored: Counter,
     /// Messages that the world rejected.
     pub rejected: Counter,
-    /// Messages of this node's own that went out.
+    /// This node's own messages that were published.
     pub published: Counter,
     /// Their bytes on the wire.
     pub published_bytes: Counter,
-    /// Messages of this node's own that reached nobody.
+    /// This node's own messages that reached no peer.
     pub unpublished: Counter,
 }
 
-/// What requests of one kind came to.
+/// Counters of one kind of requests.
 #[derive(Debug, Default)]
 pub struct RequestCounters {
     /// Requests to peers.
     pub sent: Counter,
-    /// Those that were answered in full.
+    /// Requests that were answered completely.
     pub answered: Counter,
     /// Those that timed out.
     pub timed_out: Counter,
     /// Those that were answered with an error.
     pub refused: Counter,
-    /// Those whose answer was not what was asked for.
+    /// Requests whose answer was invalid.
     pub invalid: Counter,
-    /// Those that ended otherwise: cancelled, unsupported, disconnected.
+    /// Requests that ended otherwise: cancelled, unsupported, disconnected.
     pub lost: Counter,
     /// Chunks received.
     pub chunks_received: Counter,
     /// Requests of peers.
     pub received: Counter,
-    /// Those that were served in full.
+    /// Requests that were served completely.
     pub served: Counter,
     /// Those that were answered with an error.
     pub errors: Counter,
-    /// Those that were refused because the peer asked for too much.
+    /// Requests that were refused because the peer asked for too much.
     pub rate_limited: Counter,
-    /// Those that the peer gave up.
+    /// Requests that the peer cancelled.
     pub abandoned: Counter,
-    /// Those that the peer did not finish, or whose answer it did not take.
+    /// Requests that the peer did not finish, or whose answer it did not read.
     pub stalled: Counter,
     /// Chunks sent.
     pub chunks_sent: Counter,
@@ -95,7 +95,7 @@ pub struct Counters {
     pub blocks: GossipCounters,
     /// Aggregates.
     pub aggregates: GossipCounters,
-    /// Single votes.
+    /// Single attestations.
     pub attestations: GossipCounters,
     /// Statuses.
     pub status: RequestCounters,
@@ -103,9 +103,9 @@ pub struct Counters {
     pub blocks_by_root: RequestCounters,
     /// Blocks by range.
     pub blocks_by_range: RequestCounters,
-    /// Connections that came up.
+    /// Connections opened.
     pub connected: Counter,
-    /// Connections that went down.
+    /// Connections closed.
     pub disconnected: Counter,
     /// Attempts to reach a bootnode.
     pub dialled: Counter,
@@ -113,7 +113,7 @@ pub struct Counters {
     pub dial_failures: Counter,
     /// Peers banned.
     pub banned: Counter,
-    /// What the world sent and the network's thread had no room for.
+    /// Messages of the world for which the network's thread had no room.
     pub outbound_dropped: Counter,
 }
 
@@ -122,7 +122,7 @@ pub struct Counters {
 pub struct NetworkCounters(pub Arc<Counters>);
 
 impl Counters {
-    /// Those of a topic.
+    /// The counters of a topic.
     pub fn gossip(&self, topic: Topic) -> &GossipCounters {
         match topic {
             Topic::Block => &self.blocks,
@@ -131,7 +131,7 @@ impl Counters {
         }
     }
 
-    /// Those of a protocol.
+    /// The counters of a protocol.
     pub fn requests(&self, kind: RequestKind) -> &RequestCounters {
         match kind {
             RequestKind::Status => &self.status,

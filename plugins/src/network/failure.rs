@@ -1,4 +1,4 @@
-//! Why a socket or a connection did not come about, in words that name the address and the cause.
+//! Explains why a socket or a connection could not be opened, with the address and the cause.
 
 use std::{
     error::Error,
@@ -8,11 +8,11 @@ use std::{
 
 use libp2p::swarm::{DialError, ListenError};
 
-/// Bytes of an explanation at most: a peer has a part in some of them.
+/// The largest explanation in bytes, because parts of it may come from a peer.
 const MAX_BYTES: usize = 512;
 
-/// Why nothing can listen on an address. The library keeps the system's reason to itself, so the
-/// address is tried once more.
+/// Why nothing can listen on an address. The library hides the system's reason, so the address is
+/// tried once more.
 pub(super) fn of_listening(address: SocketAddr, error: &(dyn Error + 'static)) -> String {
     match UdpSocket::bind(address) {
         Err(error) => of_binding(&error),
@@ -36,7 +36,7 @@ fn of_binding(error: &io::Error) -> String {
     format!("{error}; {help}")
 }
 
-/// Why a call came to nothing.
+/// Why an outbound connection failed.
 pub(super) fn of_calling(error: &DialError) -> String {
     let text = match error {
         DialError::Transport(errors) => {
@@ -44,7 +44,7 @@ pub(super) fn of_calling(error: &DialError) -> String {
             each.collect::<Vec<_>>().join("; ")
         }
         DialError::WrongPeerId { obtained, address } => {
-            format!("{address}: the node there is {obtained}, not the one that was called")
+            format!("{address}: the node there is {obtained}, not the one that was dialled")
         }
         DialError::LocalPeerId { address } => format!("{address}: this node itself is there"),
         DialError::Denied { cause } => chain(cause),
@@ -53,7 +53,7 @@ pub(super) fn of_calling(error: &DialError) -> String {
     cut(&text)
 }
 
-/// Why a call of somebody else came to nothing.
+/// Why an inbound connection failed.
 pub(super) fn of_answering(error: &ListenError) -> String {
     let text = match error {
         ListenError::Transport(error) => chain(error),
@@ -63,7 +63,7 @@ pub(super) fn of_answering(error: &ListenError) -> String {
     cut(&text)
 }
 
-/// An error and what it came from, each said once.
+/// An error and its causes, each once.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
@@ -75,10 +75,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
         next = error.source();
     }
-    if parts.is_empty() { "no reason is known".into() } else { parts.join(": ") }
+    if parts.is_empty() { "the reason is unknown".into() } else { parts.join(": ") }
 }
 
-/// At most so many bytes, on one line.
+/// At most this many bytes, on one line.
 fn cut(text: &str) -> String {
     let line = text.replace(char::is_control, " ");
     super::codec::wire::cut(&line, MAX_BYTES).to_owned()
@@ -102,7 +102,7 @@ mod tests {
         let text = of_listening("192.0.2.1:9".parse().expect("an address"), &blank);
         assert!(text.contains("--listen-address"), "{text}");
         drop(taken);
-        assert_eq!(of_listening(address, &blank), "no reason is known");
+        assert_eq!(of_listening(address, &blank), "the reason is unknown");
     }
 
     #[test]

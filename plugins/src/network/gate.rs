@@ -1,10 +1,11 @@
-//! What stands before gossip: a message that there is no room for never gets to it.
+//! The gate in front of gossip: a message for which there is no room does not reach gossip.
 //!
-//! Gossip remembers every message that it has seen for [`SEEN_TIME`](super::behaviour::SEEN_TIME), and
-//! hands out no second copy. A message that a rate or a full lane drops has not been looked at, and a
-//! peer that floods the node must not be able to hide what honest peers send as well. So it is dropped
-//! here, where gossip does not see it. What the world found no room for later comes too late for that:
-//! its id is noted, and the next copy that a peer sends goes to the world past gossip's memory.
+//! Gossip remembers every message that it has seen for [`SEEN_TIME`](super::behaviour::SEEN_TIME),
+//! and delivers no second copy. A message that is dropped because of a rate or a full lane has not
+//! been read, and a peer that floods the node must not be able to hide what honest peers send. Such
+//! a message is therefore dropped here, where gossip does not see it. If the world later finds no
+//! room for a message, that is too late for this: its id is remembered, and the next copy from a
+//! peer goes to the world although gossip has seen one.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -33,12 +34,13 @@ use super::{
 };
 use crate::InboundLanes;
 
-/// Unread messages that are noted at most. Beyond it they count as seen.
+/// How many unread messages are remembered. Further ones count as seen.
 const MAX_UNREAD: usize = 4096;
-/// How long one is noted: gossip keeps a message for six heartbeats, and cannot pass it on after that.
+/// How long one is remembered. Gossip keeps a message for six heartbeats and cannot forward it
+/// after that.
 const UNREAD_TIME: Duration = Duration::from_secs(2);
 
-/// What gossip's connections tell it.
+/// An event from gossip's connections.
 type HandlerEvent = THandlerOutEvent<Gossip>;
 
 /// Gossip, and the gate that its messages pass.
@@ -47,9 +49,9 @@ pub(super) struct Gate {
     fork_digest: String,
     lanes: InboundLanes,
     counters: Arc<Counters>,
-    /// How many blocks, aggregates and attestations each connected peer may still hand on.
+    /// How many blocks, aggregates and attestations each connected peer may still forward.
     rates: HashMap<PeerId, Allowance>,
-    /// Messages that were let in, and that gossip has not handed out yet.
+    /// Messages that were let in and that gossip has not delivered yet.
     let_in: [usize; 3],
     unread: Unread,
     /// Second copies of unread messages.
@@ -75,25 +77,26 @@ impl Gate {
         }
     }
 
-    /// A peer has connected, and may hand on this much.
+    /// Notes that a peer has connected, with its rates.
     pub(super) fn connected(&mut self, peer: PeerId, rates: Allowance) {
         self.rates.insert(peer, rates);
     }
 
-    /// A peer's last connection is gone.
+    /// Notes that a peer's last connection is gone.
     pub(super) fn disconnected(&mut self, peer: &PeerId) {
         self.rates.remove(peer);
     }
 
-    /// Lets the next copy of a message in, although gossip has seen it. The message must not have been
-    /// reported to gossip. Returns false when too many are noted, and the message is to be ignored.
+    /// Lets the next copy of a message in although gossip has seen it. The message must not have
+    /// been reported to gossip. Returns false if too many are remembered; the message must then be
+    /// ignored.
     pub(super) fn note_unread(&mut self, id: MessageId, now: Instant) -> bool {
         self.unread.insert(id, now)
     }
 
-    /// Returns true if gossip is to see a message.
+    /// Returns true if gossip may see a message.
     fn admits(&mut self, peer: PeerId, message: &mut RawMessage) -> bool {
-        // Nobody reads what belongs to another network, and gossip would keep it for a while.
+        // Messages of another network are not read, and gossip would keep them for a while.
         let Ok(topic) = Topic::parse(message.topic.as_str(), &self.fork_digest) else {
             return false;
         };
@@ -136,7 +139,7 @@ impl Gate {
     }
 }
 
-/// The place of a topic's kind among the rates of gossip.
+/// The index of a topic's kind among the rates of gossip.
 const fn kind_of(topic: Topic) -> usize {
     match topic {
         Topic::Block => 0,
@@ -145,7 +148,7 @@ const fn kind_of(topic: Topic) -> usize {
     }
 }
 
-/// Messages that gossip has seen and nobody has looked at, the oldest first.
+/// Messages that gossip has seen and that were not read, the oldest first.
 #[derive(Debug, Default)]
 struct Unread {
     ids: HashSet<MessageId>,
@@ -251,7 +254,7 @@ impl NetworkBehaviour for Gate {
         }
         let polled = self.gossip.poll(context);
         if polled.is_pending() {
-            // What was let in was handed out, or was a second copy.
+            // Messages that were let in were delivered, or were second copies.
             self.let_in = [0; 3];
         }
         polled

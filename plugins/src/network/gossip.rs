@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use super::codec::{MAX_PAYLOAD_BYTES, snappy, topic::Topic};
 
-/// Messages that wait for their verdict at most: more than all inbound lanes hold. Beyond it the
+/// How many messages may wait for their verdict: more than all inbound lanes hold. Beyond that the
 /// oldest counts as ignored.
 pub(super) const MAX_WAITING: usize = 16_384;
 
-/// What a gossip message carries.
+/// The content of a gossip message.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Block(Arc<SignedBlock>),
@@ -30,7 +30,7 @@ pub(super) enum Content {
     Attestation(Arc<SignedAttestation>),
 }
 
-/// Why a message carries nothing.
+/// Why a message has no valid content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContentError {
     #[error(transparent)]
@@ -39,18 +39,18 @@ pub(super) enum ContentError {
     Ssz(ssz::DecodeError),
 }
 
-/// Bytes of a topic's content at most, uncompressed.
+/// The largest content of a topic in bytes, uncompressed.
 fn limit(topic: Topic) -> usize {
     match topic {
         Topic::Block => MAX_PAYLOAD_BYTES,
-        // The vote, three offsets, and a bit a validator.
+        // The attestation data, three offsets, and one bit per validator.
         Topic::Aggregation => MAX_PROOF_BYTES + 1024,
         Topic::Attestation(_) => 136 + SignaturePreset::Production.signature_bytes(),
     }
 }
 
 impl Content {
-    /// Reads a message of this topic.
+    /// Decodes a message of this topic.
     pub(super) fn decode(topic: Topic, data: &[u8]) -> Result<Self, ContentError> {
         fn read<T: Decode>(bytes: &[u8]) -> Result<Arc<T>, ContentError> {
             T::from_ssz_bytes(bytes).map(Arc::new).map_err(ContentError::Ssz)
@@ -63,14 +63,15 @@ impl Content {
         }
     }
 
-    /// The topic it goes to, and its bytes there.
+    /// The topic of the content, and its bytes.
     pub(super) fn encode(&self, committee_count: u64) -> (Topic, Vec<u8>) {
         let (topic, bytes) = match self {
             Self::Block(block) => (Topic::Block, block.as_ssz_bytes()),
             Self::Aggregate(aggregate) => (Topic::Aggregation, aggregate.as_ssz_bytes()),
-            Self::Attestation(vote) => {
-                (Topic::of_validator(vote.validator_index, committee_count), vote.as_ssz_bytes())
-            }
+            Self::Attestation(attestation) => (
+                Topic::of_validator(attestation.validator_index, committee_count),
+                attestation.as_ssz_bytes(),
+            ),
         };
         (topic, snappy::compress(&bytes))
     }
@@ -93,7 +94,7 @@ pub(super) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Names a message, which waits from now on.
+    /// Assigns an id to a message, which waits from now on.
     pub(super) fn wait(&mut self, waiting: Waiting, now: Instant) -> InputId {
         let id = InputId(self.next);
         self.next += 1;
@@ -102,12 +103,12 @@ impl Verdicts {
         id
     }
 
-    /// Takes the message that was judged; `None` when it was taken before.
+    /// Takes the message that was judged; `None` if it was taken before.
     pub(super) fn take(&mut self, id: InputId) -> Option<Waiting> {
         self.waiting.remove(&id)
     }
 
-    /// Takes one that has waited too long, or for which there is no room.
+    /// Takes a message that has waited too long, or for which there is no room.
     pub(super) fn overdue(&mut self, now: Instant, longest: Duration) -> Option<Waiting> {
         while let Some((since, id)) = self.order.front() {
             let known = self.waiting.contains_key(id);

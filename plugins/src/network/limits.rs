@@ -1,13 +1,13 @@
-//! What the operating system lets a node have.
+//! Limits of the operating system.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that a node wants to have open at once: storage's and the network's.
+/// How many files a node wants to have open at once, for storage and network.
 const OPEN_FILES: u64 = 16_384;
-/// Below this, storage or the network may run out.
+/// Below this, storage or the network may run out of files.
 const FEW_OPEN_FILES: u64 = 4_096;
 
-/// Raises the limit of open files as far as this process may, and warns when that is not enough.
+/// Raises the limit of open files as far as this process may, and warns if that is not enough.
 pub(super) fn check() {
     let mut limit = getrlimit(Resource::Nofile);
     if let Some(raised) = raised(&limit, OPEN_FILES)
@@ -20,7 +20,7 @@ pub(super) fn check() {
     }
 }
 
-/// The limit to ask for, when it is worth asking.
+/// The limit to request, if it is higher than the current one.
 fn raised(limit: &Rlimit, wanted: u64) -> Option<Rlimit> {
     let current = limit.current?;
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));

@@ -10,7 +10,7 @@ use quintet_components::metrics::client::{
 
 use super::{Counter, Counters, GossipCounters, RequestCounters};
 
-/// The network's [`Counters`] under their names.
+/// The network's [`Counters`] with their metric names.
 #[derive(Debug)]
 pub(super) struct NetworkCollector(pub(super) Arc<Counters>);
 
@@ -47,8 +47,7 @@ impl Collector for NetworkCollector {
                 write(&mut requests, [("protocol", protocol), ("what", what)], counter)?;
             }
         }
-        let mut events =
-            family(&mut encoder, "quintet_network_events", "What happened to the network.")?;
+        let mut events = family(&mut encoder, "quintet_network_events", "Events of the network.")?;
         for (what, counter) in [
             ("connected", &counters.connected),
             ("disconnected", &counters.disconnected),

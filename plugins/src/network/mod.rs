@@ -1,9 +1,9 @@
-//! The network: libp2p on a thread of its own, bounded lanes and one bounded channel between it
-//! and the world.
+//! The network: libp2p on a separate thread, with bounded lanes to the world and one bounded
+//! channel back.
 //!
-//! The thread owns the swarm and everything that it remembers of its peers. What arrives is decoded
-//! there and offered to the world's lanes; what the world decides is sent back through one channel
-//! at the end of every update. Neither side ever waits for the other's whole work.
+//! The thread owns the swarm and all records of peers. It decodes messages and offers them to the
+//! world's lanes. The world's decisions are sent back through one channel at the end of every
+//! update. The world never waits for the thread.
 
 mod addresses;
 mod behaviour;
@@ -64,19 +64,19 @@ use self::{
     thread::{NetworkThread, Outbound},
 };
 
-/// Who this node is to others, and where.
+/// The identity and address of this node in the network.
 #[derive(Resource, Clone, Debug, PartialEq, Eq)]
 pub struct LocalNode {
     /// Its id.
     pub peer: PeerId,
-    /// Where it listens; the port is the one that was taken.
+    /// The address that it listens on, with the port that was assigned.
     pub listen: SocketAddr,
-    /// Its signed record, when it is known under which address others reach it.
+    /// Its signed record, if the address at which others reach it is known.
     pub record: Option<String>,
 }
 
 impl LocalNode {
-    /// The multiaddr under which `listen` is reached, with the id.
+    /// The multiaddr of `listen`, with the peer id.
     pub fn address(&self) -> String {
         let version = if self.listen.is_ipv4() { "ip4" } else { "ip6" };
         let (ip, port) = (self.listen.ip(), self.listen.port());
@@ -84,19 +84,19 @@ impl LocalNode {
     }
 }
 
-/// Connects the node to others. Added after `InboundPlugin`; [`Blocks`] may come from any plugin.
-/// When the node cannot listen, the app is told to exit with an error.
+/// Connects the node to others. Must be added after `InboundPlugin`; [`Blocks`] may come from any
+/// plugin. If the node cannot listen, the app exits with an error.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`LocalNode`], [`NetworkCounters`], [`MeshPeers`] | [`Metrics`], [`InboundLanes`], [`Blocks`], [`NetworkCommand`], [`InputJudged`], [`BlockProduced`], [`AttestationProduced`], [`AggregateProduced`] | the inbound lanes, [`RequestEvent`] |
 #[derive(Debug)]
 pub struct NetworkPlugin {
-    /// How the network is set up.
+    /// The settings of the network.
     pub config: NetworkConfig,
 }
 
-/// What the thread measures by.
+/// The metrics that the thread uses.
 #[derive(Clone)]
 struct Measures {
     counters: Arc<Counters>,
@@ -104,7 +104,7 @@ struct Measures {
     mesh: MeshPeers,
 }
 
-/// The store of blocks as the thread sees it: there once every plugin is.
+/// The store of blocks for the thread; set once all plugins are built.
 #[derive(Resource)]
 struct ServedBlocks(Arc<OnceLock<Blocks>>);
 
@@ -158,7 +158,7 @@ impl Plugin for NetworkPlugin {
     }
 }
 
-/// Tells gossip what became of its messages.
+/// Tells gossip the verdicts on its messages.
 fn send_verdicts(thread: Res<NetworkThread>, mut judged: MessageReader<InputJudged>) {
     for InputJudged { id, verdict } in judged.read() {
         if !id.is_requested() {
@@ -167,7 +167,7 @@ fn send_verdicts(thread: Res<NetworkThread>, mut judged: MessageReader<InputJudg
     }
 }
 
-/// Publishes what this node made: blocks first, for they are waited for most.
+/// Publishes what this node made: blocks first, because they are the most urgent.
 fn publish(
     thread: Res<NetworkThread>,
     mut blocks: MessageReader<BlockProduced>,
@@ -181,8 +181,8 @@ fn publish(
     for AggregateProduced(aggregate) in aggregates.read() {
         thread.send(Outbound::Publish(Content::Aggregate(Arc::clone(aggregate))));
     }
-    for AttestationProduced(vote) in attestations.read() {
-        thread.send(Outbound::Publish(Content::Attestation(Arc::clone(vote))));
+    for AttestationProduced(attestation) in attestations.read() {
+        thread.send(Outbound::Publish(Content::Attestation(Arc::clone(attestation))));
     }
 }
 

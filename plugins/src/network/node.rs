@@ -1,4 +1,4 @@
-//! The network's loop: what the swarm says, what the world wants, what is due.
+//! The network's loop: events of the swarm, commands of the world, and timers.
 
 mod connections;
 mod inbound;
@@ -46,17 +46,17 @@ use super::{
 };
 use crate::InboundLanes;
 
-/// How often the loop looks at what is due: calls, overdue verdicts, events that found no room.
+/// How often the loop checks timers: dials, overdue verdicts, events that found no room.
 const TICK: Duration = Duration::from_millis(100);
-/// Peer events that wait for room in their lane at most, before new connections are closed.
+/// How many peer events may wait for room in their lane before new connections are closed.
 const MAX_WAITING_EVENTS: usize = 1024;
-/// How long connections get to close when the node stops.
+/// How long connections have to close when the node stops.
 const CLOSE_TIME: Duration = Duration::from_millis(300);
-/// Substreams that a peer may have open on a connection at most.
+/// How many substreams a peer may have open on a connection.
 const MAX_SUBSTREAMS: u32 = 128;
-/// Failed handshakes of others that the log tells above debug: anybody may cause as many as they like.
+/// How many failed inbound handshakes are logged above debug. Anybody can cause any number of them.
 const TOLD_HANDSHAKES: Rate = Rate { burst: 4.0, per_second: 1.0 / 60.0 };
-/// Substreams of a connection that are agreeing on a protocol at most.
+/// How many substreams of a connection may be negotiating a protocol.
 const MAX_NEGOTIATING: usize = 32;
 
 /// Everything that the network's thread owns.
@@ -66,28 +66,28 @@ pub(super) struct Node {
     lanes: InboundLanes,
     counters: Arc<Counters>,
     metrics: Metrics,
-    /// Who is in a mesh, for the world.
+    /// The peers in a mesh, for the world.
     mesh: MeshPeers,
     peers: Peers,
     bootnodes: Bootnodes,
     verdicts: Verdicts,
     tasks: Shared,
     reports: mpsc::Receiver<Report>,
-    /// Requests of this node under way.
+    /// Open requests of this node.
     asking: HashMap<RequestId, (RequestKind, AbortHandle)>,
-    /// The next request of a peer.
+    /// The id of the next request of a peer.
     next_served: u64,
     /// Events that found no room in their lane.
     events: VecDeque<PeerEvent>,
-    /// How many failed handshakes of others may still be told.
+    /// How many failed inbound handshakes may still be logged.
     failed_handshakes: Bucket,
-    /// True once the socket is gone: the node is deaf then.
+    /// True once the socket is closed: the node then receives nothing.
     is_closed: bool,
     tended: Instant,
 }
 
 impl Node {
-    /// A node that listens, and says where.
+    /// Starts a node that listens. Returns its address too.
     pub(super) async fn listen(
         config: &NetworkConfig,
         key: &Keypair,
@@ -162,7 +162,7 @@ impl Node {
         Ok((node, local))
     }
 
-    /// Runs until the world hangs up, or the socket is gone, and then closes every connection.
+    /// Runs until the world disconnects or the socket is closed, and then closes every connection.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Outbound>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -210,13 +210,13 @@ impl Node {
         }
     }
 
-    /// Tells the world who is in a mesh.
+    /// Tells the world which peers are in a mesh.
     fn tell_mesh(&mut self) {
         let members = self.swarm.behaviour().gossip.all_mesh_peers();
         self.mesh.set(members.map(peers::name).collect());
     }
 
-    /// Passes this node's own scores on to gossip, and the sums to the world.
+    /// Passes this node's own scores to gossip, and the sums to the world.
     fn tell_scores(&mut self) {
         let room = self.events.len() < MAX_WAITING_EVENTS;
         for (peer, own) in self.peers.connected() {
@@ -233,9 +233,9 @@ impl Node {
         }
     }
 
-    /// Takes points off a peer, which may end in a ban.
+    /// Subtracts points from a peer, which may lead to a ban.
     fn penalize(&mut self, peer: PeerId, points: f64, why: &str) {
-        // What a banned peer sent before it was, changes nothing any more.
+        // Messages that a banned peer sent before its ban change nothing.
         if points == 0.0 || self.peers.is_banned(&peer) {
             return;
         }
@@ -245,7 +245,7 @@ impl Node {
         }
     }
 
-    /// Refuses a peer for the ban time, and disconnects it.
+    /// Bans a peer for the ban time, and disconnects it.
     fn ban(&mut self, peer: PeerId, reason: DisconnectReason, why: &str) {
         let until = Instant::now() + self.config.ban_time;
         let seconds = self.config.ban_time.as_secs();
@@ -268,11 +268,11 @@ impl Node {
                 self.swarm.behaviour_mut().addresses.ban(address, time, now);
             }
         }
-        // Closes the connections, too.
+        // This also closes the connections.
         self.swarm.behaviour_mut().banned.block_peer(peer);
     }
 
-    /// Hands events to the world, in order, as long as there is room.
+    /// Sends events to the world, in order, as long as there is room.
     fn flush_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             if let Err(event) = self.lanes.peers.try_offer(event) {
@@ -286,7 +286,7 @@ impl Node {
         IdentTopic::new(topic.text(&self.config.fork_digest))
     }
 
-    /// Says goodbye, so that peers need not wait for a timeout.
+    /// Closes all connections, so that peers need not wait for a timeout.
     async fn close(mut self) {
         for (_, (_, task)) in self.asking.drain() {
             task.abort();
@@ -299,7 +299,7 @@ impl Node {
             while self.swarm.network_info().num_peers() > 0 {
                 self.swarm.select_next_some().await;
             }
-            // One more turn, for the last packets.
+            // One more turn for the last packets.
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         let _ = timeout(CLOSE_TIME, closed).await;

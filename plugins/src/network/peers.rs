@@ -1,4 +1,4 @@
-//! What the network remembers of its peers: scores, rates, bans.
+//! Records of the network about its peers: scores, rates, bans.
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,17 @@ use super::{
     scoring::{BAN_POINTS, decay},
 };
 
-/// Bans at most; the one that ends first goes first.
+/// How many bans are remembered. Beyond that, the one that ends first is dropped.
 const MAX_BANS: usize = 1024;
-/// Disconnected peers that are remembered at most; the one that left first goes first.
+/// How many disconnected peers are remembered. Beyond that, the one that left first is dropped.
 const MAX_REMEMBERED: usize = 1024;
-/// How long a peer that left without a stain is remembered, so that leaving and coming back does
+/// How long a peer without penalties is remembered after it disconnects, so that reconnecting does
 /// not refill its rates.
 const REMEMBERED_TIME: Duration = Duration::from_secs(60);
-/// Fewer missing points than this are as good as none.
+/// If fewer points than this are missing, they count as none.
 const FORGIVEN_POINTS: f64 = 0.5;
 
-/// A rate in use.
+/// A token bucket in use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     rate: Rate,
@@ -42,7 +42,7 @@ impl Bucket {
         let gained = (now - self.filled).as_secs_f64() * self.rate.per_second;
         self.level = (self.level + gained).min(self.rate.burst);
         self.filled = now;
-        // What is dearer than a whole burst could never be had.
+        // A cost above the whole burst would otherwise never be available.
         let cost = cost.min(self.rate.burst);
         let enough = self.level >= cost;
         if enough {
@@ -52,7 +52,8 @@ impl Bucket {
     }
 }
 
-/// How much a peer may still ask for, or hand on, of three kinds; shared with whoever serves it.
+/// How much of three kinds a peer may still request or forward. It is shared with the task that
+/// serves the peer.
 #[derive(Clone, Debug)]
 pub(super) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
 
@@ -61,37 +62,37 @@ impl Allowance {
         Self(Arc::new(Mutex::new(rates.map(|rate| Bucket::full(rate, now)))))
     }
 
-    /// Takes so much of a kind, if it is there.
+    /// Takes an amount of a kind, if it is available.
     pub(super) fn take(&self, kind: usize, cost: f64, now: Instant) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets[kind].take(cost, now)
     }
 }
 
-/// A peer that is connected, or was not long ago.
+/// A peer that is connected, or was recently.
 #[derive(Debug)]
 pub(super) struct PeerState {
-    /// The name by which the world knows it.
+    /// The peer's id for the world.
     pub(super) name: network::PeerId,
-    /// Where it last was.
+    /// Its last address.
     pub(super) address: Option<Multiaddr>,
-    /// Why this node closes the connection, when it does.
+    /// Why this node closes the connection, if it does.
     pub(super) closing: Option<DisconnectReason>,
-    /// Whether the world was told that it is connected.
+    /// True if the world was told that it is connected.
     pub(super) reported: bool,
-    /// Whether the world was told what it is. A peer may say so as often as it likes.
+    /// True if the world was told its agent. A peer may send that any number of times.
     pub(super) identified: bool,
-    /// Requests of it that are being served.
+    /// How many of its requests are being served.
     pub(super) serving: usize,
-    /// How much it may still ask for.
+    /// How much it may still request.
     pub(super) allowance: Allowance,
-    /// How many blocks, aggregates and attestations it may still hand on.
+    /// How many blocks, aggregates and attestations it may still forward.
     pub(super) gossip: Allowance,
-    /// What software it says it is; empty before it has said so.
+    /// The software that it says it runs; empty until it has said so.
     pub(super) agent: String,
-    /// This node's own score of it: 0, or missing points.
+    /// This node's own score of it: 0, or minus the missing points.
     score: f64,
-    /// The score that the world was told last.
+    /// The last score that the world was told.
     told: f64,
     /// When its oldest connection began.
     pub(super) since: Instant,
@@ -111,7 +112,7 @@ impl Peers {
         Self { peers: HashMap::new(), bans: HashMap::new(), rates }
     }
 
-    /// A peer that is connected.
+    /// Notes that a peer is connected.
     pub(super) fn connect(&mut self, peer: PeerId, now: Instant) -> &mut PeerState {
         let rates = &self.rates;
         let state = self.peers.entry(peer).or_insert_with(|| PeerState {
@@ -134,7 +135,7 @@ impl Peers {
         state
     }
 
-    /// A peer's last connection is gone.
+    /// Notes that a peer's last connection is gone.
     pub(super) fn disconnect(&mut self, peer: &PeerId, now: Instant) -> Option<&mut PeerState> {
         let state = self.peers.get_mut(peer)?;
         state.left = Some(now);
@@ -145,15 +146,15 @@ impl Peers {
         self.peers.get_mut(peer)
     }
 
-    /// The name by which the world knows a peer; not made anew for one that is remembered.
+    /// The peer's id for the world; shared if the peer is remembered.
     pub(super) fn name_of(&self, peer: &PeerId) -> network::PeerId {
         self.peers.get(peer).map_or_else(|| name(peer), |state| state.name.clone())
     }
 
-    /// Takes points off; `true` when the peer is to be banned, which gives them back.
+    /// Subtracts points. Returns true if the peer must be banned; its points are then reset.
     pub(super) fn penalize(&mut self, peer: &PeerId, points: f64) -> bool {
         let Some(state) = self.peers.get_mut(peer) else { return false };
-        // A penalty never helps.
+        // A penalty never adds points.
         state.score -= if points.is_finite() { points.max(0.0) } else { BAN_POINTS };
         let banned = state.score <= -BAN_POINTS;
         if banned {
@@ -162,7 +163,7 @@ impl Peers {
         banned
     }
 
-    /// Bans a peer. Returns the one whose ban ends for it, when there are too many.
+    /// Bans a peer. If there are too many bans, ends the one that ends first and returns its peer.
     pub(super) fn ban(&mut self, peer: PeerId, until: Instant) -> Option<PeerId> {
         self.bans.insert(peer, until);
         if self.bans.len() <= MAX_BANS {
@@ -174,17 +175,17 @@ impl Peers {
         Some(first)
     }
 
-    /// Whether a peer is banned.
+    /// Returns true if a peer is banned.
     pub(super) fn is_banned(&self, peer: &PeerId) -> bool {
         self.bans.contains_key(peer)
     }
 
-    /// Ends the bans that are over.
+    /// Ends the bans that are over. Returns their peers.
     pub(super) fn unban(&mut self, now: Instant) -> Vec<PeerId> {
         self.bans.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect()
     }
 
-    /// Gives points back, and forgets peers that left.
+    /// Restores points over time, and forgets peers that left.
     pub(super) fn tend(&mut self, passed: Duration, now: Instant) {
         let rest = decay(passed);
         for state in self.peers.values_mut() {
@@ -219,7 +220,7 @@ impl Peers {
 }
 
 impl PeerState {
-    /// Whether the world is to be told this score, which differs enough from the last.
+    /// Returns true if this score differs enough from the last one that the world was told.
     pub(super) fn tell(&mut self, score: f64) -> bool {
         let differs = (score - self.told).abs() >= 1.0;
         if differs {
@@ -228,7 +229,7 @@ impl PeerState {
         differs
     }
 
-    /// A connection that the world is told of, and of which it knows nothing yet.
+    /// Begins a connection that the world has not been told of.
     pub(super) fn begin(&mut self) {
         self.reported = true;
         self.identified = false;
@@ -237,7 +238,7 @@ impl PeerState {
     }
 }
 
-/// The name by which the world knows a peer.
+/// The peer's id for the world.
 pub(super) fn name(peer: &PeerId) -> network::PeerId {
     network::PeerId(peer.to_base58().into())
 }

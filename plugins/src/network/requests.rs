@@ -22,9 +22,9 @@ use super::{
     tasks::{Report, Shared},
 };
 
-/// Requests of this node under way at most. One more fails at once.
+/// How many requests of this node may be open. Further ones fail at once.
 pub(super) const MAX_REQUESTS: usize = 256;
-/// Bytes of a status.
+/// The size of a status in bytes.
 pub(super) const STATUS_BYTES: usize = 80;
 
 /// The protocol of a request.
@@ -36,7 +36,7 @@ pub(super) fn kind_of(request: &Request) -> RequestKind {
     }
 }
 
-/// Asks, and tells the world everything that comes back.
+/// Sends a request, and passes everything that comes back to the world.
 pub(super) async fn ask(
     tasks: Shared,
     id: RequestId,
@@ -70,7 +70,7 @@ async fn exchange(
         Request::BlocksByRange(request) => request.as_ssz_bytes(),
     };
     let bytes = encode_request(&payload).expect("far below the limit");
-    // A peer that stops listening may have begun to answer: what breaks here shows below.
+    // A peer that stops reading may have begun to answer: a failure shows below.
     let written = match write(&mut stream, &bytes, at_most).await {
         Ok(()) => close(&mut stream, at_most).await,
         error => error,
@@ -100,14 +100,14 @@ async fn exchange(
     }
 }
 
-/// What an answer may still hold.
+/// What an answer may still contain.
 #[derive(Debug)]
 enum Expected {
-    /// One status, or none any more.
+    /// One status, or none if false.
     Status(bool),
-    /// So many more blocks of these roots.
+    /// This many more blocks with these roots.
     Roots { asked: HashSet<Root>, left: usize },
-    /// Blocks of ascending slots, from the first up to and with the second; none when absent.
+    /// Blocks of ascending slots, from the first up to and including the second; none if absent.
     Slots(Option<(u64, u64)>),
 }
 
@@ -145,11 +145,11 @@ impl Expected {
         match self {
             Self::Status(_) => Err("a block for a status"),
             Self::Roots { asked, left } => {
-                *left = left.checked_sub(1).ok_or("more blocks than asked for")?;
-                asked.contains(root).then_some(()).ok_or("a block that was not asked for")
+                *left = left.checked_sub(1).ok_or("more blocks than requested")?;
+                asked.contains(root).then_some(()).ok_or("a block that was not requested")
             }
             Self::Slots(open) => {
-                let (first, last) = open.ok_or("more blocks than asked for")?;
+                let (first, last) = open.ok_or("more blocks than requested")?;
                 if !(first..=last).contains(&slot) {
                     return Err("a block out of range or order");
                 }
@@ -183,10 +183,10 @@ mod tests {
         assert_eq!(check(&mut range, 5), Ok(()));
         assert_eq!(check(&mut range, 5), Err("a block out of range or order"));
         assert_eq!(check(&mut range, 7), Ok(()), "an empty slot between");
-        assert_eq!(check(&mut range, 8), Err("more blocks than asked for"));
+        assert_eq!(check(&mut range, 8), Err("more blocks than requested"));
         assert_eq!(check(&mut of(5, 3), 4), Err("a block out of range or order"));
         assert_eq!(check(&mut of(5, 3), 8), Err("a block out of range or order"));
-        assert_eq!(check(&mut of(5, 0), 5), Err("more blocks than asked for"));
+        assert_eq!(check(&mut of(5, 0), 5), Err("more blocks than requested"));
         assert_eq!(check(&mut of(u64::MAX, 1024), u64::MAX), Ok(()));
     }
 
@@ -197,8 +197,8 @@ mod tests {
         request.roots.0.push(Root::repeat_byte(2)).expect("room");
         let mut roots = Expected::of(&Request::BlocksByRoot(request));
         assert_eq!(roots.check(0, &Root::repeat_byte(2)), Ok(()));
-        assert_eq!(roots.check(0, &Root::repeat_byte(3)), Err("a block that was not asked for"));
-        assert_eq!(roots.check(0, &Root::repeat_byte(1)), Err("more blocks than asked for"));
+        assert_eq!(roots.check(0, &Root::repeat_byte(3)), Err("a block that was not requested"));
+        assert_eq!(roots.check(0, &Root::repeat_byte(1)), Err("more blocks than requested"));
     }
 
     #[test]

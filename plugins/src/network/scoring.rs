@@ -1,13 +1,13 @@
-//! What peers lose points for, and from where on they are shut out.
+//! The penalties of peers, and the thresholds at which they are excluded.
 //!
-//! A peer has two scores. Gossip keeps one of how a peer gossips. The other is this node's own: it
-//! starts at 0, every fault takes points, and half of what is missing comes back in ten minutes.
-//! The world sees their sum; a ban follows this node's own alone, so that no amount of gossip makes
-//! up for a fault.
+//! A peer has two scores. Gossip's score measures how a peer gossips. This node's own score starts
+//! at 0, every fault subtracts points, and half of the missing points return in ten minutes. The
+//! world sees the sum of both. Only this node's own score leads to a ban, so that gossip cannot
+//! make up for a fault.
 //!
-//! The network charges only what the world never sees: here are its prices. What peers do wrong in
-//! answer to this node's requests the world charges alone, with `NetworkCommand::Penalize`, at the
-//! prices of `PeerFault`.
+//! The network penalizes only what the world never sees; these penalties are here. Faults in
+//! answers to this node's requests are penalized only by the world, with `NetworkCommand::Penalize`
+//! and the points of `PeerFault`.
 
 use std::time::Duration;
 
@@ -20,25 +20,25 @@ use quintet_components::{
     rejection::RejectionReason,
 };
 
-/// Points that make a ban.
+/// The points that lead to a ban.
 pub(super) const BAN_POINTS: f64 = 100.0;
-/// Until half of the missing points are back.
+/// The time in which half of the missing points return.
 const HALF_LIFE: Duration = Duration::from_secs(600);
-/// For a gossip message that does not decode, or that the world rejected.
+/// For a gossip message that cannot be decoded, or that the world rejected.
 pub(super) const INVALID_GOSSIP_POINTS: f64 = 20.0;
-/// For a request that does not decode or asks for too little or too much.
+/// For a request that cannot be decoded, or asks for too little or too much.
 pub(super) const INVALID_REQUEST_POINTS: f64 = 10.0;
 /// For a request beyond the rate.
 pub(super) const RATE_LIMIT_POINTS: f64 = 2.0;
-/// For not finishing a request, or not taking an answer that was asked for.
+/// For not finishing a request, or not reading the answer.
 pub(super) const STALLED_POINTS: f64 = 5.0;
 
-/// What is left of missing points after this long.
+/// The part of missing points that is left after this long.
 pub(super) fn decay(passed: Duration) -> f64 {
     0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64())
 }
 
-/// What gossip is told of a message that was judged.
+/// The verdict for gossip on a message that was judged.
 pub(super) fn acceptance(verdict: &Verdict) -> MessageAcceptance {
     match verdict {
         Verdict::Accepted => MessageAcceptance::Accept,
@@ -50,11 +50,11 @@ pub(super) fn acceptance(verdict: &Verdict) -> MessageAcceptance {
     }
 }
 
-/// Returns true if a refusal says something against whoever sent the message: every node that knows
-/// the same blocks refuses it at any time, so that an honest one neither makes it nor passes it on.
+/// Returns true if a refusal is the sender's fault: every node that knows the same blocks refuses
+/// the message at any time, so that an honest node neither makes nor forwards it.
 ///
-/// An honest node can run into the others: it knows blocks that this one does not, its clock differs,
-/// or it follows rules from before the check. They cost nobody points.
+/// The other reasons can happen to an honest node: it knows blocks that this one does not, its
+/// clock differs, or it follows older rules. They cost no points.
 pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
     match reason {
         // Blocks that may still arrive.
@@ -62,13 +62,13 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
         | RejectionReason::UnknownSourceBlock
         | RejectionReason::UnknownTargetBlock
         | RejectionReason::UnknownHeadBlock
-        // Clocks differ. One whose head is a block from the future attests to it honestly.
+        // Clocks differ. A node whose head is a block from the future attests to it honestly.
         | RejectionReason::AttestationTooFarInFuture
         | RejectionReason::AttestationSlotBeforeHead
         | RejectionReason::BlockTooFarInFuture
-        // Finality may be further here than there.
+        // Finality may be further here than at the sender.
         | RejectionReason::HeadNotDescendantOfFinalized
-        // About this node's own state.
+        // These are about this node's own state.
         | RejectionReason::JustifiedSlotOutOfRange
         | RejectionReason::AnchorStateRootMismatch
         | RejectionReason::MalformedState
@@ -102,8 +102,8 @@ pub(super) const fn blames_sender(reason: RejectionReason) -> bool {
     }
 }
 
-/// Returns true if an item was left alone for want of room or for a fault of this node's own, so that
-/// nothing is known of it. Another copy of it is taken then.
+/// Returns true if an item was ignored for lack of room or because of a fault of this node, so that
+/// nothing is known about it. Another copy of it is then read.
 pub(super) const fn is_unread(reason: IgnoreReason) -> bool {
     match reason {
         IgnoreReason::NoRoom
@@ -122,8 +122,8 @@ pub(super) const fn is_unread(reason: IgnoreReason) -> bool {
     }
 }
 
-/// Below these, gossip keeps to itself, does not publish to a peer, and hears nothing from it. A
-/// ban comes before the last of them, unless the fault is gossip's alone.
+/// Below these scores, gossip does not gossip to a peer, does not publish to it, and ignores it. A
+/// ban comes before the last one, unless all faults are gossip's.
 pub(super) fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
         gossip_threshold: -40.0,
@@ -134,9 +134,9 @@ pub(super) fn thresholds() -> PeerScoreThresholds {
     }
 }
 
-/// Gossip's own score. Time in the mesh and first deliveries earn a little; invalid messages cost
-/// the square of their number. How many messages a mesh should bring is left open, for most of
-/// these topics are silent most of the time. Many nodes behind one address are normal on devnets.
+/// Gossip's own score. Time in the mesh and first deliveries add a little; invalid messages
+/// subtract the square of their number. No number of messages is expected from a mesh, because most
+/// of these topics are silent most of the time. Many nodes at one address are normal on devnets.
 pub(super) fn parameters(topics: impl Iterator<Item = IdentTopic>) -> PeerScoreParams {
     let topic = TopicScoreParams {
         topic_weight: 1.0,

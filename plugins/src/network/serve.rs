@@ -24,23 +24,23 @@ use super::{
     tasks::{Report, Shared},
 };
 
-/// Requests of one peer that are served at once at most; one more is not listened to.
+/// How many requests of one peer are served at once; further ones are reset.
 pub(super) const MAX_SERVED_PER_PEER: usize = 8;
 
-/// What became of a peer's request.
+/// How a peer's request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It has its whole answer.
+    /// It was answered completely.
     Served,
-    /// It was answered with an error that is no fault of the peer's.
+    /// It was answered with an error that is not the peer's fault.
     Refused,
-    /// It is none.
+    /// It is invalid.
     Invalid,
     /// The peer asks for too much.
     RateLimited,
-    /// The peer left, or wants no more.
+    /// The peer disconnected, or cancelled it.
     Abandoned,
-    /// The peer does not finish its request, or does not take its answer in time.
+    /// The peer did not finish its request, or did not read its answer in time.
     Stalled,
 }
 
@@ -62,11 +62,11 @@ pub(super) struct Inbound {
     pub(super) allowance: Allowance,
 }
 
-/// Reads a request, has the world decide, and writes the answer.
+/// Reads a request, gets the world's decision, and writes the answer.
 pub(super) async fn serve(tasks: Shared, inbound: Inbound, mut stream: Stream) {
     let (peer, kind) = (inbound.peer, inbound.kind);
     let served = timeout(tasks.timeouts.total, answer(&tasks, inbound, &mut stream)).await;
-    // What is not through by then is reset.
+    // What is not finished by then is reset.
     let outcome = served.unwrap_or(Outcome::Stalled);
     tasks.report(Report::Served { peer, kind, outcome }).await;
 }
@@ -102,7 +102,7 @@ async fn answer(tasks: &Shared, inbound: Inbound, stream: &mut Stream) -> Outcom
     }
 }
 
-/// The world's answer, or an error in its place.
+/// The world's answer, or an error if there is none.
 async fn decide(tasks: &Shared, inbound: &Inbound, request: Request) -> Answer {
     let failed = |text: &str| Answer::Error(ResponseError::ServerError(text.into()));
     let (answer, _guard) = tasks.answers.wait(inbound.id);
@@ -129,12 +129,12 @@ async fn send_blocks(
     let (mut sent, mut sent_bytes) = (0_usize, 0_usize);
     for root in roots.iter().take(MAX_REQUEST_BLOCKS) {
         let (blocks, root) = (blocks.clone(), *root);
-        // Reading and compressing take their time, and only so many at once.
+        // Reading and compressing take time, and only a limited number may run at once.
         let chunk = spawn_blocking(move || read_block(&blocks, &root)).await;
         let chunk = match chunk {
             Ok(Ok(Some(chunk))) => chunk,
-            // Roots are asked for one by one, and a range may begin before what is stored. A range
-            // that left out a block between two others would say that its slot is empty.
+            // Blocks by root are independent of each other, and a range may begin before what is
+            // stored. A range that left out a block in its middle would claim that the slot is empty.
             Ok(Ok(None)) if kind == RequestKind::BlocksByRoot || sent == 0 => continue,
             Ok(Ok(None)) => {
                 tracing::debug!(%root, "a range is cut short: a block is not stored");
@@ -145,12 +145,12 @@ async fn send_blocks(
                 let error = ResponseError::ServerError("Internal error".into());
                 return send_error(tasks, stream, &error, Outcome::Refused).await;
             }
-            // The node stops.
+            // The node is stopping.
             Err(_) => return Outcome::Refused,
         };
         sent_bytes = sent_bytes.saturating_add(chunk.len());
         if sent > 0 && sent_bytes > tasks.answer_bytes {
-            tracing::debug!(sent, "an answer is cut short: it is as long as one may be");
+            tracing::debug!(sent, "an answer is cut short: it has reached the limit");
             let error = ResponseError::ServerError("Answer too long".into());
             return send_error(tasks, stream, &error, Outcome::Refused).await;
         }
@@ -204,11 +204,11 @@ async fn finish(tasks: &Shared, stream: &mut Stream, outcome: Outcome) -> Outcom
     }
 }
 
-/// Bytes of a request at most.
+/// The largest request in bytes.
 fn limit(kind: RequestKind) -> usize {
     match kind {
         RequestKind::Status => STATUS_BYTES,
-        // An offset, and 32 bytes a root.
+        // An offset, and 32 bytes per root.
         RequestKind::BlocksByRoot => 4 + 32 * MAX_REQUEST_BLOCKS,
         RequestKind::BlocksByRange => 16,
     }
@@ -222,7 +222,7 @@ fn undecodable(kind: RequestKind) -> &'static str {
     }
 }
 
-/// What a payload asks for, or what it is told.
+/// Decodes a payload to a request, or to the error for the peer.
 fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
     match kind {
         RequestKind::Status => Status::from_ssz_bytes(payload).map(Request::Status).ok(),
@@ -245,7 +245,7 @@ fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
     .ok_or_else(|| undecodable(kind))
 }
 
-/// How much of its allowance a request takes.
+/// The cost of a request.
 fn cost(request: &Request) -> f64 {
     match request {
         Request::Status(_) => 1.0,

@@ -1,4 +1,4 @@
-//! Payloads over substreams.
+//! Payloads on substreams.
 
 use std::{io, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::codec::wire::{PayloadReader, ResponseCode, WireError};
 
-/// Bytes that are read at once at most, so that a length alone allocates nothing.
+/// How many bytes are read at once, so that a claimed length alone allocates nothing.
 const PIECE_BYTES: usize = 64 * 1024;
 /// How often a full lane is tried again.
 const LANE_RETRY: Duration = Duration::from_millis(2);
@@ -16,11 +16,11 @@ const LANE_RETRY: Duration = Duration::from_millis(2);
 /// Why nothing could be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The bytes are wrong.
+    /// The bytes are invalid.
     Wire(WireError),
-    /// The substream broke.
+    /// The substream failed.
     Broken,
-    /// They took too long.
+    /// It took too long.
     Timeout,
 }
 
@@ -75,12 +75,12 @@ pub(super) async fn read_chunk(
     timeout(at_most, read).await.unwrap_or(Err(ReadError::Timeout))
 }
 
-/// Why bytes were not taken.
+/// Why bytes could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteError {
-    /// The substream broke, or the peer does not want more.
+    /// The substream failed, or the peer closed it.
     Broken,
-    /// They took too long.
+    /// It took too long.
     Timeout,
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn write(
     in_time(at_most, written).await
 }
 
-/// Says that nothing more comes.
+/// Closes the writing side.
 pub(super) async fn close(
     stream: &mut (impl AsyncWriteExt + Unpin),
     at_most: Duration,
@@ -115,7 +115,7 @@ async fn in_time(
     }
 }
 
-/// Hands an item to the world, however long it takes to make room.
+/// Passes an item to the world, waiting for room as long as necessary.
 pub(super) async fn deliver<T>(lane: &LaneSender<T>, mut item: T) {
     while let Err(back) = lane.try_offer(item) {
         item = back;

@@ -1,7 +1,7 @@
 //! Raw substreams of connections, one for each request.
 //!
-//! `libp2p-stream` does the same in general, but keeps a sender for every connection that there
-//! ever was, drops a substream when another has not been taken yet, and dials peers on its own.
+//! `libp2p-stream` does the same in general, but keeps a sender for every past connection, drops a
+//! substream if another one has not been accepted yet, and dials peers by itself.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -28,7 +28,7 @@ use libp2p::{
     },
 };
 
-/// The protocols that requests are made with.
+/// The protocols of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestKind {
     /// Status.
@@ -43,7 +43,7 @@ impl RequestKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Status, Self::BlocksByRoot, Self::BlocksByRange];
 
-    /// The name by which peers agree on it.
+    /// The protocol's name.
     pub const fn protocol(self) -> StreamProtocol {
         StreamProtocol::new(match self {
             Self::Status => "/leanconsensus/req/status/1/ssz_snappy",
@@ -60,13 +60,13 @@ impl RequestKind {
 /// Why there is no substream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenError {
-    /// The peer does not speak the protocol.
+    /// The peer does not support the protocol.
     Unsupported,
-    /// The connection broke, or took too long.
+    /// The connection failed, or took too long.
     Broken,
 }
 
-/// A peer opened a substream.
+/// A substream that a peer opened.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) peer: PeerId,
@@ -74,18 +74,18 @@ pub(super) struct Opened {
     pub(super) stream: Stream,
 }
 
-/// Opens substreams to connected peers and hands out those that peers open. Whoever takes them
-/// limits their number.
+/// Opens substreams to connected peers and returns those that peers open. The caller limits their
+/// number.
 #[derive(Debug, Default)]
 pub(super) struct Substreams {
-    /// The connections of each peer, the newest last: a peer that came back has its old one for a
-    /// while.
+    /// The connections of each peer, the newest last: a peer that reconnected may still have its
+    /// old one.
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     events: VecDeque<ToSwarm<Opened, Open>>,
     waker: Option<Waker>,
 }
 
-/// Asks a connection for a substream.
+/// A request for a substream on a connection.
 #[derive(Debug)]
 pub(super) struct Open {
     kind: RequestKind,
@@ -93,8 +93,8 @@ pub(super) struct Open {
 }
 
 impl Substreams {
-    /// A new substream to a peer. The receiver ends without an answer when the peer is not
-    /// connected, or no longer.
+    /// Opens a substream to a peer. The receiver ends without an answer if the peer is not
+    /// connected.
     pub(super) fn open(
         &mut self,
         peer: PeerId,
@@ -198,7 +198,7 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(Protocols(RequestKind::ALL.to_vec()), ())
     }
 
-    /// A connection is kept until somebody closes it.
+    /// A connection is kept until it is closed explicitly.
     fn connection_keep_alive(&self) -> bool {
         true
     }
@@ -215,7 +215,7 @@ impl ConnectionHandler for Handler {
                 protocol: SubstreamProtocol::new(Protocols(vec![kind]), reply),
             });
         }
-        // Both queues are filled by the swarm just before it polls.
+        // The swarm fills both queues just before it polls.
         Poll::Pending
     }
 
@@ -247,7 +247,7 @@ impl ConnectionHandler for Handler {
     }
 }
 
-/// Agrees on one of these protocols and leaves the rest of the substream alone.
+/// Negotiates one of these protocols and leaves the rest of the substream alone.
 #[derive(Clone, Debug)]
 pub(super) struct Protocols(Vec<RequestKind>);
 

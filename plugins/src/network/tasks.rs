@@ -1,4 +1,4 @@
-//! What the tasks of requests share, and what they tell the network's loop.
+//! The shared state of request tasks, and their reports to the network's loop.
 
 use std::{
     collections::HashMap,
@@ -15,32 +15,32 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{config::Timeouts, counters::Counters, serve::Outcome, substreams::RequestKind};
 
-/// Reports that wait for the loop at most; tasks wait then.
+/// How many reports may wait for the loop; tasks then wait.
 pub(super) const MAX_REPORTS: usize = 1024;
 
-/// What tasks share.
+/// The shared state of tasks.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) events: LaneSender<RequestEvent>,
     pub(super) received: LaneSender<RequestReceived>,
     pub(super) counters: Arc<Counters>,
     pub(super) timeouts: Timeouts,
-    /// Bytes of an answer at most, but for its first block.
+    /// The largest answer in bytes, except for its first block.
     pub(super) answer_bytes: usize,
-    /// Where served blocks are read. Set once every plugin is there.
+    /// The store of served blocks. Set once all plugins are built.
     pub(super) blocks: Arc<OnceLock<Blocks>>,
     pub(super) answers: Answers,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
 impl Shared {
-    /// Tells the loop; nobody listens any more when the node stops.
+    /// Reports to the loop. When the node stops, nobody listens any more.
     pub(super) async fn report(&self, report: Report) {
         let _ = self.reports.send(report).await;
     }
 }
 
-/// What a task tells the loop.
+/// A report of a task to the loop.
 #[derive(Debug)]
 pub(super) enum Report {
     /// A request of this node has ended.
@@ -49,7 +49,7 @@ pub(super) enum Report {
     Served { peer: PeerId, kind: RequestKind, outcome: Outcome },
 }
 
-/// Requests of peers that wait for the world's answer. As many as are served at most.
+/// Requests of peers that wait for the world's answer. There are at most as many as are served.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers(Arc<Mutex<HashMap<InboundRequestId, oneshot::Sender<Answer>>>>);
 
@@ -61,7 +61,7 @@ impl Answers {
         (receiver, AnswerGuard { answers: self.clone(), id })
     }
 
-    /// The world's answer; nobody waits when it comes too late.
+    /// Passes on the world's answer. If it is too late, nobody waits for it.
     pub(super) fn give(&self, id: InboundRequestId, answer: Answer) {
         if let Some(sender) = self.with(|waiting| waiting.remove(&id)) {
             let _ = sender.send(answer);

@@ -1,4 +1,4 @@
-//! The thread that the network lives on.
+//! The thread of the network.
 
 use std::{
     sync::{Arc, OnceLock, mpsc as std_mpsc},
@@ -20,39 +20,39 @@ use super::{
 };
 use crate::{InboundLanes, vital::Vital};
 
-/// What the world sent and the thread has not taken yet, at most.
+/// How many messages of the world may wait for the thread.
 const MAX_OUTBOUND: usize = 16_384;
-/// Threads that read served blocks at most.
+/// The number of threads that read served blocks.
 const MAX_READERS: usize = 4;
 /// How long the thread may take to listen.
 const START_TIME: Duration = Duration::from_secs(10);
 /// How long the thread may take to end.
 const STOP_TIME: Duration = Duration::from_secs(1);
-/// How long a disk read under way holds up the end.
+/// How long running disk reads may delay the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
 
-/// What the world sends to the network.
+/// A message of the world to the network.
 #[derive(Debug)]
 pub(super) enum Outbound {
     Publish(Content),
     Verdict(InputId, Verdict),
     Command(NetworkCommand),
-    /// Ends the thread as a fault of its own would.
+    /// Ends the thread with a panic, for tests.
     #[cfg(test)]
     Panic,
 }
 
-/// The running thread; it ends when this is dropped.
+/// The running thread. It ends when this is dropped.
 #[derive(Resource)]
 pub(super) struct NetworkThread {
     outbound: Option<mpsc::Sender<Outbound>>,
-    /// Hung up when the thread ends.
+    /// Disconnected when the thread ends.
     ended: std::sync::Mutex<std_mpsc::Receiver<()>>,
     counters: Arc<Counters>,
 }
 
 impl NetworkThread {
-    /// Hands something over, or drops and counts it when there is no room. Never blocks.
+    /// Passes a message on, or drops and counts it if there is no room. Never blocks.
     pub(super) fn send(&self, outbound: Outbound) -> bool {
         let sender = self.outbound.as_ref().expect("there until it is dropped");
         let sent = sender.try_send(outbound).is_ok();
@@ -65,7 +65,7 @@ impl NetworkThread {
 
 #[cfg(test)]
 impl NetworkThread {
-    /// Of a thread that takes nothing.
+    /// The handle of a thread that reads nothing.
     pub(super) fn unheard(counters: Arc<Counters>) -> Self {
         let (outbound, _) = mpsc::channel(1);
         let (_, ended) = std_mpsc::channel();
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::{InboundPlugin, NetworkPlugin, StopPlugin};
 
-    /// For a thread of this test.
+    /// A timeout for a thread of this test.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]

@@ -1,15 +1,15 @@
 //! The buffers of this node's UDP sockets.
 //!
-//! The QUIC library neither sets them nor hands its sockets out. A process may have its own
-//! descriptors duplicated by number, though, and a duplicate is the same open socket: what is set
-//! on it holds for the library's.
+//! The QUIC library does not set them and gives no access to its sockets. But a process may
+//! duplicate its own descriptors by number, and a duplicate refers to the same socket, so options
+//! set on it also apply to the library's.
 
 use std::io;
 
-/// Bytes that each buffer of a UDP socket should have.
+/// The wanted size of each buffer of a UDP socket, in bytes.
 pub(super) const WANTED_BYTES: usize = 2 * 1024 * 1024;
 
-/// What the buffers have, in bytes as the system counts them.
+/// The sizes of the buffers, in bytes as the system counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Buffers {
     pub(super) receive: usize,
@@ -17,7 +17,7 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// What an operator should change, if anything.
+    /// Warnings with what an operator should change.
     pub(super) fn warnings(self) -> impl Iterator<Item = String> {
         let named = [("rmem_max", self.receive), ("wmem_max", self.send)];
         named.into_iter().filter(|(_, bytes)| *bytes < WANTED_BYTES).map(|(name, bytes)| {
@@ -29,7 +29,7 @@ impl Buffers {
     }
 }
 
-/// Raises the buffers of the sockets on this port, and warns where that was not enough.
+/// Raises the buffers of the sockets on this port, and warns if that was not enough.
 pub(super) fn raise_and_warn(port: u16) {
     match raise(port) {
         Ok(buffers) => {
@@ -45,11 +45,11 @@ pub(super) fn raise_and_warn(port: u16) {
     }
 }
 
-/// Raises the buffers of this process's UDP sockets on a local port as far as it may. Returns what
-/// they have then: the least of each, when there are several.
+/// Raises the buffers of this process's UDP sockets on a local port as far as it may. Returns their
+/// sizes after that; the smallest ones if there are several sockets.
 ///
 /// # Errors
-/// What the system says when the sockets cannot be got at; `NotFound` when there is none.
+/// The system's error if the sockets are not accessible; `NotFound` if there is none.
 #[cfg(target_os = "linux")]
 pub(super) fn raise(port: u16) -> io::Result<Buffers> {
     use rustix::{
@@ -69,7 +69,7 @@ pub(super) fn raise(port: u16) -> io::Result<Buffers> {
         };
         let socket = match pidfd_getfd(&me, number, PidfdGetfdFlags::empty()) {
             Ok(socket) => socket,
-            // It was closed meanwhile.
+            // It was closed in the meantime.
             Err(Errno::BADF) => continue,
             Err(error) => return Err(error.into()),
         };
@@ -84,7 +84,7 @@ pub(super) fn raise(port: u16) -> io::Result<Buffers> {
     least.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Elsewhere a process cannot get at another's sockets.
+/// On other systems the sockets are not accessible.
 ///
 /// # Errors
 /// Always.
@@ -102,7 +102,7 @@ fn is_udp_on(socket: &rustix::fd::OwnedFd, port: u16) -> bool {
         && socket_type(socket).is_ok_and(|kind| kind == SocketType::DGRAM)
 }
 
-/// Sets both buffers, beyond the system's limit where this process may, and reads them back.
+/// Sets both buffers, beyond the system's limit if this process may, and reads them back.
 #[cfg(target_os = "linux")]
 fn enlarge(socket: &rustix::fd::OwnedFd) -> io::Result<Buffers> {
     use rustix::net::sockopt::{
@@ -147,7 +147,7 @@ mod tests {
         let port = socket.local_addr().expect("bound").port();
         let raised = match raise(port) {
             Ok(raised) => raised,
-            // A container may forbid the call: then nothing is changed.
+            // A container may forbid the call: then nothing has changed.
             Err(error) => {
                 assert_ne!(error.kind(), io::ErrorKind::NotFound);
                 assert_eq!(sizes(&socket), before);

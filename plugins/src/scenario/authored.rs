@@ -1,10 +1,10 @@
-//! What the author of a block step did before the block was imported.
+//! The payloads that the author of a block step had before the block was imported.
 //!
-//! The vectors' blocks were built by a proposer that aggregated votes of its own, and its
-//! aggregates were then known to the store. A step tells them only in its snapshot: by the root
-//! of the vote and the participants. They are an input of the step, not something that a node
-//! could compute, so they are put into the known pool before the import. What the node itself
-//! makes of its own pools is never put in.
+//! The vectors' blocks were built by a proposer that aggregated attestations of its own, and the
+//! store then knew its payloads. A step shows them only in its snapshot: by the root of the
+//! attestation data, and the participants. They are an input of the step, because a node cannot
+//! compute them, so they are put into the known pool before the import. Payloads that the node
+//! makes from its own pools are never added.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,23 +24,25 @@ use tree_hash::TreeHash;
 
 use super::{placeholder::placeholder_of, read::ReadError};
 
-/// The aggregates on one vote, as a vector's snapshot tells them.
+/// The aggregates for one attestation, as in a vector's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PayloadPoolEntry {
-    /// Root of the vote's content.
+    /// The root of the attestation data.
     pub data_root: Root,
     /// The participants of each aggregate, ascending.
     pub participant_sets: Vec<Vec<u64>>,
 }
 
-/// What a pool holds, by the root of the vote.
+/// The content of a pool, by the root of the attestation data.
 pub fn payload_pool<P: Pool>(world: &World, phase: Phase) -> Vec<PayloadPoolEntry> {
     let mut entries: Vec<_> = pool::members::<P>(world)
         .into_iter()
-        .filter_map(|vote| Some((vote, world.get::<PooledAttestation>(vote)?.root)))
-        .map(|(vote, data_root)| {
-            let mut participant_sets: Vec<Vec<u64>> = pool::payloads(world, vote, phase)
+        .filter_map(|attestation| {
+            Some((attestation, world.get::<PooledAttestation>(attestation)?.root))
+        })
+        .map(|(attestation, data_root)| {
+            let mut participant_sets: Vec<Vec<u64>> = pool::payloads(world, attestation, phase)
                 .map(|(_, payload)| payload.participants.indices().collect())
                 .collect();
             participant_sets.sort_unstable();
@@ -51,11 +53,11 @@ pub fn payload_pool<P: Pool>(world: &World, phase: Phase) -> Vec<PayloadPoolEntr
     entries
 }
 
-/// Puts those aggregates of a block's author into the known pool that are not in it.
+/// Adds those aggregates of a block's author to the known pool that are not in it.
 ///
 /// # Errors
-/// One is on a vote that neither the block nor the world's blocks allow, or has participants that
-/// no registry has.
+/// One is for an attestation that neither the block nor the world's blocks allow, or has
+/// participants that no registry has.
 pub(super) fn add_aggregates(
     world: &mut World,
     block: &Block,
@@ -65,9 +67,9 @@ pub(super) fn add_aggregates(
     let validators = world.resource::<Registry>().len() as u64;
     let mut sources = Sources::new(world, block);
     for (index, (root, participants)) in missing(&actual, expected).into_iter().enumerate() {
-        let data = sources
-            .find(world, root)
-            .ok_or_else(|| ReadError(format!("no vote over known blocks has the root {root}")))?;
+        let data = sources.find(world, root).ok_or_else(|| {
+            ReadError(format!("no attestation over known blocks has the root {root}"))
+        })?;
         if let Some(stranger) = participants.iter().find(|index| **index >= validators) {
             return Err(ReadError(format!("participant {stranger} of {validators} validators")));
         }
@@ -82,8 +84,7 @@ pub(super) fn add_aggregates(
     Ok(())
 }
 
-/// The payloads that the expected pool has and the actual one has not, counted as often as they
-/// occur.
+/// The payloads that the expected pool has and the actual one lacks, as often as they are missing.
 fn missing(actual: &[PayloadPoolEntry], expected: &[PayloadPoolEntry]) -> Vec<(Root, Vec<u64>)> {
     let mut have: HashMap<(Root, &Vec<u64>), usize> = HashMap::new();
     for entry in actual {
@@ -103,7 +104,7 @@ fn missing(actual: &[PayloadPoolEntry], expected: &[PayloadPoolEntry]) -> Vec<(R
     missing
 }
 
-/// Where the content of a vote can be found by its root.
+/// The places in which attestation data can be found by its root.
 struct Sources {
     known: HashMap<Root, AttestationData>,
     searched: bool,
@@ -111,8 +112,9 @@ struct Sources {
 
 impl Sources {
     fn new(world: &mut World, block: &Block) -> Self {
-        let mut votes = world.query::<&PooledAttestation>();
-        let pooled = votes.iter(world).map(|vote| (vote.root, vote.data));
+        let mut attestations = world.query::<&PooledAttestation>();
+        let pooled =
+            attestations.iter(world).map(|attestation| (attestation.root, attestation.data));
         let body = block.body.attestations.iter();
         let body = body.map(|each| (each.data.tree_hash_root(), each.data));
         Self { known: pooled.chain(body).collect(), searched: false }
@@ -120,39 +122,40 @@ impl Sources {
 
     fn find(&mut self, world: &World, root: Root) -> Option<AttestationData> {
         if !self.known.contains_key(&root) && !self.searched {
-            // A vote that the proposer left out: every possible vote over known blocks.
+            // An attestation that the proposer left out: searches all possible attestations over
+            // known blocks.
             self.searched = true;
-            self.known.extend(all_votes(world));
+            self.known.extend(all_attestations(world));
         }
         self.known.get(&root).copied()
     }
 }
 
-/// Votes that [`all_votes`] makes at most: their number is cubic in the blocks'.
-const MAX_SEARCHED_VOTES: usize = 1 << 18;
+/// How many attestations [`all_attestations`] makes: their number is cubic in that of the blocks.
+const MAX_SEARCHED_ATTESTATIONS: usize = 1 << 18;
 
-/// Every vote that blocks of the tree allow, by its root.
-fn all_votes(world: &World) -> HashMap<Root, AttestationData> {
+/// Every attestation that blocks of the tree allow, by its root.
+fn all_attestations(world: &World) -> HashMap<Root, AttestationData> {
     let blocks: Vec<Checkpoint> = world
         .resource::<BlockTree>()
         .iter()
         .map(|(_, block)| Checkpoint { root: block.root, slot: block.slot })
         .collect();
     let newest = blocks.iter().map(|block| block.slot).max().unwrap_or(0) + 2;
-    let mut votes = HashMap::new();
+    let mut attestations = HashMap::new();
     for head in &blocks {
         for target in blocks.iter().filter(|target| target.slot <= head.slot) {
             for source in blocks.iter().filter(|source| source.slot <= target.slot) {
                 for slot in head.slot..=newest {
-                    if votes.len() == MAX_SEARCHED_VOTES {
-                        return votes;
+                    if attestations.len() == MAX_SEARCHED_ATTESTATIONS {
+                        return attestations;
                     }
                     let data =
                         AttestationData { slot, head: *head, target: *target, source: *source };
-                    votes.insert(data.tree_hash_root(), data);
+                    attestations.insert(data.tree_hash_root(), data);
                 }
             }
         }
     }
-    votes
+    attestations
 }

@@ -1,9 +1,9 @@
-//! leanSpec's vectors against a node's own plugins, systems and functions.
+//! Runs leanSpec's vectors with a node's own plugins, systems and functions.
 //!
-//! A [`Scenario`] runs the steps of a vector in a world whose clock the steps turn; a
-//! [`TransitionRun`] runs a vector of the state transition. The conformance suite and the test driver
-//! use both. Their worlds are not the node's: a vector cannot touch the chain, the keys or the disk
-//! of a node.
+//! A [`Scenario`] runs the steps of a vector in a world whose clock the steps set. A
+//! [`TransitionRun`] runs a vector of the state transition. The conformance suite and the test
+//! driver use both. Their worlds are separate from the node's: a vector cannot touch the chain, the
+//! keys or the disk of a node.
 //!
 //! | what grows | limit | beyond it |
 //! | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! A node whose clock is turned by hand: any app of the node's plugins, without its runner.
+//! A node whose clock is set by hand: any app with the node's plugins, without its runner.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,10 +21,10 @@ use quintet_systems::{
 
 use crate::InboundLanes;
 
-/// A node to drive by hand. Its app has the node's plugins, is finished, and is never run.
+/// A node that is driven by hand. Its app has the node's plugins, is finished, and is never run.
 ///
-/// Nothing here waits for a task that needs another thread's help: `between_updates` is where a
-/// caller lets such tasks end.
+/// Nothing here waits for a task on another thread. In `between_updates` a caller can let such
+/// tasks end.
 pub struct DrivenNode {
     /// The app.
     pub app: App,
@@ -34,7 +34,7 @@ pub struct DrivenNode {
 }
 
 impl DrivenNode {
-    /// Takes an app over. `between_updates` runs once before every update.
+    /// Takes an app. `between_updates` runs once before every update.
     pub fn new(app: App, between_updates: Box<dyn FnMut()>) -> Self {
         Self { app, next_id: 0, verdicts: HashMap::new(), between_updates }
     }
@@ -44,7 +44,7 @@ impl DrivenNode {
         self.app.world_mut()
     }
 
-    /// Updates until nothing is under way.
+    /// Updates until no work is in progress.
     pub fn settle(&mut self) {
         loop {
             self.update();
@@ -56,7 +56,7 @@ impl DrivenNode {
         self.update();
     }
 
-    /// Whether no import, check or proof is under way.
+    /// Returns true if no import, check or proof is in progress.
     fn is_idle(&self) -> bool {
         let world = self.app.world();
         world.resource::<ImportQueue>().is_empty()
@@ -66,10 +66,10 @@ impl DrivenNode {
             && world.resource::<ProverScheduler>().waiting() == 0
     }
 
-    /// One update.
+    /// Runs one update.
     ///
     /// # Panics
-    /// When an item is judged twice, which no node does.
+    /// If an item is judged twice, which no node does.
     pub fn update(&mut self) {
         (self.between_updates)();
         self.app.update();
@@ -85,14 +85,14 @@ impl DrivenNode {
         self.app.world().resource::<CurrentInterval>().count
     }
 
-    /// Turns the clock to an interval and walks there, however far it is. A proposal lands at
-    /// the last of them, if any.
+    /// Sets the clock to an interval and walks there, however far it is. If `has_proposal`, the
+    /// last interval has a proposal.
     pub fn tick_to(&mut self, count: u64, has_proposal: bool) {
         let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
         self.tick_to_ms(now_ms, has_proposal);
     }
 
-    /// Turns the clock to an interval and walks there, without waiting for what is under way.
+    /// Sets the clock to an interval and walks there, without waiting for work in progress.
     pub fn turn_to(&mut self, count: u64) {
         let now_ms = self.app.world().resource::<SlotClock>().interval_start_ms(count);
         self.world().resource_mut::<UnixTime>().now_ms = now_ms;
@@ -101,8 +101,8 @@ impl DrivenNode {
         }
     }
 
-    /// Turns the clock to a Unix time in milliseconds. An earlier one leaves it where it is: this
-    /// clock is never set back.
+    /// Sets the clock to a Unix time in milliseconds. An earlier time changes nothing: this clock
+    /// is never set back.
     pub fn tick_to_ms(&mut self, now_ms: u64, has_proposal: bool) {
         let world = self.app.world_mut();
         let count = world.resource::<SlotClock>().total_intervals(now_ms);
@@ -118,7 +118,7 @@ impl DrivenNode {
         self.world().resource_mut::<LandedProposal>().0 = None;
     }
 
-    /// Whether the node aggregates.
+    /// Sets whether the node aggregates.
     pub fn set_aggregator(&mut self, yes: bool) {
         self.world().resource_mut::<IsAggregator>().0 = yes;
     }
@@ -128,16 +128,16 @@ impl DrivenNode {
         InputId(self.next_id)
     }
 
-    /// Hands in a block and waits for its verdict.
+    /// Offers a block and waits for its verdict.
     pub fn block(&mut self, block: SignedBlock) -> Verdict {
         let id = self.offer_block(block);
         self.verdict(id)
     }
 
-    /// Hands in a block.
+    /// Offers a block.
     ///
     /// # Panics
-    /// When the lane is full: update in between.
+    /// If the lane is full: update in between.
     pub fn offer_block(&mut self, block: SignedBlock) -> InputId {
         let id = self.id();
         let lanes = self.app.world().resource::<InboundLanes>();
@@ -145,16 +145,16 @@ impl DrivenNode {
         id
     }
 
-    /// Hands in a vote and waits for its verdict.
+    /// Offers an attestation and waits for its verdict.
     pub fn attestation(&mut self, attestation: SignedAttestation) -> Verdict {
         let id = self.offer_attestation(attestation);
         self.verdict(id)
     }
 
-    /// Hands in a vote.
+    /// Offers an attestation.
     ///
     /// # Panics
-    /// As [`Self::offer_block`].
+    /// Like [`Self::offer_block`].
     pub fn offer_attestation(&mut self, attestation: SignedAttestation) -> InputId {
         let id = self.id();
         let lanes = self.app.world().resource::<InboundLanes>();
@@ -163,16 +163,16 @@ impl DrivenNode {
         id
     }
 
-    /// Hands in an aggregate and waits for its verdict.
+    /// Offers an aggregate and waits for its verdict.
     pub fn aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> Verdict {
         let id = self.offer_aggregate(aggregate);
         self.verdict(id)
     }
 
-    /// Hands in an aggregate.
+    /// Offers an aggregate.
     ///
     /// # Panics
-    /// As [`Self::offer_block`].
+    /// Like [`Self::offer_block`].
     pub fn offer_aggregate(&mut self, aggregate: SignedAggregatedAttestation) -> InputId {
         let id = self.id();
         let lanes = self.app.world().resource::<InboundLanes>();
@@ -186,10 +186,10 @@ impl DrivenNode {
         self.verdicts.remove(&id)
     }
 
-    /// The verdict on an item, after everything under way has ended.
+    /// The verdict on an item, after all work in progress has ended.
     ///
     /// # Panics
-    /// When the item is not judged, or its verdict was taken before.
+    /// If the item is not judged, or its verdict was taken before.
     pub fn verdict(&mut self, id: InputId) -> Verdict {
         self.settle();
         self.verdicts.remove(&id).expect("every item is judged")

@@ -1,20 +1,20 @@
 //! The proof system of leanSpec's vectors, which were made without a prover: a proof is a prefix
 //! and a fingerprint of its inputs, and every proof with the prefix is accepted. It has no name in
-//! the registry of proof systems, so no configuration reaches it: only the test driver's own world
-//! and the tests do.
+//! the registry of proof systems, so no configuration can select it: only the test driver's own
+//! world and the tests use it.
 
 use quintet_prover::{
     CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError,
 };
 
-/// How every placeholder proof begins.
+/// The first bytes of every placeholder proof.
 pub const PREFIX: &[u8] = b"\0MOCKED-AGGREGATION-PROOF\0";
 
-/// Makes and accepts placeholders and nothing else.
+/// Makes and accepts only placeholders.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlaceholderProofs;
 
-/// A placeholder that differs where the inputs differ.
+/// A placeholder that differs if the inputs differ.
 fn placeholder(parts: &[&[u8]]) -> Vec<u8> {
     let mut input = Vec::new();
     for part in parts {
@@ -25,7 +25,7 @@ fn placeholder(parts: &[&[u8]]) -> Vec<u8> {
     [PREFIX, fingerprint.as_slice()].concat()
 }
 
-/// A placeholder for a proof whose inputs a vector does not tell.
+/// A placeholder for a proof whose inputs are not in the vector.
 pub fn placeholder_of(text: &str) -> Vec<u8> {
     placeholder(&[text.as_bytes()])
 }
@@ -34,7 +34,7 @@ fn accept(proof: &[u8]) -> Result<(), VerifyError> {
     if proof.starts_with(PREFIX) {
         Ok(())
     } else {
-        Err(VerifyError::Invalid("no placeholder".into()))
+        Err(VerifyError::Invalid("not a placeholder".into()))
     }
 }
 

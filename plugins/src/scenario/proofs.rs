@@ -1,4 +1,4 @@
-//! How the proofs of a vector are checked. The vector says it; nothing is tried in turn.
+//! How the proofs of a vector are checked. The vector decides; no proof is tried in both ways.
 
 use leansig::scheme::Scheme;
 use quintet_components::{containers::Root, preset::SignaturePreset};
@@ -13,20 +13,20 @@ use super::{
     read::{ReadError, optional},
 };
 
-/// The proofs of a vector.
+/// The kind of a vector's proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProofKind {
     /// All are placeholders.
     Placeholder,
     /// All are real.
     Real,
-    /// The vector does not say. What begins as a placeholder is one, and the rest is real.
+    /// The vector does not say. A proof that begins like a placeholder is one, and others are real.
     Tagged,
 }
 
 impl ProofKind {
-    /// Reads `proofSetting`, if it is there: 0 for placeholders, 1 and 2 for real proofs, of which
-    /// those of a 2 are not valid.
+    /// Reads `proofSetting`, if it is there: 0 for placeholders, 1 and 2 for real proofs. With 2
+    /// the proofs are invalid.
     ///
     /// # Errors
     /// It has another value.
@@ -49,7 +49,7 @@ impl ProofKind {
     }
 }
 
-/// The preset of `leanEnv`, if it is there, or else this one.
+/// The preset of `leanEnv`, if it is there, else this one.
 ///
 /// # Errors
 /// It has another value than `test` and `prod`.
@@ -65,8 +65,8 @@ pub(super) fn preset_of(
     }
 }
 
-/// The proof system of a scenario's world. It checks what the vector brings, and makes placeholders:
-/// they never leave the world.
+/// The proof system of a scenario's world. It checks the vector's proofs, and makes placeholders,
+/// which never leave the world.
 #[derive(Clone, Debug)]
 pub(super) struct ScenarioProofs {
     kind: ProofKind,
@@ -79,7 +79,8 @@ impl ScenarioProofs {
     }
 }
 
-/// The proof that a scenario gives to a block, whose own one a vector does not tell.
+/// The proof that a scenario makes for a block, because the vector does not contain the block's
+/// own.
 pub(super) fn block_stand_in(root: Root) -> Vec<u8> {
     placeholder::placeholder_of(&root.to_string())
 }
@@ -125,7 +126,7 @@ impl ProofSystem for ScenarioProofs {
         }
     }
 
-    /// Only a block has such a proof, and its last statement is the proposer's on the block's root.
+    /// Only a block has such a proof. Its last statement is the proposer's, about the block's root.
     fn verify_multi(&self, statements: &[Statement<'_>], proof: &[u8]) -> Result<(), VerifyError> {
         let root = statements.last().map(|proposal| Root::from(proposal.message));
         if root.is_some_and(|root| proof == block_stand_in(root)) {

@@ -1,4 +1,4 @@
-//! Fork-choice scenarios, step by step through a node.
+//! Runs fork-choice scenarios step by step through a node.
 
 use std::sync::Arc;
 
@@ -40,18 +40,18 @@ use crate::{
     ProverPlugin,
 };
 
-/// Intervals that one step moves the clock by at most: 4096 slots.
+/// How many intervals one step may move the clock: 4096 slots.
 pub const MAX_INTERVALS_A_STEP: u64 = 5 * 4096;
-/// Blocks in a scenario at most, the anchor included.
+/// How many blocks a scenario may have, including the anchor.
 pub const MAX_BLOCKS: usize = 4096;
-/// The newest slot and the latest genesis time, in seconds, that a scenario may have. Times in
-/// milliseconds then fit with room to spare.
+/// The newest slot and the latest genesis time, in seconds, of a scenario. Times in milliseconds
+/// then do not overflow.
 pub const MAX_SLOT: Slot = 1 << 40;
 
 /// Why a scenario does not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InitError {
-    /// The JSON does not say what is needed.
+    /// The JSON lacks something.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The anchor's block does not commit to its state.
@@ -62,27 +62,27 @@ pub enum InitError {
 /// A step of a scenario, read from the vectors' JSON.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Time goes on.
+    /// Time passes.
     Tick {
-        /// To when.
+        /// The new time.
         to: Time,
-        /// Whether a proposal lands at the last interval, if a slot begins there.
+        /// True if there is a proposal at the last interval, if a slot begins there.
         has_proposal: bool,
     },
-    /// A block arrives; its proof is not in the vector, only that it was valid.
+    /// A block arrives. Its proof is not in the vector, only that it was valid.
     Block(BlockStep),
-    /// One validator's vote arrives.
+    /// One validator's attestation arrives.
     Attestation {
-        /// The vote.
+        /// The attestation.
         attestation: SignedAttestation,
-        /// Whether the node aggregates.
+        /// True if the node aggregates.
         is_aggregator: bool,
     },
     /// An aggregate arrives.
     Aggregate(SignedAggregatedAttestation),
 }
 
-/// When.
+/// A time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
     /// An interval, counted since genesis.
@@ -91,14 +91,14 @@ pub enum Time {
     Seconds(u64),
 }
 
-/// A block, and what its author did before.
+/// A block, and the payloads that its author had before.
 #[derive(Clone, Debug)]
 pub struct BlockStep {
     /// The block.
     pub block: Block,
-    /// Whether the clock is turned to the block's slot first.
+    /// True if the clock is set to the block's slot first.
     pub tick_to_slot: bool,
-    /// What the known pool holds after the step: names the aggregates of the block's author.
+    /// The known pool after the step, which has the aggregates of the block's author.
     pub known: Vec<PayloadPoolEntry>,
 }
 
@@ -106,7 +106,7 @@ impl Step {
     /// Reads a step.
     ///
     /// # Errors
-    /// A field is missing or of another shape, or the step is of an unknown type.
+    /// A field is missing or has another form, or the type of the step is unknown.
     pub fn read(step: &Value) -> Result<Self, ReadError> {
         let kind: String = field(step, "stepType")?;
         match kind.as_str() {
@@ -138,8 +138,8 @@ impl Step {
     }
 }
 
-/// A scenario under way: a world of the node's own plugins, with tasks that run at once, a clock
-/// that the steps turn, and the proofs of its vector.
+/// A running scenario: a world of the node's own plugins, with tasks that run at once, a clock that
+/// the steps set, and the proofs of its vector.
 pub struct Scenario {
     /// The node.
     pub node: DrivenNode,
@@ -147,9 +147,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Begins from `{anchorState, anchorBlock}` and, if they are there, the `genesisTime` that the
-    /// state has to have, the `proofSetting` and the `leanEnv`; without the last one, signatures are
-    /// of this preset.
+    /// Begins with `{anchorState, anchorBlock}` and optionally the `genesisTime` that the state
+    /// must have, the `proofSetting` and the `leanEnv`. Without `leanEnv`, signatures are of this
+    /// preset.
     ///
     /// # Errors
     /// See [`InitError`].
@@ -181,8 +181,8 @@ impl Scenario {
     /// Runs a step.
     ///
     /// # Errors
-    /// The step goes past a limit, or names aggregates that cannot be. The world is then as it was
-    /// but for the clock.
+    /// The step exceeds a limit, or names aggregates that are impossible. Only the clock of the
+    /// world has then changed.
     pub fn run(&mut self, step: Step) -> Result<Verdict, ReadError> {
         match step {
             Step::Tick { to, has_proposal } => {
@@ -210,11 +210,11 @@ impl Scenario {
         }
     }
 
-    /// Turns the clock to a block's slot if the step says so, and puts the aggregates of its
-    /// author into the known pool.
+    /// Sets the clock to a block's slot if the step says so, and puts the aggregates of its author
+    /// into the known pool.
     ///
     /// # Errors
-    /// As [`Self::run`].
+    /// Like [`Self::run`].
     pub fn prepare_block(&mut self, step: &BlockStep) -> Result<(), ReadError> {
         let blocks = self.node.world().resource::<BlockTree>().len();
         if blocks >= MAX_BLOCKS {
@@ -231,14 +231,14 @@ impl Scenario {
         authored::add_aggregates(self.node.world(), &step.block, &step.known)
     }
 
-    /// Hands in a block with a placeholder for the proof that its vector does not carry.
+    /// Offers a block with a placeholder for the proof that is not in the vector.
     pub fn import_block(&mut self, block: Block) -> Verdict {
         let bytes = block_stand_in(block.tree_hash_root());
         let proof = ProofBytes::new(bytes).expect("a placeholder is short");
         self.node.block(SignedBlock { block, proof: MultiMessageAggregate { proof } })
     }
 
-    /// The interval at a time, if a step may go there.
+    /// The interval of a time, if a step may go there.
     fn reachable(&mut self, to: Time) -> Result<u64, ReadError> {
         let clock = *self.node.world().resource::<SlotClock>();
         let count = match to {
@@ -255,7 +255,7 @@ impl Scenario {
         Ok(count)
     }
 
-    /// A vector need not say which preset its signatures are of; their length does.
+    /// A vector need not name the preset of its signatures; their length shows it.
     fn use_preset(&mut self, preset: SignaturePreset) {
         let proofs = ScenarioProofs::new(self.proofs, preset);
         let world = self.node.world();
@@ -266,7 +266,7 @@ impl Scenario {
         }
     }
 
-    /// What the driver tells after a step.
+    /// The driver's answer after a step.
     pub fn summary(&self) -> Summary {
         let world = self.node.app.world();
         let head = world.resource::<Head>().0;
@@ -281,7 +281,7 @@ impl Scenario {
     }
 }
 
-/// The plugins of a node that bear on fork choice.
+/// The plugins of a node that affect fork choice.
 fn app(anchor: Anchor, proofs: ScenarioProofs, preset: SignaturePreset) -> App {
     let (waker, _) = NodeWaker::new();
     let mut app = App::new();

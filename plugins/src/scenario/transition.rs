@@ -1,4 +1,4 @@
-//! Blocks through the state transition, and the check of a block's proof.
+//! Runs blocks through the state transition, and checks the proof of a block.
 
 use quintet_components::{
     chain::Registry,
@@ -21,24 +21,24 @@ use super::{
     read::{ReadError, field, optional},
 };
 
-/// A case under way: a state, and the blocks that it has yet to take.
+/// A running case: a state, and the blocks that are left to apply.
 #[derive(Clone, Debug)]
 pub struct TransitionRun {
-    /// The state so far.
+    /// The current state.
     pub state: State,
     blocks: Vec<Block>,
     next: usize,
     reason: Option<String>,
-    /// Whether a case without blocks has still to be refused.
+    /// True if a case without blocks still has to be refused.
     refuse_first: bool,
 }
 
 impl TransitionRun {
-    /// Reads `{pre, blocks}` and, if it is there, the `rejectionReason`: it chooses what is asked
-    /// where the blocks do not say it.
+    /// Reads `{pre, blocks}` and, if it is there, the `rejectionReason`, which decides what is
+    /// checked if the blocks do not show it.
     ///
     /// # Errors
-    /// A field is missing or of another shape.
+    /// A field is missing or has another form.
     pub fn read(case: &Value) -> Result<Self, ReadError> {
         let blocks: Vec<Block> = field(case, "blocks")?;
         let reason: Option<String> = optional(case, "rejectionReason")?;
@@ -51,7 +51,7 @@ impl TransitionRun {
         &self.blocks
     }
 
-    /// Applies the next block. The state is unchanged after a refusal.
+    /// Applies the next block. After a refusal the state is unchanged.
     pub fn advance(&mut self) -> Option<Result<(), Rejection>> {
         if std::mem::take(&mut self.refuse_first) {
             return self.before_a_block().err().map(Err);
@@ -72,7 +72,8 @@ impl TransitionRun {
         Ok(self.state)
     }
 
-    /// Slot processing is left out where only that reaches the reason: no field of a vector tells.
+    /// Slot processing is skipped if the reason can only be reached without it. No field of a
+    /// vector says so.
     fn apply(&self, block: &Block) -> Result<State, Rejection> {
         let skipped = [
             RejectionReason::BlockSlotMismatch.name(),
@@ -88,8 +89,8 @@ impl TransitionRun {
         state_transition(&self.state, block)
     }
 
-    /// A case without blocks was refused while its block was being made: advancing the state, or
-    /// asking who proposes.
+    /// A case without blocks was refused while its block was being made: the state was advanced, or
+    /// the proposer was computed.
     fn before_a_block(&self) -> Result<(), Rejection> {
         let empty = RejectionReason::EmptyValidatorRegistry.name();
         if self.reason.as_deref() == Some(empty) {
@@ -103,7 +104,7 @@ impl TransitionRun {
     }
 }
 
-/// What the driver tells of a post-state.
+/// The driver's answer about a post-state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PostState {
@@ -111,7 +112,7 @@ pub struct PostState {
     pub slot: Slot,
     /// The slot of the latest block.
     pub latest_block_header_slot: Slot,
-    /// The header's state root, zero as the transition leaves it.
+    /// The header's state root, which is zero after the transition.
     pub latest_block_header_state_root: Root,
     /// Slots of history.
     pub historical_block_hashes_count: usize,
@@ -128,9 +129,9 @@ impl From<&State> for PostState {
     }
 }
 
-/// Checks the proof of `{anchorState, signedBlock}`: as a placeholder or with the embedded proof
-/// system, as its `proofSetting` says or else as it begins; for the preset of the `leanEnv`, or else
-/// for this one.
+/// Checks the proof of `{anchorState, signedBlock}` as a placeholder or with the embedded proof
+/// system, according to its `proofSetting`, or else to how it begins. The preset is that of
+/// `leanEnv`, or else this one.
 ///
 /// # Errors
 /// The inner error is the refusal.

@@ -1,4 +1,4 @@
-//! How a store begins, begins anew from a checkpoint, and is filled backwards from there.
+//! Starts a store, starts it anew from a checkpoint, and fills it backwards from there.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -19,8 +19,8 @@ use super::{
 };
 
 impl Store {
-    /// Begins the store with a trusted block and its post-state: everything later builds on it.
-    /// It is synced. A store that has begun already is left as it is.
+    /// Starts the store with a trusted block and its post-state, on which everything later builds.
+    /// It is synced. A store that was started before is not changed.
     ///
     /// # Errors
     /// [`StorageError`]; nothing was written then.
@@ -31,9 +31,9 @@ impl Store {
         self.write_anchor(block, None, state)
     }
 
-    /// Begins the store with a checkpoint, whose block has a proof, whether or not it has begun
-    /// before. Then blocks from the checkpoint's slot on go, with their states; older ones stay as
-    /// history where they are on the checkpoint's chain. The signing record stays as it is.
+    /// Starts the store with a checkpoint, whose block has a proof, whether or not it was started
+    /// before. Blocks and states from the checkpoint's slot on are deleted; older ones on the
+    /// checkpoint's chain stay as history. The signing record does not change.
     ///
     /// # Errors
     /// [`StorageError`]; nothing was written then.
@@ -53,7 +53,7 @@ impl Store {
         let frame = Frame { config: state.config, validators: state.validators.clone() };
         let mut history = HistoryRecord { from: anchor.slot, ..HistoryRecord::default() };
         if let Some(before) = self.facts()? {
-            // The same chain has the same registry: what is left of it is read with it.
+            // The same chain has the same registry, with which the remaining blocks are read.
             self.check_frame(state, anchor.root)?;
             self.drop_from(&mut batch, anchor.slot)?;
             let known = &state.historical_block_hashes;
@@ -105,7 +105,8 @@ impl Store {
         Ok(())
     }
 
-    /// From which slot on every canonical block is stored, and what should be.
+    /// The slot from which on every canonical block is stored, and the slot from which on they
+    /// should be.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -122,10 +123,11 @@ impl Store {
         Ok(HistoryRecord { from, ..HistoryRecord::default() })
     }
 
-    /// Stores canonical blocks from before the anchor, which have no post-state: they are served
-    /// to peers and nothing else. With them nothing is missing from the slot `from` on up to what
-    /// was stored before. Blocks that pruning has passed are left out. Returns the slot from which
-    /// on nothing is missing now: earlier than `from` where an earlier anchor's chain goes on.
+    /// Stores canonical blocks from before the anchor. They have no post-state and are only served
+    /// to peers. With them, no block is missing from the slot `from` on, up to what was stored
+    /// before. Blocks that pruning has passed are left out. Returns the slot from which on no block
+    /// is missing now; it is before `from` if these blocks connect to the chain of an earlier
+    /// anchor.
     ///
     /// # Errors
     /// [`StorageError`]; the same blocks may be given again.
@@ -134,7 +136,7 @@ impl Store {
         blocks: &[(Root, Arc<SignedBlock>)],
         from: Slot,
     ) -> Result<Slot, StorageError> {
-        // The writer may prune meanwhile.
+        // The writer may prune at the same time.
         let _writer = self.lock_writer();
         let floors: Floors = self.read(Column::Metadata, names::FLOORS)?.unwrap_or_default();
         let first = if self.retention.archive { 0 } else { floors.blocks };
@@ -147,7 +149,7 @@ impl Store {
         let mut history = self.history_record()?;
         history.from = history.from.min(from);
         if history.from <= history.island_to.slot.saturating_add(1) && history.island_to.slot > 0 {
-            // What pruning took of it is not wanted either.
+            // Blocks that pruning has deleted are not wanted either.
             history.from = history.from.min(history.island_from.max(first));
         }
         batch.put(Column::Metadata, names::HISTORY, encode(&history));

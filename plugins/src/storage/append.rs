@@ -1,4 +1,4 @@
-//! One atomic batch an update.
+//! Writes one atomic batch per update.
 
 use std::sync::Arc;
 
@@ -27,23 +27,23 @@ pub struct ImportedBlock {
     pub state: Arc<State>,
 }
 
-/// What one update changed.
+/// The changes of one update.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     /// Imported blocks, parents before children.
     pub blocks: Vec<ImportedBlock>,
-    /// The checkpoints after it, when they changed.
+    /// The checkpoints after it, if they changed.
     pub facts: Option<ForkChoiceFacts>,
-    /// The newest counted votes, when they are to be saved.
+    /// The latest votes, if they are to be saved.
     pub votes: Option<Vec<LatestVoteRecord>>,
 }
 
-/// What became of an update.
+/// The result of writing an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Blocks that are stored now.
     pub blocks: usize,
-    /// Blocks that were left out because the store does not have their parents.
+    /// Blocks that were left out because their parents are not stored.
     pub orphans: usize,
     /// Bytes of keys and values, before compression.
     pub bytes: usize,
@@ -59,17 +59,16 @@ impl Staged {
 }
 
 impl Store {
-    /// Writes what an update changed, all of it or nothing. A block whose parent the store does
-    /// not have is left out, and so are checkpoints that name such a block: what is stored is
-    /// always consistent.
+    /// Writes the changes of an update, all or none. A block whose parent is not stored is left
+    /// out, and so are checkpoints that name such a block: the stored data is always consistent.
     ///
     /// # Errors
-    /// [`StorageError`], also when the store has not begun; the same update may be tried again.
+    /// [`StorageError`], also if the store was not started; the same update may be tried again.
     pub fn append(&self, update: &Update) -> Result<Written, StorageError> {
         let mut writer = self.lock_writer();
         if writer.facts.is_none() {
             return Err(StorageError(format!(
-                "{} has not begun, so nothing can build on it; give it the anchor with \
+                "{} was not started, so it cannot store blocks; give it the anchor with \
                  Store::begin before the node starts",
                 self.place()
             )));
@@ -165,7 +164,7 @@ impl Store {
         Ok((at, StoredState { state: Arc::clone(state), depth, link }))
     }
 
-    /// Whether a post-state has the registry that is stored.
+    /// Checks that a post-state has the stored registry.
     pub(super) fn check_frame(&self, state: &State, root: Root) -> Result<(), StorageError> {
         let frame = self.frame()?;
         if state.validators.tree_hash_root() == frame.validators.tree_hash_root()
@@ -174,13 +173,13 @@ impl Store {
             return Ok(());
         }
         Err(StorageError(format!(
-            "the post-state of {root} has another registry than {}; this release keeps one \
-             registry a chain",
+            "the post-state of {root} has another registry than {}; this release stores one \
+             registry per chain",
             self.place()
         )))
     }
 
-    /// Writes the chunks that a history has filled since `link`. Returns the link to the last.
+    /// Writes the chunks that a history has filled since `link`. Returns the link to the last one.
     pub(super) fn put_chunks(
         &self,
         batch: &mut Batch,

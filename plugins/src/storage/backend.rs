@@ -1,13 +1,14 @@
-//! What a store stands on: sorted columns of bytes, written in atomic batches.
+//! The base of a store: sorted columns of bytes, written in atomic batches.
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use quintet_components::storage::StorageError;
 
-/// A sorted map of its own within the store.
+/// A separate sorted map within the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Column {
-    /// Slot and root: header, and what the block's post-state holds justified and finalized.
+    /// Slot and root: header, and the justified and finalized checkpoints of the block's
+    /// post-state.
     Headers,
     /// Slot and root: the body's SSZ.
     Bodies,
@@ -15,7 +16,7 @@ pub enum Column {
     Proofs,
     /// Root: the block's slot.
     Slots,
-    /// Slot and root: a whole post-state, without the registry and without history in chunks.
+    /// Slot and root: a whole post-state, without the registry and without the history in chunks.
     States,
     /// Slot and root: what the block changed in its parent's post-state.
     StateDiffs,
@@ -57,10 +58,10 @@ impl Column {
     }
 }
 
-/// One change of a batch.
+/// A change in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where.
+    /// The column.
     pub column: Column,
     /// The key.
     pub key: Vec<u8>,
@@ -93,23 +94,23 @@ impl Batch {
 /// What a written batch survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The end of the process at any instant. After a loss of power the newest batches may be
-    /// missing, and then all that came after them.
+    /// The end of the process at any time. A power failure may lose the newest batches, and then
+    /// all later ones too.
     Process,
-    /// A loss of power too: it is synced when the write returns.
+    /// A power failure too: it is synced when the write returns.
     Power,
 }
 
-/// Visits an entry; `Break` ends the scan.
+/// Visits an entry. `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Sorted columns of bytes.
 ///
-/// A batch is atomic whatever ends the process, and batches survive in the order of their writes:
-/// where one is missing, so are all later ones. Reads see every batch that was written before.
-/// What a failed write was to change may still appear, as a whole, when the backend has recovered
-/// or was opened again; until then no reader sees it. Errors name the place and what to do.
-/// Every method may be called from any thread.
+/// A batch is atomic, however the process ends. Batches survive in the order of their writes: if
+/// one is missing, all later ones are too. Reads see every batch that was written before. The
+/// changes of a failed write may still appear, all at once, after the backend has recovered or was
+/// opened again; until then no reader sees them. Errors name the place and say what to do. Every
+/// method may be called from any thread.
 pub trait Backend: Send + Sync + 'static {
     /// The value of a key.
     ///
@@ -117,8 +118,8 @@ pub trait Backend: Send + Sync + 'static {
     /// [`StorageError`].
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Visits the entries from `from` on, ascending by key, `to` not included; to the column's
-    /// end for `None`.
+    /// Visits the entries from `from` up to but not including `to`, ascending by key; to the
+    /// column's end for `None`.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -136,17 +137,17 @@ pub trait Backend: Send + Sync + 'static {
     /// [`StorageError`].
     fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError>;
 
-    /// Called before a write is tried again after one failed: brings the backend back to where it
-    /// can write, if that is possible.
+    /// Called before a write is tried again after a failure: brings the backend back into a state
+    /// in which it can write, if possible.
     ///
     /// # Errors
-    /// [`StorageError`] when it cannot; it is called again later.
+    /// [`StorageError`] if it cannot; it is called again later.
     fn recover(&self) -> Result<(), StorageError> {
         Ok(())
     }
 
-    /// Whether more than three quarters of a fixed room are used, so that finalized blocks should
-    /// go early.
+    /// Returns true if more than three quarters of a fixed capacity are used, so that finalized
+    /// blocks should be dropped early.
     fn is_crowded(&self) -> bool {
         false
     }

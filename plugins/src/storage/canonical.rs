@@ -9,7 +9,7 @@ use quintet_components::{
 
 use super::{backend::Column, store::Store};
 
-/// The root of the block that the head's chain has at a slot.
+/// The root of the block at a slot on the head's chain.
 pub(super) fn root_at(head: Checkpoint, state: &State, slot: Slot) -> Option<Root> {
     if slot == head.slot {
         return Some(head.root);
@@ -19,12 +19,12 @@ pub(super) fn root_at(head: Checkpoint, state: &State, slot: Slot) -> Option<Roo
 }
 
 impl Store {
-    /// Remembers the head, so that nobody has to rebuild its state.
+    /// Caches the head and its state, so that it need not be rebuilt.
     pub(super) fn know_head(&self, head: Checkpoint, state: &Arc<State>) {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, Arc::clone(state)));
     }
 
-    /// The stored head with its post-state; `None` when the store has not begun.
+    /// The stored head with its post-state; `None` if the store was not started.
     fn head_state(&self) -> Result<Option<(Checkpoint, Arc<State>)>, StorageError> {
         let Some(facts) = self.facts()? else { return Ok(None) };
         let head = facts.head;

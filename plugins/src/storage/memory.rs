@@ -10,10 +10,10 @@ use quintet_components::storage::StorageError;
 
 use super::backend::{Backend, Batch, Column, Durability, Visit};
 
-/// Keys and values that a store in memory holds by default: 512 MiB.
+/// The default capacity of a store in memory, for keys and values: 512 MiB.
 pub const MEMORY_LIMIT_BYTES: usize = 512 << 20;
 
-/// Columns in memory. They end with the process, whatever the durability that was asked for.
+/// Columns in memory. They end with the process, whatever durability was requested.
 #[derive(Debug)]
 pub struct MemoryBackend {
     content: RwLock<Content>,
@@ -27,12 +27,12 @@ struct Content {
 }
 
 impl MemoryBackend {
-    /// Columns whose keys and values have at most this many bytes.
+    /// Columns with at most this many bytes of keys and values.
     pub fn new(limit_bytes: usize) -> Self {
         Self { content: RwLock::default(), limit_bytes }
     }
 
-    /// Bytes of all keys and values.
+    /// The size of all keys and values in bytes.
     pub fn bytes(&self) -> usize {
         self.content.read().unwrap_or_else(PoisonError::into_inner).bytes
     }

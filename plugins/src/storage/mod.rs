@@ -2,30 +2,31 @@
 //!
 //! # The contract
 //!
-//! A [`Store`] keeps one chain over a [`Backend`]. [`RocksDbPlugin`] and [`MemoryStoragePlugin`]
-//! keep the same contract, and so does any store over a backend that keeps [`Backend`]'s own.
+//! A [`Store`] keeps one chain in a [`Backend`]. [`RocksDbPlugin`] and [`MemoryStoragePlugin`]
+//! follow the same contract, and so does any store with a backend that follows [`Backend`]'s.
 //!
-//! - **One batch an update.** What an update changed (blocks with post-states, checkpoints) is
+//! - **One batch per update.** The changes of an update (blocks with post-states, checkpoints) are
 //!   written together or not at all. A batch is *acknowledged* when its write has returned: from
-//!   then on no end of the process loses it. Batches are not synced one by one; a loss of power
-//!   may take the newest ones, and then all that came after them. The signing record is synced
-//!   before a write returns, and loses nothing then either.
+//!   then on it survives every end of the process. Batches are not synced one by one; a power
+//!   failure may lose the newest ones, and then all later ones too. The signing record is synced
+//!   before a write returns, and loses nothing even then.
 //! - **Always consistent.** Every stored block's parent is stored, back to the window's beginning
-//!   or the anchor, and so is every block that a checkpoint names. A block that would break this
-//!   is left out and counted.
+//!   or the anchor, and so is every block that a checkpoint names. A block that would break this is
+//!   left out and counted.
 //! - **States.** The post-state of every kept block can be rebuilt; its root is checked each time.
-//! - **Before the anchor** canonical blocks without states may be added, newest first; how far back
-//!   nothing is missing is stored with them.
+//! - **Before the anchor** canonical blocks without states may be added, newest first. The slot
+//!   back to which no block is missing is stored with them.
 //! - **Pruning** keeps, with all forks, everything from the window's first slot on: 3600 slots
-//!   behind the finalized one. Archive mode keeps the canonical chain since the anchor too. What
-//!   a kept state is rebuilt from stays as long as it is needed.
-//! - **The world never waits.** The writer thread takes what waits; when it is behind, updates are
-//!   merged. From 256 waiting blocks on
+//!   behind the finalized one. Archive mode also keeps the canonical chain since the anchor. States
+//!   from which a kept state is rebuilt stay as long as they are needed.
+//! - **The world never waits.** The writer thread takes what waits; if it is behind, updates are
+//!   merged. From 256 waiting blocks on,
 //!   [`StorageHealth`](quintet_components::storage::StorageHealth) says that the store is behind,
 //!   so that import stops; past 1024 blocks or 128 MiB new blocks are not kept.
-//! - **Faults.** While writes fail the health has the reason, the signing record refuses, reads go
-//!   on, and the writer tries again what waits. Then everything that waited is written, in order.
-//! - **Errors** name the place and what to do. Bytes on the disk, whatever they are, panic nothing.
+//! - **Faults.** While writes fail, the health has the reason, the signing record refuses requests,
+//!   reads continue, and the writer tries again. After that everything that waited is written, in
+//!   order.
+//! - **Errors** name the place and say what to do. Invalid bytes on the disk never cause a panic.
 
 mod anchor;
 mod append;

@@ -1,4 +1,4 @@
-//! Opening a database: whose directory it is, and whether this release can read it.
+//! Opens a database, and checks that it belongs to this chain and that this release can read it.
 
 use std::{
     fs,
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::text::open_file;
 
-/// The layout of the database. A release reads its own and no other.
+/// The version of the database's layout. A release reads only its own.
 pub const SCHEMA_VERSION: u32 = 1;
-/// The file that says whose directory it is.
+/// The file that says which chain a directory belongs to.
 pub const MARKER_FILE: &str = "quintet-database.json";
 
 /// The largest marker that is read.
@@ -34,10 +34,10 @@ pub enum OpenError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The directory has files and no marker.
+    /// The directory has files but no marker.
     #[error(
         "{path} holds files of another program (for example {found}); give an empty directory or \
          one that this node made"
@@ -56,7 +56,7 @@ pub enum OpenError {
     Marker {
         /// The marker.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         detail: String,
     },
     /// A newer release made it.
@@ -70,18 +70,18 @@ pub enum OpenError {
         /// Its schema version.
         found: u32,
     },
-    /// It is another chain's.
+    /// It belongs to another chain.
     #[error(
-        "{path} belongs to another chain: {}; give another directory, or remove this one to start \
+        "{path} belongs to another chain: {}; use another directory, or remove this one to start \
          anew",
         ChainIdentity::differences(found, expected)
     )]
     Chain {
         /// The directory.
         path: PathBuf,
-        /// Whose it is.
+        /// The chain of the directory.
         found: Box<ChainIdentity>,
-        /// Whose it should be.
+        /// The chain of this node.
         expected: Box<ChainIdentity>,
     },
     /// Another process has it open.
@@ -95,31 +95,31 @@ pub enum OpenError {
     Database {
         /// The directory.
         path: PathBuf,
-        /// What `RocksDB` says.
+        /// The error of `RocksDB`.
         detail: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// It was opened and cannot be read.
+    /// It was opened but cannot be read.
     #[error(transparent)]
     Content(#[from] StorageError),
 }
 
-/// What the marker file says.
+/// The content of the marker file.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Marker {
     schema: u32,
     chain: ChainIdentity,
 }
 
-/// What can be read of the marker of any release.
+/// The part of the marker that every release can read.
 #[derive(serde::Deserialize)]
 struct AnyMarker {
     schema: u32,
 }
 
 impl Store {
-    /// Opens the database of this chain, and makes it where there is nothing yet.
+    /// Opens the database of this chain, or creates it if the directory is empty.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -131,8 +131,8 @@ impl Store {
         fs::create_dir_all(path).map_err(io_error(path))?;
         let lock = lock(path)?;
         prepare(path, identity)?;
-        // A directory that has its marker and no database yet was left while it was made. One
-        // that has tables and no list of them is damaged, and must not be made anew.
+        // If a directory has its marker but no database, its creation was interrupted. If it has
+        // tables but no list of them, it is damaged and must not be created again.
         let is_new = !path.join("CURRENT").exists() && !has_tables(path)?;
         let backend = RocksBackend::open(path, is_new).map_err(|error| refusal(path, &error))?;
         let mut store = Self::new(backend, path.display().to_string(), identity, config.retention)?;
@@ -141,8 +141,8 @@ impl Store {
     }
 }
 
-/// Keeps a second process out from the first look at the directory on: `RocksDB`'s own lock is in a
-/// file that is made later. `None` where directories cannot be locked, as on some network shares.
+/// Locks the directory before it is read, because `RocksDB`'s own lock is in a file that is created
+/// later. `None` if directories cannot be locked, as on some network shares.
 fn lock(path: &Path) -> Result<Option<fs::File>, OpenError> {
     let directory = fs::File::open(path).map_err(io_error(path))?;
     match directory.try_lock() {
@@ -157,7 +157,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
     move |error| OpenError::Io { path, error }
 }
 
-/// Makes the directory's marker, or checks it.
+/// Creates or checks the directory's marker.
 fn prepare(path: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
     let marker = path.join(MARKER_FILE);
     let read = |file: fs::File| {
@@ -181,7 +181,7 @@ fn prepare(path: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
     }
 }
 
-/// The marker is there as a whole or not at all.
+/// Writes the marker, completely or not at all.
 fn write_marker(
     path: &Path,
     unfinished: &Path,
@@ -221,7 +221,7 @@ fn check_marker(
     Ok(())
 }
 
-/// Whether there are tables or logs of a database.
+/// Returns true if there are tables or logs of a database.
 fn has_tables(path: &Path) -> Result<bool, OpenError> {
     let mut entries = fs::read_dir(path).map_err(io_error(path))?;
     Ok(entries.any(|entry| {

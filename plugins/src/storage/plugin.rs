@@ -1,4 +1,4 @@
-//! The plugins, and the system that hands every update to the writer.
+//! The plugins, and the system that passes every update to the writer.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::vital::VitalThreads;
 
-/// Distinct votes that are saved at most; those of the most validators are kept.
+/// How many distinct attestations are saved as latest votes; those of the most validators are kept.
 pub const MAX_SAVED_VOTES: usize = 256;
 
-/// Keeps the chain in `RocksDB`: open the store with [`Store::open`] first.
+/// Keeps the chain in `RocksDB`. Open the store with [`Store::open`] first.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -36,17 +36,17 @@ pub struct RocksDbPlugin {
     pub store: Arc<Store>,
 }
 
-/// Keeps the chain in memory, within the same window and a limit in bytes: make the store with
+/// Keeps the chain in memory, with the same window and a limit in bytes. Make the store with
 /// [`Store::in_memory`].
 ///
-/// Inserts, reads and writes what [`RocksDbPlugin`] does.
+/// Inserts, reads and writes the same as [`RocksDbPlugin`].
 #[derive(Debug)]
 pub struct MemoryStoragePlugin {
     /// The store.
     pub store: Arc<Store>,
 }
 
-/// The writer that the world hands its updates to.
+/// The writer that gets the updates of the world.
 #[derive(Resource)]
 pub struct StorageWriter(WriterThread);
 
@@ -87,14 +87,14 @@ fn install(app: &mut App, store: &Arc<Store>) {
         .add_systems(PostUpdate, (persist, persist_history).chain().in_set(NodeSystems::Flush));
 }
 
-/// What was handed over last.
+/// What was passed on last.
 #[derive(Default)]
 struct Persisted {
     facts: Option<ForkChoiceFacts>,
     votes_slot: Slot,
 }
 
-/// Hands over what the update changed: imported blocks, checkpoints, and once a slot the votes.
+/// Passes on what the update changed: imported blocks, checkpoints, and once per slot the votes.
 fn persist(
     mut imported: MessageReader<BlockImported>,
     chain: (Res<Head>, Res<SafeTarget>, Res<Justified>, Res<Finalized>),
@@ -128,7 +128,7 @@ fn persist(
     });
 }
 
-/// Hands over blocks from before the anchor. A batch for which there is no room is fetched again.
+/// Passes on blocks from before the anchor. A batch for which there is no room is fetched again.
 fn persist_history(mut batches: MessageReader<HistoryBatch>, writer: Res<StorageWriter>) {
     for batch in batches.read() {
         if !writer.writer().offer_history(batch.clone()) {
@@ -137,18 +137,18 @@ fn persist_history(mut batches: MessageReader<HistoryBatch>, writer: Res<Storage
     }
 }
 
-/// The newest votes by their content.
+/// The latest votes by their attestation data.
 fn saved_votes(latest: &LatestVotes, votes: &Query<&PooledAttestation>) -> Vec<LatestVoteRecord> {
     let mut voters: HashMap<Entity, Vec<ValidatorIndex>> = HashMap::new();
     for (vote, index) in latest.votes.iter().zip(0..) {
         if let Some(vote) = vote {
-            voters.entry(vote.vote).or_default().push(index);
+            voters.entry(vote.attestation).or_default().push(index);
         }
     }
     let mut records: Vec<LatestVoteRecord> = voters
         .into_iter()
         .filter_map(|(vote, voters)| {
-            // The vote may have gone since; what it said is counted until a newer one comes.
+            // The attestation may be gone. Its vote still counts until a newer one arrives.
             let data = votes.get(vote).ok()?.data;
             let participants = AggregationBits::from_indices(voters).ok()?;
             Some(LatestVoteRecord { data, participants })

@@ -1,4 +1,4 @@
-//! What goes: blocks and states behind the window, never what something that stays needs.
+//! Deletes blocks and states behind the window, but nothing that a kept item needs.
 
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
@@ -15,10 +15,10 @@ use super::{
     store::Store,
 };
 
-/// Slots of which one step looks at the blocks at most.
+/// How many slots' blocks one step examines.
 pub const PRUNE_STEP_SLOTS: u64 = 256;
-/// A step waits until the window has moved on by this part of itself, so that what it has to look
-/// at is looked at once in many slots.
+/// A step waits until the window has moved by this part of its length, so that its work is done
+/// once in many slots.
 const PRUNE_WAIT_PART: u64 = 16;
 
 /// The canonical chain behind the finalized block.
@@ -35,11 +35,11 @@ impl Canonical {
 }
 
 impl Store {
-    /// Looks at the next blocks that are behind the window, and deletes those that may go with
-    /// their states. Returns whether there is more to do.
+    /// Examines the next blocks behind the window, and deletes those that may go, with their
+    /// states. Returns true if there is more to do.
     ///
-    /// Everything stays from the window's first slot on, forks included; of what is before it, the
-    /// states that a kept one is rebuilt from, and in archive mode all of the canonical chain.
+    /// Everything from the window's first slot on stays, including forks. Of what is before it, the
+    /// states from which a kept one is rebuilt stay, and in archive mode the canonical chain.
     ///
     /// # Errors
     /// [`StorageError`]; nothing was deleted then.
@@ -96,7 +96,7 @@ impl Store {
         let chunk = self.retention.history_chunk_roots as u64;
         let ends_chunk = cut / chunk > floors.blocks / chunk;
         if ends_chunk && boundary.iter().all(|block| canonical.has(*block)) {
-            // Every kept state has the canonical history before the cut.
+            // Every kept state has the canonical history from before the cut.
             self.drop_chunks(&mut batch, finalized.link, cut)?;
         }
         let floors = Floors { blocks: cut, states: states_floor };
@@ -105,7 +105,7 @@ impl Store {
         Ok(cut < target)
     }
 
-    /// The states before the cut that the states of these blocks are rebuilt from.
+    /// The states before the cut from which the states of these blocks are rebuilt.
     fn needed_states(
         &self,
         boundary: &[Checkpoint],

@@ -1,4 +1,4 @@
-//! Keys and values: keys sort by slot, every value begins with its version.
+//! Keys and values. Keys sort by slot; every value begins with its version.
 
 use quintet_components::{
     containers::{
@@ -10,7 +10,7 @@ use quintet_components::{
 use ssz::{Decode, Encode};
 use ssz_derive::{Decode, Encode};
 
-/// The version that every value begins with. Another one was written by another release.
+/// The version at the beginning of every value. Other versions are from other releases.
 pub(super) const VALUE_VERSION: u8 = 1;
 
 /// Names in the metadata column.
@@ -23,22 +23,22 @@ pub(super) mod names {
     pub(in crate::storage) const ANCHOR: &[u8] = b"anchor";
     /// The checkpoints.
     pub(in crate::storage) const FACTS: &[u8] = b"fork_choice";
-    /// The newest counted votes.
+    /// The latest votes.
     pub(in crate::storage) const VOTES: &[u8] = b"latest_votes";
-    /// How far back the canonical chain is stored.
+    /// The slot back to which the canonical chain is stored.
     pub(in crate::storage) const HISTORY: &[u8] = b"history";
-    /// How far has been pruned.
+    /// The slots up to which the columns are pruned.
     pub(in crate::storage) const FLOORS: &[u8] = b"floors";
-    /// Written to see whether writes succeed.
+    /// Written to test whether writes succeed.
     pub(in crate::storage) const PROBE: &[u8] = b"probe";
 }
 
-/// The key of what belongs to a block: big-endian slot, then root.
+/// The key of data that belongs to a block: big-endian slot, then root.
 pub(super) fn slot_key(block: Checkpoint) -> Vec<u8> {
     [block.slot.to_be_bytes().as_slice(), block.root.as_slice()].concat()
 }
 
-/// The key before everything of this slot.
+/// The key before all keys of this slot.
 pub(super) fn slot_start(slot: Slot) -> Vec<u8> {
     slot.to_be_bytes().to_vec()
 }
@@ -74,27 +74,27 @@ pub(super) fn decode<T: Decode>(bytes: &[u8]) -> Result<T, String> {
     T::from_ssz_bytes(content(bytes)?).map_err(|error| decode_failure(&error))
 }
 
-/// A block in the headers column: what the tree needs.
+/// A block in the headers column: the data that the tree needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct HeaderRecord {
     /// The block without its body.
     pub(super) header: BlockHeader,
-    /// The parent's slot; the block's own where the store does not have the parent.
+    /// The parent's slot; the block's own if the parent is not stored.
     pub(super) parent_slot: Slot,
-    /// What the post-state holds justified.
+    /// The justified checkpoint of the post-state.
     pub(super) justified: Checkpoint,
-    /// The slot that the post-state holds finalized.
+    /// The finalized slot of the post-state.
     pub(super) finalized_slot: Slot,
 }
 
 impl HeaderRecord {
-    /// The parent, where the store has it.
+    /// The parent, if it is stored.
     pub(super) fn parent(&self) -> Option<Checkpoint> {
         (self.parent_slot < self.header.slot)
             .then_some(Checkpoint { root: self.header.parent_root, slot: self.parent_slot })
     }
 
-    /// The block as the tree has it.
+    /// The block for the tree.
     pub(super) fn node(&self, root: Root) -> BlockNode {
         BlockNode {
             root,
@@ -108,7 +108,7 @@ impl HeaderRecord {
     }
 }
 
-/// [`ForkChoiceFacts`] as they are stored.
+/// [`ForkChoiceFacts`] in the store.
 #[derive(Clone, Copy, Encode, Decode)]
 pub(super) struct FactsRecord {
     head: Checkpoint,
@@ -131,7 +131,7 @@ impl From<FactsRecord> for ForkChoiceFacts {
     }
 }
 
-/// A [`LatestVoteRecord`] as it is stored.
+/// A [`LatestVoteRecord`] in the store.
 #[derive(Clone, Encode, Decode)]
 pub(super) struct VoteRecord {
     data: AttestationData,
@@ -150,22 +150,22 @@ impl From<VoteRecord> for LatestVoteRecord {
     }
 }
 
-/// How far the columns have been pruned.
+/// The slots up to which the columns are pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Floors {
-    /// Every block before this slot has been looked at.
+    /// Every block before this slot was examined.
     pub(super) blocks: Slot,
-    /// Every state before this slot has been looked at.
+    /// Every state before this slot was examined.
     pub(super) states: Slot,
 }
 
 /// Which canonical blocks from before the anchor are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct HistoryRecord {
-    /// From this slot on up to the anchor nothing is missing.
+    /// No block is missing from this slot on, up to the anchor.
     pub(super) from: Slot,
-    /// What an earlier anchor's chain left: nothing is missing from this slot on …
+    /// The blocks of an earlier anchor's chain: none is missing from this slot on …
     pub(super) island_from: Slot,
-    /// … up to and with this block, if it is on the chain.
+    /// … up to and including this block, if it is on the chain.
     pub(super) island_to: Checkpoint,
 }

@@ -1,4 +1,4 @@
-//! What a restarted node goes on from.
+//! Reads the data from which a restarted node continues.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,10 +15,10 @@ use super::{
 };
 
 impl Store {
-    /// The world of the last batch; `None` when the store has not begun.
+    /// The world of the last batch; `None` if the store was not started.
     ///
     /// # Errors
-    /// [`StorageError`] when the store cannot be read, or what it has does not fit together.
+    /// [`StorageError`] if the store cannot be read, or if its data is inconsistent.
     pub fn resume(&self) -> Result<Option<ResumeData>, StorageError> {
         let Some(facts) = self.facts()? else { return Ok(None) };
         let anchor = self.anchor()?.ok_or_else(|| self.damaged(Column::Metadata, "no anchor"))?;
@@ -35,7 +35,7 @@ impl Store {
             .block_at(facts.finalized)?
             .ok_or_else(|| self.damaged(Column::Bodies, "the finalized block has no body"))?;
 
-        // The head's own chain shares what its blocks did not touch; the others may be on it.
+        // The head's own chain shares what its blocks did not change; the others may be on it.
         let mut states = BTreeMap::new();
         for block in [facts.head, facts.safe_target, facts.justified, facts.finalized] {
             if states.contains_key(&(block.slot, block.root)) {
@@ -46,7 +46,7 @@ impl Store {
                 return Err(self.damaged(Column::StateDiffs, "a checkpoint has no post-state"));
             }
             for (block, stored) in rebuilt {
-                // The snapshot may be of a block that is pruned.
+                // The snapshot may be of a pruned block.
                 if parents.contains_key(&block.root) {
                     states.entry((block.slot, block.root)).or_insert(stored.state);
                 }
@@ -75,7 +75,8 @@ impl Store {
         }))
     }
 
-    /// Every checkpoint has its block, and every block its parent, as far as the tree goes back.
+    /// Checks that every checkpoint has its block, and every block its parent, as far back as the
+    /// tree goes.
     fn check_tree(
         &self,
         blocks: &[BlockNode],

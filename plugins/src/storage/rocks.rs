@@ -14,22 +14,22 @@ use rocksdb::{
 
 use super::backend::{Backend, Batch, Column, Durability, Visit};
 
-// Sizes for a node with 1 GiB of memory, of which the store takes at most about 160 MiB.
+// Sizes for a node with 1 GiB of memory. The store uses at most about 160 MiB of it.
 
-/// Uncompressed blocks, indices and filters that are cached, all columns together.
+/// The cache of uncompressed blocks, indices and filters, for all columns together.
 const BLOCK_CACHE_BYTES: usize = 64 << 20;
-/// What is written and not yet in a table, all columns together.
+/// Data that is written and not yet in a table, for all columns together.
 const WRITE_BUFFERS_BYTES: usize = 48 << 20;
-/// A column's share of it before it becomes a table.
+/// The part of it that a column may use before it becomes a table.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
-/// The write-ahead log, after which the oldest buffers become tables. It bounds what a start has
-/// to read again.
+/// The size of the write-ahead log at which the oldest buffers become tables. It limits what a
+/// start has to read again.
 const MAX_WAL_BYTES: u64 = 64 << 20;
 /// Tables that are open at once.
 const MAX_OPEN_FILES: i32 = 256;
 /// Threads that make and merge tables.
 const BACKGROUND_JOBS: i32 = 2;
-/// Written bytes after which the kernel is asked to begin writing them out.
+/// The number of written bytes after which the kernel is asked to start writing them to the disk.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 /// `RocksDB`'s own log: two files of this size.
 const LOG_FILE_BYTES: usize = 1 << 20;
@@ -37,7 +37,7 @@ const LOG_FILE_BYTES: usize = 1 << 20;
 /// Columns in a `RocksDB` database.
 pub(super) struct RocksBackend {
     path: PathBuf,
-    /// `None` only while a reopening failed.
+    /// `None` only after a failed attempt to open it again.
     db: RwLock<Option<DB>>,
 }
 
@@ -50,19 +50,19 @@ impl std::fmt::Debug for RocksBackend {
 fn options(may_create: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(may_create);
-    // The process may have ended while they were made.
+    // The process may have ended while they were created.
     options.create_missing_column_families(true);
     options.set_max_background_jobs(BACKGROUND_JOBS);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(MAX_WAL_BYTES);
     options.set_max_open_files(MAX_OPEN_FILES);
     options.set_bytes_per_sync(BYTES_PER_SYNC);
-    // Not for the log: a page that the kernel is writing out holds up whoever appends to it.
+    // Not for the log: a page that the kernel is writing blocks further appends to it.
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(LOG_FILE_BYTES);
     options.set_skip_stats_update_on_db_open(true);
-    // A record that the end of the process cut off was never acknowledged. Damage before the
-    // log's end is an error: going on without what follows it would lose signatures.
+    // A record that is cut off at the end was never acknowledged. Damage before the log's end is an
+    // error: ignoring what follows would lose signatures.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_paranoid_checks(true);
@@ -76,7 +76,7 @@ fn column_options(column: Column, cache: &Cache) -> Options {
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
     tables.set_block_size(16 << 10);
     if matches!(column, Column::Slots | Column::Signing) {
-        // Asked for keys that are mostly absent.
+        // Most requested keys are absent.
         tables.set_bloom_filter(10.0, false);
     }
     let mut options = Options::default();
@@ -84,7 +84,7 @@ fn column_options(column: Column, cache: &Cache) -> Options {
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
-    // What is old is read seldom and kept long. Proofs look random: nothing makes them smaller.
+    // Old data is read rarely and kept long. Proofs look random and cannot be compressed.
     options.set_bottommost_compression_type(match column {
         Column::Proofs => DBCompressionType::Lz4,
         _ => DBCompressionType::Zstd,
@@ -100,7 +100,7 @@ fn open(path: &Path, may_create: bool) -> Result<DB, rocksdb::Error> {
 }
 
 impl RocksBackend {
-    /// Opens a database, and makes it where there is none if `may_create`.
+    /// Opens a database, and creates it if there is none and `may_create` is true.
     pub(super) fn open(path: &Path, may_create: bool) -> Result<Self, rocksdb::Error> {
         let db = open(path, may_create)?;
         Ok(Self { path: path.to_owned(), db: RwLock::new(Some(db)) })
@@ -122,11 +122,11 @@ impl RocksBackend {
     }
 }
 
-/// What an operator does about an error.
+/// What an operator can do about an error.
 pub(super) fn remedy(error: &rocksdb::Error) -> &'static str {
     let text = error.to_string();
     if text.contains("No space left") || text.contains("Disk quota") {
-        "free space on that disk: the node goes on by itself"
+        "free space on that disk: the node then continues by itself"
     } else if error.kind() == ErrorKind::Corruption {
         "the files are damaged: check the disk, keep the signing history with an export if it can \
          still be read, remove the directory and sync again"
@@ -184,7 +184,7 @@ impl Backend for RocksBackend {
         })
     }
 
-    /// `RocksDB` takes no more writes after some faults: the database is opened anew.
+    /// After some faults `RocksDB` accepts no more writes, so the database is opened again.
     fn recover(&self) -> Result<(), StorageError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // The lock has to be free before the directory can be opened again.

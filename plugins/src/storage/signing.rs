@@ -1,4 +1,4 @@
-//! The record of signatures: every write is synced before it counts.
+//! The record of signatures: every write is synced before it returns.
 
 use std::{ops::ControlFlow, time::Instant};
 
@@ -13,7 +13,7 @@ use super::{
     store::Store,
 };
 
-/// Entries that one batch of [`SigningRecord::prune`] deletes.
+/// How many entries one batch of [`SigningRecord::prune`] deletes.
 const PRUNE_BATCH: usize = 4096;
 
 fn entry_key(key: &PublicKey, slot: Slot) -> Vec<u8> {
@@ -49,7 +49,8 @@ impl SigningRecord for Store {
         decode(&key, &value).map(Some).map_err(|detail| self.damaged(Column::Signing, &detail))
     }
 
-    /// Refuses while the store is degraded. Threads that write at the same time share a sync.
+    /// Refuses writes while the store is degraded. Threads that write at the same time share a
+    /// sync.
     fn write(&self, entries: &[SigningEntry]) -> Result<(), StorageError> {
         if let Some(reason) = self.health.status().fault {
             return Err(StorageError(format!("nothing is signed while the store fails: {reason}")));
@@ -72,7 +73,7 @@ impl SigningRecord for Store {
         limit: usize,
     ) -> Result<Vec<SigningEntry>, StorageError> {
         let from = position.map_or(Vec::new(), |(key, slot)| {
-            // The smallest key that is larger.
+            // The smallest larger key.
             [entry_key(key, slot).as_slice(), &[0]].concat()
         });
         let mut entries = Vec::new();
@@ -102,7 +103,8 @@ impl SigningRecord for Store {
             })?;
             let Some(last) = batch.0.last() else { return Ok(()) };
             from.clone_from(&last.key);
-            // What comes back after a loss of power is in nobody's way: no sync for it.
+            // If these entries reappear after a power failure, they do no harm, so there is no
+            // sync.
             self.backend.write(&batch, Durability::Process)?;
         }
     }

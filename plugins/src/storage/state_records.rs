@@ -1,9 +1,9 @@
-//! Post-states on the disk: whole ones, and what one block changed.
+//! Post-states on the disk: whole ones, and the changes of one block.
 //!
-//! A state is four kinds of data: small fixed fields, the history of block roots that only grows,
-//! the registry that never changes, and two bit lists in which a block sets few bits. The registry
-//! is stored once; history goes into chunks that states share; of the rest a diff has what
-//! changed.
+//! A state has four kinds of data: small fixed fields, the history of block roots, which only
+//! grows, the registry, which never changes, and two bit lists in which a block sets few bits. The
+//! registry is stored once. History goes into chunks that states share. For the rest a diff has the
+//! changes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use quintet_components::containers::{
 };
 use ssz_derive::{Decode, Encode};
 
-/// What every state of a chain has in common.
+/// The parts that all states of a chain have in common.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(super) struct Frame {
     pub(super) config: GenesisConfig,
@@ -32,7 +32,7 @@ pub(super) struct HistoryLink {
     pub(super) hash: Root,
 }
 
-/// Some roots of a history, and where the ones before them are.
+/// Some roots of a history, and a link to the chunk before them.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct HistoryChunk {
     pub(super) previous: HistoryLink,
@@ -51,21 +51,21 @@ impl HistoryChunk {
     }
 }
 
-/// A word of a bit list with its place.
+/// A word of a bit list with its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 struct WordAt {
     index: u32,
     word: u64,
 }
 
-/// A target that was not pending before, with its place.
+/// A newly pending target with its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 struct NewTarget {
     index: u32,
     root: Root,
 }
 
-/// A whole post-state, but for the [`Frame`] and the history in chunks.
+/// A whole post-state, except for the [`Frame`] and the history in chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Snapshot {
     pub(super) link: HistoryLink,
@@ -81,7 +81,8 @@ pub(super) struct Snapshot {
     votes: Vec<u64>,
 }
 
-/// What a block changed in its parent's post-state, in the order in which it is applied.
+/// The changes that a block made in its parent's post-state, in the order in which they are
+/// applied.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 struct Changes {
     slot: Slot,
@@ -93,11 +94,11 @@ struct Changes {
     dropped_slots: u64,
     justified_slots_len: u64,
     justified_slots: Vec<WordAt>,
-    /// Places in the old list, ascending.
+    /// Indices in the old list, ascending.
     removed_targets: Vec<u32>,
-    /// Places in the new list, ascending.
+    /// Indices in the new list, ascending.
     new_targets: Vec<NewTarget>,
-    /// In the votes as they are after the targets moved.
+    /// Changed words of the votes, after the targets were moved.
     votes: Vec<WordAt>,
 }
 
@@ -106,9 +107,9 @@ struct Changes {
 pub(super) struct StateDiff {
     /// The block whose post-state it changes: the parent.
     pub(super) base: Checkpoint,
-    /// Diffs up to the next snapshot, this one included.
+    /// The number of diffs since the last snapshot, including this one.
     pub(super) depth: u64,
-    /// Where the history of this state ends in chunks.
+    /// The end of this state's history in chunks.
     pub(super) link: HistoryLink,
     changes: Changes,
 }
@@ -133,7 +134,7 @@ impl Snapshot {
         }
     }
 
-    /// The state; `history` are the roots up to the link.
+    /// The state; `history` has the roots up to the link.
     pub(super) fn state(self, frame: &Frame, mut history: RootList) -> Result<State, String> {
         history.extend(self.tail.into_iter()).map_err(|count| format!("{count} roots"))?;
         let mut justified_slots = JustifiedSlots::default();
@@ -163,7 +164,7 @@ fn roots(roots: Vec<Root>) -> Result<RootList, String> {
     RootList::new(roots).map_err(|count| format!("{count} roots"))
 }
 
-/// Words and their length in bits, if they belong together.
+/// Checks that words and their length in bits belong together.
 fn run(words: Vec<u64>, len: u64) -> Result<(Vec<u64>, usize), String> {
     let mismatch = || format!("{} words for {len} bits", words.len());
     let bits = usize::try_from(len).map_err(|_| mismatch())?;
@@ -176,7 +177,7 @@ fn run(words: Vec<u64>, len: u64) -> Result<(Vec<u64>, usize), String> {
 }
 
 impl StateDiff {
-    /// The diff from `base`'s post-state to a child's; `None` when it cannot be told as one.
+    /// The diff from `base`'s post-state to a child's; `None` if it cannot be written as one.
     pub(super) fn between(
         base: Checkpoint,
         old: &State,
@@ -272,7 +273,7 @@ fn changed_words(old: &[u64], new: &[u64]) -> Vec<WordAt> {
         .collect()
 }
 
-/// The tracked slots after `dropped` of them went, `len` long.
+/// The tracked slots after `dropped` of them were removed, `len` long.
 fn moved_window(old: &JustifiedSlots, dropped: u64, len: usize) -> Result<JustifiedSlots, String> {
     let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
     if dropped > old.len() {
@@ -290,7 +291,7 @@ fn moved_window(old: &JustifiedSlots, dropped: u64, len: usize) -> Result<Justif
     Ok(window)
 }
 
-/// Which targets went and which came. Those that stay keep their order.
+/// The removed and the added targets. The others keep their order.
 fn moved_targets(old: &RootList, new: &RootList) -> (Vec<u32>, Vec<NewTarget>) {
     if old.len() == new.len() && old.iter().eq(new.iter()) {
         return (Vec::new(), Vec::new());
@@ -311,7 +312,7 @@ fn moved_targets(old: &RootList, new: &RootList) -> (Vec<u32>, Vec<NewTarget>) {
     (went.filter(|place| kept.binary_search(place).is_err()).collect(), came)
 }
 
-/// Where each new target comes from: a place in the old list, or nowhere.
+/// The origin of each new target: an index in the old list, or none.
 struct Rearranged<'a> {
     sources: Vec<Option<usize>>,
     new: &'a [NewTarget],
@@ -352,7 +353,7 @@ impl<'a> Rearranged<'a> {
         roots(targets.ok_or("a target without a place")?)
     }
 
-    /// The old votes in the new order, none for targets that came.
+    /// The old votes in the new order, without votes for added targets.
     fn votes(&self, old: &State) -> Result<JustificationVotes, String> {
         let mut votes = old.justifications_validators.clone();
         if self.is_same {
@@ -362,7 +363,7 @@ impl<'a> Rearranged<'a> {
         if votes.len() != old.justifications_roots.len() * validators {
             return Err("votes and targets do not belong together".into());
         }
-        // What comes before the first change stays where it is.
+        // Everything before the first change stays as it is.
         let same =
             self.sources.iter().zip(0..).take_while(|(from, at)| **from == Some(*at)).count();
         let runs = self.sources[same..].iter().map(|source| {
@@ -382,13 +383,13 @@ impl<'a> Rearranged<'a> {
     }
 }
 
-/// A post-state with what the next diff needs to know.
+/// A post-state with the data that the next diff needs.
 #[derive(Clone, Debug)]
 pub(super) struct StoredState {
     /// The state.
     pub(super) state: Arc<State>,
-    /// Diffs up to the next snapshot.
+    /// The number of diffs since the last snapshot.
     pub(super) depth: u64,
-    /// Where its history ends in chunks.
+    /// The end of its history in chunks.
     pub(super) link: HistoryLink,
 }

@@ -1,4 +1,4 @@
-//! Post-states, rebuilt from a snapshot and what came after it.
+//! Post-states, rebuilt from a snapshot and the diffs after it.
 
 use std::sync::{Arc, PoisonError};
 
@@ -15,9 +15,9 @@ use super::{
     store::Store,
 };
 
-/// Histories that are remembered: a full one has 256 chunks, and forks have few of their own.
+/// How many histories are cached: a full one has 256 chunks, and forks have few of their own.
 const MAX_HISTORIES: usize = 512;
-/// A longer chain of diffs is damage: no release makes one.
+/// A longer chain of diffs is damaged: no release makes one.
 const MAX_DEPTH: usize = 4096;
 
 impl Store {
@@ -32,13 +32,13 @@ impl Store {
         Ok(Arc::clone(self.frame.get_or_init(|| Arc::new(frame))))
     }
 
-    /// Shares the registry of a state, its hashes included.
+    /// Caches the registry of a state, with its hashes.
     pub(super) fn know_frame(&self, frame: Frame) {
         self.frame.get_or_init(|| Arc::new(frame));
     }
 
-    /// The roots in the chunks that end in `link`. Lists that were read before are remembered:
-    /// they share what they have in common, so that all of them take the room of the longest.
+    /// The roots in the chunks that end in `link`. Lists that were read before are cached. They
+    /// share common parts, so that all of them together take the room of the longest.
     fn history_up_to(&self, link: HistoryLink) -> Result<RootList, StorageError> {
         let lock = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
@@ -64,7 +64,7 @@ impl Store {
     }
 
     fn remember_history(&self, link: HistoryLink, history: &RootList) {
-        // The hashes are remembered with the list.
+        // The hashes are cached with the list.
         let _: Root = history.tree_hash_root();
         let mut histories = self.histories.lock().unwrap_or_else(PoisonError::into_inner);
         if histories.len() >= MAX_HISTORIES {
@@ -73,8 +73,8 @@ impl Store {
         histories.insert(link, history.clone());
     }
 
-    /// Remembers the history up to a new chunk, if the one before it is remembered: in an archive
-    /// the first old state that is asked for should not be slower than the others.
+    /// Caches the history up to a new chunk if the previous one is cached. Otherwise the first
+    /// request for an old state in an archive would be slower than the others.
     pub(super) fn extend_history(&self, chunk: &HistoryChunk) {
         let previous = match chunk.previous.count {
             0 => Some(RootList::default()),
@@ -102,15 +102,15 @@ impl Store {
         Ok(chunk)
     }
 
-    /// The post-state of a stored block, verified against the block's state root, and those that
-    /// it was rebuilt from: the newest snapshot and what came after it, oldest first.
+    /// The post-state of a stored block, verified against the block's state root, and the states
+    /// from which it was rebuilt: the newest snapshot and those after it, oldest first.
     pub(super) fn states_up_to(
         &self,
         block: Checkpoint,
     ) -> Result<Vec<(Checkpoint, StoredState)>, StorageError> {
         let rebuilt = self.rebuild(block);
-        // What was pruned between two reads is absent and not damaged: the block's own state goes
-        // with or before what it is rebuilt from.
+        // Data that was pruned between two reads is absent and not damaged: the block's own state
+        // is deleted together with or before the data from which it is rebuilt.
         if rebuilt.is_err() && !self.has_state(block)? { Ok(Vec::new()) } else { rebuilt }
     }
 

@@ -24,22 +24,23 @@ use super::{
     state_records::{Frame, HistoryLink, StoredState},
 };
 
-/// Slots behind the finalized one that are kept: what peers may ask for, and every state that a
-/// fork from there needs.
+/// How many slots behind the finalized one are kept: peers may request them, and forks from there
+/// need their states.
 pub const WINDOW_SLOTS: u64 = 3600;
-/// Diffs from a snapshot to the next.
+/// The number of diffs from a snapshot to the next.
 pub const SNAPSHOT_EVERY: u64 = 128;
-/// Roots in a history chunk.
+/// The number of roots in a history chunk.
 pub const HISTORY_CHUNK_ROOTS: usize = 1024;
-/// Post-states that the writer remembers, so that it need not rebuild the parents of new blocks.
+/// How many post-states the writer remembers, so that it need not rebuild the parents of new
+/// blocks.
 const RECENT_STATES: usize = 64;
 
-/// What is kept.
+/// How long data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Whether canonical blocks and states are kept since genesis.
+    /// True to keep canonical blocks and states since genesis.
     pub archive: bool,
-    /// Slots behind the finalized one that are kept with all their forks.
+    /// How many slots behind the finalized one are kept with all their forks.
     pub window_slots: u64,
     /// Diffs from a snapshot to the next.
     pub snapshot_every: u64,
@@ -59,7 +60,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Everything canonical since genesis.
+    /// Keeps all canonical blocks and states since genesis.
     pub fn archive() -> Self {
         Self { archive: true, ..Self::default() }
     }
@@ -67,10 +68,10 @@ impl Retention {
 
 /// Blocks, post-states, checkpoints and the signing record of one chain.
 ///
-/// What it promises is the contract in the documentation of [`crate::storage`].
+/// Its guarantees are the contract in the documentation of [`crate::storage`].
 pub struct Store {
     pub(super) backend: Box<dyn Backend>,
-    /// What error messages call it.
+    /// Its name in error messages.
     place: String,
     /// Keeps other processes out of its directory, if it has one.
     pub(super) lock: Option<File>,
@@ -79,11 +80,11 @@ pub struct Store {
     pub(super) writer: Mutex<WriterState>,
     pub(super) frame: OnceLock<Arc<Frame>>,
     pub(super) histories: Mutex<HashMap<HistoryLink, RootList>>,
-    /// The newest head with its post-state, whose history names the canonical blocks.
+    /// The newest head with its post-state, whose history has the roots of the canonical blocks.
     pub(super) head: Mutex<Option<(Checkpoint, Arc<State>)>>,
 }
 
-/// What only the writer needs.
+/// The state that only the writer needs.
 #[derive(Default)]
 pub(super) struct WriterState {
     recent: VecDeque<(Root, StoredState)>,
@@ -110,7 +111,7 @@ impl WriterState {
 }
 
 impl Store {
-    /// A store over this backend, which is empty or has the same chain.
+    /// A store with this backend, which must be empty or have the same chain.
     ///
     /// # Errors
     /// The backend has another chain, or cannot be read.
@@ -163,12 +164,12 @@ impl Store {
             .expect("a new store in memory is empty")
     }
 
-    /// Where the store is, for messages.
+    /// The place of the store, for messages.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// Whether it writes.
+    /// The status of the store.
     pub fn health(&self) -> &StorageHealth {
         &self.health
     }
@@ -177,7 +178,7 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// That something stored cannot be what was written.
+    /// The error for stored data that cannot be what was written.
     pub(super) fn damaged(&self, column: Column, detail: &str) -> StorageError {
         StorageError(format!(
             "damaged data in {} ({}): {detail}; check the disk, export the signing history, \
@@ -255,10 +256,10 @@ impl Store {
         }))
     }
 
-    /// Writes something that nobody reads, synced.
+    /// Writes a value that is never read, synced, as a test.
     ///
     /// # Errors
-    /// [`StorageError`] when writes fail.
+    /// [`StorageError`] if writes fail.
     pub(super) fn probe(&self) -> Result<(), StorageError> {
         let mut batch = Batch::default();
         batch.put(Column::Metadata, names::PROBE, vec![records::VALUE_VERSION]);
@@ -270,11 +271,11 @@ impl BlockSource for Store {
     fn signed_block(&self, root: &Root) -> Result<Option<Arc<SignedBlock>>, StorageError> {
         let Some(slot) = self.slot_of(root)? else { return Ok(None) };
         let at = Checkpoint { root: *root, slot };
-        // What was pruned between two reads is absent.
+        // Data that was pruned between two reads is absent.
         let Some(block) = self.block_at(at)? else { return Ok(None) };
         let proof = match self.read::<ProofBytes>(Column::Proofs, &slot_key(at))? {
             Some(proof) => MultiMessageAggregate { proof },
-            // Nobody signs genesis: as all clients have it, its proof is empty.
+            // Nobody signs genesis: as in all clients, its proof is empty.
             None if self.anchor()? == Some(at) => MultiMessageAggregate::default(),
             None => return Ok(None),
         };
@@ -282,11 +283,11 @@ impl BlockSource for Store {
     }
 }
 
-/// A database that `RocksDB` keeps in a directory.
+/// A database of `RocksDB` in a directory.
 #[derive(Clone, Debug)]
 pub struct RocksDbConfig {
-    /// The directory; it is made when it is missing.
+    /// The directory. It is created if it is missing.
     pub path: PathBuf,
-    /// What is kept.
+    /// How long data is kept.
     pub retention: Retention,
 }

@@ -1,4 +1,4 @@
-//! The writer thread: takes what updates changed, and keeps trying while writes fail.
+//! The writer thread: writes the changes of updates, and tries again while writes fail.
 
 use std::{
     collections::VecDeque,
@@ -22,25 +22,25 @@ use super::{
 };
 use crate::vital::Vital;
 
-/// Blocks that may wait for the writer. One more is not kept, nor is what builds on it, until the
-/// node is restarted and fetches them again.
+/// How many blocks may wait for the writer. Further ones and their descendants are not kept until
+/// the node is restarted and fetches them again.
 pub const MAX_WAITING_BLOCKS: usize = 1024;
-/// Bytes of bodies and proofs that may wait for the writer.
+/// How many bytes of bodies and proofs may wait for the writer.
 pub const MAX_WAITING_BYTES: usize = 128 << 20;
-/// From this many waiting blocks on the store is behind, and no block should be imported.
+/// From this many waiting blocks on, the store is behind, and no block should be imported.
 pub const BEHIND_BLOCKS: usize = 256;
-/// Blocks in one batch at most.
+/// The largest number of blocks in one batch.
 const BATCH_BLOCKS: usize = 64;
-/// Batches of blocks from before the anchor that may wait for the writer.
+/// How many batches of blocks from before the anchor may wait for the writer.
 pub const MAX_HISTORY_BATCHES: usize = 4;
-/// How long the writer waits before it tries again after a fault, at first and at most.
+/// How long the writer waits before it tries again after a fault: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How often an idle writer looks whether somebody else met a fault.
+/// How often an idle writer checks whether another user of the store has met a fault.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long the end of the node waits for the writer.
 const STOP: Duration = Duration::from_secs(2);
 
-/// What waits for the writer.
+/// The data that waits for the writer.
 #[derive(Default)]
 struct Queue {
     blocks: VecDeque<ImportedBlock>,
@@ -51,7 +51,7 @@ struct Queue {
     history: VecDeque<HistoryBatch>,
     dropped: u64,
     is_stopping: bool,
-    /// Whether the writer has something in hand.
+    /// True if the writer is writing something.
     is_busy: bool,
     has_ended: bool,
 }
@@ -66,7 +66,7 @@ impl Queue {
     }
 }
 
-/// The world's end of the writer, and the reader of what is on its way.
+/// The world's end of the writer. It also reads blocks that are not written yet.
 pub struct Writer {
     store: Arc<Store>,
     history: StoredHistory,
@@ -74,7 +74,7 @@ pub struct Writer {
     changed: Condvar,
 }
 
-/// Ends the writer when it is dropped: what waits is written first, unless writes fail or take
+/// Ends the writer when it is dropped. Waiting data is written first, unless writes fail or take
 /// longer than two seconds.
 pub struct WriterThread {
     writer: Arc<Writer>,
@@ -85,15 +85,15 @@ impl Writer {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system has no thread, or the store cannot be read.
+    /// The thread cannot be started, or the store cannot be read.
     pub fn start(store: Arc<Store>) -> std::io::Result<WriterThread> {
         Self::spawn(store, None)
     }
 
-    /// Starts the thread, whose end `vital` tells of.
+    /// Starts the thread. `vital` reports its end.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     pub(crate) fn spawn(store: Arc<Store>, vital: Option<Vital>) -> std::io::Result<WriterThread> {
         let history = store.history().map_err(std::io::Error::other)?;
         let (queue, changed) = (Mutex::default(), Condvar::default());
@@ -113,8 +113,8 @@ impl Writer {
         &self.store
     }
 
-    /// Hands an update to the writer; never waits for the disk. What waits is merged, so that a
-    /// writer that is behind catches up in few batches.
+    /// Passes an update to the writer; never waits for the disk. Waiting updates are merged, so
+    /// that a writer that is behind catches up in few batches.
     pub fn offer(&self, update: Update) {
         let mut queue = self.lock();
         for block in update.blocks {
@@ -124,7 +124,7 @@ impl Writer {
                 if queue.dropped == 1 {
                     tracing::error!(
                         slot = block.block.block.slot,
-                        "too many blocks wait for the store: from this one on they are not kept, \
+                        "too many blocks wait for the store: this one and later ones are not kept, \
                          and are fetched again after a restart; see why {} cannot be written",
                         self.store.place()
                     );
@@ -145,9 +145,9 @@ impl Writer {
         self.changed.notify_all();
     }
 
-    /// Hands blocks from before the anchor to the writer, which gets to them when nothing else
-    /// waits. Whether they are taken: past [`MAX_HISTORY_BATCHES`] they are not, and have to come
-    /// again.
+    /// Passes blocks from before the anchor to the writer, which writes them when nothing else
+    /// waits. Returns true if they are accepted. Beyond [`MAX_HISTORY_BATCHES`] they are not, and
+    /// have to be offered again.
     pub fn offer_history(&self, batch: HistoryBatch) -> bool {
         let mut queue = self.lock();
         if queue.history.len() >= MAX_HISTORY_BATCHES {
@@ -164,17 +164,17 @@ impl Writer {
         &self.history
     }
 
-    /// Blocks that wait.
+    /// How many blocks are waiting.
     pub fn waiting(&self) -> usize {
         self.lock().blocks.len()
     }
 
-    /// Blocks that were not kept because too many waited.
+    /// How many blocks were not kept because too many waited.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
-    /// Waits until everything offered so far is written, at most this long. Whether it is.
+    /// Waits until everything offered so far is written, at most this long. Returns true if it is.
     pub fn wait_until_written(&self, at_most: Duration) -> bool {
         let (queue, _) = self
             .changed
@@ -227,7 +227,7 @@ impl Writer {
         }
     }
 
-    /// Brings the backend back to where writes succeed.
+    /// Brings the backend back into a state in which it can write.
     fn recover(&self) -> Result<(), StorageError> {
         if self.store.probe().is_err() {
             self.store.backend.recover()?;
@@ -238,7 +238,9 @@ impl Writer {
 
     fn degrade(&self, StorageError(reason): StorageError) {
         if self.store.health().set_fault(Some(reason.clone())).is_none() {
-            tracing::error!("nothing is kept, and nobody signs, until this is mended: {reason}");
+            tracing::error!(
+                "nothing is stored and nothing is signed until this is repaired: {reason}"
+            );
         }
     }
 
@@ -256,7 +258,7 @@ impl Writer {
             let mut queue = self.lock();
             queue.blocks.drain(..blocks);
             queue.bytes -= bytes;
-            // Newer ones may have come meanwhile.
+            // Newer ones may have arrived in the meantime.
             if queue.facts == update.facts {
                 queue.facts = None;
             }
@@ -276,7 +278,7 @@ impl Writer {
         }
     }
 
-    /// Writes one batch of history, if nothing more urgent waits. Whether there was one.
+    /// Writes one batch of history if nothing more urgent waits. Returns true if there was one.
     fn write_history(&self) -> Result<bool, StorageError> {
         let batch = {
             let queue = self.lock();
@@ -289,13 +291,13 @@ impl Writer {
         Ok(true)
     }
 
-    /// The next batch; it stays in the queue until it is written, so that readers find it.
+    /// The next batch. It stays in the queue until it is written, so that readers find it.
     fn peek(&self) -> (Update, usize) {
         let queue = self.lock();
         let blocks: Vec<ImportedBlock> = queue.blocks.iter().take(BATCH_BLOCKS).cloned().collect();
         let is_all = blocks.len() == queue.blocks.len();
         let bytes = blocks.iter().map(waiting_bytes).sum();
-        // Checkpoints may name the last of the blocks.
+        // The checkpoints may name the last of the blocks.
         let facts = queue.facts.filter(|_| is_all);
         let votes = queue.votes.clone().filter(|_| is_all);
         (Update { blocks, facts, votes }, bytes)

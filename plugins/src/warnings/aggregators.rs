@@ -1,9 +1,9 @@
-//! Subnets whose votes nobody aggregates. Without aggregates nothing is justified, and no other
-//! sign of it is as early.
+//! Warns about subnets whose attestations nobody aggregates. Without aggregates nothing is
+//! justified, and this is the earliest sign of it.
 //!
-//! A subnet has an aggregator when an aggregate that covers one of its validators joins the pools,
-//! from whomever it is, comes in a block, or arrives and is refused: then somebody aggregates, and what
-//! is wrong with it is another warning's.
+//! A subnet has an aggregator if an aggregate that covers one of its validators enters the pools
+//! from any source, is in a block, or arrives and is refused: then somebody aggregates, and another
+//! warning reports the fault.
 
 use std::sync::Arc;
 
@@ -21,25 +21,25 @@ use quintet_components::{
 
 use super::{Finding, apply, pending::Pending, slot_of};
 
-/// A subnet that was covered so many slots ago is worth a warning.
+/// The warning appears if a subnet was last covered this many slots ago.
 const MISSING_SLOTS: u64 = 8;
-/// The warning goes when every subnet was covered within so many slots.
+/// The warning ends if every subnet was covered within this many slots.
 const SEEN_SLOTS: u64 = 2;
-/// Subnets named in a warning at most.
+/// How many subnets a warning names.
 const MAX_NAMED: usize = 8;
 
-/// The newest slot whose aggregate covered each subnet.
+/// The newest slot in which an aggregate covered each subnet.
 #[derive(Debug, Default)]
 pub(super) struct Covered(Vec<Slot>);
 
 impl Covered {
-    /// Counts from now on for subnets that are new.
+    /// Starts to count for new subnets.
     fn resize(&mut self, committees: u64, slot: Slot) {
         let committees = usize::try_from(committees.max(1)).unwrap_or(usize::MAX);
         self.0.resize(committees, slot);
     }
 
-    /// An aggregate over a vote of this slot covers these validators.
+    /// Notes that an aggregate for an attestation of this slot covers these validators.
     fn note(&mut self, slot: Slot, participants: &AggregationBits) {
         let committees = self.0.len() as u64;
         for index in participants.indices() {
@@ -48,7 +48,7 @@ impl Covered {
         }
     }
 
-    /// The first `subnets` are those that have validators.
+    /// The first `subnets` subnets are those that have validators.
     fn judge(&self, slot: Slot, subnets: usize) -> Finding {
         let age = |covered: &Slot| slot.saturating_sub(*covered);
         let covered = &self.0[..subnets.min(self.0.len())];
@@ -81,7 +81,10 @@ pub(super) fn watch_aggregators(
         Option<Res<Registry>>,
         Option<Res<SyncState>>,
     ),
-    (payloads, votes): (Query<(&Payload, &PayloadOf), Added<Payload>>, Query<&PooledAttestation>),
+    (payloads, attestations): (
+        Query<(&Payload, &PayloadOf), Added<Payload>>,
+        Query<&PooledAttestation>,
+    ),
     (mut imported, mut aggregates, mut judged): (
         MessageReader<BlockImported>,
         MessageReader<AggregateReceived>,
@@ -93,8 +96,8 @@ pub(super) fn watch_aggregators(
     let committees = config.map_or(1, |config| config.committee_count);
     covered.resize(committees, slot);
     for (Payload(payload), of) in &payloads {
-        if let Ok(vote) = votes.get(of.0) {
-            covered.note(vote.data.slot.min(slot), &payload.participants);
+        if let Ok(attestation) = attestations.get(of.0) {
+            covered.note(attestation.data.slot.min(slot), &payload.participants);
         }
     }
     for BlockImported { block, .. } in imported.read() {
@@ -111,7 +114,7 @@ pub(super) fn watch_aggregators(
         }
     }
     if state.is_some_and(|state| *state == SyncState::Syncing) {
-        // What it missed meanwhile says nothing.
+        // What it missed in the meantime shows nothing.
         covered.0.fill(slot);
         return;
     }

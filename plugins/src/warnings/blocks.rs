@@ -1,4 +1,4 @@
-//! Own blocks without room for the attestations that are needed.
+//! Warns about own blocks without room for the attestations that are needed.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -9,7 +9,7 @@ use quintet_components::{
 
 use super::{Finding, apply, slot_of};
 
-/// So many own blocks in a row are worth a warning.
+/// The warning appears after this many such own blocks in a row.
 const CROWDED_BLOCKS: u64 = 3;
 
 fn judge(room: BlockRoom) -> Finding {

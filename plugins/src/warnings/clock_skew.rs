@@ -1,14 +1,15 @@
-//! A clock that does not agree with the peers'.
+//! Warns about a clock that differs from those of the peers.
 //!
-//! Blocks are published at the beginning of their slot, votes an interval later. How long after
-//! that, by this node's clock, a valid one arrives, is the time that it was on its way plus what
-//! this clock is ahead of its author's. The way takes tens of milliseconds, a slow proposer some
-//! hundred more, and it never takes less than nothing. So the median over the newest valid blocks
-//! and votes, each author counted once a slot, says how far the clock is off: well below zero it
-//! is behind, well above a second it is ahead, or everything comes late.
+//! Blocks are published at the beginning of their slot, attestations one interval later. The delay
+//! until a valid one arrives, by this node's clock, is its travel time plus the difference of this
+//! clock and its author's. The travel time is tens of milliseconds, a slow proposer adds some
+//! hundred, and it is never negative. The median over the newest valid blocks and attestations,
+//! each author counted once per slot, therefore shows how far the clock is off. If it is well below
+//! zero, the clock is behind. If it is well above a second, the clock is ahead, or everything
+//! arrives late.
 //!
-//! A clock that is set back a little says so by itself: intervals that were walked are not walked
-//! again, so that the node does nothing until the clock has come to where it was. Set back further,
+//! A clock that is set back a little also causes a warning: intervals that were walked are not
+//! walked again, so the node does nothing until the clock has caught up. If it is set back further,
 //! the walk goes back with it (`crate::clock`).
 
 use std::collections::{HashMap, VecDeque};
@@ -23,45 +24,48 @@ use quintet_components::{
 
 use super::{Finding, apply, slot_of};
 
-/// Arrivals that are looked at.
+/// How many arrivals are used.
 const SAMPLES: usize = 16;
-/// Fewer say nothing.
+/// Fewer arrivals are not used.
 const MIN_SAMPLES: usize = 8;
-/// Arrivals of one author say nothing of the clock of others.
+/// Arrivals of fewer authors are not used, because they only show those authors' clocks.
 const MIN_AUTHORS: usize = 2;
-/// Arrivals that are older, in slots, say nothing any more.
+/// Older arrivals, in slots, are not used.
 const MAX_AGE_SLOTS: u64 = 32;
-/// Items whose verdict is waited for at most; the oldest go first.
+/// How many items may wait for their verdict; beyond that the oldest are dropped.
 const MAX_WAITING: usize = 256;
-/// Votes of a slot that are looked at.
-const MAX_VOTES_A_SLOT: usize = 16;
-/// Ahead by more is worth a warning, in milliseconds; below the second it goes.
+/// How many attestations of a slot are used.
+const MAX_ATTESTATIONS_PER_SLOT: usize = 16;
+/// The clock is ahead by more than the first: the warning appears; by less than the second: it
+/// ends. In milliseconds.
 const AHEAD_MS: (i64, i64) = (1_500, 1_000);
-/// Behind by more is worth a warning, in milliseconds; below the second it goes.
+/// The clock is behind by more than the first: the warning appears; by less than the second: it
+/// ends. In milliseconds.
 const BEHIND_MS: (i64, i64) = (250, 125);
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     slot: Slot,
     author: ValidatorIndex,
-    /// Whether it is a block.
+    /// True for a block, false for an attestation.
     is_block: bool,
-    /// How long after its time it came, in milliseconds.
+    /// How long after its time it arrived, in milliseconds.
     offset_ms: i64,
 }
 
-/// What arrived, and when.
+/// Items that arrived, and when.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     waiting: HashMap<InputId, Arrival>,
     order: VecDeque<InputId>,
-    /// The slot of the newest votes, and how many of them were looked at.
-    votes: (Slot, usize),
+    /// The slot of the newest attestations, and how many of them were used.
+    attestations: (Slot, usize),
     valid: VecDeque<Arrival>,
 }
 
 impl Arrivals {
-    /// Something arrived. What was held for want of a block comes again, and has its time already.
+    /// Notes an arrival. An item that waited for a block arrives a second time, and keeps its first
+    /// time.
     fn arrive(&mut self, id: InputId, arrival: Arrival) {
         if self.waiting.contains_key(&id) {
             return;
@@ -75,13 +79,13 @@ impl Arrivals {
         self.order.push_back(id);
     }
 
-    /// Whether one more vote of this slot is looked at.
-    fn takes_vote(&mut self, slot: Slot) -> bool {
-        if slot > self.votes.0 {
-            self.votes = (slot, 0);
+    /// Returns true if one more attestation of this slot is used.
+    fn takes_attestation(&mut self, slot: Slot) -> bool {
+        if slot > self.attestations.0 {
+            self.attestations = (slot, 0);
         }
-        let takes = slot == self.votes.0 && self.votes.1 < MAX_VOTES_A_SLOT;
-        self.votes.1 += usize::from(takes);
+        let takes = slot == self.attestations.0 && self.attestations.1 < MAX_ATTESTATIONS_PER_SLOT;
+        self.attestations.1 += usize::from(takes);
         takes
     }
 
@@ -101,7 +105,7 @@ impl Arrivals {
         self.valid.push_back(arrival);
     }
 
-    /// How far the clock is ahead, in milliseconds, if there is enough to say.
+    /// How far the clock is ahead, in milliseconds, if there are enough arrivals.
     fn median_ms(&mut self, slot: Slot) -> Option<i64> {
         let oldest = slot.saturating_sub(MAX_AGE_SLOTS);
         self.valid.retain(|arrival| arrival.slot >= oldest);
@@ -119,17 +123,17 @@ impl Arrivals {
 
 fn judge(median_ms: Option<i64>) -> Finding {
     let Some(median_ms) = median_ms else { return Finding::Lower };
-    // To a tenth of a second, so that the text does not change with every block.
+    // Rounded to a tenth of a second, so that the text does not change with every block.
     let off = |ms: i64| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
     if median_ms > AHEAD_MS.0 {
         Finding::Raise(format!(
-            "blocks and votes of others come {} after their time: this clock is ahead, or the \
-             network slow; check the time service",
+            "blocks and attestations of others arrive {} late: this clock is ahead, or the \
+             network is slow; check the time service",
             off(median_ms)
         ))
     } else if median_ms < -BEHIND_MS.0 {
         Finding::Raise(format!(
-            "blocks and votes of others come {} before their time: this clock is behind; check the \
+            "blocks and attestations of others arrive {} early: this clock is behind; check the \
              time service",
             off(-median_ms)
         ))
@@ -144,7 +148,7 @@ pub(super) fn watch_clock(
     mut warnings: ResMut<Warnings>,
     (clock, time, walked): (Option<Res<SlotClock>>, Res<UnixTime>, Option<Res<CurrentInterval>>),
     mut blocks: MessageReader<BlockReceived>,
-    mut votes: MessageReader<AttestationReceived>,
+    mut attestations: MessageReader<AttestationReceived>,
     mut judged: MessageReader<InputJudged>,
     mut arrivals: Local<Arrivals>,
 ) {
@@ -159,9 +163,9 @@ pub(super) fn watch_clock(
         let offset_ms = offset_ms(first_interval(slot));
         arrivals.arrive(*id, Arrival { slot, author, is_block: true, offset_ms });
     }
-    for AttestationReceived { id, attestation, .. } in votes.read() {
+    for AttestationReceived { id, attestation, .. } in attestations.read() {
         let (slot, author) = (attestation.data.slot, attestation.validator_index);
-        if arrivals.takes_vote(slot) {
+        if arrivals.takes_attestation(slot) {
             let offset_ms = offset_ms(first_interval(slot).saturating_add(1));
             arrivals.arrive(*id, Arrival { slot, author, is_block: false, offset_ms });
         }

@@ -1,4 +1,4 @@
-//! A disk that is slow, or cannot be written.
+//! Warns about a disk that is slow or cannot be written.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -9,9 +9,10 @@ use quintet_components::{
 
 use super::{Finding, apply, linger::Linger, slot_of};
 
-/// A batch that takes so long is worth a warning, in milliseconds. Votes wait for their record.
+/// The warning appears if a batch takes this long, in milliseconds. Attestations wait for their
+/// record.
 const SLOW_MS: u64 = 500;
-/// The warning goes when no batch has taken so long for some slots, in milliseconds.
+/// The warning ends if no batch has taken this long for some slots, in milliseconds.
 const QUICK_MS: u64 = 250;
 
 pub(super) fn watch_disk(
@@ -25,7 +26,7 @@ pub(super) fn watch_disk(
     let slowest_ms = if status.slowest_ms > 0 { health.take_slowest_ms() } else { 0 };
     linger.note(slot, slowest_ms, QUICK_MS, SLOW_MS);
     let finding = if let Some(fault) = status.fault {
-        Finding::Raise(format!("the store cannot be written, and nobody signs: {fault}"))
+        Finding::Raise(format!("the store cannot be written, and nothing is signed: {fault}"))
     } else if status.is_behind {
         Finding::Raise(
             "the store is behind, and no block is imported until it has caught up: use a faster \
@@ -34,7 +35,7 @@ pub(super) fn watch_disk(
         )
     } else if slowest_ms >= SLOW_MS {
         Finding::Raise(format!(
-            "a write took {slowest_ms} ms, and votes wait for theirs: use a faster disk, or see \
+            "a write took {slowest_ms} ms, and attestations wait for theirs: use a faster disk, or check \
              what else writes to it"
         ))
     } else if linger.is_over(slot) {

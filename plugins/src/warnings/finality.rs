@@ -1,4 +1,4 @@
-//! A finalized checkpoint that is old.
+//! Warns about an old finalized checkpoint.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -12,22 +12,22 @@ use quintet_components::{
 
 use super::{Finding, apply, slot_of};
 
-/// Older than this is worth a warning, in slots.
+/// The warning appears if it is older than this, in slots.
 const OLD_SLOTS: u64 = 32;
-/// The warning goes at this age, in slots.
+/// The warning ends at this age, in slots.
 const FRESH_SLOTS: u64 = 16;
 
-/// So many slots after its start a node that has heard no peer warns all the same.
+/// A node that has heard from no peer warns this many slots after its start anyway.
 const START_SLOTS: u64 = 8;
 
-/// A node that catches up, or has just begun and heard nobody, has old finality by its nature: it
-/// raises no warning then.
+/// A node that is catching up, or has just started and heard from no peer, always has old finality.
+/// It does not warn.
 fn judge(slot: Slot, finalized: Slot, is_catching_up: bool) -> Finding {
     let age = slot.saturating_sub(finalized);
     if age > OLD_SLOTS && !is_catching_up {
         Finding::Raise(format!(
             "nothing was finalized since slot {finalized}: fewer than two thirds of the validators \
-             vote alike, or nobody aggregates"
+             attest to the same target, or nobody aggregates"
         ))
     } else if age <= FRESH_SLOTS {
         Finding::Lower
@@ -48,7 +48,7 @@ pub(super) fn watch_finality(
         return;
     };
     let began = *began.get_or_insert(slot);
-    // Without sync there is nobody to hear.
+    // Without sync there is no peer to hear from.
     let is_catching_up = state.is_some_and(|state| {
         let has_just_begun = slot < began.saturating_add(START_SLOTS);
         *state == SyncState::Syncing || (has_just_begun && heard.is_empty())

@@ -1,4 +1,4 @@
-//! Keys whose prepared slots, or whose lifetime, end soon.
+//! Warns about keys whose prepared slots, or whose lifetime, end soon.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -10,13 +10,13 @@ use quintet_components::{
 
 use super::{Finding, apply, slot_of};
 
-/// A lifetime that ends within so many slots is worth a warning: a week, or an eighth of a short
+/// The warning appears if a lifetime ends within this many slots: a week, or an eighth of a short
 /// lifetime.
 const LIFETIME_SLOTS: u64 = 7 * 24 * 900;
-/// The part of a lifetime, and of a window, from which on there is a warning.
+/// The last part of a lifetime or of a window, in which there is a warning.
 const LAST_PART: u64 = 8;
 
-/// A window is moved when about half of it is left; with an eighth left, that has not worked.
+/// A window is moved when about half of it is left. If only an eighth is left, that has failed.
 fn judge_window(slot: Slot, status: &SignerStatus) -> Finding {
     let left = status.prepared_until.saturating_sub(slot);
     if status.prepared_until >= status.lifetime_until {
@@ -47,7 +47,7 @@ fn judge_lifetime(slot: Slot, status: &SignerStatus) -> Finding {
     }
 }
 
-/// Looks once a slot.
+/// Checks once per slot.
 pub(super) fn watch_keys(
     mut warnings: ResMut<Warnings>,
     (clock, time): (Option<Res<SlotClock>>, Res<UnixTime>),

@@ -1,11 +1,11 @@
-//! Events that are over in a moment, and whose warning is not.
+//! Keeps the warning about an event after the event is over.
 
 use quintet_components::containers::Slot;
 
-/// Slots for which a warning about an event stays after the last one.
+/// How many slots a warning about an event stays after the last one.
 pub(super) const LINGER_SLOTS: u64 = 8;
 
-/// The newest event that was bad, and the newest that was not good either.
+/// The newest event that was bad, and the newest that was not good.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Linger {
     bad: Option<Slot>,
@@ -13,7 +13,7 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    /// Something happened that takes `measure`: bad from `bad_from` on, good below `good_below`.
+    /// Notes an event with this measure: bad from `bad_from` on, good below `good_below`.
     pub(super) fn note(&mut self, slot: Slot, measure: u64, good_below: u64, bad_from: u64) {
         if measure >= bad_from {
             self.bad = Some(slot);
@@ -23,12 +23,12 @@ impl Linger {
         }
     }
 
-    /// Whether something bad happened in this slot.
+    /// Returns true if a bad event happened in this slot.
     pub(super) fn is_bad(&self, slot: Slot) -> bool {
         self.bad == Some(slot)
     }
 
-    /// Whether nothing but good has happened for some slots.
+    /// Returns true if only good events have happened for some slots.
     pub(super) fn is_over(&self, slot: Slot) -> bool {
         // A clock that was set back has no slots before it.
         self.not_good.is_none_or(|last| slot >= last.saturating_add(LINGER_SLOTS) || slot < last)

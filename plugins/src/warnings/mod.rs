@@ -1,8 +1,8 @@
-//! What an operator should look at.
+//! Warnings for the operator.
 //!
-//! Each warning has one system, which decides from the world whether it applies. A warning appears
-//! at one threshold and goes at a lower one, so that it does not come and go with every slot; it is
-//! logged when it appears and when it goes.
+//! Each warning has one system, which decides from the world whether it applies. The threshold at
+//! which a warning ends is lower than the one at which it appears, so that it does not appear and
+//! end with every slot. It is logged when it appears and when it ends.
 
 mod aggregators;
 mod blocks;
@@ -25,7 +25,7 @@ use quintet_components::{
     warnings::{WarningCode, Warnings},
 };
 
-/// Watches the node and says what an operator should look at.
+/// Watches the node and warns the operator.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -56,24 +56,24 @@ impl Plugin for WarningsPlugin {
                 )
                     .chain()
                     .in_set(NodeSystems::Review)
-                    // Beside the warnings they only read.
+                    // Apart from the warnings they only read.
                     .ambiguous_with_all(),
             );
     }
 }
 
-/// What a system finds.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Finding {
     /// The warning applies, with this text.
     Raise(String),
-    /// It does not.
+    /// The warning does not apply.
     Lower,
-    /// It is between the two thresholds: whatever was, stays.
+    /// It is between the two thresholds: nothing changes.
     Keep,
 }
 
-/// Applies a finding, and logs what changes.
+/// Applies a finding, and logs changes.
 fn apply(warnings: &mut ResMut<Warnings>, code: WarningCode, slot: Slot, finding: Finding) {
     match finding {
         Finding::Raise(text) => {
@@ -96,7 +96,7 @@ fn apply(warnings: &mut ResMut<Warnings>, code: WarningCode, slot: Slot, finding
     }
 }
 
-/// The clock's slot; none before slot 0 is over, when nothing can be late yet.
+/// The slot of the clock; `None` before slot 0 is over, when nothing can be late yet.
 fn slot_of(clock: Option<&SlotClock>, time: &UnixTime) -> Option<Slot> {
     clock.map(|clock| clock.current_slot(time.now_ms)).filter(|slot| *slot > 0)
 }

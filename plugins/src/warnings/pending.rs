@@ -1,13 +1,13 @@
-//! What has arrived and has no verdict yet.
+//! Items that have arrived and have no verdict yet.
 
 use std::collections::{HashMap, VecDeque};
 
 use quintet_components::messages::InputId;
 
-/// Items whose verdict is waited for at most; the oldest go first.
+/// How many items may wait for their verdict; beyond that the oldest are dropped.
 const MAX_PENDING: usize = 1024;
 
-/// What is to be known of an item once it is judged.
+/// Data about items that is needed once they are judged.
 #[derive(Debug)]
 pub(super) struct Pending<T> {
     items: HashMap<InputId, T>,
@@ -21,13 +21,13 @@ impl<T> Default for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// An item has arrived. One that was held comes again.
+    /// Notes that an item has arrived. One that waited arrives a second time.
     pub(super) fn arrive(&mut self, id: InputId, item: T) {
         if self.items.insert(id, item).is_some() {
             return;
         }
         self.order.push_back(id);
-        // Those that were judged are still in the order, until it is looked through.
+        // Judged items are still in the order until it is searched.
         if self.order.len() > 2 * MAX_PENDING {
             let items = &self.items;
             self.order.retain(|id| items.contains_key(id));

@@ -1,5 +1,5 @@
-//! Peers whose blocks and aggregates are refused for their proof. One that is honest proves with
-//! another proof system: its network is not this node's, whatever else they agree on.
+//! Warns about peers whose blocks and aggregates are refused because of their proofs. If such a
+//! peer is honest, it uses another proof system, and so belongs to another network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ use quintet_systems::verification::Proofs;
 
 use super::{Finding, apply, pending::Pending, slot_of};
 
-/// The warning goes when no proof was refused for so many slots.
+/// The warning ends if no proof was refused for this many slots.
 const QUIET_SLOTS: u64 = 32;
-/// Peers that are counted at most; beyond it new ones are not.
+/// How many peers are counted; further ones are not.
 const MAX_PEERS: usize = 64;
-/// Characters of an agent in a warning at most.
+/// How many characters of an agent a warning shows.
 const MAX_AGENT_CHARS: usize = 64;
 
 /// A peer's refused proofs.
@@ -32,7 +32,7 @@ struct Refused {
     agent: String,
 }
 
-/// Whose proofs were refused.
+/// The peers whose proofs were refused.
 #[derive(Debug, Default)]
 pub(super) struct RefusedProofs {
     pending: Pending<(PeerId, RejectionReason)>,
@@ -53,7 +53,7 @@ impl RefusedProofs {
         }
     }
 
-    /// What is to be said in this slot by a node with this proof system.
+    /// The finding in this slot for a node with this proof system.
     fn judge(&mut self, slot: Slot, own: &str) -> Finding {
         self.peers.retain(|_, refused| slot.saturating_sub(refused.newest) < QUIET_SLOTS);
         let Some((peer, most)) = self.peers.iter().max_by_key(|(_, refused)| refused.count) else {
@@ -78,25 +78,25 @@ impl RefusedProofs {
             }
         };
         Finding::Raise(format!(
-            "{count} blocks and aggregates of {agent} ({peer}){others} were refused for their proof: \
+            "{count} blocks and aggregates of {agent} ({peer}){others} were refused because of their proof: \
              {why}"
         ))
     }
 }
 
-/// An agent without characters that a log had better not have.
+/// An agent without characters that do not belong in a log.
 fn plain(agent: &str) -> String {
     agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_AGENT_CHARS).collect()
 }
 
-/// The proof system that an agent names, if it is one that this node knows.
+/// The proof system in an agent, if it is one that this node knows.
 fn announced(agent: &str) -> Option<&'static str> {
     let words: BTreeSet<&str> =
         agent.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').collect();
     ProofSystems::default().names().find(|name| words.contains(name))
 }
 
-/// What arrives, and how it is judged.
+/// Items that arrive, and their verdicts.
 #[derive(SystemParam)]
 pub(super) struct Judged<'w, 's> {
     blocks: MessageReader<'w, 's, BlockReceived>,

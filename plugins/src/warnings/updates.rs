@@ -1,4 +1,5 @@
-//! Updates that take too long: nothing else happens meanwhile, so that duties are late.
+//! Warns about updates that take too long: nothing else happens in the meantime, so duties are
+//! late.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -8,9 +9,9 @@ use quintet_components::{
 
 use super::{Finding, apply, linger::Linger, slot_of};
 
-/// An update that takes longer is worth a warning, in milliseconds.
+/// The warning appears if an update takes longer, in milliseconds.
 const OVERRUN_MS: u64 = 50;
-/// The warning goes when no update has taken so long for some slots, in milliseconds.
+/// The warning ends if no update has taken this long for some slots, in milliseconds.
 const CALM_MS: u64 = 40;
 
 /// Updates that took too long.
@@ -29,7 +30,7 @@ pub(super) fn watch_updates(
     let Some(slot) = slot_of(clock.as_deref(), &time) else { return };
     if last.is_changed() {
         let took_ms = u64::try_from(last.0.as_millis()).unwrap_or(u64::MAX);
-        // To the millisecond: 50 and a bit is over 50.
+        // With microseconds, so that slightly more than 50 ms is too long.
         let is_over = last.0.as_micros() > u128::from(OVERRUN_MS) * 1000;
         overruns.linger.note(slot, took_ms + u64::from(is_over), CALM_MS, OVERRUN_MS + 1);
         if is_over {
@@ -39,7 +40,7 @@ pub(super) fn watch_updates(
     let finding = if overruns.linger.is_bad(slot) {
         let longest = overruns.longest_ms;
         Finding::Raise(format!(
-            "an update took {longest} ms, and more than {OVERRUN_MS} ms make duties late: see what \
+            "an update took {longest} ms, and more than {OVERRUN_MS} ms make duties late: check what \
              else runs on this machine, and quintet_update_seconds"
         ))
     } else if overruns.linger.is_over(slot) {

@@ -1,4 +1,4 @@
-//! Answers: JSON, SSZ, and which of them a request accepts.
+//! Answers: JSON, SSZ, and the choice between them.
 
 use std::{
     io,
@@ -35,11 +35,11 @@ impl PartialSchema for SszBody {
 
 impl ToSchema for SszBody {}
 
-/// Bytes that a large answer hands to its connection at once.
+/// How many bytes of a large answer are passed to its connection at once.
 const PIECE_BYTES: usize = 256 << 10;
-/// How long a large answer may take at most: 20 MiB at half a megabit a second.
+/// How long a large answer may take: 20 MiB at half a megabit per second.
 const MAX_SENDING: Duration = Duration::from_secs(330);
-/// Entries of an `Accept` header that are looked at.
+/// How many entries of an `Accept` header are read.
 const MAX_ACCEPT_ENTRIES: usize = 32;
 
 /// A JSON answer.
@@ -53,10 +53,10 @@ pub(crate) fn json(value: &impl Serialize) -> Response {
     }
 }
 
-/// A value as JSON text.
+/// Writes a value as JSON.
 ///
 /// # Errors
-/// 500 when it cannot be written.
+/// 500 if it cannot be written.
 pub(crate) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "an answer cannot be written as JSON");
@@ -64,20 +64,20 @@ pub(crate) fn written(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     })
 }
 
-/// An answer that is JSON already.
+/// An answer whose text is JSON already.
 pub(crate) fn json_text(text: impl Into<Bytes>) -> Response {
     bytes(JSON, text.into())
 }
 
-/// Bytes of a media type.
+/// An answer with bytes of a media type.
 pub(crate) fn bytes(media_type: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 
-/// Bytes of a media type that go out piece by piece; `held` is let go of at the end, which comes
-/// after [`MAX_SENDING`] also when the client takes them one by one.
+/// An answer with bytes of a media type that are sent piece by piece. `held` is dropped at the end,
+/// at the latest after [`MAX_SENDING`], even if the client reads byte by byte.
 pub(crate) fn pieces<H: Send + 'static>(
     media_type: &'static str,
     bytes: Bytes,
@@ -108,7 +108,7 @@ fn split<H: Send + 'static>(
     })
 }
 
-/// The two forms of blocks and states.
+/// The two formats of blocks and states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
@@ -116,10 +116,10 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The form that the request likes best; on a tie, and without a wish, `default`.
+    /// The format that the request prefers; `default` if both are equal or there is no preference.
     ///
     /// # Errors
-    /// 406 when neither is acceptable.
+    /// 406 if neither is acceptable.
     pub(crate) fn wanted(headers: &HeaderMap, default: Self) -> Result<Self, ApiError> {
         let other = match default {
             Self::Json => Self::Ssz,
@@ -141,8 +141,8 @@ impl Form {
     }
 }
 
-/// How much the request likes a media type, in thousandths; zero is not at all. The entry that
-/// names it most exactly decides.
+/// How much the request prefers a media type, in thousandths; 0 if it is not acceptable. The most
+/// specific entry decides.
 pub(crate) fn quality(headers: &HeaderMap, (kind, subtype): (&str, &str)) -> u16 {
     let values: Vec<&str> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();

@@ -1,4 +1,4 @@
-//! Errors as clients see them: a status and a JSON body. They never name a path or a secret.
+//! Errors for clients: a status and a JSON body. They never contain a path or a secret.
 
 use axum::{
     extract::rejection::{BytesRejection, QueryRejection},
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::answer::{JSON, json};
 
-/// A request that was not answered as asked.
+/// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -46,7 +46,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// Something failed here; the log has the details.
+    /// An internal failure; the log has the details.
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node failed to answer; its log says why")
     }
@@ -55,7 +55,7 @@ impl ApiError {
         ErrorBody { code: self.status.as_u16(), error: self.message.clone() }
     }
 
-    /// The bytes of an answer that closes the connection, for where no server writes one.
+    /// The bytes of an answer that closes the connection, for connections without a server.
     pub(crate) fn whole_answer(&self) -> String {
         let body = serde_json::to_string(&self.body()).expect("an error is JSON");
         let retry = match self.status {

@@ -1,4 +1,4 @@
-//! Pages that people look at: each is one file that loads nothing from another address.
+//! Pages: each is one document that loads nothing from other addresses.
 
 use axum::{
     body::Bytes,
@@ -8,15 +8,15 @@ use axum::{
 
 use super::answer;
 
-/// How pages make elements.
+/// The script with which pages create elements.
 pub(crate) const ELEMENTS: &str = include_str!("../../../assets/page/elements.js");
 
-/// What a page may load: what is in it, and answers of this node.
+/// What a page may load: its own content, and answers of this node.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// A page with its styles and scripts in it.
+/// A page with its styles and scripts inserted.
 pub(crate) fn assembled(page: &str, styles: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
     let mut page = page.to_owned();
     for (name, text) in styles {

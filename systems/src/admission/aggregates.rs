@@ -26,9 +26,9 @@ use crate::{
     verification::{Proofs, verify_aggregate},
 };
 
-/// Aggregates that wait for their proof check, at most.
+/// How many aggregates may wait for their proof check.
 pub const MAX_PENDING_AGGREGATES: usize = 512;
-/// Aggregates of one peer among them, at most.
+/// How many of them may be from one peer.
 pub const MAX_PENDING_AGGREGATES_PER_PEER: usize = 64;
 
 type Check = Work<Result<(), Rejection>>;
@@ -50,7 +50,7 @@ impl Default for AggregateChecks {
 }
 
 impl AggregateChecks {
-    /// How many aggregates wait or are under way.
+    /// How many aggregates are waiting or being checked.
     pub fn len(&self) -> usize {
         self.waiting.len() + self.under_way.len()
     }
@@ -69,7 +69,7 @@ impl AggregateChecks {
         self.under_way.iter().any(|(aggregate, _)| aggregate.item.data == *data)
     }
 
-    /// Takes the aggregate whose check was begun first, if it has ended.
+    /// Takes the aggregate whose check began first, if the check has ended.
     fn take_ended(&mut self) -> Option<(Aggregate, Option<Result<(), Rejection>>)> {
         let (_, work) = self.under_way.front_mut()?;
         let outcome = panicked(work.take()?, "a proof check");
@@ -78,7 +78,7 @@ impl AggregateChecks {
     }
 }
 
-/// The road of an aggregate up to its proof.
+/// What an aggregate needs on its way to its proof check.
 #[derive(SystemParam)]
 pub struct AggregateRoad<'w> {
     time: LocalTime<'w>,
@@ -88,7 +88,7 @@ pub struct AggregateRoad<'w> {
     metrics: Option<Res<'w, Metrics>>,
 }
 
-/// Which voters of an attestation are known.
+/// Which validators are known to support an attestation.
 #[derive(SystemParam)]
 pub struct KnownVoters<'w> {
     pool: Attestations<'w>,
@@ -96,12 +96,12 @@ pub struct KnownVoters<'w> {
 }
 
 impl KnownVoters<'_> {
-    /// Says why an aggregate adds no voter; `None` if it does.
+    /// Why an aggregate adds no voter; `None` if it adds one.
     fn objection(&self, aggregate: &SignedAggregatedAttestation) -> Option<IgnoreReason> {
         let (data, participants) = (&aggregate.data, &aggregate.proof.participants);
         let of_pool =
             objection(participants, &self.pool.covered(data), || self.pool.equivocators(data));
-        // What waits for its block has one place for each validator of the slot.
+        // Items that wait for their block have one place per validator and slot.
         let waits = self.pool.find(data).is_none().then_some(self.waiting.as_ref()).flatten();
         let covered = waits.filter(|waiting| !waiting.is_empty()).map(|it| it.covered(data.slot));
         let is_held = covered.is_some_and(|covered| {
@@ -111,8 +111,8 @@ impl KnownVoters<'_> {
     }
 }
 
-/// Says why an aggregate of these participants adds no voter: all are covered, or have their two
-/// places for the slot.
+/// Why an aggregate of these participants adds no voter: all are covered, or have used both places
+/// for the slot. `None` if it adds one.
 fn objection(
     participants: &AggregationBits,
     covered: &Coverage,
@@ -125,7 +125,7 @@ fn objection(
     fresh.beyond(&equivocators()).is_empty().then_some(IgnoreReason::Equivocation)
 }
 
-/// Queues arrived aggregates that are worth a proof check.
+/// Queues new aggregates that are worth a proof check.
 pub fn admit_aggregates(
     mut received: MessageReader<AggregateReceived>,
     road: AggregateRoad,
@@ -161,11 +161,11 @@ impl AggregateRoad<'_> {
             self.note(&known, began);
         }
         known.map_err(Verdict::Rejected)?;
-        // Novelty, and the validators' caps; the source's cap is the queue's.
+        // Novelty and the validators' limits. The queue checks the source's limit.
         if let Some(reason) = self.known.objection(aggregate) {
             return Err(Verdict::Ignored(reason));
         }
-        // Consistency. A block that is not known may yet come where there is a place to wait.
+        // Consistency. An unknown block may still arrive, if the aggregate can wait for it.
         let mut consistent = self.ground.check(data);
         if self.known.waiting.is_some() && consistent.as_ref().is_err_and(is_for_unknown_block) {
             consistent = check_alone(data);
@@ -190,7 +190,7 @@ impl AggregateRoad<'_> {
     }
 }
 
-/// What checks proofs.
+/// The resources that check proofs.
 #[derive(SystemParam)]
 pub struct ProofChecker<'w> {
     registry: Res<'w, Registry>,
@@ -201,8 +201,9 @@ pub struct ProofChecker<'w> {
 }
 
 impl ProofChecker<'_> {
-    /// Begins as many checks as may be under way. An aggregate that adds no voter any more is
-    /// ignored; one whose attestation has another under way waits for what that one adds.
+    /// Starts as many checks as may run. An aggregate that no longer adds a voter is ignored. If
+    /// another aggregate for the same attestation is being checked, an aggregate waits for its
+    /// result.
     fn start(
         &mut self,
         checks: &mut AggregateChecks,
@@ -237,7 +238,7 @@ impl ProofChecker<'_> {
     }
 }
 
-/// Starts checks of aggregates, as many as may be under way.
+/// Starts checks of aggregates, as many as may run at once.
 pub fn start_aggregate_checks(
     mut checks: ResMut<AggregateChecks>,
     mut checker: ProofChecker,
@@ -246,7 +247,7 @@ pub fn start_aggregate_checks(
     checker.start(&mut checks, |aggregate| known.objection(aggregate));
 }
 
-/// Where valid aggregates go.
+/// The destinations of valid aggregates.
 #[derive(SystemParam)]
 pub struct ValidAggregates<'w, 's> {
     pool: AttestationPool<'w, 's>,
@@ -255,7 +256,7 @@ pub struct ValidAggregates<'w, 's> {
     time: LocalTime<'w>,
 }
 
-/// Commits checked aggregates in the order in which their checks began: they count at the next
+/// Commits checked aggregates in the order in which their checks began. They count at the next
 /// acceptance.
 pub fn commit_aggregates(
     mut checks: ResMut<AggregateChecks>,
@@ -287,7 +288,7 @@ impl ValidAggregates<'_, '_> {
         objection(&proof.participants, &covered, || self.pool.equivocators(data))
     }
 
-    /// Takes what waited for blocks that are known now; what finality has passed is not kept.
+    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
     pub(super) fn release(&mut self) -> Vec<Aggregate> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();
@@ -301,8 +302,8 @@ impl ValidAggregates<'_, '_> {
         arrived.collect()
     }
 
-    /// Puts a valid aggregate where it belongs. Returns the verdicts that this brings: none if it
-    /// waits for its block.
+    /// Puts a valid aggregate into the pool or the waiting room. Returns the resulting verdicts:
+    /// none for the aggregate itself if it waits for its block.
     pub(super) fn place(&mut self, aggregate: Aggregate) -> Vec<InputJudged> {
         let Arrived { id, item, keep } = aggregate;
         let verdict = match self.ground.check(&item.data) {
@@ -317,7 +318,7 @@ impl ValidAggregates<'_, '_> {
                 }
             }
             Err(rejection) if !is_for_finality(&rejection) => Verdict::Rejected(rejection),
-            // Where finality has passed it since it was admitted, it was right when it came.
+            // If finality has passed it since it was admitted, it was still valid when it arrived.
             Err(_) | Ok(()) => self.keep(&item, keep),
         };
         vec![InputJudged { id, verdict }]

@@ -26,23 +26,24 @@ use crate::{
     verification::{SignatureCheck, Signatures},
 };
 
-/// Attestations that wait for their signature check, at most.
+/// How many attestations may wait for their signature check.
 pub const MAX_PENDING_ATTESTATIONS: usize = 8192;
-/// Attestations of one peer among them, at most.
+/// How many of them may be from one peer.
 pub const MAX_PENDING_ATTESTATIONS_PER_PEER: usize = 2048;
-/// Signatures checked by one task: enough to fill the packed hashing, short enough that a block
-/// behind it waits a few milliseconds.
+/// How many signatures one task checks: enough to fill the packed hashing, but so few that a block
+/// behind the task waits only a few milliseconds.
 pub const ATTESTATION_BATCH: usize = 64;
-/// Tasks of each kind under way at once, so that a flood of attestations leaves the pool to blocks.
+/// How many tasks of each kind may run at once. A flood of attestations then leaves the pool to
+/// blocks.
 pub const MAX_TASKS_UNDER_WAY: usize = 2;
 
-/// What is on its way into a pool.
+/// An item on its way into a pool.
 #[derive(Clone)]
 pub(super) struct Arrived<T> {
     pub(super) id: InputId,
     pub(super) item: Arc<T>,
-    /// Tells if it is kept once it is found valid: not when finality has passed it meanwhile, nor
-    /// an attestation that came while the node did not aggregate.
+    /// True if it is kept when it is found valid. It is not kept if finality has passed it in the
+    /// meantime, or if it is an attestation that arrived while the node was no aggregator.
     pub(super) keep: bool,
 }
 
@@ -62,7 +63,7 @@ impl Default for AttestationChecks {
 }
 
 impl AttestationChecks {
-    /// How many attestations wait or are under way.
+    /// How many attestations are waiting or being checked.
     pub fn len(&self) -> usize {
         self.waiting.len() + self.under_way.iter().map(|(batch, _)| batch.len()).sum::<usize>()
     }
@@ -77,7 +78,7 @@ impl AttestationChecks {
         self.waiting.iter_mut().chain(under_way)
     }
 
-    /// Takes the batch that was begun first, if it has ended.
+    /// Takes the batch that began first, if it has ended.
     fn take_ended(&mut self) -> Option<(Vec<Arrived<SignedAttestation>>, Option<Vec<bool>>)> {
         let (_, work) = self.under_way.front_mut()?;
         let outcome = panicked(work.take()?, "a signature check");
@@ -86,7 +87,7 @@ impl AttestationChecks {
     }
 }
 
-/// The road of an attestation up to its signature.
+/// What an attestation needs on its way to its signature check.
 #[derive(SystemParam)]
 pub struct AttestationRoad<'w> {
     time: LocalTime<'w>,
@@ -99,7 +100,7 @@ pub struct AttestationRoad<'w> {
     metrics: Option<Res<'w, Metrics>>,
 }
 
-/// Queues arrived attestations that are worth a signature check.
+/// Queues new attestations that are worth a signature check.
 pub fn admit_attestations(
     mut received: MessageReader<AttestationReceived>,
     road: AttestationRoad,
@@ -136,11 +137,11 @@ impl AttestationRoad<'_> {
             self.note(&known, began);
         }
         known.map_err(Verdict::Rejected)?;
-        // Novelty, and the validator's cap; the source's cap is the queue's.
+        // Novelty and the validator's limit. The queue checks the source's limit.
         if let Some(reason) = self.seen.objection(attestation, keep, self.ground.places()) {
             return Err(Verdict::Ignored(reason));
         }
-        // Consistency. A block that is not known may yet come where there is a place to wait.
+        // Consistency. An unknown block may still arrive, if the attestation can wait for it.
         let mut consistent = self.ground.check(data);
         if let Some(waiting) = &self.waiting
             && consistent.as_ref().is_err_and(is_for_unknown_block)
@@ -176,7 +177,7 @@ impl AttestationRoad<'_> {
     }
 }
 
-/// What checks signatures.
+/// The resources that check signatures.
 #[derive(SystemParam)]
 pub struct SignatureChecker<'w> {
     registry: Res<'w, Registry>,
@@ -186,7 +187,7 @@ pub struct SignatureChecker<'w> {
 }
 
 impl SignatureChecker<'_> {
-    /// Begins as many batches as may be under way.
+    /// Starts as many batches as may run at once.
     fn start(&self, checks: &mut AttestationChecks) {
         while checks.under_way.len() < MAX_TASKS_UNDER_WAY && !checks.waiting.is_empty() {
             let batch = std::iter::from_fn(|| checks.waiting.pop()).take(ATTESTATION_BATCH);
@@ -223,12 +224,12 @@ impl SignatureChecker<'_> {
     }
 }
 
-/// Starts checks of attestations, as many as may be under way.
+/// Starts checks of attestations, as many as may run at once.
 pub fn start_attestation_checks(mut checks: ResMut<AttestationChecks>, checker: SignatureChecker) {
     checker.start(&mut checks);
 }
 
-/// Where valid attestations go.
+/// The destinations of valid attestations.
 #[derive(SystemParam)]
 pub struct ValidAttestations<'w, 's> {
     pool: AttestationPool<'w, 's>,
@@ -239,7 +240,7 @@ pub struct ValidAttestations<'w, 's> {
     accepted: MessageWriter<'w, AttestationAccepted>,
 }
 
-/// Commits checked attestations in the order in which their checks began: an aggregator keeps their
+/// Commits checked attestations in the order in which their checks began. An aggregator keeps their
 /// signatures.
 pub fn commit_attestations(
     mut checks: ResMut<AttestationChecks>,
@@ -267,7 +268,7 @@ pub fn commit_attestations(
 }
 
 impl ValidAttestations<'_, '_> {
-    /// Takes what waited for blocks that are known now; what finality has passed is not kept.
+    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
     pub(super) fn release(&mut self) -> Vec<Arrived<SignedAttestation>> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();
@@ -281,7 +282,8 @@ impl ValidAttestations<'_, '_> {
         arrived.collect()
     }
 
-    /// Puts a valid attestation where it belongs. Returns no verdict if it waits for its block.
+    /// Puts a valid attestation into the pool or the waiting room. Returns no verdict if it waits
+    /// for its block.
     pub(super) fn place(&mut self, arrived: Arrived<SignedAttestation>) -> Option<Verdict> {
         let Arrived { id, item, keep } = arrived;
         match self.ground.check(&item.data) {
@@ -293,7 +295,7 @@ impl ValidAttestations<'_, '_> {
                 waiting.hold_attestation(held, self.time.intervals()).err()
             }
             Err(rejection) if !is_for_finality(&rejection) => Some(Verdict::Rejected(rejection)),
-            // Where finality has passed it since it was admitted, it was right when it came.
+            // If finality has passed it since it was admitted, it was still valid when it arrived.
             Err(_) | Ok(()) => Some(self.keep(&item, keep)),
         }
     }

@@ -1,4 +1,4 @@
-//! Blocks: what may be imported, what waits for its time, and what waits for its parent.
+//! Blocks: which may be imported, which wait for their slot, and which wait for their parent.
 
 use std::collections::HashSet;
 
@@ -21,32 +21,32 @@ use crate::{
     transition::proposer_for_slot,
 };
 
-/// Blocks that wait for their time, at most. When there are as many the source with the most loses
-/// its newest.
+/// How many blocks may wait for their slot. When the limit is reached, the source with the most
+/// loses its newest.
 pub const MAX_EARLY_BLOCKS: usize = 32;
-/// Blocks of one source among them, at most.
+/// How many of them may be from one source.
 pub const MAX_EARLY_PER_SOURCE: usize = 4;
-/// Blocks of one proposer that one source sent among them, at most.
+/// How many of them may be from one source and of one proposer.
 pub const MAX_EARLY_PER_PROPOSER: usize = 2;
 
 /// Blocks of peers that start more than one interval ahead of this node's clock, in order of
-/// arrival. Each is judged when that is over, as if it had just come; before, it is neither imported
-/// nor forwarded.
+/// arrival. When a block is no longer early, it is judged as if it had just arrived. Before that it
+/// is neither imported nor forwarded.
 #[derive(Resource, Debug, Default)]
 pub struct EarlyBlocks(Vec<BlockReceived>);
 
 impl EarlyBlocks {
-    /// How many wait.
+    /// How many are waiting.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none wait.
+    /// Returns true if none is waiting.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Holds a block. Returns the one that made room for it.
+    /// Adds a block. Returns the one that it replaces.
     fn hold(&mut self, received: BlockReceived) -> Result<Option<BlockReceived>, IgnoreReason> {
         let BlockReceived { source, block, .. } = &received;
         if self.0.iter().any(|each| each.root == received.root) {
@@ -80,7 +80,7 @@ impl EarlyBlocks {
     }
 }
 
-/// The road of a block.
+/// What a block needs on its way to the import.
 #[derive(SystemParam)]
 pub struct BlockRoad<'w> {
     time: LocalTime<'w>,
@@ -95,16 +95,16 @@ pub struct BlockRoad<'w> {
     judged: MessageWriter<'w, InputJudged>,
 }
 
-/// Where a block goes that nothing speaks against.
+/// The destination of a block that passed the checks.
 enum Place {
     Import,
-    /// It waits for its time.
+    /// It waits for its slot.
     Early,
     /// It waits for its parent.
     Orphan,
 }
 
-/// Admits blocks: those whose time has come, then those that have arrived.
+/// Admits blocks: first those that are no longer early, then those that have arrived.
 pub fn admit_blocks(mut received: MessageReader<BlockReceived>, mut road: BlockRoad) {
     let now = road.time.intervals();
     for due in road.early.take_due(now) {
@@ -142,7 +142,7 @@ impl BlockRoad<'_> {
         if tree.contains(&received.root) || self.queue.contains(&received.root) {
             return Err(Verdict::Ignored(IgnoreReason::KnownBlock));
         }
-        // Consistency, and caps where the block is put.
+        // Consistency. The block's destination checks the limits.
         if let Err(rejection) = self.check_consistency(block) {
             self.refused.write(BlockRefused { root: received.root, reason: rejection.reason });
             return Err(Verdict::Rejected(rejection));
@@ -160,7 +160,7 @@ impl BlockRoad<'_> {
         }
     }
 
-    /// What can be said of a block without its parent's state.
+    /// What can be checked without the post-state of the parent.
     fn check_consistency(&self, block: &Block) -> Result<(), Rejection> {
         check_distinct(block)?;
         let tree = self.parents.tree();
@@ -173,7 +173,7 @@ impl BlockRoad<'_> {
 
     fn hold_early(&mut self, received: BlockReceived) -> Result<(), IgnoreReason> {
         let slot = received.block.block.slot;
-        tracing::debug!(slot, root = %received.root, "a block came early and waits");
+        tracing::debug!(slot, root = %received.root, "a block arrived early and waits");
         if let Some(displaced) = self.early.hold(received)? {
             let verdict = Verdict::Ignored(IgnoreReason::Early);
             self.judged.write(InputJudged { id: displaced.id, verdict });
@@ -181,10 +181,10 @@ impl BlockRoad<'_> {
         Ok(())
     }
 
-    /// Hands a block without a parent to sync, where there is sync.
+    /// Passes a block without a parent to sync, if the node has sync.
     fn hold_orphan(&mut self, received: BlockReceived) -> Result<(), Rejection> {
         let block = &received.block.block;
-        // A parent that is in the tree without its state will not come again.
+        // A parent that is in the tree without its state will not arrive again.
         let may_come = !self.parents.tree().contains(&block.parent_root);
         if self.orphans.is_some() && may_come {
             self.orphaned.write(BlockOrphaned(received));
@@ -195,7 +195,7 @@ impl BlockRoad<'_> {
     }
 }
 
-/// The slot's proposer is the registry's turn.
+/// Checks that the slot's proposer is the one in turn.
 fn check_proposer(block: &Block, validators: usize) -> Result<(), Rejection> {
     let Block { slot, proposer_index, .. } = block;
     if usize::try_from(*proposer_index).is_ok_and(|index| index < validators) {
@@ -206,7 +206,7 @@ fn check_proposer(block: &Block, validators: usize) -> Result<(), Rejection> {
         .because(format!("validator {proposer_index} of {validators}")))
 }
 
-/// A body names each attestation data once.
+/// Checks that a body has each attestation data once.
 fn check_distinct(block: &Block) -> Result<(), Rejection> {
     let attestations = &block.body.attestations;
     let distinct: HashSet<&AttestationData> = attestations.iter().map(|each| &each.data).collect();
@@ -221,7 +221,7 @@ fn check_distinct(block: &Block) -> Result<(), Rejection> {
     }
 }
 
-/// A block is no further from its parent than a state's history reaches.
+/// Checks that the gap to the parent fits into a state's history.
 fn check_gap(block: &Block, parent_slot: u64) -> Result<(), Rejection> {
     let gap = block.slot.saturating_sub(parent_slot);
     if gap > HISTORICAL_ROOTS_LIMIT as u64 {

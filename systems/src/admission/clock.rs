@@ -1,4 +1,4 @@
-//! The clock horizon: what starts too far ahead of this node's clock does not come in.
+//! The clock horizon: items that start too far ahead of this node's clock are refused.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -8,8 +8,8 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
 };
 
-/// The time that inbound items are measured against: the clock's, or that of the newest interval
-/// walked where the clock was set back. A node that catches up refuses nothing of the present.
+/// The time that inbound items are compared with. It is the clock, or the newest interval that was
+/// walked if the clock was set back. A node that is catching up does not refuse current items.
 #[derive(SystemParam)]
 pub struct LocalTime<'w> {
     walked: Res<'w, CurrentInterval>,
@@ -30,21 +30,21 @@ impl LocalTime<'_> {
     }
 }
 
-/// An attestation's slot starts one interval ahead of the clock at most.
+/// Checks that an attestation's slot starts at most one interval ahead of the clock.
 ///
 /// # Errors
 /// `ATTESTATION_TOO_FAR_IN_FUTURE`.
 pub(super) fn check_attestation_slot(slot: Slot, now_intervals: u64) -> Result<(), Rejection> {
-    // In slots, not intervals: a slot near 2^64 has no interval.
+    // In slots instead of intervals, because a slot near 2^64 has no interval.
     let newest_slot = now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS) / INTERVALS_PER_SLOT;
     if slot > newest_slot {
         return Err(RejectionReason::AttestationTooFarInFuture
-            .because(format!("slot {slot}, the newest admissible is {newest_slot}")));
+            .because(format!("slot {slot}, the newest allowed is {newest_slot}")));
     }
     Ok(())
 }
 
-/// A block's slot is the next one at most.
+/// Checks that a block's slot is at most the next one.
 ///
 /// # Errors
 /// `BLOCK_TOO_FAR_IN_FUTURE`.
@@ -56,8 +56,8 @@ pub(super) fn check_block_slot(slot: Slot, now_slot: Slot) -> Result<(), Rejecti
     Ok(())
 }
 
-/// Returns true if a block starts more than one interval ahead of the clock: its proposer's clock is
-/// fast, or this node's is slow.
+/// Returns true if a block starts more than one interval ahead of the clock: its proposer's clock
+/// is fast, or this node's is slow.
 pub(super) fn is_early(slot: Slot, now_intervals: u64) -> bool {
     first_interval(slot) > now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS)
 }

@@ -1,17 +1,17 @@
-//! What may come in. Every block, attestation and aggregate passes the same steps, whatever brought
-//! it, before it is held, verified or forwarded:
+//! Decides which input is let in. Every block, attestation and aggregate passes the same steps,
+//! wherever it comes from, before it is kept, verified or forwarded:
 //!
 //! 1. **Clock horizon**: it does not start too far ahead of the clock.
 //! 2. **Registry**: its validators exist.
-//! 3. **Novelty**: it says something that is not known.
-//! 4. **Caps**: its validators and its source have room.
-//! 5. **Consistency**: it agrees with the tree, as far as that costs little.
+//! 3. **Novelty**: its content is not known yet.
+//! 4. **Limits**: its validators and its source have room.
+//! 5. **Consistency**: it agrees with the tree, as far as that is cheap to check.
 //! 6. **Signature or proof**: checked by a task.
 //!
-//! Then it goes to the pools, to the tree, or to the waiting room for a block that is not known yet.
-//! The first step that fails decides. Each step costs less than those after it.
+//! Then it goes to the pools, to the tree, or to the waiting room for an unknown block. The first
+//! step that fails decides. Each step costs less than those after it.
 //!
-//! | kind | the steps are in | afterwards |
+//! | kind | the steps are in | destination |
 //! | --- | --- | --- |
 //! | block | [`blocks`] | [`ImportQueue`](crate::fork_choice::import::ImportQueue), or sync's orphans |
 //! | attestation | [`attestations`] | [`AttestationPool`](crate::pool::AttestationPool), or the waiting room |
@@ -32,7 +32,7 @@ pub use validation::validate_attestation;
 
 use quintet_components::task::TaskPanic;
 
-/// A panic is our fault, not the sender's: logged, and nothing said against the input.
+/// A panic is this node's fault and not the sender's: it is logged, and the sender is not blamed.
 fn panicked<T>(outcome: Result<T, TaskPanic>, what: &str) -> Option<T> {
     outcome.inspect_err(|panic| tracing::error!(%panic, "{what} panicked")).ok()
 }

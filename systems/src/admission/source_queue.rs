@@ -1,15 +1,15 @@
-//! What waits for its check, by who sent it.
+//! Items that wait for their check, by source.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use quintet_components::messages::{IgnoreReason, Source};
 
-/// A bounded queue in which every source has its turn: what one source sends neither pushes out nor
-/// holds up what another sends. The items of one source leave in order of arrival.
+/// A bounded queue in which the sources take turns. Items of one source neither displace nor delay
+/// those of another. The items of one source leave in order of arrival.
 #[derive(Debug)]
 pub struct SourceQueue<T> {
     by_source: BTreeMap<Source, VecDeque<T>>,
-    /// The sources with something waiting, the next one first.
+    /// The sources that have waiting items, the next one first.
     turns: VecDeque<Source>,
     len: usize,
     limit: usize,
@@ -22,17 +22,17 @@ impl<T> SourceQueue<T> {
         Self { by_source: BTreeMap::new(), turns: VecDeque::new(), len: 0, limit, per_source }
     }
 
-    /// How many items wait.
+    /// How many items are waiting.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if none wait.
+    /// Returns true if none is waiting.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds an item. When the queue is full the source with the most items loses its newest, which
+    /// Adds an item. If the queue is full, the source with the most items loses its newest, which
     /// is returned.
     ///
     /// # Errors
@@ -60,12 +60,12 @@ impl<T> SourceQueue<T> {
         Ok(displaced)
     }
 
-    /// The item whose turn it is.
+    /// The next item.
     pub fn peek(&self) -> Option<&T> {
         self.by_source.get(self.turns.front()?)?.front()
     }
 
-    /// Takes the item whose turn it is.
+    /// Takes the next item.
     pub fn pop(&mut self) -> Option<T> {
         let source = self.turns.pop_front()?;
         let items = self.by_source.get_mut(&source)?;
@@ -79,7 +79,7 @@ impl<T> SourceQueue<T> {
         Some(item)
     }
 
-    /// Every item that waits.
+    /// Every waiting item.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.by_source.values_mut().flatten()
     }

@@ -1,5 +1,5 @@
-//! What is on its way into the pools is pruned as the pools are, so that it does not show if a check
-//! ended before the block that made its attestation stale was in, or after.
+//! Marks stale items on their way into the pools, as the pools themselves are pruned. The result is
+//! then the same whether a check ended before or after the block that made its attestation stale.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -11,7 +11,7 @@ use quintet_components::{
 use super::{aggregates::AggregateChecks, attestations::AttestationChecks};
 use crate::pool::is_passed;
 
-/// Marks what finality has passed: it is judged, and not kept.
+/// Marks items that finality has passed: they are judged but not kept.
 pub fn mark_stale(
     mut pruned: MessageReader<AttestationsPruned>,
     tree: Res<BlockTree>,

@@ -1,4 +1,4 @@
-//! What an attestation must satisfy before its signature is worth checking.
+//! The checks of an attestation before its signature.
 
 use RejectionReason as Reason;
 use bevy_ecs::{prelude::*, system::SystemParam};
@@ -14,7 +14,8 @@ use super::clock::check_attestation_slot;
 use crate::pool::is_passed;
 
 /// Checks an attestation against the tree, the latest finalized block and the time, in intervals
-/// since genesis: known blocks, ordered slots, one chain, and a slot that has begun.
+/// since genesis: its blocks are known, its slots are ordered, its checkpoints are on one chain,
+/// and its slot has begun.
 ///
 /// # Errors
 /// The first of leanSpec's reasons that applies.
@@ -28,7 +29,7 @@ pub fn validate_attestation(
     check_attestation_slot(data.slot, now_intervals)
 }
 
-/// What attestations are measured against.
+/// The data that attestations are checked against.
 #[derive(SystemParam)]
 pub struct Ground<'w> {
     tree: Res<'w, BlockTree>,
@@ -37,14 +38,14 @@ pub struct Ground<'w> {
 }
 
 impl Ground<'_> {
-    /// Checks what of [`validate_attestation`] has nothing to do with the time.
+    /// Does the checks of [`validate_attestation`] that do not depend on the time.
     pub(super) fn check(&self, data: &AttestationData) -> Result<(), Rejection> {
         let finalized = self.rules.is_head_bound.then_some(self.finalized.0);
         check_consistency(data, &self.tree, finalized)
     }
 
-    /// Checks the slot against the time in intervals since genesis. Of an attestation that is too
-    /// early, leanSpec first says what else is wrong with it.
+    /// Checks the slot against the time in intervals since genesis. If an attestation is too early,
+    /// leanSpec first reports its other faults, and so does this.
     pub(super) fn check_horizon(&self, data: &AttestationData, now: u64) -> Result<(), Rejection> {
         let is_timely = check_attestation_slot(data.slot, now);
         is_timely.map_err(|early| self.check(data).err().unwrap_or(early))
@@ -60,13 +61,13 @@ impl Ground<'_> {
         is_passed(&self.tree, self.finalized.0, data)
     }
 
-    /// How many places a validator has for a slot.
+    /// How many different attestations of one validator are kept per slot.
     pub(super) fn places(&self) -> usize {
         self.rules.places
     }
 }
 
-/// What of [`validate_attestation`] has nothing to do with the time.
+/// The checks of [`validate_attestation`] that do not depend on the time.
 fn check_consistency(
     data: &AttestationData,
     tree: &BlockTree,
@@ -110,13 +111,13 @@ fn check_consistency(
     check_not_before_head(data)
 }
 
-/// What can be said of an attestation that names an unknown block.
+/// What can be checked of an attestation that names an unknown block.
 pub(super) fn check_alone(data: &AttestationData) -> Result<(), Rejection> {
     check_order(data)?;
     check_not_before_head(data)
 }
 
-/// Returns true if a rejection is for a block that may yet come.
+/// Returns true if a rejection is for a block that may still arrive.
 pub(super) const fn is_for_unknown_block(rejection: &Rejection) -> bool {
     matches!(
         rejection.reason,

@@ -1,4 +1,4 @@
-//! The waiting room: valid attestations and aggregates whose block has not come.
+//! The waiting room: valid attestations and aggregates whose block is unknown.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -8,7 +8,7 @@ use quintet_components::{
 
 use super::{LocalTime, aggregates::ValidAggregates, attestations::ValidAttestations};
 
-/// Puts the aggregates that waited for imported blocks where they belong.
+/// Puts aggregates whose blocks were imported into the pool.
 pub fn release_aggregates(
     mut imported: MessageReader<BlockImported>,
     mut valid: ValidAggregates,
@@ -25,7 +25,7 @@ pub fn release_aggregates(
     }
 }
 
-/// Puts the attestations that waited for imported blocks where they belong.
+/// Puts attestations whose blocks were imported into the pool.
 pub fn release_attestations(
     mut imported: MessageReader<BlockImported>,
     mut valid: ValidAttestations,
@@ -46,11 +46,11 @@ pub fn release_attestations(
 
 fn note_released(counts: Option<ResMut<SyncCounts>>, released: usize) {
     if let Some(mut counts) = counts.filter(|_| released > 0) {
-        counts.votes_released += released as u64;
+        counts.attestations_released += released as u64;
     }
 }
 
-/// Judges what has waited long enough.
+/// Judges items whose waiting time is over.
 pub fn expire_waiting(
     waiting: Option<ResMut<WaitingAttestations>>,
     time: LocalTime,
@@ -61,9 +61,9 @@ pub fn expire_waiting(
     let expired = if waiting.is_empty() { Vec::new() } else { waiting.expire(time.intervals()) };
     if let Some(mut counts) = counts {
         let held = waiting.held();
-        if counts.votes_held != held || !expired.is_empty() {
-            counts.votes_held = held;
-            counts.votes_expired += expired.len() as u64;
+        if counts.attestations_held != held || !expired.is_empty() {
+            counts.attestations_held = held;
+            counts.attestations_expired += expired.len() as u64;
         }
     }
     judged.write_batch(expired);

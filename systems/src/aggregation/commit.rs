@@ -1,5 +1,5 @@
-//! What a session brings: taken when it is ready, published on the grid, put into the pool at
-//! once.
+//! Handles the results of a session: proofs are collected when they are ready, published from
+//! interval 2 on, and put into the pool together.
 
 use std::{mem, sync::Arc};
 
@@ -16,13 +16,14 @@ use quintet_components::{
 use super::session::{Pooling, Progress, Proved, Publication, SessionJob, Sessions, publication};
 use crate::{pool::AttestationPool, proving::ProverLine};
 
-/// Collects what the current session's jobs have brought. In this order: finished jobs are noted;
-/// past the deadline, jobs that wait are given up and those that run are late; from the interval-2
-/// boundary on, proofs are published, and put into the pool when no more are to come, or the
-/// deadline has passed. A session ends with its last job.
+/// Collects the results of the current session's jobs, in this order. Finished jobs are noted. Past
+/// the deadline, waiting jobs are cancelled and running ones are late. From interval 2 on, proofs
+/// are published; they are put into the pool when no more are to come or the deadline has passed. A
+/// session ends with its last job.
 ///
-/// What is ready at the boundary is published by
-/// [`aggregate_slot`](super::open::aggregate_slot): it decides which of it the rest will replace.
+/// Proofs that are ready at the start of interval 2 are published by
+/// [`aggregate_slot`](super::open::aggregate_slot), which decides which of them later proofs
+/// replace.
 pub fn collect_sessions(
     mut pool: AttestationPool,
     mut sessions: Sessions,
@@ -82,7 +83,7 @@ fn note_outcomes(
                 (Progress::Proved(Proved::new(Arc::new(proof))), &mut tally.proved)
             }
             Some(Ok(Err(error))) => {
-                tracing::warn!(slot, attested, %error, "no aggregate");
+                tracing::warn!(slot, attested, %error, "an aggregate could not be made");
                 (Progress::Fruitless, &mut tally.failed)
             }
             Some(Err(panic)) => {
@@ -100,7 +101,7 @@ fn note_outcomes(
     }
 }
 
-/// The deadline: jobs that wait are given up, those that run are late.
+/// The deadline: waiting jobs are cancelled, running jobs are late.
 fn cut(
     sessions: &mut Sessions,
     jobs: &[Entity],
@@ -128,8 +129,8 @@ fn cut(
     line.run();
 }
 
-/// Settles the early proofs that were held back: they are not published when the proof that takes
-/// their place is there in time, and are when it is late or came to nothing.
+/// Settles the early proofs that were held back. They are not published if the proof that replaces
+/// them is ready in time. They are published if it is late or failed.
 fn release_held(sessions: &mut Sessions, jobs: &[Entity], tally: &mut AggregationCounts) {
     for job in jobs {
         let Ok(SessionJob { progress: Progress::Proved(proved), .. }) = sessions.jobs.get(*job)
@@ -152,8 +153,8 @@ fn release_held(sessions: &mut Sessions, jobs: &[Entity], tally: &mut Aggregatio
     }
 }
 
-/// Puts every finished proof into the pool in place of what went into it, in one pass and in the
-/// pool's own order. What arrived since stays, and so does what a failed job was to be made of.
+/// Puts every finished proof into the pool in place of its inputs, in one pass and in the pool's
+/// order. Items that arrived since stay, and so do the inputs of failed jobs.
 fn commit(pool: &mut AttestationPool, sessions: &mut Sessions, session: Entity, jobs: &[Entity]) {
     let mut finished: Vec<(usize, Entity)> = Vec::new();
     let mut inputs = Vec::new();
@@ -183,7 +184,7 @@ fn commit(pool: &mut AttestationPool, sessions: &mut Sessions, session: Entity, 
     }
 }
 
-/// A proof that nobody waits for is counted here and nowhere else.
+/// Counts proofs that are no longer needed. They are counted only here.
 pub fn count_abandoned(
     mut abandoned: MessageReader<ProofAbandoned>,
     mut history: ResMut<AggregationHistory>,

@@ -1,5 +1,6 @@
-//! The early session: it opens in interval 1, once two thirds of the expected attestations are in
-//! on every subnet that the node gets. The smallest subnet must not be left behind.
+//! The early session. It opens in interval 1 when two thirds of the expected attestations have
+//! arrived on every subnet that the node listens to, so that no subnet is left behind, even the
+//! smallest.
 
 use std::collections::HashSet;
 
@@ -21,10 +22,11 @@ use crate::{
     proving::ProverLine,
 };
 
-/// Opens the slot's session before interval 2, once enough attestations are in.
+/// Opens the slot's session before interval 2, when enough attestations have arrived.
 ///
-/// Attestations are looked at one by one, in the order in which they were accepted, and the session
-/// works on those up to the one that opens it: how many an update accepts at once does not show.
+/// Attestations are counted one by one in the order in which they were accepted, and the session
+/// uses those up to the one that opens it. The result therefore does not depend on how many are
+/// accepted in one update.
 pub fn open_early_session(
     mut accepted: MessageReader<AttestationAccepted>,
     mut attesters: ResMut<EarlyAttesters>,
@@ -55,7 +57,8 @@ pub fn open_early_session(
     let later: HashSet<_> =
         accepted[place + 1..].iter().map(|each| (each.data, each.validator)).collect();
     let session = sessions.open(&mut line, slot);
-    // Payloads come on another way: whether they were in already would show.
+    // Payloads arrive in another way, so that the result would depend on whether they had arrived
+    // already.
     let groups = snapshot_signatures(pool.index(), slot, &later);
     let mut added = add_jobs(&mut sessions, &mut line, &planner, session, slot, &groups);
     added.tally.early = 1;
@@ -63,18 +66,19 @@ pub fn open_early_session(
     sessions.begin(session, slot, state, added.tally);
 }
 
-/// Who has attested in a slot.
+/// The validators that have attested in a slot.
 #[derive(Resource, Debug, Default)]
 pub struct EarlyAttesters {
     slot: Option<Slot>,
     attesters: Coverage,
     committees: u64,
-    /// For each expected subnet: which, how many have attested, how many there are.
+    /// For each expected subnet: its number, how many have attested, and how many validators it
+    /// has.
     subnets: Vec<(u64, u64, u64)>,
 }
 
 impl EarlyAttesters {
-    /// Begins anew when the slot is another.
+    /// Starts anew if the slot is a different one.
     fn follow(&mut self, slot: Slot, config: &AggregationConfig, validators: u64) {
         if self.slot == Some(slot) {
             return;
@@ -91,7 +95,8 @@ impl EarlyAttesters {
         };
     }
 
-    /// Notes an attester. Returns true if two thirds have attested on every subnet.
+    /// Notes that a validator has attested. Returns true if two thirds have attested on every
+    /// subnet.
     fn note(&mut self, attester: ValidatorIndex) -> bool {
         let subnet = attester % self.committees;
         if !self.attesters.contains(attester)

@@ -1,4 +1,4 @@
-//! One attestation's aggregation: what goes into its proofs, decided from a snapshot.
+//! Decides from a snapshot what goes into the proofs of one attestation.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use quintet_components::{
 
 use crate::pool::{AggregationJob, Coverage, select_proofs_for_coverage};
 
-/// An attestation's evidence at one moment.
+/// The signatures and payloads of an attestation at one moment.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The attestation.
@@ -20,24 +20,24 @@ pub struct Evidence {
     pub new: Vec<Arc<SingleMessageAggregate>>,
     /// Payloads that count already.
     pub known: Vec<Arc<SingleMessageAggregate>>,
-    /// Signatures that no payload has absorbed.
+    /// Signatures that are in no payload yet.
     pub signatures: Vec<(ValidatorIndex, Signature)>,
 }
 
-/// The jobs that an attestation gives.
+/// The jobs for an attestation.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The jobs, the one that joins existing proofs first.
     pub jobs: Vec<AggregationJob>,
-    /// Why the attestation, or one of its proofs, is left out, if it is.
+    /// Why the attestation, or one of its proofs, is left out; `None` if it is not.
     pub skipped: Option<SkipReason>,
 }
 
 impl Plan {
-    /// Chooses an attestation's inputs: existing proofs first, so that proofs stay shallow, then the
-    /// signatures of those whom they leave out. A proof has at most `max_signers` signers, so that
-    /// many signatures are spread over several jobs. No job without a fresh signature or two
-    /// proofs to join.
+    /// Chooses an attestation's inputs: existing proofs first, so that proofs stay shallow, then
+    /// the signatures of validators that these leave out. A proof has at most `max_signers`
+    /// signers, so many signatures are divided among several jobs. A job needs a fresh signature or
+    /// two proofs to join.
     pub fn of(evidence: &Evidence, max_signers: usize) -> Self {
         let mut plan = Self::default();
         let (picks, _) = select_proofs_for_coverage(&evidence.new, &evidence.known);

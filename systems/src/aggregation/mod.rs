@@ -1,8 +1,8 @@
-//! Aggregation: which proofs to make, and the sessions that make them off the loop.
+//! Aggregation: decides which proofs to make, and runs the sessions that make them in tasks.
 //!
-//! A session opens at interval 2 ([`open`]), or in interval 1 as soon as two thirds of the attestations
-//! that the node expects are in ([`early`]). One that opened early is extended at interval 2 by what
-//! came since.
+//! A session opens at interval 2 ([`open`]), or in interval 1 as soon as two thirds of the expected
+//! attestations have arrived ([`early`]). An early session is extended at interval 2 by what
+//! arrived since.
 
 pub mod commit;
 pub mod early;

@@ -1,5 +1,4 @@
-//! Interval 2: the slot's session opens, or the one that opened early is extended by what came
-//! since.
+//! Interval 2: the slot's session opens, or the early session is extended by what arrived since.
 
 use std::{sync::Arc, time::Instant};
 
@@ -30,7 +29,7 @@ use crate::{
     verification::Proofs,
 };
 
-/// What jobs are planned by and made with, beside the pools.
+/// The resources, besides the pools, for planning and making jobs.
 #[derive(SystemParam)]
 pub struct Planner<'w> {
     pub(super) now: Res<'w, CurrentInterval>,
@@ -51,7 +50,7 @@ impl Planner<'_> {
         self.finalized.0.slot
     }
 
-    /// The metrics; without them, some that nobody reads.
+    /// The metrics. If there are none, metrics that nobody reads.
     pub(super) fn metrics(&self) -> Metrics {
         Metrics::or_unread(self.metrics.as_deref())
     }
@@ -61,7 +60,7 @@ impl Planner<'_> {
         plan_on_head(self.head.0, &self.states, groups, slot, max_signers)
     }
 
-    /// Why a session with these counts has no job, if it has none.
+    /// Why a session with these counts has no job; `None` if it has one.
     fn why_idle(&self, counts: &AggregationCounts) -> Option<CycleSkip> {
         let was_refused =
             |reason: &SkipReason| matches!(reason, SkipReason::QueueFull | SkipReason::TooLarge);
@@ -77,8 +76,8 @@ impl Planner<'_> {
     }
 }
 
-/// Interval 2: opens the slot's session, or extends the one that opened early, when this node
-/// aggregates; then publishes what of the early proofs is ready and not about to be replaced.
+/// Interval 2: if this node aggregates, opens the slot's session or extends the early one. Then
+/// publishes the early proofs that are ready and are not about to be replaced.
 pub fn aggregate_slot(
     mut pool: AttestationPool,
     mut sessions: Sessions,
@@ -102,7 +101,7 @@ pub fn aggregate_slot(
 
     let mut counts = tally.clone();
     if early.is_some() {
-        // A proof that cannot be there before interval 3 replaces nothing that is ready now.
+        // A proof that cannot be ready before interval 3 replaces nothing that is ready now.
         if deadline_ms < planner.clock.interval_start_ms(publication(slot) + 1) {
             hold_back(&mut sessions, session, &jobs);
         }
@@ -117,8 +116,9 @@ pub fn aggregate_slot(
         let state = SessionState { finalized_slot, is_complete: true, ..Default::default() };
         sessions.begin(session, slot, state, tally);
     }
-    // leanSpec's round replaces the new payloads: those of an attestation that it makes no proof for
-    // go. Own ones stay: there, where a proof takes no time, none is left over from an earlier round.
+    // leanSpec's round replaces the new payloads: those of an attestation for which it makes no
+    // proof are dropped. The node's own stay: in leanSpec proofs take no time, so none is left over
+    // from an earlier round.
     lone.retain(|payload| !own.contains(*payload));
     pool.drop_inputs(&lone);
     if let Some(reason) = planner.why_idle(&counts) {
@@ -126,8 +126,8 @@ pub fn aggregate_slot(
     }
 }
 
-/// Interval 2, when duties are not to be begun: counts the slot's aggregation as missed, and gives up
-/// what was begun early. What is ready goes out.
+/// Interval 2, if duties must not be done: counts the slot's aggregation as missed, and cancels
+/// what was started early. Ready proofs are published.
 pub fn skip_aggregation(
     mut sessions: Sessions,
     mut line: ProverLine,
@@ -156,11 +156,11 @@ pub fn skip_aggregation(
     }
 }
 
-/// What came of adding jobs to a session.
+/// The result of adding jobs to a session.
 pub(super) struct Added {
-    /// What is to be counted.
+    /// The counts to add.
     pub tally: AggregationCounts,
-    /// The payloads of attestations that one of them covers already.
+    /// The payloads of attestations that are already covered by that one payload.
     pub lone: Vec<Entity>,
     /// The jobs, and what their proofs replace.
     pub jobs: Vec<(Entity, Vec<Entity>)>,
@@ -203,7 +203,7 @@ pub(super) fn add_jobs(
                 started.push((entity, replaced));
             }
             Err(refused) => {
-                tracing::warn!(slot, %refused, "an attestation is not aggregated");
+                tracing::warn!(slot, %refused, "the prover did not accept a job");
                 skip(match refused {
                     Refused::QueueFull(_) => SkipReason::QueueFull,
                     Refused::TooLarge { .. } => SkipReason::TooLarge,
@@ -253,8 +253,8 @@ fn summarize(outcome: &Result<SingleMessageAggregate, ProveError>) -> ProverStat
     }
 }
 
-/// Holds back the early proofs that go into these jobs: each job's proof takes the place of its
-/// inputs at other nodes too.
+/// Holds back the early proofs that are inputs of these jobs: each job's proof replaces its inputs
+/// at other nodes too.
 fn hold_back(sessions: &mut Sessions, session: Entity, jobs: &[(Entity, Vec<Entity>)]) {
     for early in sessions.jobs_of(session) {
         let Ok(mut early) = sessions.jobs.get_mut(early) else { continue };

@@ -1,4 +1,4 @@
-//! What a session works on: the pools' evidence, and the jobs in the order of their worth.
+//! Collects the evidence in the pools for a session, and orders the jobs by value.
 
 use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 
@@ -13,19 +13,19 @@ use quintet_components::{
 use super::job::{Evidence, Plan};
 use crate::pool::{AggregationJob, Coverage, Valuation};
 
-/// An attestation's evidence with the entities that it comes from.
+/// The evidence for an attestation, with the entities that it comes from.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What there is.
+    /// The evidence.
     pub evidence: Evidence,
-    /// Where the new payloads are.
+    /// The entities of the new payloads.
     pub payloads: Vec<Entity>,
-    /// Where the signatures are, each in the evidence's order.
+    /// The entities of the signatures, in the order of the evidence.
     pub signatures: Vec<Entity>,
 }
 
-/// The evidence of every attestation with something fresh, in pool order: new payloads first, then
-/// attestations that only have signatures. Inputs that are claimed already are left out.
+/// The evidence for every attestation that has something fresh, in pool order: first those with new
+/// payloads, then those that only have signatures. Inputs in `claimed` are left out.
 pub fn snapshot(pools: &AttestationsByData, claimed: &HashSet<Entity>) -> Vec<Group> {
     let mut seen = HashSet::new();
     let fresh = pools.members::<New>().chain(pools.members::<Signed>());
@@ -45,8 +45,8 @@ pub fn snapshot(pools: &AttestationsByData, claimed: &HashSet<Entity>) -> Vec<Gr
         .collect()
 }
 
-/// The signatures on every attestation of this slot, in pool order, without those that were accepted
-/// `later`, and without any payload.
+/// The signatures on every attestation of this slot, in pool order, without those in `later` and
+/// without payloads.
 pub fn snapshot_signatures(
     pools: &AttestationsByData,
     slot: Slot,
@@ -79,7 +79,7 @@ fn of_phase(
     pools.payloads(attestation).filter(move |each| each.phase == phase)
 }
 
-/// Where signatures are, and whose they are.
+/// The entities of signatures, and the signatures with their validators.
 type Signatures = (Vec<Entity>, Vec<(ValidatorIndex, Signature)>);
 
 fn signatures(
@@ -94,10 +94,10 @@ fn signatures(
         .unzip()
 }
 
-/// A job with its attestation's place in the snapshot.
+/// A job, with the index of its attestation in the snapshot.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// The place.
+    /// The index.
     pub group: usize,
     /// The job.
     pub job: AggregationJob,
@@ -108,12 +108,13 @@ pub struct Planned {
 pub struct SessionPlan {
     /// The jobs, the most valuable first.
     pub jobs: Vec<Planned>,
-    /// Attestations that are left out, wholly or in part, each by its place and with the reason.
+    /// Attestations that are left out, wholly or in part, each by its index and with the reason.
     pub skipped: Vec<(usize, SkipReason)>,
 }
 
-/// Plans every group and orders the jobs: what finalizes before what justifies before what
-/// builds, the current slot first, then by how many validators are fresh, then in pool order.
+/// Plans every group and orders the jobs: those that finalize before those that justify, these
+/// before those that build; then the current slot first, then by the number of fresh validators,
+/// then in pool order.
 pub fn plan(
     groups: &[Group],
     valuation: &Valuation<'_>,
@@ -147,7 +148,7 @@ pub fn plan(
     session
 }
 
-/// Plans on the head.
+/// Plans for the current head.
 pub fn plan_on_head(
     head: Checkpoint,
     states: &States,
@@ -156,14 +157,14 @@ pub fn plan_on_head(
     max_signers: usize,
 ) -> SessionPlan {
     let Some(state) = states.get(&head.root) else {
-        tracing::error!(root = %head.root, "the head's state is not held");
+        tracing::error!(root = %head.root, "the head's state is not in memory");
         return SessionPlan::default();
     };
     let next = slot.max(head.slot) + 1;
     plan(groups, &Valuation::on_head(state, head.root, next), slot, max_signers)
 }
 
-/// The pool's entities that a job's proof makes superfluous.
+/// The inputs in the pool that a job's proof replaces.
 pub fn replaced_inputs(group: &Group, job: &AggregationJob) -> Vec<Entity> {
     let coverage = job.coverage();
     let evidence = &group.evidence;

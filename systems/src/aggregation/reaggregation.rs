@@ -1,5 +1,5 @@
-//! Attestations that a block brings: its proof is split back into payloads, which then serve the
-//! head, later blocks and, from an aggregator, the network.
+//! Re-aggregation: the proof of a block is split back into payloads. They count for the head, can
+//! be used in later blocks, and an aggregator publishes them.
 
 use std::{
     cmp::Reverse,
@@ -29,11 +29,12 @@ use crate::{
     verification::block_statements,
 };
 
-/// Payloads taken out of one block, at most.
+/// How many payloads are split from one block at most.
 pub const MAX_SPLIT: usize = 4;
-/// A block of more slots ago is left alone: its attestations are in later blocks already, or too old.
+/// A block that is older than this many slots is not split: its attestations are in later blocks
+/// already, or too old.
 pub const MAX_AGE_SLOTS: u64 = 2;
-/// Blocks whose proofs are being split, at most.
+/// How many blocks' proofs are split at the same time at most.
 pub const MAX_BLOCKS: usize = 16;
 
 type Split = Result<Vec<SignedAggregatedAttestation>, ProveError>;
@@ -51,13 +52,13 @@ struct SplitWork {
 }
 
 impl Splits {
-    /// Returns true if nothing is under way.
+    /// Returns true if none is being split.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 }
 
-/// Has the proofs of newly imported blocks split, for the attestations that gain from it.
+/// Has the proofs of newly imported blocks split, for the attestations that add validators.
 pub fn split_imported(
     mut imported: MessageReader<BlockImported>,
     mut splits: ResMut<Splits>,
@@ -89,7 +90,7 @@ pub fn split_imported(
                 splits.under_way.push_back(SplitWork { slot: now, finalized_slot, work });
             }
             Err(refused) => {
-                tracing::debug!(slot, %refused, "a block's attestations are not re-aggregated");
+                tracing::debug!(slot, %refused, "the prover did not accept the split of a block's proof");
                 history.skip(now, SkipReason::QueueFull, count);
             }
         }
@@ -119,8 +120,8 @@ fn submit(
     submitted.map(|(_, work)| work)
 }
 
-/// The places of the attestations to take out of a block: those that add validators to what the pool has,
-/// the newest first, then those that add most.
+/// The indices of the attestations to split from a block: those that add validators to the pool,
+/// the newest first, then those that add the most.
 fn choose(
     pool: &Attestations,
     attestations: &AggregatedAttestations,
@@ -182,8 +183,8 @@ fn summarize(outcome: &Split) -> ProverStatus {
     }
 }
 
-/// Folds what came out of blocks into the pool, in the order of their import. It counts from the
-/// next time that the head is selected. An aggregator publishes it: the bytes are the same at every
+/// Adds the payloads split from blocks to the pool, in the order of the blocks' import. They count
+/// from the next head selection on. An aggregator publishes them. Their bytes are the same at every
 /// node, so that the network carries them once.
 pub fn collect_splits(
     mut splits: ResMut<Splits>,
@@ -225,7 +226,7 @@ pub fn collect_splits(
     }
 }
 
-/// Puts payloads of one block into the pool. Returns those that the pool has taken.
+/// Adds payloads of one block to the pool. Returns those that the pool has accepted.
 fn fold(
     pool: &mut AttestationPool,
     payloads: Vec<SignedAggregatedAttestation>,

@@ -1,6 +1,6 @@
-//! Aggregation sessions: an entity a session, an entity and a task a job.
+//! Aggregation sessions: one entity per session, one entity and one task per job.
 //!
-//! At most one session is current; what others still bring changes a counter and nothing else.
+//! At most one session is current. Results of the others change only a counter.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,35 +20,35 @@ use quintet_prover::ProveError;
 
 use crate::{pool::AggregationJob, proving::ProverLine};
 
-/// What a session has in hand beside its jobs.
+/// The state of a session besides its jobs.
 #[derive(Component, Clone, Debug, Default)]
 pub(super) struct SessionState {
-    /// The finalized slot when it opened: attestations are looked at again once it has advanced.
+    /// The finalized slot when it opened. Attestations are checked again if finality has advanced.
     pub finalized_slot: Slot,
-    /// True once interval 2 has added its jobs: no more are to come.
+    /// True once interval 2 has added its jobs, after which no more are added.
     pub is_complete: bool,
     /// True once a proof failed.
     pub has_failed: bool,
-    /// True once something was published.
+    /// True once one of its proofs was published.
     pub has_published: bool,
-    /// What has come of its jobs.
+    /// The counts of its jobs.
     pub counts: AggregationCounts,
 }
 
-/// One proof of a session. Despawning it before it has ended gives the work up.
+/// One proof of a session. Despawning it before it has ended cancels it.
 #[derive(Component, Debug)]
 pub(super) struct SessionJob {
-    /// What it is made of.
+    /// Its inputs.
     pub job: Arc<AggregationJob>,
-    /// The attestation's place in the pools' order when the job was planned.
+    /// The attestation's position in the pools' order when the job was planned.
     pub place: usize,
     /// The payloads and signatures that the proof replaces.
     pub inputs: Vec<Entity>,
     /// Its entity on the prover's timeline.
     pub timeline: Entity,
-    /// Its work.
+    /// Its task.
     pub work: Work<Result<SingleMessageAggregate, ProveError>>,
-    /// How far it is.
+    /// Its progress.
     pub progress: Progress,
     /// True if it ran past the deadline.
     pub is_late: bool,
@@ -60,25 +60,25 @@ impl SessionJob {
     }
 }
 
-/// How far a session's job is.
+/// The progress of a session's job.
 #[derive(Clone, Debug)]
 pub(super) enum Progress {
-    /// It waits or runs.
+    /// It is waiting or running.
     Pending,
     /// It made a proof.
     Proved(Proved),
-    /// It was given up or failed.
+    /// It was cancelled or failed.
     Fruitless,
 }
 
-/// A proof on its way to the pool and to the network.
+/// A proof to be put into the pool and published.
 #[derive(Clone, Debug)]
 pub(super) struct Proved {
     /// The proof.
     pub proof: Arc<SingleMessageAggregate>,
-    /// Its way to the network.
+    /// The state of its publication.
     pub publication: Publication,
-    /// Its way to the pool.
+    /// The state of its way into the pool.
     pub pooling: Pooling,
 }
 
@@ -88,25 +88,25 @@ impl Proved {
     }
 }
 
-/// A proof's way to the network.
+/// The state of a proof's publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Publication {
-    /// It is to be published.
+    /// It has to be published.
     Due,
-    /// It waits for the proof of this job, which takes its place.
+    /// It waits for the proof of this job, which replaces it.
     Held(Entity),
-    /// It is published, or is not to be.
+    /// It was published, or will not be.
     Settled,
 }
 
-/// A proof's way to the pool.
+/// The state of a proof's way into the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pooling {
-    /// It is to take the place of its inputs.
+    /// It has to replace its inputs.
     Due,
     /// It is this payload.
     Pooled(Entity),
-    /// The pool has no use for it.
+    /// The pool did not accept it.
     Unwanted,
 }
 
@@ -125,8 +125,8 @@ pub(super) const fn publication(slot: Slot) -> u64 {
     first_interval(slot).saturating_add(2)
 }
 
-/// The sessions, their jobs and what is counted of them. A session or job that a system adds is
-/// found by queries once its commands are applied.
+/// The sessions, their jobs and their counts. A session or job that a system adds is found by
+/// queries once its commands are applied.
 #[derive(SystemParam)]
 pub struct Sessions<'w, 's> {
     pub(super) commands: Commands<'w, 's>,
@@ -147,7 +147,7 @@ pub struct Sessions<'w, 's> {
     told: Told<'w>,
 }
 
-/// What sessions tell others.
+/// The messages of sessions.
 #[derive(SystemParam)]
 struct Told<'w> {
     produced: MessageWriter<'w, AggregateProduced>,
@@ -163,19 +163,19 @@ impl Sessions<'_, '_> {
         Some((session, *slot))
     }
 
-    /// The current session, when it is of this slot and its deadline has not passed.
+    /// The current session, if it is of this slot and its deadline has not passed.
     pub(super) fn open_of(&self, slot: Slot) -> Option<Entity> {
         let session = self.current.0?;
         let (AggregationSession { slot: its, is_cut, .. }, ..) = self.sessions.get(session).ok()?;
         (*its == slot && !is_cut).then_some(session)
     }
 
-    /// A session's state; none for one that was opened just now.
+    /// A session's state; `None` for one that was opened just now.
     pub(super) fn state(&self, session: Entity) -> Option<&SessionState> {
         self.sessions.get(session).ok().map(|(_, state, ..)| state)
     }
 
-    /// A session's state, to change.
+    /// A session's state, mutable.
     pub(super) fn state_mut(&mut self, session: Entity) -> Option<Mut<'_, SessionState>> {
         self.sessions.get_mut(session).ok().map(|(_, state, ..)| state)
     }
@@ -186,7 +186,7 @@ impl Sessions<'_, '_> {
         jobs.map(|jobs| jobs.iter().collect()).unwrap_or_default()
     }
 
-    /// What the session's jobs work on.
+    /// The inputs of the session's jobs.
     pub(super) fn claimed_inputs(&self, session: Entity) -> HashSet<Entity> {
         self.jobs
             .iter_many(self.jobs_of(session))
@@ -196,7 +196,7 @@ impl Sessions<'_, '_> {
             .collect()
     }
 
-    /// Counts what has come of a session's jobs, for it, for its slot and for all.
+    /// Adds the counts of a session's jobs to the session, to its slot and to the sum.
     pub(super) fn count(&mut self, session: Entity, slot: Slot, counts: &AggregationCounts) {
         if *counts == AggregationCounts::default() {
             return;
@@ -207,8 +207,8 @@ impl Sessions<'_, '_> {
         self.history.add(slot, counts);
     }
 
-    /// Opens a session, in place of the current one if there is one. Its state is to be given
-    /// with [`Self::begin`].
+    /// Opens a session and closes the current one, if there is one. Its state is set with
+    /// [`Self::begin`].
     pub(super) fn open(&mut self, line: &mut ProverLine<'_, '_>, slot: Slot) -> Entity {
         if let Some((session, _)) = self.current() {
             self.note_fruitless(session);
@@ -216,7 +216,7 @@ impl Sessions<'_, '_> {
         self.close(line, SkipReason::Replaced);
         let stragglers = line.stragglers();
         if stragglers > 0 {
-            tracing::warn!(slot, stragglers, "the prover still works on what was given up");
+            tracing::warn!(slot, stragglers, "the prover still works on cancelled jobs");
         }
         let opened_ms = self.time.now_ms;
         let session = AggregationSession { slot, opened_ms, is_cut: false };
@@ -226,7 +226,7 @@ impl Sessions<'_, '_> {
         session
     }
 
-    /// Gives a session that was opened just now its state and these counts.
+    /// Sets the state and counts of a session that was opened just now.
     pub(super) fn begin(
         &mut self,
         session: Entity,
@@ -238,21 +238,21 @@ impl Sessions<'_, '_> {
         self.commands.entity(session).insert(SessionState { counts, ..state });
     }
 
-    /// Gives a session this much time from now on, or from `boundary_ms` when that is later. Returns
-    /// the end of it, in Unix milliseconds.
+    /// Sets a session's deadline to this time after now, or after `boundary_ms` if that is later.
+    /// Returns the deadline in Unix milliseconds.
     pub(super) fn set_deadline(
         &mut self,
         session: Entity,
         boundary_ms: u64,
         deadline_ms: u64,
     ) -> u64 {
-        // A node that wakes late has its time from then on.
+        // A node that wakes late has the full time from then on.
         let at_ms = boundary_ms.max(self.time.now_ms).saturating_add(deadline_ms);
         self.commands.entity(session).insert(Deadline { at_ms });
         at_ms
     }
 
-    /// Passes a session's deadline, when it is due. Returns true if it passes now.
+    /// Marks a session's deadline as passed, if it has passed. Returns true if it was marked now.
     pub(super) fn pass_deadline(&mut self, session: Entity) -> bool {
         let now_ms = self.time.now_ms;
         let Ok((mut open, _, Some(deadline), _)) = self.sessions.get_mut(session) else {
@@ -272,8 +272,8 @@ impl Sessions<'_, '_> {
         self.sessions.get(session).is_ok_and(|(session, ..)| session.is_cut)
     }
 
-    /// Publishes the proofs that are due. A late one that cannot count any more stays here. With its
-    /// first proof published the session's duty is done.
+    /// Publishes the proofs that are due. A late one that can no longer count is not published. The
+    /// session's duty is done with its first published proof.
     pub(super) fn publish(
         &mut self,
         session: Entity,
@@ -308,7 +308,7 @@ impl Sessions<'_, '_> {
         }
     }
 
-    /// Tells how the slot's duty ended.
+    /// Writes how the slot's duty ended.
     pub(super) fn end_duty(&mut self, slot: Slot, outcome: DutyOutcome, why: &str) {
         self.told.duties.write(DutyEnded {
             slot,
@@ -327,7 +327,7 @@ impl Sessions<'_, '_> {
         self.end(session, outcome.unwrap_or(SessionOutcome::Empty));
     }
 
-    /// Closes the current session, if any; jobs that have not ended are given up.
+    /// Closes the current session, if any. Jobs that have not ended are cancelled.
     pub(super) fn close(&mut self, line: &mut ProverLine<'_, '_>, reason: SkipReason) {
         let Some((session, slot)) = self.current() else {
             self.current.0 = None;
@@ -337,7 +337,7 @@ impl Sessions<'_, '_> {
         let mut given_up = 0;
         let jobs = self.jobs.iter_many(self.jobs_of(session)).flatten();
         for job in jobs.filter(|job| !job.has_ended()) {
-            // Its handle goes with its entity, which is later than the line is looked at.
+            // Its handle is dropped with its entity, which is after the queue runs.
             job.work.cancel();
             given_up += 1;
         }
@@ -353,11 +353,11 @@ impl Sessions<'_, '_> {
             });
             self.history.skip(slot, reason, given_up);
         }
-        // What waited is out of the line before others join it.
+        // Cancelled jobs leave the queue before others join it.
         line.run();
     }
 
-    /// Notes the duty as missed when a session that had work ends and nothing was published.
+    /// Notes the duty as missed if a session that had work ends without publishing.
     fn note_fruitless(&mut self, session: Entity) {
         let Ok((AggregationSession { slot, .. }, state, _, Some(_))) = self.sessions.get(session)
         else {
@@ -375,7 +375,7 @@ impl Sessions<'_, '_> {
         self.end_duty(slot, DutyOutcome::Missed(reason), why);
     }
 
-    /// Despawns a session with its jobs, and tells how it ended.
+    /// Despawns a session with its jobs, and writes how it ended.
     fn end(&mut self, session: Entity, outcome: SessionOutcome) {
         if let Ok((AggregationSession { slot, opened_ms, .. }, ..)) = self.sessions.get(session) {
             let (slot, opened_ms, ended_ms) = (*slot, *opened_ms, self.time.now_ms);
@@ -385,7 +385,7 @@ impl Sessions<'_, '_> {
     }
 }
 
-/// Stopping: the current session is given up.
+/// Cancels the current session when the node stops.
 pub fn give_up_session(mut sessions: Sessions, mut line: ProverLine) {
     sessions.close(&mut line, SkipReason::Replaced);
 }

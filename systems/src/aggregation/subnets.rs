@@ -1,19 +1,19 @@
-//! Which attestation subnets the node listens to.
+//! Subscriptions to attestation subnets.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationConfig, chain::IsAggregator, network::NetworkCommand,
 };
 
-/// Subscribes to the subnets of the node's role when the role changes: to those that it aggregates
-/// while it is an aggregator, and to those of its validators always.
+/// Subscribes to the subnets of the node's role when the role changes: always to those of its
+/// validators, and to those that it aggregates while it is an aggregator.
 pub fn follow_role(
     role: Res<IsAggregator>,
     config: Res<AggregationConfig>,
     mut followed: Local<Option<bool>>,
     mut commands: MessageWriter<NetworkCommand>,
 ) {
-    // The network begins with the subnets that it is configured with.
+    // The network starts with the configured subnets.
     let before = followed.replace(role.0);
     if before.is_some_and(|before| before != role.0) {
         let subnets = config.subscribed_subnets(role.0);

@@ -17,7 +17,7 @@ use tree_hash::TreeHash;
 use super::record::DutyLog;
 use crate::{pool::AttestationPool, production::Sight};
 
-/// The attestations of a slot, being signed.
+/// The attestations of a slot that are being signed.
 #[derive(Resource, Debug, Default)]
 pub struct AttestationTask(Option<Attesting>);
 
@@ -30,7 +30,7 @@ struct Attesting {
     work: Work<Vec<Outcome>>,
 }
 
-/// Interval 1: every own validator attests what the node sees.
+/// Interval 1: all own validators attest to what the node sees.
 pub fn start_attestations(
     (now, tasks): (Res<CurrentInterval>, Res<Tasks>),
     signing: Res<Signing>,
@@ -82,7 +82,8 @@ pub fn start_attestations(
     }
 }
 
-/// Hands out signed attestations; an aggregator's join its pool, as accepted ones of others do.
+/// Publishes signed attestations. An aggregator adds them to its pool, like accepted attestations
+/// of others.
 pub fn collect_attestations(
     mut task: ResMut<AttestationTask>,
     role: Res<IsAggregator>,

@@ -1,4 +1,4 @@
-//! Which duties are not begun, and why.
+//! Decides which duties are not done, and why.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -10,7 +10,7 @@ use quintet_components::{
 
 use super::record::DutyLog;
 
-/// What sync says of the duties of this interval. Without a gate every duty is due.
+/// Says if sync allows the duties of this interval. Without a gate all are allowed.
 #[derive(SystemParam)]
 pub struct Gate<'w> {
     gate: Option<Res<'w, DutyGate>>,
@@ -23,19 +23,19 @@ impl Gate<'_> {
         self.now.slot()
     }
 
-    /// Why a duty of this interval is not to be begun; `None` when it is due.
+    /// Why a duty of this interval must not be done; `None` if it may.
     pub(super) fn why_not(&self) -> Option<MissReason> {
         self.gate.as_deref()?.why_not(*self.now)
     }
 
-    /// Why a proposal that waits for sync has to go on waiting.
+    /// Why a proposal that waits for sync has to wait longer.
     pub(super) fn why_held(&self) -> Option<MissReason> {
         let is_behind = self.gate.as_deref().is_some_and(|gate| gate.behind > 0);
         self.why_not().or(is_behind.then_some(MissReason::Syncing))
     }
 }
 
-/// Returns true if duties are to be begun in this interval.
+/// Returns true if duties may be started in this interval.
 pub fn duties_are_due(gate: Gate) -> bool {
     gate.why_not().is_none()
 }

@@ -1,4 +1,4 @@
-//! The work of a proposal, off the loop: a block is built, then signed and proved.
+//! The tasks of a proposal: a block is built, then signed and proved.
 
 use std::time::Instant;
 
@@ -46,13 +46,13 @@ impl From<TaskPanic> for Failure {
     }
 }
 
-/// A block with the proofs of its votes, which nobody has signed.
+/// An unsigned block with the proofs of its attestations.
 pub(super) type Built = Result<BuiltBlock, Failure>;
 
-/// The same, signed and proved.
+/// A signed and proved block.
 pub(super) type Signed = Result<SignedBlock, Failure>;
 
-/// Builds the block: everything but what needs the proposer's signature.
+/// Builds the block, except for what needs the proposer's signature.
 pub(super) fn build(inputs: &BlockInputs, proofs: &dyn ProofSystem, cancel: &CancelToken) -> Built {
     let begin = Instant::now();
     let built = build_block(inputs, proofs, cancel).map_err(|error| match error {
@@ -64,7 +64,7 @@ pub(super) fn build(inputs: &BlockInputs, proofs: &dyn ProofSystem, cancel: &Can
     built
 }
 
-/// Signs a block, proves the signature, and merges it with the proofs of the block's votes.
+/// Signs a block, proves the signature, and merges it with the proofs of the block's attestations.
 pub(super) fn sign(
     built: &BuiltBlock,
     registry: &Registry,
@@ -73,7 +73,7 @@ pub(super) fn sign(
     cancel: &CancelToken,
 ) -> Signed {
     if cancel.is_cancelled() {
-        // The slot is over: the key has nothing to sign for it any more.
+        // The slot is over: there is nothing left to sign for it.
         return Err(ProveError::Cancelled.into());
     }
     let block = &built.block;
@@ -96,12 +96,12 @@ pub(super) fn sign(
     Ok(SignedBlock { block: block.clone(), proof: MultiMessageAggregate { proof } })
 }
 
-/// How the prover's timeline shows a built block.
+/// The status of a built block on the prover's timeline.
 pub(super) fn summarize_built(built: &Built) -> ProverStatus {
     summarize(built, |block| block.proofs.iter().map(|each| each.proof.as_bytes().len()).sum())
 }
 
-/// How the prover's timeline shows a signed block.
+/// The status of a signed block on the prover's timeline.
 pub(super) fn summarize_signed(signed: &Signed) -> ProverStatus {
     summarize(signed, |block| block.proof.proof.as_bytes().len())
 }

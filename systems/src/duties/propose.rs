@@ -1,10 +1,11 @@
 //! Proposing.
 //!
-//! A block is built at interval 4 of the slot before its own, off the loop: attestations chosen and
-//! their proofs joined, state root computed. At the boundary it is looked at again. When the head has
-//! not moved it is signed, its proof is merged, and it goes out. When the head has moved, or there is
-//! no block, one is built of what is ready then: no proofs are joined for it. A proposer's key signs
-//! one message a slot, so that nothing is signed before the boundary, and nothing built after that.
+//! A task builds the block at interval 4 of the previous slot: it chooses the attestations, joins
+//! their proofs and computes the state root. At the start of the slot the node checks the head
+//! again. If the head has not changed, the block is signed, its proof is merged, and it is
+//! published. If the head has changed, or there is no block, a block is built from what is ready,
+//! without joining proofs. A proposer's key signs one message per slot, so nothing is signed before
+//! the slot starts, and nothing is built after signing.
 
 use std::{mem, sync::Arc, time::Instant};
 
@@ -35,11 +36,11 @@ use crate::{
     verification::Proofs,
 };
 
-/// Own proposals, by slot: this slot's, and from interval 4 on the next one's.
+/// Own proposals by slot: this slot's, and from interval 4 on the next one's.
 #[derive(Resource, Debug, Default)]
 pub struct Proposals {
     under_way: Vec<Proposal>,
-    /// Blocks that are signed and to be committed.
+    /// Signed blocks that have to be committed.
     signed: Vec<(Arc<BuiltBlock>, SignedBlock)>,
 }
 
@@ -54,11 +55,11 @@ impl Proposals {
 struct Proposal {
     slot: Slot,
     proposer: ValidatorIndex,
-    /// What the block is built on.
+    /// The parent of the block.
     parent_root: Root,
     /// True once its slot has begun.
     is_due: bool,
-    /// True if it was built at the boundary or later: it is not built once more.
+    /// True if it was built at the start of the slot or later. It is not built again.
     is_rebuilt: bool,
     stage: Stage,
 }
@@ -71,9 +72,9 @@ impl Proposal {
 
 #[derive(Debug)]
 enum Stage {
-    /// Sync holds it up, and why.
+    /// Sync holds it back, for this reason.
     Held(MissReason),
-    /// There is no block, and why.
+    /// There is no block, for this reason.
     Failed(Failure),
     Building(Work<Built>),
     /// It waits for its slot.
@@ -81,7 +82,7 @@ enum Stage {
     Signing(Arc<BuiltBlock>, Work<Signed>),
 }
 
-/// Who proposes when.
+/// The proposers of slots.
 #[derive(SystemParam)]
 pub struct Proposers<'w> {
     signing: Res<'w, Signing>,
@@ -90,14 +91,14 @@ pub struct Proposers<'w> {
 }
 
 impl Proposers<'_> {
-    /// The own validator that proposes in a slot, if any.
+    /// This node's validator that proposes in a slot, if any.
     fn own(&self, slot: Slot) -> Option<ValidatorIndex> {
         let proposer = proposer_for_slot(slot, self.registry.len()).ok()?;
         self.signing.0.validators().contains(&proposer).then_some(proposer)
     }
 }
 
-/// What proposals are made of, and with.
+/// The resources of proposals.
 #[derive(SystemParam)]
 pub struct Proposing<'w, 's> {
     proposals: ResMut<'w, Proposals>,
@@ -112,14 +113,14 @@ pub struct Proposing<'w, 's> {
     log: DutyLog<'w>,
 }
 
-/// Interval 4: when an own validator proposes next, pending attestations are to count at the
-/// boundary.
+/// Interval 4: if an own validator proposes in the next slot, pending attestations are to count at
+/// its start.
 pub fn announce_proposal(proposers: Proposers, mut landed: ResMut<LandedProposal>) {
     let next = proposers.now.slot() + 1;
     landed.0 = proposers.own(next).map(|_| next);
 }
 
-/// Interval 4: starts building the next slot's block on the head.
+/// Interval 4: starts to build the next slot's block on the head.
 pub fn prepare_proposal(mut proposing: Proposing) {
     let slot = proposing.gate.slot() + 1;
     let Some(proposer) = proposing.proposers.own(slot) else { return };
@@ -134,7 +135,7 @@ pub fn prepare_proposal(mut proposing: Proposing) {
     proposing.proposals.under_way.push(proposal);
 }
 
-/// Interval 0: the slot's block is signed when it stands on the head, and built anew when not.
+/// Interval 0: signs the slot's block if its parent is the head, else builds it again.
 pub fn start_proposal(mut proposing: Proposing) {
     let slot = proposing.gate.slot();
     let prepared = proposing.proposals.take(|each| each.slot == slot);
@@ -150,11 +151,11 @@ pub fn start_proposal(mut proposing: Proposing) {
     proposing.go_on(Proposal { is_due: true, ..proposal });
 }
 
-/// Interval 0: has the slot's proposal wait for sync, when it is an own validator's. One whose slot
-/// is over is missed.
+/// Interval 0: if an own validator proposes in this slot, makes its proposal wait for sync. A
+/// proposal whose slot is over is missed.
 pub fn hold_proposal(mut proposing: Proposing) {
     let slot = proposing.gate.slot();
-    // With it goes its work.
+    // This also cancels its task.
     drop(proposing.proposals.take(|each| each.slot == slot));
     let (Some(proposer), Some(reason)) = (proposing.proposers.own(slot), proposing.gate.why_not())
     else {
@@ -171,14 +172,14 @@ pub fn hold_proposal(mut proposing: Proposing) {
     proposing.proposals.under_way.push(proposal);
 }
 
-/// After sync: begins the proposal that it held up.
+/// After sync: starts the proposal that sync held back.
 pub fn begin_held_proposal(mut proposing: Proposing) {
     if let Some(proposal) = proposing.proposals.take(Proposal::is_held) {
         proposing.go_on(proposal);
     }
 }
 
-/// Interval 1: attestations are due, and a proposal that sync still holds up is missed.
+/// Interval 1: attestations are due, so a proposal that sync still holds back is missed.
 pub fn give_up_held_proposal(mut proposals: ResMut<Proposals>, mut log: DutyLog) {
     while let Some(Proposal { slot, proposer, stage, .. }) = proposals.take(Proposal::is_held) {
         if let Stage::Held(reason) = stage {
@@ -187,7 +188,7 @@ pub fn give_up_held_proposal(mut proposals: ResMut<Proposals>, mut log: DutyLog)
     }
 }
 
-/// Goes on with what was built or signed meanwhile.
+/// Continues with blocks that were built or signed in the meantime.
 pub fn collect_proposals(mut proposing: Proposing) {
     let under_way = mem::take(&mut proposing.proposals.under_way);
     for proposal in under_way {
@@ -195,7 +196,7 @@ pub fn collect_proposals(mut proposing: Proposing) {
     }
 }
 
-/// Interval 0: what was to be proposed in slots before this one is missed.
+/// Interval 0: proposals of earlier slots are missed.
 pub fn expire_proposals(mut proposing: Proposing) {
     let now = proposing.gate.slot();
     while let Some(Proposal { slot, proposer, .. }) =
@@ -205,15 +206,15 @@ pub fn expire_proposals(mut proposing: Proposing) {
     }
 }
 
-/// Returns true if a block is signed and to be committed.
+/// Returns true if there is a signed block to commit.
 pub fn has_signed(proposals: Res<Proposals>) -> bool {
     !proposals.signed.is_empty()
 }
 
-/// Commits the blocks that are signed, and hands them out.
+/// Commits the signed blocks and publishes them.
 ///
-/// Exclusive, as every commit of a block is. It does not wait for the phase in which others' blocks
-/// are committed: the duties that follow in the same walk stand on this one.
+/// It is exclusive, like every commit of a block. It does not wait for the phase in which others'
+/// blocks are committed, because the following duties of the same walk use this block.
 pub fn commit_proposals(world: &mut World) {
     let signed = mem::take(&mut world.resource_mut::<Proposals>().signed);
     for (built, signed) in signed {
@@ -234,7 +235,7 @@ fn poll<T>(work: &mut Work<Result<T, Failure>>) -> Option<Result<T, Failure>> {
     match work.take() {
         Some(outcome) => Some(outcome.map_err(Failure::from).and_then(|outcome| outcome)),
         None if work.is_dropped() => {
-            let why = "the work was taken out of the prover's line";
+            let why = "the job was removed from the prover's queue";
             Some(Err(Failure::new(MissReason::NoProver, why)))
         }
         None => None,
@@ -248,15 +249,15 @@ impl Proposing<'_, '_> {
         self.log.missed((slot, Duty::Propose), &[proposer], *reason, why);
     }
 
-    /// Goes on with a proposal, and keeps it while it is under way.
+    /// Continues with a proposal, and keeps it while it is not finished.
     fn go_on(&mut self, proposal: Proposal) {
         let proposal = self.step(proposal);
         self.proposals.under_way.extend(proposal);
     }
 
-    /// Goes as far with a proposal as its work has ended. `None` once it is signed or missed. By the
-    /// clock: a node that wakes collects what was under way before it walks the intervals it slept
-    /// over.
+    /// Advances a proposal as far as its tasks have ended. `None` once it is signed or missed. This
+    /// goes by the clock, because a node that wakes collects its tasks before it walks the
+    /// intervals that it slept through.
     fn step(&mut self, mut proposal: Proposal) -> Option<Proposal> {
         let now_slot = self.clock.current_slot(self.time.now_ms);
         if proposal.is_due && proposal.slot < now_slot {
@@ -315,11 +316,11 @@ impl Proposing<'_, '_> {
         }
     }
 
-    /// Builds the block anew on the head, of what needs no proof to be made. What was joined for a
-    /// block that came to nothing serves again.
+    /// Builds the block again on the head, without making proofs. Proofs that were joined for a
+    /// discarded block are used again.
     fn rebuild(&mut self, proposal: Proposal, built: Option<&BuiltBlock>) -> Option<Proposal> {
         let Proposal { slot, proposer, .. } = proposal;
-        // Its work is given up first, and with it its permit.
+        // Its task is cancelled first, which frees its permit.
         drop(proposal);
         let made: Vec<(AttestationData, Arc<SingleMessageAggregate>)> = built
             .into_iter()
@@ -329,7 +330,7 @@ impl Proposing<'_, '_> {
         let (parent_root, inputs) = self.inputs_on_head(slot, proposer);
         match inputs.and_then(|inputs| self.start_building(inputs.only_ready(&made))) {
             Ok(work) => {
-                tracing::debug!(slot, %parent_root, "a block is built anew");
+                tracing::debug!(slot, %parent_root, "a block is built again");
                 let (is_due, is_rebuilt, stage) = (true, true, Stage::Building(work));
                 self.step(Proposal { slot, proposer, parent_root, is_due, is_rebuilt, stage })
             }

@@ -1,4 +1,5 @@
-//! What became of duties: told where a duty ends, then counted, kept and logged in one place.
+//! The outcome of duties: written where a duty ends, then counted, recorded and logged in one
+//! place.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -8,19 +9,19 @@ use quintet_components::{
     duties::{Duty, DutyCounts, DutyEnded, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
 
-/// Tells how duties ended.
+/// Writes how duties ended.
 #[derive(SystemParam)]
 pub struct DutyLog<'w> {
     ended: MessageWriter<'w, DutyEnded>,
 }
 
 impl DutyLog<'_> {
-    /// A validator's duty was done.
+    /// Notes that a validator's duty was done.
     pub fn done(&mut self, slot: Slot, duty: Duty, validator: ValidatorIndex) {
         self.ended.write(done(slot, duty, Some(validator)));
     }
 
-    /// These validators' duty was missed.
+    /// Notes that these validators' duty was missed.
     pub fn missed(
         &mut self,
         (slot, duty): (Slot, Duty),
@@ -34,18 +35,18 @@ impl DutyLog<'_> {
     }
 }
 
-/// What to tell of a duty that was done.
+/// The message for a duty that was done.
 pub(super) fn done(slot: Slot, duty: Duty, validator: Option<ValidatorIndex>) -> DutyEnded {
     let (validators, outcome, why) = (vec![validator], DutyOutcome::Done, String::new());
     DutyEnded { slot, duty, validators, outcome, why }
 }
 
-/// A duty that was due longer ago is told at debug, in milliseconds: a node that was asleep for a
-/// day has missed those of 21,600 slots.
+/// A duty that was due longer ago than this is logged at debug; in milliseconds. A node that was
+/// asleep for a day has missed the duties of 21,600 slots.
 const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
 
-/// Counts, keeps and logs every duty that has ended. A missed proposal is an error in the log; what
-/// was held back on purpose is not.
+/// Counts, records and logs every duty that has ended. A missed proposal is logged as an error,
+/// unless it was held back on purpose.
 pub fn record_duties(
     mut ended: MessageReader<DutyEnded>,
     mut counts: ResMut<DutyCounts>,

@@ -21,7 +21,7 @@ use tree_hash::TreeHash;
 use super::weights::VoteWeights;
 
 /// Makes this state and its block the world's anchor: justified, finalized, head and safe target,
-/// at the anchor's slot. What the world held of another chain is gone.
+/// at the anchor's slot. Everything of another chain is removed from the world.
 ///
 /// # Errors
 /// `ANCHOR_STATE_ROOT_MISMATCH`; the world is then unchanged.
@@ -55,7 +55,7 @@ pub fn set_anchor(
     Ok(anchor)
 }
 
-/// Empties the world and puts the chain's facts in place, at the head's slot.
+/// Empties the world and inserts the chain's facts, at the head's slot.
 pub(super) fn begin_chain(world: &mut World, state: &State, facts: ForkChoiceFacts) {
     clear(world);
     world.insert_resource(Genesis(state.config));
@@ -70,7 +70,7 @@ pub(super) fn begin_chain(world: &mut World, state: &State, facts: ForkChoiceFac
     world.resource_mut::<LatestVotes>().cutoff = facts.finalized.slot;
 }
 
-/// Leaves the indices in place and empty.
+/// Empties the indices.
 fn clear(world: &mut World) {
     world.init_resource::<BlockTree>();
     world.init_resource::<AttestationsByData>();

@@ -1,4 +1,4 @@
-//! The head, and finality as the head's chain sees it.
+//! The head, and the finality of the head's chain.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::pool::AttestationPool;
 
-/// What selects the head.
+/// The resources that select the head.
 #[derive(SystemParam)]
 pub struct ForkChoice<'w> {
     tree: Res<'w, BlockTree>,
@@ -29,13 +29,13 @@ pub struct ForkChoice<'w> {
 }
 
 impl ForkChoice<'_> {
-    /// Brings the weights up to date with the latest votes.
+    /// Updates the weights with the latest votes.
     fn count_votes(&mut self) {
         move_counted(&mut self.latest, &mut self.weights, &self.tree);
     }
 
     /// Selects the head: from the justified block to the heaviest leaf. The finalized checkpoint
-    /// follows the head's chain. Returns true if that advanced it.
+    /// becomes that of the head's chain. Returns true if it advanced.
     fn select_head(&mut self) -> bool {
         let old = self.head.0;
         let start = self.tree.find(&self.justified.0.root);
@@ -46,7 +46,8 @@ impl ForkChoice<'_> {
             self.head.0 = new;
             self.head_changed.write(HeadChanged { old, new, reorg_depth });
         }
-        // Behind a checkpoint-sync anchor there is no block to point at: the anchor stays.
+        // Behind a checkpoint-sync anchor there is no block that could be finalized: the anchor
+        // stays.
         let Some(finalized) = finalized_of(&self.tree, leaf) else { return false };
         if finalized == self.finalized.0 {
             return false;
@@ -60,7 +61,7 @@ impl ForkChoice<'_> {
     }
 }
 
-/// Moves the votes that have changed in the weights.
+/// Moves the weights of the votes that have changed.
 fn move_counted(latest: &mut LatestVotes, weights: &mut VoteWeights, tree: &BlockTree) {
     let LatestVotes { votes, counted, changed, .. } = latest;
     let mut moves = Vec::with_capacity(changed.len());
@@ -74,7 +75,7 @@ fn move_counted(latest: &mut LatestVotes, weights: &mut VoteWeights, tree: &Bloc
     weights.move_votes(&moves, tree);
 }
 
-/// Says which votes count, by the finalized slot. Goes before [`select_head`].
+/// Sets which votes count, by the finalized slot. Runs before [`select_head`].
 pub fn follow_finality(mut pool: AttestationPool) {
     pool.follow_finality();
 }
@@ -90,14 +91,14 @@ pub fn follow_votes(fork_choice: ForkChoice) {
     select_head(fork_choice);
 }
 
-/// The block at the slot that this block's post-state holds finalized.
+/// The block at the slot that is finalized in this block's post-state.
 fn finalized_of(tree: &BlockTree, head: NodeId) -> Option<Checkpoint> {
     let slot = tree[head].finalized_slot;
     let id = tree.ancestor_at(head, slot)?;
     (tree.slot(id) == slot).then(|| Checkpoint { root: tree[id].root, slot })
 }
 
-/// Blocks on the old head's chain that are not on the new one's.
+/// The number of blocks on the old head's chain that are not on the new one's.
 fn reorg_depth(tree: &BlockTree, old: &Root, new: NodeId) -> u64 {
     let mut at = tree.find(old);
     let mut depth = 0;
@@ -111,18 +112,18 @@ fn reorg_depth(tree: &BlockTree, old: &Root, new: NodeId) -> u64 {
     depth
 }
 
-/// Selects the head of a world that is this caller's alone. Returns true if finality advanced.
+/// Selects the head of a world that the caller owns. Returns true if finality advanced.
 ///
-/// Panics when the world has no chain.
+/// Panics if the world has no chain.
 pub fn update_head(world: &mut World) -> bool {
     world.run_system_cached(follow_finality).expect(HAS_CHAIN);
     world.run_system_cached(select_head).expect(HAS_CHAIN)
 }
 
 /// The vote weight of every block after the finalized slot, ascending by root. For digests and
-/// tests: counts what is held first.
+/// tests: it first updates the weights.
 ///
-/// Panics when the world has no chain.
+/// Panics if the world has no chain.
 pub fn block_weights(world: &mut World) -> Vec<(Root, u32)> {
     world.run_system_cached(follow_finality).expect(HAS_CHAIN);
     world.run_system_cached(weigh_blocks).expect(HAS_CHAIN)

@@ -1,5 +1,5 @@
-//! Blocks on their way into the tree: a task for proof and transition, and the commit in the order
-//! of arrival. What may come in is admission's to say.
+//! Imports blocks into the tree: a task checks the proof and computes the transition, and blocks
+//! are committed in the order of arrival. Admission decides which blocks may enter.
 
 use std::{
     collections::VecDeque,
@@ -31,13 +31,13 @@ use crate::{
     verification::{Proofs, verify_block},
 };
 
-/// Blocks that wait for their proof and transition, at most. One more is ignored; whoever sent it
-/// can be asked again.
+/// How many blocks may wait for their proof and transition. One more is ignored; it can be
+/// requested again from its sender.
 pub const MAX_PENDING_BLOCKS: usize = 256;
-/// Blocks of one source among them, at most.
+/// How many of them may be from one source.
 pub const MAX_PENDING_BLOCKS_PER_SOURCE: usize = 192;
 
-/// Blocks on their way into the tree, in order of arrival.
+/// Blocks that are being imported, in order of arrival.
 #[derive(Resource, Default)]
 pub struct ImportQueue(VecDeque<PendingBlock>);
 
@@ -49,7 +49,7 @@ struct PendingBlock {
     work: Option<Work<Checked>>,
 }
 
-/// A block whose turn has come.
+/// The next block to commit.
 struct Ended {
     id: InputId,
     root: Root,
@@ -57,13 +57,13 @@ struct Ended {
     outcome: Result<Checked, TaskPanic>,
 }
 
-/// What came of a block's proof and transition, and how long they took.
+/// The result of a block's proof and transition, and how long they took.
 type Checked = (Duration, Result<Arc<State>, ImportError>);
 
 /// Why a block was not imported.
 enum ImportError {
     Rejected(Rejection),
-    /// Nothing against the block.
+    /// A fault of this node, not of the block.
     Storage(StorageError),
 }
 
@@ -73,8 +73,8 @@ impl From<Rejection> for ImportError {
     }
 }
 
-/// Where the post-state of a parent comes from: the cache, or for a block of the tree that is no
-/// longer in it, the store.
+/// The post-states of parents: from the cache, or, for a block of the tree that is not in it, from
+/// the store.
 #[derive(SystemParam)]
 pub struct ParentStates<'w> {
     states: Res<'w, States>,
@@ -93,7 +93,7 @@ impl ParentStates<'_> {
         &self.tree
     }
 
-    /// Returns true if the post-state of this block is at hand, in the cache or in the store.
+    /// Returns true if the post-state of this block is available, in the cache or in the store.
     pub fn contains(&self, root: &Root) -> bool {
         self.find(root).is_some()
     }
@@ -108,7 +108,7 @@ impl ParentStates<'_> {
 }
 
 impl ParentState {
-    /// The state; takes as long as a disk does.
+    /// Gets the state. Takes as long as a disk does.
     fn load(self, block: &Block) -> Result<Arc<State>, ImportError> {
         match self {
             Self::Cached(state) => Ok(state),
@@ -122,31 +122,31 @@ impl ParentState {
 }
 
 impl ImportQueue {
-    /// How many blocks wait.
+    /// How many blocks are waiting.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none wait.
+    /// Returns true if none is waiting.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns true if this block waits.
+    /// Returns true if this block is waiting.
     pub fn contains(&self, root: &Root) -> bool {
         self.slot_of(root).is_some()
     }
 
-    /// The slot of a block that waits.
+    /// The slot of a waiting block.
     pub fn slot_of(&self, root: &Root) -> Option<Slot> {
         let pending = self.0.iter().find(|pending| pending.root == *root)?;
         Some(pending.block.block.slot)
     }
 
-    /// Adds a block that has passed the checks that cost less than its proof.
+    /// Adds a block that has passed the checks that are cheaper than its proof.
     ///
     /// # Errors
-    /// There is no room, or its source has as much waiting as it may.
+    /// There is no room, or its source already has as many waiting as allowed.
     pub fn push(&mut self, received: BlockReceived) -> Result<(), IgnoreReason> {
         let BlockReceived { id, source, root, block } = received;
         if self.0.len() >= MAX_PENDING_BLOCKS {
@@ -160,8 +160,8 @@ impl ImportQueue {
         Ok(())
     }
 
-    /// Takes the block at the front, if its task has ended, or none was begun for want of its
-    /// parent, which was refused then.
+    /// Takes the first block if its task has ended, or if it has no task because its parent was
+    /// missing and then refused.
     fn take_ended(&mut self) -> Option<Ended> {
         let front = self.0.front_mut()?;
         let outcome = match &mut front.work {
@@ -173,7 +173,7 @@ impl ImportQueue {
     }
 }
 
-/// The refusal of a block whose parent, or its post-state, is not known.
+/// The refusal of a block whose parent, or its post-state, is unknown.
 pub(crate) fn unknown_parent(block: &Block) -> Rejection {
     RejectionReason::UnknownParentBlock.because(format!(
         "no post-state of {}, the parent of the block at slot {}",
@@ -181,7 +181,7 @@ pub(crate) fn unknown_parent(block: &Block) -> Rejection {
     ))
 }
 
-/// Starts every queued block whose parent's post-state is there.
+/// Starts every queued block whose parent's post-state is available.
 pub fn start_imports(
     mut queue: ResMut<ImportQueue>,
     parents: ParentStates,
@@ -202,7 +202,7 @@ pub fn start_imports(
     }
 }
 
-/// A block's proof and transition.
+/// Checks a block's proof and computes its transition.
 fn check(
     block: &SignedBlock,
     root: Root,
@@ -221,13 +221,13 @@ fn check(
     Ok(Arc::new(state))
 }
 
-/// Commits the blocks at the queue's front whose tasks have ended. A block that still waits for
-/// its parent is started as soon as the parent is in.
+/// Commits the blocks at the front of the queue whose tasks have ended. A block that waits for its
+/// parent is started as soon as the parent is imported.
 ///
-/// Exclusive: each block sees the tree, the pools and the head as the one before left them.
+/// It is exclusive: each block sees the tree, the pools and the head as the previous one left them.
 pub fn commit_imports(world: &mut World) {
     loop {
-        // What the parent's commit made possible is started before it is missed.
+        // Blocks that the parent's commit made possible are started before the queue is read again.
         world.run_system_cached(start_imports).expect(HAS_CHAIN);
         let Some(ended) = world.resource_mut::<ImportQueue>().take_ended() else { return };
         let Ended { id, root, block, outcome } = ended;
@@ -259,10 +259,11 @@ pub fn commit_imports(world: &mut World) {
     }
 }
 
-/// Puts a block with its post-state into the tree and updates everything that depends on it: the
-/// pools, the head, finality. For exclusive systems, each step of which sees the one before.
+/// Adds a block with its post-state to the tree and updates everything that depends on it: the
+/// pools, the head, finality. For exclusive systems, where each step sees the result of the
+/// previous one.
 ///
-/// Panics when the world has no chain.
+/// Panics if the world has no chain.
 pub fn commit_block(world: &mut World, root: Root, block: Arc<SignedBlock>, state: Arc<State>) {
     let imported = BlockImported { root, block, state };
     world.run_system_cached_with(insert_block, &imported).expect(HAS_CHAIN);
@@ -273,7 +274,7 @@ pub fn commit_block(world: &mut World, root: Root, block: Arc<SignedBlock>, stat
     world.write_message(imported);
 }
 
-/// Puts a block into the tree; the store's justified checkpoint only ever advances.
+/// Adds a block to the tree. The justified checkpoint of fork choice only advances.
 fn insert_block(
     InRef(BlockImported { root, block, state }): InRef<BlockImported>,
     mut commands: Commands,
@@ -294,7 +295,7 @@ fn insert_block(
     states.insert(*root, Arc::clone(state));
 }
 
-/// Puts a block's attestations before all other known ones.
+/// Moves a block's attestations before all other known ones.
 fn seed_pool(InRef(imported): InRef<BlockImported>, mut pool: AttestationPool) {
     let body = &imported.block.block.body;
     pool.seed_from_block(body.attestations.iter().map(|each| &each.data));

@@ -1,8 +1,8 @@
 //! Fork choice: LMD-GHOST over attestation entities and compact blocks, the import of blocks, and
-//! finality as the head's chain sees it.
+//! the finality of the head's chain.
 //!
-//! Exclusive are the boot ([`set_anchor`], [`resume`](resume())) and the commit of imports, whose
-//! blocks see the effects of those before them.
+//! The boot ([`set_anchor`], [`resume`](resume())) and the commit of imports are exclusive: each
+//! block sees the effects of the previous ones.
 
 pub mod anchor;
 pub mod head;
@@ -14,7 +14,7 @@ mod runs;
 pub mod safe_target;
 pub mod weights;
 
-/// What every caller of a system of this room has seen to.
+/// Holds for every caller of a system of this room.
 const HAS_CHAIN: &str = "the world has a chain: an anchor was set, and its plugin added";
 
 pub use anchor::set_anchor;

@@ -1,4 +1,4 @@
-//! What bounds the tree and the states, whether or not the chain finalizes.
+//! Limits the tree and the states, whether or not the chain finalizes.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -11,7 +11,7 @@ use quintet_components::{
 use super::weights::VoteWeights;
 use crate::pool::{AttestationPool, limits::PoolLimits};
 
-/// Drops from the pools what finality has passed. What is on its way there is told.
+/// Drops from the pools what finality has passed, and announces it to the items on their way there.
 pub fn prune_stale(
     mut pool: AttestationPool,
     finalized: Res<Finalized>,
@@ -21,7 +21,7 @@ pub fn prune_stale(
     pruned.write(AttestationsPruned(finalized.0));
 }
 
-/// Drops the oldest states beyond the cache's limit, never one that fork choice stands on.
+/// Drops the lowest states beyond the cache's limit, but never one that fork choice needs.
 pub fn shrink_states(
     mut states: ResMut<States>,
     head: Res<Head>,
@@ -32,8 +32,8 @@ pub fn shrink_states(
     states.shrink(&held);
 }
 
-/// Drops blocks that nobody may ask for any more: further behind the finalized slot than peers
-/// are served. Works in batches, so that the tree is rebuilt once in many slots.
+/// Drops blocks that are further behind the finalized slot than peers are served. Works in batches,
+/// so that the tree is rebuilt once in many slots.
 pub fn prune_blocks(
     mut commands: Commands,
     tree: Res<BlockTree>,
@@ -52,7 +52,7 @@ pub fn prune_blocks(
     }
 }
 
-/// Gives the blocks new places after some were removed, and tells everyone who holds places.
+/// Gives the blocks new indices after some were removed, and updates every holder of indices.
 pub fn compact_tree(
     mut tree: ResMut<BlockTree>,
     mut weights: ResMut<VoteWeights>,

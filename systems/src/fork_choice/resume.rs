@@ -1,4 +1,4 @@
-//! A world rebuilt from what a store kept.
+//! Rebuilds a world from a store.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -12,12 +12,12 @@ use tree_hash::TreeHash;
 use super::{anchor::begin_chain, head::block_weights};
 use crate::pool::with_pool;
 
-/// Makes the world that of the store's last batch: the same tree, checkpoints and newest votes.
-/// The pools begin empty. Returns the head. What the world held before is gone.
+/// Rebuilds the world of the store's last batch: the same tree, checkpoints and latest votes. The
+/// pools are empty. Returns the head. Everything that the world had before is removed.
 ///
 /// # Errors
-/// `ANCHOR_STATE_ROOT_MISMATCH`, and `MALFORMED_STATE` when a checkpoint's block or state is
-/// missing; the world is then unchanged.
+/// `ANCHOR_STATE_ROOT_MISMATCH`, and `MALFORMED_STATE` if a checkpoint's block or state is missing;
+/// the world is then unchanged.
 pub fn resume(world: &mut World, data: ResumeData) -> Result<Checkpoint, Rejection> {
     let facts = data.facts;
     let state_root: Root = data.anchor_state.tree_hash_root();
@@ -34,7 +34,7 @@ pub fn resume(world: &mut World, data: ResumeData) -> Result<Checkpoint, Rejecti
             && data.states.iter().any(|(of, _)| *of == root);
         if !is_known {
             return Err(RejectionReason::MalformedState
-                .because(format!("the block {root} at slot {slot} or its state is not there")));
+                .because(format!("the block {root} at slot {slot} or its state is missing")));
         }
     }
     begin_chain(world, &data.anchor_state, facts);
@@ -45,7 +45,7 @@ pub fn resume(world: &mut World, data: ResumeData) -> Result<Checkpoint, Rejecti
     for (root, state) in data.states {
         states.insert(root, state);
     }
-    // The saved votes are in no pool: there is no proof of them to pass on.
+    // The saved votes are in no pool, because there is no proof of them to publish.
     with_pool(world, |pool| {
         for LatestVoteRecord { data, participants } in &data.votes {
             pool.count_saved(data, participants);

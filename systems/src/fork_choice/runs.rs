@@ -1,9 +1,9 @@
-//! Vote weights over runs: the unbroken stretches of the tree.
+//! Vote weights per run: a stretch of the tree without a fork.
 //!
-//! Within a stretch without forks every block has one child, so weights decide nothing there. A
-//! run is such a stretch, from below a fork down to the next fork or to a leaf, and has one weight,
-//! that of its first block. A vote that moves within a run costs nothing, one that moves across the
-//! tree costs a step for each run between.
+//! In a stretch without forks every block has one child, so weights decide nothing there. A run is
+//! such a stretch, from below a fork down to the next fork or to a leaf. It has one weight, that of
+//! its first block. A vote that moves within a run costs nothing. A vote that moves across the tree
+//! costs one step per run in between.
 
 use quintet_components::tree::{BlockTree, NodeId};
 
@@ -18,13 +18,13 @@ struct Run {
     bottom: u32,
     /// The run above.
     parent: u32,
-    /// The heaviest run below; on a tie the one whose first block has the larger root.
+    /// The heaviest run below. If several are equal, the one whose first block has the larger root.
     best: u32,
     /// Votes for its blocks and all below.
     weight: u32,
 }
 
-/// The links of a tree by the blocks' places.
+/// The links of a tree by the blocks' indices.
 #[derive(Clone, Copy)]
 pub(super) struct Blocks<'a>(pub(super) &'a BlockTree);
 
@@ -38,12 +38,12 @@ impl Blocks<'_> {
     }
 }
 
-/// A block's place as the runs keep it.
+/// A block's index, as the runs store it.
 pub(super) fn place(id: NodeId) -> u32 {
     u32::try_from(id.index()).expect("fewer than 2^32 blocks")
 }
 
-/// The runs of a tree, and the path of heaviest runs that was walked last.
+/// The runs of a tree, and the last path of heaviest runs.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     run_of: Vec<u32>,
@@ -63,12 +63,12 @@ struct Path {
 }
 
 impl Runs {
-    /// How many blocks the runs have.
+    /// How many blocks are in the runs.
     pub(super) fn len(&self) -> usize {
         self.run_of.len()
     }
 
-    /// Adds the next block, which the tree has linked already, perhaps with others after it.
+    /// Adds the next block. The tree has linked it already, and perhaps others after it.
     pub(super) fn insert(&mut self, id: u32, blocks: Blocks<'_>) {
         self.votes.push(0);
         let parent = blocks.parent(id);
@@ -99,7 +99,7 @@ impl Runs {
         run
     }
 
-    /// Ends a run at `last`, which is in the middle of it; what is below becomes a run of its own.
+    /// Ends a run at `last`, a block in its middle. The rest becomes a run of its own.
     fn split(&mut self, upper: u32, last: u32, blocks: Blocks<'_>) {
         let Run { bottom, best, .. } = self.runs[upper as usize];
         let lower = self.add_run(bottom, upper);
@@ -120,7 +120,7 @@ impl Runs {
         self.runs[lower as usize] = Run { top, bottom, parent: upper, best, weight };
         let above = &mut self.runs[upper as usize];
         (above.bottom, above.best) = (last, lower);
-        // The path went through all of the old run.
+        // The path went through the whole old run.
         self.on_path[lower as usize] = self.on_path[upper as usize];
         if let Some(path) = self.path.as_mut().filter(|_| self.on_path[upper as usize]) {
             if path.last == upper {
@@ -132,8 +132,8 @@ impl Runs {
         }
     }
 
-    /// Moves votes, each from a block to another; [`NONE`] is no block. Few short moves walk
-    /// their own runs; many, or long ones, share one pass.
+    /// Moves votes, each from one block to another; [`NONE`] is no block. A few short moves walk
+    /// the runs one by one; many or long ones share one pass.
     pub(super) fn move_votes(
         &mut self,
         moves: impl Iterator<Item = (u32, u32)>,
@@ -180,8 +180,8 @@ impl Runs {
         }
     }
 
-    /// One pass over the blocks, newest first, so that runs below come before those above; then
-    /// every run with a changed one below looks for its best once.
+    /// One pass over the blocks, newest first, so that lower runs come before higher ones. Then
+    /// every run above a changed one searches its best run once.
     fn apply_deltas(&mut self, blocks: Blocks<'_>) {
         let mut deltas = std::mem::take(&mut self.deltas);
         let mut above = Vec::new();
@@ -212,7 +212,7 @@ impl Runs {
         one.weight.cmp(&other.weight).then_with(|| root(one).cmp(root(other))).is_gt()
     }
 
-    /// Keeps the best of the run above exact after `run` became heavier, or new.
+    /// Updates the best run of the run above after `run` became heavier or was added.
     fn raised(&mut self, run: u32, blocks: Blocks<'_>) {
         let above = self.runs[run as usize].parent;
         if above == NONE {
@@ -224,8 +224,8 @@ impl Runs {
         }
     }
 
-    /// Keeps the best of the run above exact after `run` became lighter. Returns how many runs
-    /// were looked at.
+    /// Updates the best run of the run above after `run` became lighter. Returns how many runs were
+    /// examined.
     fn lowered(&mut self, run: u32, blocks: Blocks<'_>) -> usize {
         let above = self.runs[run as usize].parent;
         if above != NONE && self.runs[above as usize].best == run {
@@ -260,8 +260,8 @@ impl Runs {
         }
     }
 
-    /// The leaf that the heaviest runs lead to from `start`. Only what changed since the last
-    /// walk is walked again.
+    /// The leaf at the end of the heaviest runs from `start`. Only what changed since the last walk
+    /// is walked again.
     pub(super) fn heaviest_leaf(&mut self, start: u32) -> u32 {
         let first = self.run_of[start as usize];
         let mut run = first;
@@ -289,7 +289,7 @@ impl Runs {
         self.runs[run as usize].bottom
     }
 
-    /// Votes for a block and all below it.
+    /// The number of votes for a block and all its descendants.
     pub(super) fn weight(&self, id: u32, blocks: Blocks<'_>) -> u32 {
         let run = self.run_of[id as usize];
         let Run { top, weight, .. } = self.runs[run as usize];
@@ -302,7 +302,7 @@ impl Runs {
         weight
     }
 
-    /// Votes for each block itself, by its place.
+    /// The number of votes for each block itself, by its index.
     pub(super) fn votes(&self) -> &[u32] {
         &self.votes
     }

@@ -1,4 +1,4 @@
-//! The safe target: the deepest block that two thirds of this slot's voters back.
+//! The safe target: the deepest block that two thirds of the validators support in this slot.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -12,8 +12,8 @@ use quintet_components::{
 use super::weights::supported_leaf;
 use crate::pool::Attestations;
 
-/// Interval 3: walks from the justified block through children that two thirds of the registry vote
-/// for in the new pool.
+/// Interval 3: walks from the justified block through children that have the votes of two thirds of
+/// the registry in the new pool.
 pub fn update_safe_target(
     pool: Attestations,
     tree: Res<BlockTree>,
@@ -29,7 +29,7 @@ pub fn update_safe_target(
     safe_target.0 = Checkpoint { root: *tree.root(leaf), slot: tree.slot(leaf) };
 }
 
-/// The head that each validator's newest vote in the new pool is for; of two for one slot, the one
+/// The head of each validator's newest attestation in the new pool. Of two for one slot, the one
 /// that counts.
 fn latest_new_votes(
     pool: &Attestations,

@@ -1,12 +1,12 @@
-//! The votes' weights in the block tree.
+//! The weights of votes in the block tree.
 
 use bevy_ecs::prelude::*;
 use quintet_components::tree::{BlockTree, NodeId};
 
 use super::runs::{Blocks, NONE, Runs, place};
 
-/// Vote weights over the tree. The heaviest leaf, where on a tie the larger root wins, is found from
-/// what has changed.
+/// Vote weights over the tree. The heaviest leaf is found from what has changed; if several are
+/// equally heavy, the larger root wins.
 #[derive(Resource, Debug, Default)]
 pub struct VoteWeights {
     runs: Runs,
@@ -15,21 +15,21 @@ pub struct VoteWeights {
 /// A vote that moves from one block to another; `None` is no block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoteMove {
-    /// Where it counted.
+    /// The block where it counted.
     pub from: Option<NodeId>,
-    /// Where it counts now.
+    /// The block where it counts now.
     pub to: Option<NodeId>,
 }
 
 impl VoteWeights {
-    /// Takes in the blocks that are new in the tree.
+    /// Adds the blocks that are new in the tree.
     pub fn follow(&mut self, tree: &BlockTree) {
         for (id, _) in tree.iter_from(self.runs.len()) {
             self.runs.insert(place(id), Blocks(tree));
         }
     }
 
-    /// Moves votes: the weights of all ancestors follow.
+    /// Moves votes, and the weights of all ancestors with them.
     pub fn move_votes(&mut self, moves: &[VoteMove], tree: &BlockTree) {
         self.follow(tree);
         let place = |id: Option<NodeId>| id.map_or(NONE, place);
@@ -37,17 +37,17 @@ impl VoteWeights {
         self.runs.move_votes(moves, Blocks(tree));
     }
 
-    /// The leaf that heaviest children lead to from `start`, among the blocks that were followed.
+    /// The leaf reached from `start` through the heaviest children, among the blocks added so far.
     pub fn heaviest_leaf(&mut self, start: NodeId) -> NodeId {
         NodeId::at(self.runs.heaviest_leaf(place(start)))
     }
 
-    /// How many latest votes count for the block or a descendant.
+    /// How many latest votes are for the block or a descendant.
     pub fn weight(&self, id: NodeId, tree: &BlockTree) -> u32 {
         self.runs.weight(place(id), Blocks(tree))
     }
 
-    /// Every block's weight, by its place: cheaper than one by one.
+    /// Every block's weight, by its index: cheaper than one by one.
     pub fn weights(&self, tree: &BlockTree) -> Vec<u32> {
         let mut weights = self.runs.votes().to_vec();
         weights.resize(tree.places(), 0);
@@ -55,7 +55,7 @@ impl VoteWeights {
         weights
     }
 
-    /// Begins anew on a tree whose blocks have other places, with these votes.
+    /// Starts anew on a tree whose blocks have new indices, with these votes.
     pub fn rebuild(&mut self, tree: &BlockTree, votes: impl Iterator<Item = NodeId>) {
         *self = Self::default();
         let moves: Vec<VoteMove> = votes.map(|id| VoteMove { from: None, to: Some(id) }).collect();
@@ -63,8 +63,8 @@ impl VoteWeights {
     }
 }
 
-/// The leaf that is reached from `start` through the heaviest children of at least `minimum`
-/// votes, when these blocks are voted for and nothing else.
+/// The leaf reached from `start` through the heaviest children that have at least `minimum` votes,
+/// if only these blocks have votes.
 pub fn supported_leaf(
     tree: &BlockTree,
     start: NodeId,

@@ -1,4 +1,4 @@
-//! The pool's roles.
+//! The roles that read and change the pools.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -23,7 +23,7 @@ use tree_hash::TreeHash;
 
 use super::{Coverage, latest_votes, limits};
 
-/// The pools, to read.
+/// Reads the pools.
 #[derive(SystemParam)]
 pub struct Attestations<'w> {
     index: Res<'w, AttestationsByData>,
@@ -32,8 +32,8 @@ pub struct Attestations<'w> {
     tree: Res<'w, BlockTree>,
 }
 
-/// The pools, to change. What a system adds here it finds again at once; queries see it once the
-/// system's commands have been applied.
+/// Changes the pools. A system finds at once what it added; queries see it when the system's
+/// commands are applied.
 #[derive(SystemParam)]
 pub struct AttestationPool<'w, 's> {
     commands: Commands<'w, 's>,
@@ -44,10 +44,10 @@ pub struct AttestationPool<'w, 's> {
     tree: Res<'w, BlockTree>,
 }
 
-/// What both roles read.
+/// The methods that both roles have to read the pools.
 macro_rules! reads {
     () => {
-        /// What the pools hold, to look through.
+        /// The content of the pools, for iteration.
         pub fn index(&self) -> &AttestationsByData {
             &self.index
         }
@@ -59,7 +59,7 @@ macro_rules! reads {
 
         /// An attestation's data and root.
         ///
-        /// Panics when the attestation has gone; those of a pool are there.
+        /// Panics if the attestation is gone; those of a pool are not.
         pub fn data(&self, attestation: Entity) -> &PooledAttestation {
             self.index.attestation(attestation).expect("a pool holds attestations")
         }
@@ -104,8 +104,8 @@ macro_rules! reads {
             self.index.get(data).is_some_and(|id| self.index.is_supporter(id, validator))
         }
 
-        /// The validators that support two attestations of a slot already, `data` not counted:
-        /// another one of theirs finds no place.
+        /// The validators that already support two other attestations of the slot of `data`:
+        /// another one of theirs is not kept.
         pub fn equivocators(&self, data: &AttestationData) -> Coverage {
             if self.rules.places > 2 {
                 return Coverage::default();
@@ -113,18 +113,18 @@ macro_rules! reads {
             limits::twice_supporting(&self.index, data)
         }
 
-        /// Returns true if the validator supports two attestations of the slot beside this one.
+        /// Returns true if the validator supports two other attestations of the slot.
         pub fn is_equivocator(&self, data: &AttestationData, validator: ValidatorIndex) -> bool {
             limits::supported_beside(&self.index, data, validator) >= self.rules.places
         }
 
-        /// Returns true if finality has advanced past `finalized_before`, and the attestation can
-        /// no longer move the head by that.
+        /// Returns true if finality has advanced past `finalized_before`, so that the attestation
+        /// can no longer move the head.
         pub fn is_stale(&self, finalized_before: Slot, data: &AttestationData) -> bool {
             self.finalized.0.slot > finalized_before && self.is_passed(data)
         }
 
-        /// Returns true if the head that is attested is no descendant of the finalized block.
+        /// Returns true if the attestation's head does not descend from the finalized block.
         pub fn is_passed(&self, data: &AttestationData) -> bool {
             is_passed(&self.tree, self.finalized.0, data)
         }
@@ -138,7 +138,7 @@ impl Attestations<'_> {
 impl AttestationPool<'_, '_> {
     reads!();
 
-    /// The attestation of this data; it is made when it is new.
+    /// The attestation of this data. It is added if it is new.
     pub fn attestation(&mut self, data: &AttestationData) -> Entity {
         if let Some(attestation) = self.index.get(data) {
             return attestation;
@@ -155,7 +155,8 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Takes an attestation out of a pool; one that is in no pool any more goes, with all it has.
+    /// Removes an attestation from a pool. If it is in no pool any more, it is despawned with
+    /// everything that belongs to it.
     fn leave<P: Pool>(&mut self, attestation: Entity) {
         self.index.leave::<P>(attestation);
         if self.index.is_homeless(attestation) {
@@ -170,8 +171,8 @@ impl AttestationPool<'_, '_> {
         self.commands.entity(attestation).despawn();
     }
 
-    /// Adds a verified signature. Returns true if it was new: the first of its validator on this
-    /// attestation, whose validator does not support two others of the slot.
+    /// Adds a verified signature. Returns true if it is new: the first of its validator on this
+    /// attestation, and the validator does not support two other attestations of the slot.
     pub fn add_signature(
         &mut self,
         data: &AttestationData,
@@ -192,8 +193,8 @@ impl AttestationPool<'_, '_> {
         true
     }
 
-    /// Adds a verified payload in this phase. Returns its entity; `None` if the attestation has it
-    /// there already, or has no room for it.
+    /// Adds a verified payload in this phase. Returns its entity; `None` if the attestation already
+    /// has it in this phase or has no room for it.
     pub fn add_payload(
         &mut self,
         data: &AttestationData,
@@ -223,7 +224,7 @@ impl AttestationPool<'_, '_> {
         Some(entity)
     }
 
-    /// Adds a payload that this node has made, as [`Self::add_payload`] does.
+    /// Adds a payload that this node has made, like [`Self::add_payload`].
     pub fn add_own_payload(
         &mut self,
         data: &AttestationData,
@@ -235,7 +236,7 @@ impl AttestationPool<'_, '_> {
         Some(entity)
     }
 
-    /// Makes every new payload known: it counts from now on. The head is not touched.
+    /// Makes every new payload known, so that it counts. Does not select the head.
     pub fn promote_new(&mut self) {
         for attestation in self.members::<New>() {
             self.join::<Known>(attestation);
@@ -256,7 +257,7 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Puts the attestations of an imported block before all other known ones, in body order.
+    /// Moves the attestations of an imported block before all other known ones, in body order.
     pub fn seed_from_block<'a>(&mut self, body: impl Iterator<Item = &'a AttestationData>) {
         let seeded: Vec<Entity> = body.map(|data| self.attestation(data)).collect();
         self.index.put_first::<Known>(&seeded);
@@ -272,8 +273,8 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Takes payloads that are still new, and signatures, out of the pools. One that went meanwhile,
-    /// or became known, is left alone.
+    /// Removes signatures, and payloads that are still new, from the pools. Those that are gone or
+    /// became known are ignored.
     pub fn drop_inputs(&mut self, inputs: &[Entity]) {
         let mut of_attestations: BTreeMap<usize, (Entity, Vec<Entity>)> = BTreeMap::new();
         let mut places = std::collections::HashMap::new();
@@ -309,8 +310,8 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Counts a known payload: each participant votes for it, unless it has a newer vote, or one for
-    /// the same slot whose attestation data has the larger root.
+    /// Counts a known payload as the vote of each participant, unless the participant has a newer
+    /// vote, or one for the same slot whose attestation data has the larger root.
     fn count_payload(&mut self, attestation: Entity, participants: &AggregationBits) {
         let candidate = self.latest_vote(attestation);
         let (index, tie) = (&*self.index, self.rules.vote_tie);
@@ -322,7 +323,7 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Counts a vote that a store kept. It is in no pool: there is no proof of it to pass on.
+    /// Counts a vote from a store. It is in no pool, because there is no proof of it to publish.
     pub fn count_saved(&mut self, data: &AttestationData, participants: &AggregationBits) {
         if data.head.slot > self.latest.cutoff {
             let attestation = self.attestation(data);
@@ -330,22 +331,22 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// What an attestation says, as the fork choice counts it.
+    /// The vote that an attestation is for fork choice.
     fn latest_vote(&self, attestation: Entity) -> LatestVote {
         let PooledAttestation { data, root } = *self.data(attestation);
         let head = self.tree.find(&data.head.root);
-        LatestVote { vote: attestation, slot: data.slot, root, head_slot: data.head.slot, head }
+        LatestVote { attestation, slot: data.slot, root, head_slot: data.head.slot, head }
     }
 
-    /// Follows the finalized slot: votes at or before it do not count, and those that were skipped
-    /// for a higher one count again.
+    /// Follows the finalized slot: votes at or before it do not count. If the slot decreased, votes
+    /// that did not count before count again.
     pub fn follow_finality(&mut self) {
         let finalized = self.finalized.0.slot;
         let cutoff = std::mem::replace(&mut self.latest.cutoff, finalized);
         if finalized > cutoff {
             self.recount_where(|vote| vote.head_slot <= finalized);
         } else if finalized < cutoff {
-            // A reorganisation lowered it.
+            // A reorganisation lowered the slot.
             let LatestVotes { votes, changed, .. } = &mut *self.latest;
             votes.fill(None);
             changed.extend(0..votes.len());
@@ -353,7 +354,8 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Forgets the votes for which `gone` holds, and finds each of their validators the next best.
+    /// Forgets the votes for which `gone` is true, and finds the next best one for each of their
+    /// validators.
     fn recount_where(&mut self, gone: impl Fn(&LatestVote) -> bool) {
         let dirty = latest_votes::forget_where(&mut self.latest, gone);
         if dirty.contains(&true) {
@@ -361,14 +363,14 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Looks through the known pool for these validators' votes.
+    /// Searches the known pool for these validators' votes.
     fn recount(&mut self, wanted: impl Fn(usize) -> bool) {
         for attestation in self.members::<Known>() {
             let candidate = self.latest_vote(attestation);
             let known = self.index.payloads(attestation).filter(|each| each.phase == Phase::Known);
             for index in known.flat_map(|each| each.payload.participants.indices()) {
                 if usize::try_from(index).is_ok_and(&wanted) {
-                    // In pool order, the first of two for one slot is already there.
+                    // In pool order, the first of two for one slot is there already.
                     let tie = self.rules.vote_tie;
                     latest_votes::consider(&mut self.latest, index, candidate, tie, |_| false);
                 }
@@ -376,8 +378,8 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// Drops, from every pool, the attestations whose head is not a descendant of the finalized
-    /// block, and forgets the votes for such heads: they can no longer move the head.
+    /// Drops from every pool the attestations whose head does not descend from the finalized block,
+    /// and forgets the votes for such heads, because they can no longer move the head.
     pub fn prune_stale(&mut self) {
         let stale: Vec<Entity> = self
             .index
@@ -389,23 +391,23 @@ impl AttestationPool<'_, '_> {
             self.despawn(*attestation);
         }
         let mut gone: HashSet<Entity> = stale.into_iter().collect();
-        // A vote that only fork choice remembers is stale by the same rule.
+        // The same rule applies to a vote that is in no pool.
         for vote in self.latest.votes.iter().flatten() {
             let head = vote.head.map(|id| self.tree[id]);
             let head = head.map(|block| Checkpoint { root: block.root, slot: block.slot });
             if head.is_some_and(|head| !self.tree.is_ancestor(self.finalized.0, head)) {
-                gone.insert(vote.vote);
+                gone.insert(vote.attestation);
             }
         }
         if !gone.is_empty() {
-            self.recount_where(|vote| gone.contains(&vote.vote));
+            self.recount_where(|vote| gone.contains(&vote.attestation));
         }
     }
 
-    /// Brings the pools back within their limits: attestations behind the window first, then, while
-    /// there are too many or too many bytes, those that only equivocating validators support, then
-    /// the oldest. Unlike [`Self::prune_stale`] this forgets evidence, not opinions: latest votes
-    /// stay counted.
+    /// Reduces the pools to their limits. First drops attestations behind the window. Then, while
+    /// there are too many attestations or bytes, drops those that only equivocating validators
+    /// support, then the oldest. Unlike [`Self::prune_stale`], this drops evidence but not votes:
+    /// latest votes stay counted.
     pub fn shrink(&mut self, limits: &limits::PoolLimits, head_slot: Slot) {
         let oldest = head_slot.saturating_sub(limits.window_slots);
         let is_over = |index: &AttestationsByData| {
@@ -432,13 +434,13 @@ impl AttestationPool<'_, '_> {
         }
     }
 
-    /// How many attestations there are, and the bytes of their signatures and proofs.
+    /// The number of attestations, and the size of their signatures and proofs in bytes.
     pub fn size(&self) -> (usize, usize) {
         (self.index.len(), self.index.bytes())
     }
 }
 
-/// Returns true if the head that is attested is no descendant of the finalized block.
+/// Returns true if the attestation's head does not descend from the finalized block.
 pub fn is_passed(tree: &BlockTree, finalized: Checkpoint, data: &AttestationData) -> bool {
     !(data.head.slot > finalized.slot && tree.is_ancestor(finalized, data.head))
 }

@@ -1,4 +1,4 @@
-//! Choosing proofs that cover as many validators as possible.
+//! Chooses proofs that cover as many validators as possible.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -9,10 +9,11 @@ use std::{
 use quintet_components::containers::{AggregationBits, SingleMessageAggregate};
 pub use quintet_components::coverage::Coverage;
 
-/// Picks, again and again, the proof that adds the most validators, first from the pool with
-/// priority, then from the fallback, until no proof adds any. Ties go to the larger encoding of the
-/// participants, so that every node picks alike, and of the same participants to the first. Proofs
-/// themselves are not looked at. Returns the picks and what they cover.
+/// Picks again and again the proof that adds the most validators, first from the pool with
+/// priority, then from the fallback, until no proof adds any. Among equals it takes the larger
+/// encoding of the participants, so that every node picks the same; among the same participants it
+/// takes the first. Proofs themselves are not compared. Returns the picks and the validators that
+/// they cover.
 pub fn select_proofs_for_coverage(
     priority: &[Arc<SingleMessageAggregate>],
     fallback: &[Arc<SingleMessageAggregate>],
@@ -28,10 +29,10 @@ pub fn select_proofs_for_coverage(
     (selected, covered)
 }
 
-/// A proof that may still add validators. The greatest is picked.
+/// A proof that may still add validators. The greatest one is picked.
 struct Candidate<'a> {
-    /// How many it adds at most: what it added when it was last looked at. What is covered only
-    /// grows, so that it never adds more than that.
+    /// The most that it can add: what it added when it was last computed. The covered set only
+    /// grows, so it never adds more.
     gain: u32,
     participants: &'a AggregationBits,
     place: usize,
@@ -65,8 +66,8 @@ impl PartialEq for Candidate<'_> {
 
 impl Eq for Candidate<'_> {}
 
-/// The places of the picks, in their order. `gain` is how many validators the first set adds to the
-/// second. Only the candidate that looks best is looked at again after a pick.
+/// The indices of the picks, in their order. `gain` is the number of validators that the first set
+/// adds to the second. After a pick only the candidate that seems best is computed again.
 fn pick_greedily(
     pool: &[&AggregationBits],
     covered: &mut Coverage,
@@ -129,13 +130,13 @@ mod tests {
     #[test]
     fn the_work_grows_with_the_payloads_and_not_with_their_pairs() {
         const COUNT: usize = 4096;
-        // Cut out of one aggregate: each has the first half of the validators and one more.
+        // Split from one aggregate: each has the first half of the validators and one more.
         let cut: Vec<_> =
             (0..COUNT as u64).map(|index| payload((0..2048).chain([2048 + index / 2]))).collect();
         let (looks, picks) = work(&cut);
         assert_eq!(picks, COUNT / 2);
         assert!(looks <= 4 * COUNT, "{looks}");
-        // Each of the same validators.
+        // All with the same validators.
         let same: Vec<_> = (0..COUNT).map(|_| payload(0..4096)).collect();
         let (looks, picks) = work(&same);
         assert_eq!(picks, 1);
@@ -186,7 +187,8 @@ mod tests {
                 let gain = |one: &SingleMessageAggregate| {
                     Coverage::of(&one.participants).count_beyond(&covered)
                 };
-                // The last of equal ones is taken, so that the first of the pool is.
+                // `max` takes the last of equals, so the order is reversed to get the first of the
+                // pool.
                 let best = pool.iter().rev().max_by_key(|one| (gain(one), one.as_ssz_bytes()));
                 let Some(best) = best.filter(|best| gain(best) > 0) else { break };
                 picks.push(Arc::clone(best));

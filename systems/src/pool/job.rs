@@ -1,4 +1,4 @@
-//! What one aggregated payload is made of, and making it.
+//! The inputs of an aggregated payload, and how it is made.
 
 use std::sync::Arc;
 
@@ -14,23 +14,23 @@ use quintet_components::{
 use quintet_prover::{CancelToken, Child, ProofSystem, ProveError, RawSignature};
 
 use super::Coverage;
-use crate::verification::vote_statement;
+use crate::verification::attestation_statement;
 
-/// What one proof is made of.
+/// The inputs of one proof.
 #[derive(Clone, Debug)]
 pub struct AggregationJob {
     /// The attestation.
     pub data: AttestationData,
     /// Its root.
     pub root: Root,
-    /// Proofs to fold, which may overlap.
+    /// Proofs to join. They may overlap.
     pub children: Vec<Arc<SingleMessageAggregate>>,
-    /// Signatures of validators that no child covers, by validator, one each.
+    /// Signatures of validators that no child covers, sorted by validator, one each.
     pub signatures: Vec<(ValidatorIndex, Signature)>,
 }
 
 impl AggregationJob {
-    /// Who would be in the proof.
+    /// The validators in the proof.
     pub fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::default();
         for child in &self.children {
@@ -42,14 +42,14 @@ impl AggregationJob {
         coverage
     }
 
-    /// The bytes of all proofs and signatures that go in.
+    /// The size of all proofs and signatures that are inputs, in bytes.
     pub fn bytes(&self) -> usize {
         let proofs = self.children.iter().map(|child| child.proof.as_bytes().len());
         let signatures = self.signatures.iter().map(|(_, each)| each.as_bytes().len());
         proofs.chain(signatures).sum()
     }
 
-    /// The attestation subnet of all signers, when it is one.
+    /// The attestation subnet of all signers, if they have the same one.
     pub fn subnet(&self, committees: u64) -> Option<u64> {
         let fresh = self.signatures.iter().map(|(index, _)| *index);
         let joined = self.children.iter().flat_map(|child| child.participants.indices());
@@ -61,7 +61,7 @@ impl AggregationJob {
     /// Makes the proof.
     ///
     /// # Errors
-    /// What the proof system says.
+    /// The error of the proof system.
     pub fn run(
         &self,
         registry: &Registry,
@@ -78,7 +78,7 @@ impl AggregationJob {
             .map_err(|rejection| ProveError::Coverage(rejection.to_string()))?;
         let out_of_range = RejectionReason::ValidatorIndexOutOfRange;
         let statement =
-            vote_statement(&self.data, self.root, &participants, registry, out_of_range)
+            attestation_statement(&self.data, self.root, &participants, registry, out_of_range)
                 .map_err(|rejection| ProveError::Coverage(rejection.to_string()))?;
         let order: Vec<ValidatorIndex> = participants.indices().collect();
         let position = |index: ValidatorIndex| {
@@ -105,7 +105,7 @@ impl AggregationJob {
     }
 }
 
-/// Proof bytes as a block can carry them.
+/// Converts proof bytes to the type in blocks.
 ///
 /// # Errors
 /// [`ProveError::TooLarge`].

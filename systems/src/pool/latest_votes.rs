@@ -1,4 +1,4 @@
-//! Each validator's newest counted vote, kept as payloads come and go.
+//! Each validator's latest vote, updated as payloads are added and removed.
 
 use std::cmp::Ordering;
 
@@ -10,8 +10,8 @@ use quintet_components::{
 };
 
 /// Counts a vote of a validator, unless it has a newer one, or one for the same slot whose
-/// attestation data has the larger root: what counts is a function of what is held, and not of the
-/// order in which it came. Where the pool's order is to decide, `is_earlier_than` does.
+/// attestation data has the larger root. The result depends on what is held and not on the order of
+/// arrival. If the rules say that the pool's order decides, `is_earlier_than` decides.
 pub(super) fn consider(
     latest: &mut LatestVotes,
     index: ValidatorIndex,
@@ -28,10 +28,10 @@ pub(super) fn consider(
         latest.votes[index].is_none_or(|current| match candidate.slot.cmp(&current.slot) {
             Ordering::Less => false,
             Ordering::Greater => true,
-            Ordering::Equal if candidate.vote == current.vote => false,
+            Ordering::Equal if candidate.attestation == current.attestation => false,
             Ordering::Equal => match tie {
                 VoteTie::LargerRoot => candidate.root > current.root,
-                VoteTie::EarlierInPool => is_earlier_than(current.vote),
+                VoteTie::EarlierInPool => is_earlier_than(current.attestation),
             },
         });
     if counts {
@@ -47,7 +47,7 @@ fn reach(latest: &mut LatestVotes, index: usize) {
     }
 }
 
-/// Forgets the votes for which `gone` holds. Returns which validators lost theirs.
+/// Forgets the votes for which `gone` is true. Returns the validators that lost theirs.
 pub(super) fn forget_where(
     latest: &mut LatestVotes,
     gone: impl Fn(&LatestVote) -> bool,

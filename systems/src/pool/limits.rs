@@ -1,7 +1,7 @@
-//! What bounds the pools, whether or not the chain finalizes.
+//! The limits of the pools. They hold whether or not the chain finalizes.
 //!
-//! Everything is anchored to the head: finality may stall for days. Dropping a known payload
-//! takes it from block building only; what it says about the head stays counted.
+//! Everything is relative to the head, because finality may stall for days. A dropped known payload
+//! can no longer enter a block, but its votes stay counted.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -13,21 +13,21 @@ use quintet_components::{
 
 use super::{AttestationPool, Coverage};
 
-/// Payloads of one attestation kept at most, of both phases. More than a network has aggregators:
-/// what one more adds finds the place of what adds least.
+/// The largest number of payloads of one attestation, of both phases. It is more than a network has
+/// aggregators. One more payload replaces the one that adds the least.
 pub const MAX_PAYLOADS: usize = 64;
 
 /// The limits of the pools and of the tree.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
-    /// Attestations kept, in all pools together.
+    /// The largest number of attestations in all pools together.
     pub attestations: usize,
-    /// Bytes of signatures and proofs kept, in all pools together.
+    /// The largest size of the signatures and proofs in all pools together, in bytes.
     pub bytes: usize,
-    /// An attestation goes when its slot is this far behind the head.
+    /// An attestation is dropped when its slot is this far behind the head.
     pub window_slots: u64,
-    /// Blocks go when their slot is this far behind the finalized one: what peers may still ask
-    /// for.
+    /// Blocks are dropped when their slot is this far behind the finalized one: peers may request
+    /// blocks up to there.
     pub served_slots: u64,
 }
 
@@ -37,8 +37,8 @@ impl Default for PoolLimits {
     }
 }
 
-/// Pool eviction: brings the pools back within their limits, once a slot, and in between when an
-/// eighth more than a limit has come in.
+/// Reduces the pools to their limits, once per slot, and earlier if an eighth more than a limit has
+/// arrived.
 pub fn shrink_pools(
     mut pool: AttestationPool,
     limits: Res<PoolLimits>,
@@ -56,18 +56,19 @@ pub fn shrink_pools(
     pool.shrink(&limits, head.0.slot);
 }
 
-/// Where a payload finds room.
+/// Says if there is room for a payload.
 pub(super) enum Room {
     /// There is room.
     Free,
-    /// In the place of this one, which adds less.
+    /// It replaces this one, which adds less.
     Of(Entity),
-    /// There is none: every other payload adds as much.
+    /// There is none: every other payload adds as much or more.
     None,
 }
 
-/// Finds room for a payload beside others of its attestation. The one that covers fewest validators
-/// that no other covers makes room, the oldest of equals, if that is less than the new one adds.
+/// Finds room for a payload among others of its attestation. The payload that covers the fewest
+/// validators that no other covers is replaced, if that is fewer than the new one adds; among
+/// equals, the oldest.
 pub(super) fn room_for_payload<'a>(
     payloads: impl Iterator<Item = &'a PooledPayload>,
     coverage: &Coverage,
@@ -89,12 +90,12 @@ pub(super) fn room_for_payload<'a>(
     }
 }
 
-/// The validators that support two attestations of the slot of `data` beside it.
+/// The validators that support two other attestations of the slot of `data`.
 pub(super) fn twice_supporting(index: &AttestationsByData, data: &AttestationData) -> Coverage {
     supporters_of_slot(index, index.of_slot(data.slot), |other| Some(other) != index.get(data))
 }
 
-/// How many attestations of the slot of `data` the validator supports beside it.
+/// How many other attestations of the slot of `data` the validator supports.
 pub(super) fn supported_beside(
     index: &AttestationsByData,
     data: &AttestationData,
@@ -127,8 +128,9 @@ fn supporters(index: &AttestationsByData, attestation: Entity) -> Coverage {
     supporters
 }
 
-/// The attestations that nobody supports who does not support another one of their slot, the oldest
-/// first; of a slot the last that came.
+/// The attestations that only equivocating validators support, the oldest first. An equivocating
+/// validator supports another attestation of the same slot. Within a slot the last that arrived
+/// come first.
 pub(super) fn only_of_equivocators(index: &AttestationsByData) -> Vec<Entity> {
     let mut found = Vec::new();
     let mut by_slot: Vec<(Slot, Entity)> = index.by_slot().collect();

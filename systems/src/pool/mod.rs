@@ -1,9 +1,8 @@
-//! The pools of attestations: membership, signatures, payloads; what of them counts, and their
-//! limits.
+//! The pools of attestations: membership, signatures, payloads, votes and limits.
 //!
-//! An attestation, a signature on it and an aggregated payload for it are entities;
-//! `AttestationsByData` finds them. [`Attestations`] reads the pools, [`AttestationPool`] changes
-//! them: the index at once, the entities by commands.
+//! An attestation, a signature on it and an aggregated payload for it are entities, which
+//! `AttestationsByData` finds. [`Attestations`] reads the pools. [`AttestationPool`] changes them:
+//! the index at once, the entities by commands.
 
 mod attestation_pool;
 mod coverage;

@@ -1,6 +1,6 @@
-//! What validators have lately attested, as far as it was found valid: one that signs the same
-//! attestation again and again, each time differently, has nothing new to say, and one that signs
-//! different ones for a slot has two places.
+//! Remembers recent valid attestations, in order to ignore repetitions. A validator may sign the
+//! same attestation many times with different signatures: only the first is new. A validator that
+//! signs different attestations for a slot has two places.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,12 +10,14 @@ use quintet_components::{
     messages::IgnoreReason,
 };
 
-/// Slots whose attestations are remembered: the newest ones attested in.
+/// How many slots' attestations are remembered, counted back from the newest slot with an
+/// attestation.
 pub const SEEN_SLOTS: u64 = 4;
-/// Attestations remembered at most; one more is not, and is taken for new when it comes again.
+/// How many attestations are remembered. Beyond that one is not remembered, and counts as new when
+/// it arrives again.
 pub const MAX_SEEN: usize = 4 * 4096;
 
-/// Valid attestations of the newest slots, by slot: who gave which.
+/// Valid attestations of the newest slots, by slot, with their validators.
 #[derive(Resource, Debug, Default)]
 pub struct SeenAttestations {
     by_slot: BTreeMap<Slot, HashMap<ValidatorIndex, Vec<Seen>>>,
@@ -25,13 +27,14 @@ pub struct SeenAttestations {
 #[derive(Debug)]
 struct Seen {
     data: AttestationData,
-    /// Tells if it was kept: an aggregator still wants one that came before it was one.
+    /// True if it was kept. A node that becomes an aggregator still wants attestations that it did
+    /// not keep before.
     is_kept: bool,
 }
 
 impl SeenAttestations {
-    /// Says why an attestation, to be kept or not, says nothing new; `None` if it does. A validator has
-    /// so many places for a slot.
+    /// Why an attestation, which is to be kept or not, is not new; `None` if it is. A validator has
+    /// this many places for a slot.
     pub fn objection(
         &self,
         attestation: &SignedAttestation,
@@ -46,10 +49,10 @@ impl SeenAttestations {
         }
     }
 
-    /// Remembers a valid attestation, and if it is kept.
+    /// Remembers a valid attestation, and whether it is kept.
     ///
     /// # Errors
-    /// It says nothing new, as far as is known.
+    /// It is not new, as far as is remembered.
     pub fn insert(
         &mut self,
         attestation: &SignedAttestation,
@@ -90,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn vote(slot: Slot, validator_index: ValidatorIndex) -> SignedAttestation {
+    fn attestation(slot: Slot, validator_index: ValidatorIndex) -> SignedAttestation {
         let data = AttestationData { slot, ..AttestationData::default() };
         let signature = Signature::placeholder(SignaturePreset::Test);
         SignedAttestation { validator_index, data, signature }
@@ -99,15 +102,18 @@ mod tests {
     #[test]
     fn an_attestation_is_new_once_and_old_slots_are_forgotten() {
         let mut seen = SeenAttestations::default();
-        assert_eq!(seen.insert(&vote(10, 1), true, 2), Ok(()));
-        assert_eq!(seen.insert(&vote(10, 1), true, 2), Err(IgnoreReason::KnownAttestation));
-        assert_eq!(seen.insert(&vote(10, 2), true, 2), Ok(()));
-        assert_eq!(seen.insert(&vote(11, 1), true, 2), Ok(()));
-        assert!(seen.objection(&vote(10, 1), true, 2).is_some());
-        assert!(seen.objection(&vote(11, 2), true, 2).is_none());
-        assert_eq!(seen.insert(&vote(14, 1), true, 2), Ok(()));
-        assert!(seen.objection(&vote(10, 1), true, 2).is_none(), "four slots are remembered");
-        let old = vote(10, 1);
+        assert_eq!(seen.insert(&attestation(10, 1), true, 2), Ok(()));
+        assert_eq!(seen.insert(&attestation(10, 1), true, 2), Err(IgnoreReason::KnownAttestation));
+        assert_eq!(seen.insert(&attestation(10, 2), true, 2), Ok(()));
+        assert_eq!(seen.insert(&attestation(11, 1), true, 2), Ok(()));
+        assert!(seen.objection(&attestation(10, 1), true, 2).is_some());
+        assert!(seen.objection(&attestation(11, 2), true, 2).is_none());
+        assert_eq!(seen.insert(&attestation(14, 1), true, 2), Ok(()));
+        assert!(
+            seen.objection(&attestation(10, 1), true, 2).is_none(),
+            "four slots are remembered"
+        );
+        let old = attestation(10, 1);
         assert!(
             seen.insert(&old, true, 2).is_ok() && seen.insert(&old, true, 2).is_ok(),
             "too old"
@@ -118,12 +124,12 @@ mod tests {
     #[test]
     fn a_node_that_begins_to_aggregate_takes_an_attestation_once_more() {
         let mut seen = SeenAttestations::default();
-        assert!(seen.insert(&vote(10, 1), false, 2).is_ok());
-        assert!(seen.insert(&vote(10, 1), false, 2).is_err());
-        assert!(seen.objection(&vote(10, 1), false, 2).is_some());
-        assert!(seen.objection(&vote(10, 1), true, 2).is_none());
-        assert!(seen.insert(&vote(10, 1), true, 2).is_ok());
-        assert!(seen.insert(&vote(10, 1), true, 2).is_err());
+        assert!(seen.insert(&attestation(10, 1), false, 2).is_ok());
+        assert!(seen.insert(&attestation(10, 1), false, 2).is_err());
+        assert!(seen.objection(&attestation(10, 1), false, 2).is_some());
+        assert!(seen.objection(&attestation(10, 1), true, 2).is_none());
+        assert!(seen.insert(&attestation(10, 1), true, 2).is_ok());
+        assert!(seen.insert(&attestation(10, 1), true, 2).is_err());
         assert_eq!(seen.count, 1);
     }
 
@@ -131,31 +137,34 @@ mod tests {
     fn a_validator_has_two_places_for_a_slot() {
         let mut seen = SeenAttestations::default();
         let other = |head_slot| {
-            let mut other = vote(10, 1);
+            let mut other = attestation(10, 1);
             other.data.head.slot = head_slot;
             other
         };
         assert!(seen.insert(&other(1), true, 2).is_ok() && seen.insert(&other(2), true, 2).is_ok());
         assert_eq!(seen.insert(&other(3), true, 2), Err(IgnoreReason::Equivocation));
         assert_eq!(seen.insert(&other(1), true, 2), Err(IgnoreReason::KnownAttestation));
-        assert!(seen.insert(&vote(11, 1), true, 2).is_ok(), "another slot is another matter");
-        assert!(seen.insert(&vote(10, 2), true, 2).is_ok(), "and so is another validator");
+        assert!(
+            seen.insert(&attestation(11, 1), true, 2).is_ok(),
+            "another slot is another matter"
+        );
+        assert!(seen.insert(&attestation(10, 2), true, 2).is_ok(), "and so is another validator");
     }
 
     #[test]
     fn no_more_are_remembered_than_the_limit_and_the_oldest_slot_goes_first() {
         let mut seen = SeenAttestations::default();
         for index in 0..MAX_SEEN as u64 {
-            assert!(seen.insert(&vote(10 + index % 2, index), true, 2).is_ok());
+            assert!(seen.insert(&attestation(10 + index % 2, index), true, 2).is_ok());
         }
-        assert!(seen.insert(&vote(11, 1_000_000), true, 2).is_ok());
+        assert!(seen.insert(&attestation(11, 1_000_000), true, 2).is_ok());
         assert_eq!(seen.count, MAX_SEEN / 2 + 1, "slot 10 made room");
         for index in 0..2 * MAX_SEEN as u64 {
-            assert!(seen.insert(&vote(11, 2_000_000 + index), true, 2).is_ok());
+            assert!(seen.insert(&attestation(11, 2_000_000 + index), true, 2).is_ok());
         }
         assert_eq!(seen.count, MAX_SEEN);
         assert!(
-            seen.objection(&vote(11, 1_000_000), true, 2).is_some(),
+            seen.objection(&attestation(11, 1_000_000), true, 2).is_some(),
             "what is remembered stays"
         );
     }

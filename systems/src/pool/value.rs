@@ -1,4 +1,4 @@
-//! What an aggregate is worth to the chain.
+//! The value of an aggregate for the chain.
 
 use quintet_components::{
     containers::{AttestationData, Root, State},
@@ -8,35 +8,35 @@ use quintet_components::{
 use super::Coverage;
 use crate::transition::{ChainView, pending_votes};
 
-/// What a block with the aggregate could do next; greater goes first.
+/// What a block with the aggregate could do next. Greater values go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConsensusValue {
-    /// Nothing but weight for the head.
+    /// It only adds weight for the head.
     Weight,
-    /// Bring a target nearer to justification.
+    /// It brings a target nearer to justification.
     Build,
-    /// Justify a target.
+    /// It justifies a target.
     Justify,
-    /// Justify a target and with it finalize the source.
+    /// It justifies a target and thereby finalizes the source.
     Finalize,
 }
 
-/// Values votes for a block on the head.
+/// Computes the value of attestations for a block on the head.
 pub struct Valuation<'a> {
     head: &'a State,
     view: Option<ChainView>,
 }
 
 impl<'a> Valuation<'a> {
-    /// Votes as a block at `slot` on the head would see them. A head that no block can be built on
-    /// gives every vote the least value.
+    /// For a block at `slot` on the head. If no block can be built on the head, every attestation
+    /// has the lowest value.
     pub fn on_head(head: &'a State, head_root: Root, slot: u64) -> Self {
         let view = ChainView::of(head, head_root, slot);
         Self { head, view: view.ok() }
     }
 
-    /// What the vote is worth with these voters, those that the head's state counts already
-    /// included.
+    /// The value of the attestation with these voters, in addition to those that the head's state
+    /// counts.
     pub fn of(&self, data: &AttestationData, voters: &Coverage) -> ConsensusValue {
         let Some(view) = &self.view else { return ConsensusValue::Weight };
         self.value(view, data, voters).unwrap_or(ConsensusValue::Weight)

@@ -1,5 +1,5 @@
-//! The pools as a world's owner sees them: what digests, drivers and tests read, and what exclusive
-//! systems do through the roles.
+//! Access to the pools for owners of a whole world: digests, drivers and tests read them, and
+//! exclusive systems change them through the roles.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub fn pool_sizes(world: &World) -> [usize; 3] {
     [index.member_count::<Signed>(), index.member_count::<New>(), index.member_count::<Known>()]
 }
 
-/// Changes the pools of a world that is this caller's alone.
+/// Changes the pools of a world that the caller owns.
 pub fn with_pool<R>(world: &mut World, change: impl FnOnce(&mut AttestationPool) -> R) -> R {
     let mut state: SystemState<AttestationPool> = SystemState::new(world);
     let result = {
@@ -55,7 +55,7 @@ pub fn with_pool<R>(world: &mut World, change: impl FnOnce(&mut AttestationPool)
     result
 }
 
-/// Adds a verified signature, as [`AttestationPool::add_signature`] does.
+/// Adds a verified signature, like [`AttestationPool::add_signature`].
 pub fn add_signature(
     world: &mut World,
     data: &AttestationData,
@@ -65,7 +65,7 @@ pub fn add_signature(
     with_pool(world, |pool| pool.add_signature(data, validator_index, signature))
 }
 
-/// Adds a verified payload, as [`AttestationPool::add_payload`] does.
+/// Adds a verified payload, like [`AttestationPool::add_payload`].
 pub fn add_payload(
     world: &mut World,
     data: &AttestationData,

@@ -1,4 +1,4 @@
-//! What a validator attests.
+//! The data that a validator attests to.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -10,8 +10,8 @@ use quintet_components::{
 
 use crate::transition::is_justifiable_after;
 
-/// The block to attest as target: from the head a few steps back towards the safe target, then back
-/// to a slot that may be justified; never behind the finalized block.
+/// The target to attest to: from the head a few steps back towards the safe target, then back to a
+/// slot that can be justified, but never behind the finalized block.
 pub fn attestation_target(
     tree: &BlockTree,
     head: NodeId,
@@ -36,7 +36,7 @@ pub fn attestation_target(
     Checkpoint { root: tree[target].root, slot: tree.slot(target) }
 }
 
-/// What fork choice holds true, as far as an attestation says it.
+/// The facts of fork choice that an attestation needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The blocks.
@@ -49,13 +49,13 @@ pub struct Facts<'a> {
     pub finalized_slot: Slot,
 }
 
-/// The attestation to give in a slot, of a kind that every node admits that knows the same blocks.
+/// The attestation data for a slot. Every node that knows the same blocks accepts it.
 ///
-/// No head is attested that is newer than the slot: while the clock is behind the head's author's,
-/// it is the head's newest ancestor that is not. No target is attested that is older than the
-/// source: the source takes its place, and the attestation weighs for the head alone.
+/// The attested head is not newer than the slot: while the clock is behind that of the head's
+/// author, it is the newest ancestor that is not. The target is not older than the source: if it
+/// would be, it is the source, and the attestation only adds weight for the head.
 ///
-/// Returns nothing when no block of the head's chain since the finalized one is as old as the slot.
+/// Returns nothing if no block of the head's chain since the finalized one is as old as the slot.
 pub fn attestation_data(facts: &Facts<'_>, slot: Slot) -> Option<AttestationData> {
     let Facts { tree, head, safe_target_slot, finalized_slot } = *facts;
     let mut id = tree.find(&head)?;
@@ -66,8 +66,8 @@ pub fn attestation_data(facts: &Facts<'_>, slot: Slot) -> Option<AttestationData
         return None;
     }
     let head = Checkpoint { root: tree[id].root, slot: tree.slot(id) };
-    // The head's own justified checkpoint, not the store's: a minority fork may have moved that
-    // one. Before the first block it has no root yet, and the head is genesis.
+    // The head's own justified checkpoint and not that of fork choice, which a minority fork may
+    // have changed. Before the first block it has no root yet, and the head is genesis.
     let mut source = tree[id].justified;
     if source.root == Root::ZERO {
         source.root = head.root;
@@ -79,7 +79,7 @@ pub fn attestation_data(facts: &Facts<'_>, slot: Slot) -> Option<AttestationData
     Some(AttestationData { slot, head, target, source })
 }
 
-/// What this node sees of the chain when it attests.
+/// The resources from which the node attests.
 #[derive(SystemParam)]
 pub struct Sight<'w> {
     tree: Res<'w, BlockTree>,
@@ -89,7 +89,7 @@ pub struct Sight<'w> {
 }
 
 impl Sight<'_> {
-    /// [`attestation_data`] of what this node sees.
+    /// [`attestation_data`] for the current chain.
     pub fn attestation_data(&self, slot: Slot) -> Option<AttestationData> {
         let facts = Facts {
             tree: &self.tree,
@@ -101,11 +101,10 @@ impl Sight<'_> {
     }
 }
 
-/// The attestation to give in a slot as this world sees the chain; for those who hold a whole world,
-/// as tests do.
+/// The attestation data for a slot in this world; for owners of a whole world, such as tests.
 ///
 /// # Panics
-/// There is none, or the world has no chain.
+/// If there is none, or if the world has no chain.
 pub fn produce_attestation_data(world: &World, slot: Slot) -> AttestationData {
     let facts = Facts {
         tree: world.resource::<BlockTree>(),

@@ -29,26 +29,26 @@ use crate::{
     transition::{process_block, process_slots, proposer_for_slot},
 };
 
-/// Everything that a block is built from, taken from the world at one moment.
+/// Everything that a block is built from, copied from the world at one moment.
 #[derive(Clone, Debug)]
 pub struct BlockInputs {
-    /// The slot to propose in.
+    /// The slot of the block.
     pub slot: Slot,
-    /// Who proposes.
+    /// The proposer.
     pub proposer_index: ValidatorIndex,
     /// The parent's root.
     pub parent_root: Root,
     /// The parent's post-state.
     pub parent: Arc<State>,
-    /// The known attestations whose head the node has seen, in pool order, with their payloads.
+    /// The known attestations whose head the node has, in pool order, with their payloads.
     pub candidates: Vec<Candidate>,
-    /// Which of them go first when there is not room for all.
+    /// Which of them go first if there is no room for all.
     pub preference: Preference,
     /// The validators.
     pub registry: Registry,
 }
 
-/// What blocks are built from.
+/// The resources that blocks are built from.
 #[derive(SystemParam)]
 pub struct BlockSources<'w> {
     head: Res<'w, Head>,
@@ -67,8 +67,8 @@ impl BlockSources<'_> {
     /// The inputs for a block on this parent.
     ///
     /// # Errors
-    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` when the slot is
-    /// another validator's.
+    /// `UNKNOWN_PARENT_BLOCK`, `EMPTY_VALIDATOR_REGISTRY`, and `WRONG_PROPOSER` if another
+    /// validator proposes in the slot.
     pub fn inputs(
         &self,
         parent_root: Root,
@@ -106,7 +106,7 @@ impl BlockSources<'_> {
     }
 }
 
-/// A block with what its proof is made from.
+/// A block with the inputs of its proof.
 #[derive(Clone, Debug)]
 pub struct BuiltBlock {
     /// The block.
@@ -120,9 +120,9 @@ pub struct BuiltBlock {
     pub proofs: Vec<Arc<SingleMessageAggregate>>,
     /// How long building it took.
     pub took: Duration,
-    /// How long choosing and joining its attestations took, which is part of it.
+    /// How long choosing and joining its attestations took, as part of that.
     pub choosing_took: Duration,
-    /// What it has no room for.
+    /// The attestations for which it has no room.
     pub left_out: LeftOut,
 }
 
@@ -153,13 +153,13 @@ impl From<Rejection> for BuildError {
 }
 
 impl BlockInputs {
-    /// [`BlockSources::inputs`], for those who hold a whole world.
+    /// [`BlockSources::inputs`], for owners of a whole world.
     ///
     /// # Errors
-    /// As [`BlockSources::inputs`].
+    /// Like [`BlockSources::inputs`].
     ///
     /// # Panics
-    /// The world has no chain.
+    /// If the world has no chain.
     pub fn on_parent(
         world: &mut World,
         parent_root: Root,
@@ -174,10 +174,10 @@ impl BlockInputs {
     /// [`Self::on_parent`], on the head.
     ///
     /// # Errors
-    /// As [`BlockSources::inputs`].
+    /// Like [`BlockSources::inputs`].
     ///
     /// # Panics
-    /// The world has no chain.
+    /// If the world has no chain.
     pub fn on_head(
         world: &mut World,
         slot: Slot,
@@ -187,8 +187,8 @@ impl BlockInputs {
         Self::on_parent(world, head, slot, proposer_index)
     }
 
-    /// How many payloads there are to choose from, and how many bytes of proofs go into the block's
-    /// at most: a block carries few attestations, however many wait.
+    /// How many payloads there are to choose from, and the largest size of the proofs in the block
+    /// in bytes. A block has few attestations, however many wait.
     pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
         let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
@@ -196,8 +196,9 @@ impl BlockInputs {
         (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes.min(most))
     }
 
-    /// Leaves each attestation the one payload with the most voters, so that no proofs have to be joined:
-    /// for a block that is needed at once. `made` are payloads that may serve beside the pool's.
+    /// Keeps for each attestation only the payload with the most voters, so that no proofs have to
+    /// be joined: for a block that is needed at once. `made` has payloads that may be used in
+    /// addition to the pool's.
     #[must_use]
     pub fn only_ready(mut self, made: &[(AttestationData, Arc<SingleMessageAggregate>)]) -> Self {
         for Candidate { data, payloads } in &mut self.candidates {
@@ -214,7 +215,8 @@ impl BlockInputs {
     }
 }
 
-/// Builds the block: attestations chosen, several payloads of one joined, state root computed.
+/// Builds the block: chooses the attestations, joins the payloads of each, and computes the state
+/// root.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -264,7 +266,7 @@ pub fn build_block(
 
 type Joined = (AttestationData, Arc<SingleMessageAggregate>);
 
-/// The one payload that a block carries for an attestation.
+/// Makes the one payload that a block has for an attestation.
 fn join(
     candidate: Candidate,
     registry: &Registry,

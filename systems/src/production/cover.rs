@@ -1,23 +1,24 @@
-//! Finding payloads that justify a target and fit.
+//! Finds payloads that justify a target and fit into a block.
 
 use std::cmp::Reverse;
 
 use super::draft::{Draft, Item};
 use crate::pool::Coverage;
 
-/// Choices tried for one target. The first descent always takes what adds the most voters; only
-/// where that does not fit is anything else tried. Few payloads are searched through wholly.
+/// How many choices are tried for one target. The first descent always takes the payload that adds
+/// the most voters; others are tried only if that does not fit. If there are few payloads, all
+/// choices are tried.
 pub(super) const MAX_STEPS: usize = 2048;
 
-/// One choice: what is taken, and what is left to take.
+/// A choice: the payloads taken, and the payloads that are left.
 struct Node<'a, 'i> {
     draft: Draft<'a>,
     counted: Coverage,
     left: Vec<&'i Item<'a>>,
 }
 
-/// The draft with as many of these payloads that `counted` grows to `needed` voters; `None` if no
-/// choice that was tried reaches that and fits. Takes from `steps` what it tried.
+/// The draft with payloads added until `counted` has `needed` voters; `None` if no choice that was
+/// tried reaches that and fits. Subtracts the number of tries from `steps`.
 pub(super) fn cover<'a>(
     draft: &Draft<'a>,
     counted: &Coverage,
@@ -31,7 +32,7 @@ pub(super) fn cover<'a>(
         if node.counted.count() >= needed {
             return path.pop().map(|node| node.draft);
         }
-        // What adds nobody, or does not fit, will not later on this path.
+        // A payload that adds no voter, or does not fit, will not later on this path.
         node.left.retain(|item| {
             item.voters.count_beyond(&node.counted) > 0 && node.draft.check(item).is_ok()
         });

@@ -1,4 +1,4 @@
-//! What goes into a block, within its budget.
+//! The content of a block, within its limits.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use quintet_prover::ProofSystem;
 use super::selection::Candidate;
 use crate::pool::Coverage;
 
-/// One payload that a block could carry.
+/// One payload that a block may have.
 #[derive(Clone, Debug)]
 pub(super) struct Item<'a> {
-    /// The place of its attestation in the body: a round, then its place among the candidates.
+    /// The position of its attestation in the body: a round, then its position among the candidates.
     pub(super) place: (usize, usize),
     pub(super) candidate: &'a Candidate,
     pub(super) payload: Arc<SingleMessageAggregate>,
@@ -80,12 +80,12 @@ impl<'a> Draft<'a> {
         Self { budget, picks: Vec::new() }
     }
 
-    /// Returns true if the block has as many attestation data as it may have.
+    /// Returns true if the block has as many attestation data as allowed.
     pub(super) fn is_full(&self) -> bool {
         self.picks.len() >= MAX_ATTESTATIONS_DATA
     }
 
-    /// Returns true if everybody in the payload is in the block for its attestation already.
+    /// Returns true if all validators of the payload are in the block for its attestation already.
     pub(super) fn covers(&self, item: &Item<'_>) -> bool {
         self.pick_of(item).is_some_and(|pick| item.voters.count_beyond(&pick.voters) == 0)
     }
@@ -99,7 +99,7 @@ impl<'a> Draft<'a> {
         self.picks.iter().find(|pick| pick.place == item.place)
     }
 
-    /// Returns an error if the payload does not fit. What does not fit now never fits later: a
+    /// Checks that a payload fits. A payload that does not fit now never fits later, because a
     /// draft only grows.
     pub(super) fn check(&self, item: &Item<'_>) -> Result<(), Full> {
         let Budget { proofs, max_signers, max_bytes, one_a_slot } = self.budget;
@@ -145,7 +145,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// A body with one attestation a payload.
+    /// A body with one attestation per payload.
     pub(super) fn body(&self) -> BlockBody {
         let attestations = self.picks.iter().flat_map(|pick| {
             pick.payloads.iter().map(|payload| AggregatedAttestation {

@@ -1,4 +1,4 @@
-//! Which attestations a block carries.
+//! Chooses the attestations of a block.
 
 use std::{
     cmp::Reverse,
@@ -23,30 +23,30 @@ use crate::{
     transition::{ChainView, pending_votes, process_block},
 };
 
-/// Choices tried for all targets of a block.
+/// How many choices are tried for all targets of a block.
 const MAX_BLOCK_STEPS: usize = 4 * MAX_STEPS;
 
-/// An attestation with the payloads that a block could carry for it.
+/// An attestation with the payloads that a block may use for it.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// What is attested.
+    /// The attestation data.
     pub data: AttestationData,
     /// Its payloads.
     pub payloads: Vec<Arc<SingleMessageAggregate>>,
 }
 
-/// Who goes before whom when a block has not room for all.
+/// Which attestations go first if a block has no room for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preference {
-    /// What moves finality, and at most one attestation data of a slot: provers in use cannot seal
-    /// two.
+    /// Those that advance finality, and at most one attestation data per slot, because provers in
+    /// use cannot seal two.
     #[default]
     Worth,
-    /// leanSpec's: the lowest target slot, then the pool's order.
+    /// As in leanSpec: the lowest target slot, then the pool's order.
     Spec,
 }
 
-/// Attestations that are not in a block, or not wholly, because it had no room.
+/// Attestations that are not in a block, or only partly, because it had no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Those that would have brought a target nearer to justification.
@@ -55,34 +55,34 @@ pub struct LeftOut {
     pub idle: usize,
 }
 
-/// What a block carries.
+/// The content of a block.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The attestations in the body's order, each with the payloads to join.
     pub attestations: Vec<Candidate>,
-    /// What it has no room for.
+    /// The attestations for which it has no room.
     pub left_out: LeftOut,
 }
 
-/// Selects a block's attestations. Those justify checkpoints, which makes further attestations
+/// Selects a block's attestations. They justify checkpoints, which makes further attestations
 /// eligible, so rounds over the candidates repeat until one adds nothing. `advanced` is the
-/// parent's post-state at the block's slot; the inputs' candidates are in pool order, and the node
+/// parent's post-state at the block's slot. The inputs' candidates are in pool order, and the node
 /// knows their heads.
 ///
-/// Where everything fits, the body is leanSpec's. Where it does not, [`Preference::Worth`] takes
-/// what finalizes, then what justifies, the newest target first; then what adds voters to targets
-/// that are not justified yet, the most voters first; then the rest in leanSpec's order, and last
-/// of it what adds no voter. Whatever there is, the body is in leanSpec's order: by round, target
-/// slot and place in the pool.
+/// If everything fits, the body is the same as leanSpec's. If not, [`Preference::Worth`] takes
+/// first what finalizes, then what justifies, the newest target first; then what adds voters to
+/// targets that are not justified yet, the most voters first; then the rest in leanSpec's order,
+/// and last what adds no voter. The body is always in leanSpec's order: by round, target slot and
+/// position in the pool.
 ///
 /// # Errors
-/// What the transition of a trial block says.
+/// The refusal of a trial block by the transition.
 pub fn select_attestations(
     inputs: &BlockInputs,
     advanced: &State,
     proofs: &dyn ProofSystem,
 ) -> Result<Selection, Rejection> {
-    // One without a payload has nothing to put into a block.
+    // An attestation without a payload cannot be in a block.
     let mut candidates: Vec<&Candidate> =
         inputs.candidates.iter().filter(|candidate| !candidate.payloads.is_empty()).collect();
     candidates.sort_by_key(|candidate| candidate.data.target.slot);
@@ -97,7 +97,7 @@ pub fn select_attestations(
     Worth::new(&site, candidates, budget)?.select()
 }
 
-/// Where the block stands.
+/// The position of the block in the chain.
 struct Site<'a> {
     inputs: &'a BlockInputs,
     advanced: &'a State,
@@ -120,8 +120,8 @@ impl Site<'_> {
     }
 }
 
-/// leanSpec's selection, as far as it fits, and true if it fits. When `or_none`, the first that
-/// does not fit ends it.
+/// leanSpec's selection, as far as it fits, and true if everything fits. With `or_none`, the first
+/// payload that does not fit ends it.
 fn in_spec_order<'a>(
     site: &Site<'_>,
     candidates: &[&'a Candidate],
@@ -153,11 +153,11 @@ fn in_spec_order<'a>(
     Ok((draft, all_fit))
 }
 
-/// An attestation that a block on this parent could gain from.
+/// An attestation that a block on this parent may gain from.
 struct Eligible<'a> {
     items: Vec<Item<'a>>,
     data: AttestationData,
-    /// Its place in the body: the newest round, then its place among the candidates.
+    /// Its position in the body: the newest round, then its position among the candidates.
     place: (usize, usize),
     candidate: &'a Candidate,
 }
@@ -169,11 +169,11 @@ impl Eligible<'_> {
     }
 }
 
-/// A selection by what attestations are worth.
+/// A selection by the value of attestations.
 struct Worth<'a, 's> {
     site: &'s Site<'s>,
     candidates: Vec<&'a Candidate>,
-    /// The candidates that are among the eligible.
+    /// Which candidates are among the eligible ones.
     seen: Vec<bool>,
     eligible: Vec<Eligible<'a>>,
     draft: Draft<'a>,
@@ -191,7 +191,7 @@ struct Goal<'a, 'i> {
 }
 
 impl Goal<'_, '_> {
-    /// How many voters it has when everything is taken.
+    /// How many voters it has if everything is taken.
     fn reach(&self) -> usize {
         let mut all = self.counted.clone();
         self.items.iter().for_each(|item| all.add(&item.voters));
@@ -226,9 +226,9 @@ impl<'a, 's> Worth<'a, 's> {
         Ok(Selection { attestations: self.draft.into_candidates(), left_out })
     }
 
-    /// Adds what has become eligible. What was eligible before stays, as the chain still counts it,
-    /// and moves behind the draft: the view is that of a block with all of the draft, and finality
-    /// decides which targets count.
+    /// Adds what has become eligible. Attestations stay eligible, because the chain still counts
+    /// them, and move behind the draft: the view is that of a block with the whole draft, and
+    /// finality decides which targets count.
     fn enter(&mut self, round: usize) -> Result<(), Rejection> {
         for eligible in &mut self.eligible {
             if !self.draft.has(eligible.place) {
@@ -248,15 +248,15 @@ impl<'a, 's> Worth<'a, 's> {
         Ok(())
     }
 
-    /// Who is counted for a target of the draft's block.
+    /// The voters that count for a target of the draft's block.
     fn counted(&self, target: &Root) -> Coverage {
         let mut counted = Coverage::default();
         counted.add_words(&pending_votes(&self.post, target));
         counted
     }
 
-    /// The draft with what justifies one more target: one that finalizes before others, then the
-    /// newest.
+    /// The draft with attestations that justify one more target: first a target that finalizes,
+    /// then the newest.
     fn justify(&self, steps: &mut usize) -> Result<Option<Draft<'a>>, Rejection> {
         let needed = (2 * self.post.validators.len()).div_ceil(3);
         let mut goals: BTreeMap<Root, Goal<'a, '_>> = BTreeMap::new();
@@ -286,8 +286,8 @@ impl<'a, 's> Worth<'a, 's> {
         Ok(None)
     }
 
-    /// Adds what brings targets nearer to justification: the most new voters first, then the
-    /// target that is nearest.
+    /// Adds attestations that bring targets nearer to justification: the most new voters first,
+    /// then the target that is nearest.
     fn build(&mut self) -> Result<(), Rejection> {
         let mut counted: BTreeMap<Root, Coverage> = BTreeMap::new();
         let mut items = Vec::new();
@@ -319,7 +319,7 @@ impl<'a, 's> Worth<'a, 's> {
         Ok(())
     }
 
-    /// Fills what room is left, and counts what it is not enough for.
+    /// Fills the remaining room, and counts what does not fit.
     fn fill(&mut self) -> Result<LeftOut, Rejection> {
         let mut ordered = Vec::new();
         for (at, Eligible { items, data, .. }) in self.eligible.iter().enumerate() {

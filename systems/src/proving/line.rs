@@ -15,8 +15,8 @@ use super::{
     scheduler::{ProverScheduler, Queued, Report, Ticket},
 };
 
-/// The line in front of the prover: takes jobs, starts them when they may, and keeps the timeline.
-/// What it says of a job on the timeline shows once the system's commands are applied.
+/// The prover's queue: accepts jobs, starts them when they may run, and keeps the timeline. Changes
+/// of a job on the timeline are visible when the system's commands are applied.
 #[derive(SystemParam)]
 pub struct ProverLine<'w, 's> {
     timeline: Commands<'w, 's>,
@@ -27,15 +27,15 @@ pub struct ProverLine<'w, 's> {
     abandoned: MessageWriter<'w, ProofAbandoned>,
 }
 
-/// Hands free permits to those in line.
+/// Gives free permits to waiting jobs.
 pub fn run_prover(mut line: ProverLine) {
     line.run();
 }
 
 impl ProverLine<'_, '_> {
-    /// Queues a job and starts what may start. `summarize` tells the timeline how the job ended.
-    /// Returns the job's entity on the timeline and its handle; to drop the handle is to give the
-    /// job up.
+    /// Queues a job and starts jobs that may run. `summarize` tells the timeline how the job ended.
+    /// Returns the job's entity on the timeline and its handle. Dropping the handle cancels the
+    /// job.
     ///
     /// # Errors
     /// [`Refused`]; nothing was queued then.
@@ -68,7 +68,7 @@ impl ProverLine<'_, '_> {
         Ok((entity, handle))
     }
 
-    /// Notes what has ended, and hands free permits to those in line.
+    /// Notes ended jobs, and gives free permits to waiting ones.
     pub fn run(&mut self) {
         loop {
             self.note_ended();
@@ -79,7 +79,7 @@ impl ProverLine<'_, '_> {
         }
     }
 
-    /// Returns true if this job waits for a permit.
+    /// Returns true if this job is waiting for a permit.
     pub fn waits(&self, job: Entity) -> bool {
         self.scheduler.waits(job)
     }
@@ -89,7 +89,7 @@ impl ProverLine<'_, '_> {
         self.scheduler.running()
     }
 
-    /// How many jobs run although they were asked to stop.
+    /// How many jobs still run although they were asked to stop.
     pub fn stragglers(&self) -> usize {
         self.scheduler.stragglers()
     }
@@ -113,7 +113,7 @@ impl ProverLine<'_, '_> {
         }
     }
 
-    /// Starts the first in line, when there is a permit and memory for it. Returns true if it did.
+    /// Starts the first waiting job if there is a permit and memory for it. Returns true if it did.
     fn start_next(&mut self) -> bool {
         let Some(Queued { mut ticket, work }) = self.scheduler.take_next(&self.limits) else {
             return false;
@@ -126,7 +126,7 @@ impl ProverLine<'_, '_> {
         true
     }
 
-    /// Brings the timeline up to date with a job.
+    /// Updates a job on the timeline.
     fn tell(&mut self, ticket: &Ticket, status: ProverStatus) {
         self.timeline.entity(ticket.entity).try_insert((ticket.times, status));
     }

@@ -1,13 +1,13 @@
-//! The line for the prover: proposals before aggregation before re-aggregation, permits and a memory
-//! budget, and a timeline of every job.
+//! The prover's queue: proposals before aggregation before re-aggregation, permits and a memory
+//! budget, and a timeline of all jobs.
 //!
-//! A job waits in line until it gets a permit; the line is served by kind, then in the order of
-//! asking, and nothing overtakes a job that waits for memory. A proposal may run beside as many jobs
-//! as there are permits. Work that has begun is not interrupted for work that goes first: it is asked
-//! to stop when its owner gives it up or it has run for [`MAX_RUN_MS`], and holds its permit until it
-//! does, for [`STRAGGLER_MS`] at most. Then its permit is written off and lent anew, while the memory
-//! that it holds stays counted. As many permits may be written off at a time as there are; a job that
-//! ends after all gives its own back.
+//! A job waits until it gets a permit. Jobs are served by kind, then in the order of the requests,
+//! and no job overtakes one that waits for memory. A proposal may run beside as many jobs as there
+//! are permits. Running work is not interrupted for a job of higher priority. A job is asked to
+//! stop when its owner cancels it or when it has run for [`MAX_RUN_MS`]. It keeps its permit until
+//! it stops, but at most for [`STRAGGLER_MS`]: then its permit is written off and given to another
+//! job, while its memory stays reserved. At most as many permits as there are may be written off at
+//! a time. If such a job ends after all, its permit returns.
 
 mod line;
 mod scheduler;
@@ -22,15 +22,15 @@ pub use timeline::prune_timeline;
 /// Why a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The line is full of jobs that go first, or as soon.
+    /// The queue is full of jobs with the same or a higher priority.
     #[error("the prover's queue is full: {0} jobs wait")]
     QueueFull(usize),
-    /// It needs more memory than all jobs together may.
+    /// It needs more memory than all jobs together may use.
     #[error("the job needs {needs} bytes, the prover's budget is {budget}")]
     TooLarge {
-        /// Bytes that it needs.
+        /// The memory that it needs, in bytes.
         needs: usize,
-        /// Bytes that there are.
+        /// The memory budget, in bytes.
         budget: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What waits for the prover and what it works on. No ECS in here but the resource itself.
+//! The prover's waiting and running jobs. Apart from the resource itself it does not use the ECS.
 
 use std::{
     collections::BTreeMap,
@@ -15,13 +15,13 @@ use quintet_prover::CancelToken;
 
 use super::Refused;
 
-/// How long a job may hold its permit after it was asked to stop, in milliseconds: two slots.
+/// How long a job may keep its permit after it was asked to stop, in milliseconds: two slots.
 pub const STRAGGLER_MS: u64 = 2 * SLOT_DURATION_MS;
 /// How long a job may run before it is asked to stop, in milliseconds: sixteen slots, after which
-/// nobody gains from any proof.
+/// no proof is of use.
 pub const MAX_RUN_MS: u64 = 16 * SLOT_DURATION_MS;
 
-/// What waits for the prover and what it works on. Systems change it through
+/// The prover's waiting and running jobs. Systems change it through
 /// [`ProverLine`](super::ProverLine).
 #[derive(Resource, Default)]
 pub struct ProverScheduler {
@@ -31,7 +31,7 @@ pub struct ProverScheduler {
     write_offs: u64,
 }
 
-/// A job of the line: its entity, and what is told of it.
+/// The entity of a job, and its data for the timeline.
 pub(super) struct Ticket {
     pub(super) entity: Entity,
     pub(super) job: ProverJob,
@@ -40,7 +40,7 @@ pub(super) struct Ticket {
     pub(super) report: Report,
 }
 
-/// A job that waits. The lock is never contended: it makes the job shareable between threads.
+/// A waiting job. The lock is never contended; it allows the job to be shared between threads.
 pub(super) struct Queued {
     pub(super) ticket: Ticket,
     pub(super) work: Mutex<Job>,
@@ -50,17 +50,17 @@ struct Started {
     ticket: Ticket,
     running: Running,
     started_ms: u64,
-    /// When it was first seen to be given up.
+    /// When it was first seen to be cancelled.
     given_up_ms: Option<u64>,
-    /// True once its permit is lent to another.
+    /// True once its permit was given to another job.
     is_written_off: bool,
 }
 
-/// How a job says that it ended, beside its outcome, which is its owner's.
+/// How a job ended, besides its outcome, which goes to its owner.
 pub(super) type Report = Arc<Mutex<Option<ProverStatus>>>;
 
 impl ProverScheduler {
-    /// How many jobs wait.
+    /// How many jobs are waiting.
     pub fn waiting(&self) -> usize {
         self.queued.len()
     }
@@ -70,7 +70,7 @@ impl ProverScheduler {
         self.running.len()
     }
 
-    /// How many jobs run whose permits are written off.
+    /// How many jobs run whose permits were written off.
     pub fn written_off(&self) -> usize {
         self.running.iter().filter(|started| started.is_written_off).count()
     }
@@ -80,29 +80,29 @@ impl ProverScheduler {
         self.write_offs
     }
 
-    /// How many jobs run although they were asked to stop.
+    /// How many jobs still run although they were asked to stop.
     pub fn stragglers(&self) -> usize {
         self.running.iter().filter(|started| started.ticket.cancel.is_cancelled()).count()
     }
 
-    /// Returns true if this job waits for a permit.
+    /// Returns true if this job is waiting for a permit.
     pub fn waits(&self, job: Entity) -> bool {
         self.queued.values().any(|queued| queued.ticket.entity == job)
     }
 
-    /// Takes a number in the order of asking, from 1.
+    /// The next number in the order of the requests, from 1.
     pub(super) fn next_number(&mut self) -> u64 {
         self.asked += 1;
         self.asked
     }
 
-    /// Puts a job in line.
+    /// Adds a job to the queue.
     pub(super) fn enqueue(&mut self, queued: Queued) {
         self.queued.insert((queued.ticket.job.kind, queued.ticket.times.number), queued);
     }
 
-    /// Makes room for a job of this kind: in a full line the last one gives way when the new job
-    /// goes before it, and is returned.
+    /// Makes room for a job of this kind. If the queue is full and the new job has priority over
+    /// the last one, the last one is removed and returned.
     pub(super) fn make_room(
         &mut self,
         kind: ProverKind,
@@ -118,13 +118,13 @@ impl ProverScheduler {
         }
     }
 
-    /// Takes out those that wait and were given up.
+    /// Removes and returns cancelled jobs that were waiting.
     pub(super) fn take_given_up(&mut self) -> Vec<Ticket> {
         let given_up = self.queued.extract_if(.., |_, each| each.ticket.cancel.is_cancelled());
         given_up.map(|(_, queued)| queued.ticket).collect()
     }
 
-    /// Takes out those that have ended, each with how it did.
+    /// Removes and returns ended jobs, each with its status.
     pub(super) fn take_ended(&mut self) -> Vec<(Ticket, ProverStatus)> {
         let ended = self.running.extract_if(.., |started| started.running.has_ended());
         let tell = |Started { ticket, .. }: Started| {
@@ -140,7 +140,7 @@ impl ProverScheduler {
         ended.map(tell).collect()
     }
 
-    /// Asks jobs to stop that have run for too long, and writes the permits of those off that were
+    /// Asks jobs to stop that have run for too long, and writes off the permits of those that were
     /// asked long ago.
     pub(super) fn write_off(&mut self, now_ms: u64, permits: usize) {
         let mut written_off = self.written_off();
@@ -162,14 +162,14 @@ impl ProverScheduler {
                     kind = started.ticket.job.kind.name(),
                     memory_bytes = started.ticket.job.memory_bytes,
                     written_off,
-                    "a proof does not stop when asked: it is left behind, and its permit lent anew"
+                    "a proof does not stop when asked: it is abandoned, and its permit is given to another job"
                 );
             }
         }
         self.write_offs += (written_off - before) as u64;
     }
 
-    /// Takes the first in line, when there is a permit and memory for it.
+    /// Takes the first waiting job if there is a permit and memory for it.
     pub(super) fn take_next(&mut self, limits: &ProverLimits) -> Option<Queued> {
         let used: usize = self.running.iter().map(|each| each.ticket.job.memory_bytes).sum();
         let lent = self.running.len() - self.written_off();
@@ -186,7 +186,7 @@ impl ProverScheduler {
         self.running.push(Started { ticket, running, started_ms, given_up_ms, is_written_off });
     }
 
-    /// Asks every job to stop, and drops those that wait.
+    /// Asks every running job to stop, and drops those that are waiting.
     pub(super) fn stop(&mut self) {
         for queued in self.queued.values() {
             queued.ticket.cancel.cancel();

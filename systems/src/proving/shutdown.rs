@@ -1,4 +1,4 @@
-//! Stopping: the prover is asked to stop and waited for, but not for ever.
+//! Shutdown: the prover is asked to stop and waited for, with a timeout.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ impl Default for JoinTimeout {
     }
 }
 
-/// How often the prover is looked at meanwhile.
+/// How often the prover is checked in the meantime.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// Asks the prover to stop; returns when it has, or after the timeout. A proof that ignores its
-/// token is left behind, and that is said.
+/// Asks the prover to stop. Returns when it has stopped, or after the timeout. A proof that ignores
+/// its token is abandoned, which is logged.
 pub fn join_prover(mut line: ProverLine, timeout: Res<JoinTimeout>) {
     line.stop();
     let JoinTimeout(timeout) = *timeout;
@@ -32,7 +32,7 @@ pub fn join_prover(mut line: ProverLine, timeout: Res<JoinTimeout>) {
             return;
         }
         if began.elapsed() >= timeout {
-            tracing::error!(left, ?timeout, "proofs did not stop when asked; they are left behind");
+            tracing::error!(left, ?timeout, "proofs did not stop when asked; they are abandoned");
             return;
         }
         std::thread::sleep(LOOK_EVERY);

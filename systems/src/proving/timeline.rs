@@ -7,7 +7,7 @@ use quintet_components::{
     prover::{ProverJob, ProverStatus, TIMELINE_JOBS, TIMELINE_SLOTS},
 };
 
-/// Forgets ended jobs of more than [`TIMELINE_SLOTS`] ago, and the oldest beyond
+/// Removes jobs that ended more than [`TIMELINE_SLOTS`] ago, and the oldest beyond
 /// [`TIMELINE_JOBS`].
 pub fn prune_timeline(
     mut commands: Commands,

@@ -1,4 +1,4 @@
-//! What comes back for requests.
+//! Handles the answers to requests.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
     state::Awake,
 };
 
-/// The parts of sync that ask for blocks, and learn what came of it.
+/// The parts of sync that request blocks and learn the results.
 #[derive(SystemParam)]
 pub struct Askers<'w> {
     fetches: ResMut<'w, Fetches>,
@@ -37,8 +37,8 @@ pub struct Answers<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Hands answers to the requests that they are for, and gives up requests that are too late or
-/// whose peer is gone. An answer to no request under way changes nothing.
+/// Passes answers to their requests, and cancels requests that have timed out or whose peer is
+/// gone. An answer to no open request changes nothing.
 pub fn collect_answers(
     mut events: MessageReader<RequestEvent>,
     mut answers: Answers,
@@ -81,7 +81,7 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// The fault of the peer that a failed request shows, if it shows one.
+    /// The fault of the peer in a failed request, if there is one.
     fn note_failure(
         &mut self,
         id: RequestId,
@@ -101,7 +101,7 @@ impl Answers<'_, '_> {
                 } else if !self.requests.is_for_history(id) {
                     return Some(PeerFault::NoAnswer);
                 }
-                // It answered, and what it does not have is asked of others.
+                // It answered; what it does not have is requested from others.
                 self.counts.requests_failed += 1;
                 None
             }
@@ -140,17 +140,18 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// Ends a request, with what the peer did wrong if anything. A batch that broke off keeps what
-    /// it has, unless that is what is wrong with it.
+    /// Ends a request, with the peer's fault, if any. A batch that broke off keeps its blocks,
+    /// unless they are the fault.
     fn end(&mut self, id: RequestId, fault: Option<PeerFault>, is_whole: bool) {
         let Some(EndedRequest { peer, purpose }) = self.requests.end(id) else { return };
         if let Some(fault) = fault {
             self.counts.requests_failed += 1;
-            // Who sent a part is slow, not silent.
+            // A peer that sent a part is slow and not silent.
             let has_part = matches!(&purpose, Purpose::Batch(batch) if !batch.received.is_empty());
             let is_slow = fault == PeerFault::Timeout && has_part;
             let fault = if is_slow { PeerFault::NoAnswer } else { fault };
-            // A peer that has come back is not left alone for what its last connection took along.
+            // A peer that has reconnected is not blamed for requests that its last connection took
+            // along.
             if fault != PeerFault::NoAnswer || self.peers.is_asked_on_this_connection(&peer, id) {
                 self.peers.blame(&peer, fault);
             }
@@ -175,7 +176,7 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// Nothing more comes from a peer that is not connected.
+    /// Ends the requests to peers that are not connected, because nothing more arrives from them.
     fn end_those_of_gone_peers(&mut self) {
         for id in self.requests.to_gone(|peer| !self.peers.is_connected(peer)) {
             self.requests.note_ended(id);
@@ -185,7 +186,7 @@ impl Answers<'_, '_> {
 
     fn give_up_late(&mut self, awake_since_ms: u64) {
         let now_ms = self.peers.now.ms();
-        // What came while the node slept is still on its way through the lanes: nobody is to blame.
+        // Messages that arrived while the node slept are still in the lanes, so nobody is to blame.
         if now_ms < awake_since_ms.saturating_add(limits::WAKING_GRACE_MS) {
             return;
         }
@@ -195,7 +196,8 @@ impl Answers<'_, '_> {
     }
 }
 
-/// Checks that a block can be the next of a batch: in the range, and on the block before it.
+/// Checks that a block can be the next one of a batch: it is in the range and its parent is the
+/// previous block.
 fn check_next(batch: &BatchRequest, next: &SignedBlock) -> Result<(), PeerFault> {
     let slot = next.block.slot;
     if slot < batch.start_slot || slot - batch.start_slot >= batch.count {
@@ -209,7 +211,7 @@ fn check_next(batch: &BatchRequest, next: &SignedBlock) -> Result<(), PeerFault>
     }
 }
 
-/// Takes a block of history that is wanted and has not come yet.
+/// Takes a block of history that is wanted and has not arrived yet.
 fn take_old_block(
     request: &mut HistoryRequest,
     root: Root,

@@ -1,14 +1,14 @@
-//! Backfill: blocks from before the anchor, fetched for the peers that ask for them.
+//! Backfill: fetches blocks from before the anchor, for peers that request them.
 //!
-//! A node that began at a checkpoint has no block from before it. The post-state of its finalized
-//! block names the root of every slot before, which the chain of hashes commits to; so each block
-//! that comes is known to be the right one by its root. A root does not cover the proof, which is
-//! checked in a task before the block is handed to the writer.
+//! A node that started from a checkpoint has no block from before it. The post-state of its
+//! finalized block has the root of every earlier slot, to which the chain of hashes commits. A
+//! block is therefore verified by its root. A root does not cover the proof, so a task checks it
+//! before the block is passed to the writer.
 //!
-//! It works backwards, 64 slots a batch, at the lowest priority: one request at a time, none while
-//! the node syncs, and never so many batches that the writer falls behind. How far it has come is
-//! in the store, so that a restarted node goes on from there. A batch is asked for as a range
-//! where that is served, and what is missing by roots, of another peer.
+//! Backfill works backwards, 64 slots per batch, at the lowest priority: one request at a time,
+//! none while the node syncs, and only so many batches that the writer does not fall behind. The
+//! store records its progress, so that a restarted node continues from there. A batch is requested
+//! as a range if peers serve it; missing blocks are requested by root, from another peer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,17 +35,17 @@ use super::{
 };
 use crate::verification::{Proofs, verify_block};
 
-/// Backfill: the batch under way, and how far it has come.
+/// The state of backfill: the current batch, and the progress.
 #[derive(Resource, Default)]
 pub struct Backfill {
     batch: Option<Batch>,
-    /// Where each batch begins that was handed to the writer and is not stored yet.
+    /// The first slots of the batches that were passed to the writer and are not stored yet.
     handed: Vec<Slot>,
-    /// Times in a row that no peer had what was asked for, and for how long nothing is asked.
+    /// How often in a row no peer had the blocks, and how long nothing is requested.
     backoff: Backoff,
-    /// When the operator was last told that nobody has what is needed, as a slot.
+    /// The slot in which the operator was last told that no peer has the blocks.
     warned_slot: Option<Slot>,
-    /// The first slot wanted when the operator was told that it goes on.
+    /// The first wanted slot when the operator was told that backfill runs.
     told: Option<Slot>,
 }
 
@@ -55,13 +55,13 @@ struct Batch {
     from: Slot,
     /// The first slot after it.
     end: Slot,
-    /// What the chain has there, by slot.
+    /// The roots of the chain's blocks there, by slot.
     wanted: BTreeMap<Slot, Root>,
-    /// What has come, and from whom.
+    /// The blocks that have arrived, with their senders.
     got: BTreeMap<Slot, (Arc<SignedBlock>, PeerId)>,
-    /// Who was asked since the last pause.
+    /// The peers that were asked since the last pause.
     tried: Vec<PeerId>,
-    /// A range did not bring all of it: the rest is asked for by roots.
+    /// True if a range did not bring all blocks: the rest is requested by root.
     by_root: bool,
     state: BatchState,
 }
@@ -81,18 +81,19 @@ impl Batch {
 }
 
 impl Backfill {
-    /// Returns true if nothing is under way.
+    /// Returns true if there is no current batch.
     pub fn is_idle(&self) -> bool {
         self.batch.is_none() && self.handed.is_empty()
     }
 
-    /// The slot before which the next batch ends, by what is stored and what is on its way there.
+    /// The slot before which the next batch ends, according to the stored batches and those waiting
+    /// for the writer.
     fn next(&mut self, stored: Slot) -> Slot {
         self.handed.retain(|from| *from < stored);
         self.handed.last().copied().unwrap_or(stored)
     }
 
-    /// A request of history has ended with these blocks.
+    /// Notes that a request of history has ended with these blocks.
     pub(super) fn note_end(
         &mut self,
         id: RequestId,
@@ -119,8 +120,8 @@ impl Backfill {
     }
 }
 
-/// The parts that backfill works with: the peers and requests to them, the node's chain, and what
-/// is more urgent.
+/// The resources of backfill: the peers and requests to them, the node's chain, and what is more
+/// urgent.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -133,7 +134,7 @@ pub struct BackfillParts<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Checks the proofs of blocks, off the loop.
+/// Checks the proofs of blocks in tasks.
 #[derive(SystemParam)]
 pub struct Checker<'w> {
     registry: Res<'w, Registry>,
@@ -142,7 +143,8 @@ pub struct Checker<'w> {
 }
 
 impl Checker<'_> {
-    /// Begins to check blocks with their roots; the slots of those with a wrong proof come of it.
+    /// Starts to check blocks with their roots. The result is the slots of those with a wrong
+    /// proof.
     fn begin(&self, blocks: Vec<(Root, Arc<SignedBlock>)>) -> Work<Vec<Slot>> {
         let (registry, proofs) = (self.registry.clone(), self.proofs.clone());
         self.tasks.spawn(move |token| {
@@ -155,7 +157,7 @@ impl Checker<'_> {
     }
 }
 
-/// Goes on with the batch, or begins the next one.
+/// Continues with the batch, or begins the next one.
 pub fn backfill(
     history: Option<Res<StoredHistory>>,
     mut backfill: ResMut<Backfill>,
@@ -164,7 +166,7 @@ pub fn backfill(
     let Some(history) = history else { return };
     let wanted = history.wanted_from(parts.chain.finalized().slot);
     parts.collect_check(&mut backfill);
-    // Empty slots need nobody; a few batches of them an update.
+    // Empty slots need no request; an update handles a few batches of them.
     for _ in 0..limits::MAX_BATCHES {
         if backfill.batch.is_none() && !parts.begin(&mut backfill, history.from(), wanted) {
             return;
@@ -178,13 +180,13 @@ pub fn backfill(
 }
 
 impl BackfillParts<'_, '_> {
-    /// Returns true while the chain ahead comes first.
+    /// Returns true while other sync work has priority.
     fn is_busy(&self) -> bool {
         *self.state != SyncState::Synced || self.range.target().is_some()
     }
 
-    /// Begins the batch before what is stored or on its way there. Returns true if there is one to
-    /// begin.
+    /// Begins the batch before what is stored or waiting for the writer. Returns true if there is
+    /// one.
     fn begin(&self, backfill: &mut Backfill, stored: Slot, wanted: Slot) -> bool {
         let next = backfill.next(stored);
         if next <= wanted {
@@ -223,7 +225,7 @@ impl BackfillParts<'_, '_> {
         true
     }
 
-    /// Hands a batch to the writer that wants nothing. Returns true if it did.
+    /// Passes a batch that has no blocks to the writer. Returns true if it did.
     fn hand_on_empty(&mut self, backfill: &mut Backfill) -> bool {
         let is_empty = |batch: &mut Batch| {
             batch.wanted.is_empty() && matches!(batch.state, BatchState::Waiting)
@@ -242,7 +244,7 @@ impl BackfillParts<'_, '_> {
         self.stored.write(HistoryBatch { blocks, from });
     }
 
-    /// Begins to check the proofs of a batch that is whole.
+    /// Starts to check the proofs of a complete batch.
     fn begin_check(&self, backfill: &mut Backfill) {
         let Some(batch) = &mut backfill.batch else { return };
         let is_whole = batch.got.len() == batch.wanted.len();
@@ -253,15 +255,15 @@ impl BackfillParts<'_, '_> {
         }
     }
 
-    /// Takes the outcome of the proofs' check. A check that fails by itself says nothing against
-    /// who sent the blocks: they are asked for again, later.
+    /// Takes the result of the proofs' check. If the check itself fails, the senders are not
+    /// blamed, and the blocks are requested again later.
     fn collect_check(&mut self, backfill: &mut Backfill) {
         let Some(batch) = &mut backfill.batch else { return };
         let BatchState::Checking(work) = &mut batch.state else { return };
         let wrong = match work.take() {
             Some(Ok(wrong)) => Some(wrong),
             Some(Err(panic)) => {
-                tracing::error!(%panic, "checking old blocks panicked; they are asked for again");
+                tracing::error!(%panic, "checking old blocks panicked; they are requested again");
                 None
             }
             None if work.is_dropped() => None,
@@ -279,7 +281,7 @@ impl BackfillParts<'_, '_> {
                 self.hand_to_writer(backfill, batch);
             }
             Some(wrong) => {
-                // One answer with wrong proofs is one fault, however many blocks are in it.
+                // One answer with wrong proofs is one fault, however many blocks it has.
                 let senders: BTreeSet<PeerId> = wrong
                     .iter()
                     .filter_map(|slot| batch.got.remove(slot).map(|(_, peer)| peer))
@@ -291,7 +293,7 @@ impl BackfillParts<'_, '_> {
         }
     }
 
-    /// Asks the next peer for what is missing of the batch.
+    /// Asks the next peer for the missing blocks of the batch.
     fn ask_for_batch(&mut self, backfill: &mut Backfill) {
         let (now_ms, now_slot) = (self.peers.now.ms(), self.peers.now.slot());
         let Some(batch) = backfill.batch.as_mut() else { return };
@@ -300,7 +302,7 @@ impl BackfillParts<'_, '_> {
             return;
         }
         let views = self.peers.views();
-        // Half of the requests stay free for what is more urgent.
+        // Half of the requests stay free for more urgent work.
         if requests_in_flight(&views) >= limits::MAX_REQUESTS / 2 {
             return;
         }

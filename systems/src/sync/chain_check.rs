@@ -1,4 +1,4 @@
-//! Checks that a peer is on this node's chain, as far as its status tells.
+//! Checks that a peer is on this node's chain, as far as its status shows.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -10,8 +10,8 @@ use quintet_components::{
 
 use super::{roles::OwnChain, target::is_plausible};
 
-/// Returns true if a status names, as finalized, a block that this node's finalized chain excludes.
-/// The head's post-state knows the root of every slot before it, empty slots as zero.
+/// Returns true if a status has, as finalized, a block that this node's finalized chain excludes.
+/// The head's post-state has the root of every earlier slot; empty slots are zero.
 fn is_other_chain(
     status: &Status,
     finalized: Checkpoint,
@@ -30,7 +30,8 @@ fn is_other_chain(
         let ours = head_state.and_then(|state| state.historical_block_hashes.get(theirs.slot));
         return ours.is_some_and(|ours| *ours != theirs.root);
     }
-    // Their finality is ahead: their chain has to pass through ours where it is known.
+    // The peer has finalized more: its chain has to contain this node's finalized block, as far as
+    // its blocks are known.
     tree.find(&theirs.root).is_some_and(|id| {
         let known = Checkpoint { root: theirs.root, slot: tree.slot(id) };
         !tree.is_ancestor(finalized, known)
@@ -54,7 +55,7 @@ pub fn check_chains(
     faults.write_batch(wrong.into_iter().map(|peer| PeerFaulted { peer, fault }));
 }
 
-/// Counts a status that is not to be believed.
+/// Counts a status that is not believed.
 pub(super) fn count_implausible(counts: &mut SyncCounts, status: &Status, now_slot: Slot) {
     if !is_plausible(status, now_slot) {
         counts.implausible_statuses += 1;

@@ -1,12 +1,11 @@
-//! Missing parents, asked for by root: one request a root, a few at a time, and ever more seldom
-//! where nobody has it.
+//! Fetches missing parents by root: one request per root, a few at a time, and less and less often
+//! if no peer has the block.
 //!
-//! Who sent a block, or claims in its status a head that stands on it, vouches for the block's
-//! missing ancestor, and is asked for it first. The vouchers take turns: that root is asked for
-//! next of whose vouchers the best has fewest requests under way for what it vouches for, has
-//! failed least, and vouches for fewest missing roots. So a peer that invents roots, however many,
-//! waits behind itself and not before others; and when nobody has a root that it vouched for, the
-//! peer is charged.
+//! A peer that sent a block, or whose status names a head that descends from it, vouches for the
+//! block's missing ancestor and is asked for it first. The vouchers take turns: the next root is
+//! the one whose best voucher has the fewest open requests for roots that it vouches for, has
+//! failed least, and vouches for the fewest missing roots. A peer that invents many roots therefore
+//! delays itself and not others. If no peer has a root that it vouched for, it is penalized.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,21 +26,22 @@ use super::{
 };
 use crate::fork_choice::import::ImportQueue;
 
-/// How it went with each root that was asked for.
+/// The history of each root that was requested.
 #[derive(Resource, Debug, Default)]
 pub struct Fetches(BTreeMap<Root, Fetch>);
 
 #[derive(Debug, Default)]
 struct Fetch {
-    /// Who was asked since the last pause.
+    /// The peers that were asked since the last pause.
     tried: Vec<PeerId>,
-    /// Who was ever asked: [`limits::FETCH_TRIES`] each of [`limits::FETCH_ROUNDS`] times at most.
+    /// All peers that were ever asked: at most [`limits::FETCH_TRIES`] in each of
+    /// [`limits::FETCH_ROUNDS`] rounds.
     asked: BTreeSet<PeerId>,
-    /// Somebody has sent the block.
+    /// True if some peer has sent the block.
     is_found: bool,
-    /// The voucher whose turn the newest request was.
+    /// The voucher whose turn the newest request used.
     turn_of: Option<Source>,
-    /// How often it was left alone, and for how long it is.
+    /// How many pauses there were, and how long the current one lasts.
     backoff: Backoff,
 }
 
@@ -63,8 +63,8 @@ impl Fetches {
         self.0.is_empty()
     }
 
-    /// The root's block has come: it is left alone while it is on its way into the tree, and asked
-    /// for again only if it is refused for its proof.
+    /// Notes that the root's block has arrived. It is not requested while it is being imported, and
+    /// only requested again if it is refused for its proof.
     pub(super) fn note_found(&mut self, root: &Root, now_ms: u64) {
         if let Some(fetch) = self.0.get_mut(root) {
             fetch.is_found = true;
@@ -72,7 +72,7 @@ impl Fetches {
         }
     }
 
-    /// A request for the root has ended: after a few that brought nothing the root is left alone.
+    /// Notes that a request for the root has ended. After a few without success there is a pause.
     pub(super) fn note_end(&mut self, root: &Root, now_ms: u64) {
         if let Some(fetch) = self.0.get_mut(root)
             && fetch.tried.len() >= limits::FETCH_TRIES
@@ -81,8 +81,8 @@ impl Fetches {
         }
     }
 
-    /// A root that is no longer missing is remembered while it is left alone, so that a block that
-    /// arrives again does not start it anew.
+    /// Forgets roots that are no longer missing, after their pause: a block that arrives again does
+    /// not start from the beginning.
     fn forget_old(&mut self, missing: &[MissingParent], now_ms: u64) {
         let is_missing =
             |root: &Root| missing.binary_search_by_key(root, |missing| missing.root).is_ok();
@@ -96,12 +96,13 @@ impl Fetches {
     }
 }
 
-/// Returns true if so many held blocks stand on a missing one that range sync is the way to it.
+/// Returns true if so many waiting blocks descend from a missing one that range sync has to fetch
+/// it.
 pub(super) fn is_deep(missing: &MissingParent) -> bool {
     missing.depth >= limits::MAX_ORPHAN_DEPTH
 }
 
-/// Asks for the missing parents of held blocks, and gives up those that nobody has.
+/// Requests the missing parents of waiting blocks, and gives up those that no peer has.
 pub fn fetch_missing(
     mut fetches: ResMut<Fetches>,
     mut orphans: ResMut<Orphans>,
@@ -165,15 +166,15 @@ pub fn fetch_missing(
     }
 }
 
-/// Of those that were not tried: who vouches for the block, else anybody.
+/// The peers to ask: of those not tried yet, the ones that vouch for the block, else any.
 fn whom_to_ask(views: &[PeerView], fetch: &Fetch, vouched_by: &[Source]) -> Option<PeerId> {
     let untried = || views.iter().filter(|view| !fetch.tried.contains(&view.id));
     let vouches = |view: &&PeerView| vouched_by.iter().any(|each| each.peer() == Some(&view.id));
     least_busy(untried().filter(vouches)).or_else(|| least_busy(untried()))
 }
 
-/// Drops what needs a block that nobody has. Whoever sent it, was asked for the block and did not
-/// have it either, is charged once.
+/// Drops the blocks that need a block that no peer has. A peer that sent one of them, was asked for
+/// the block and did not have it, is penalized once.
 fn give_up(
     fetch: &Fetch,
     orphans: &mut Orphans,
@@ -181,7 +182,7 @@ fn give_up(
     peers: &mut Peers,
     root: &Root,
 ) -> Vec<InputJudged> {
-    tracing::debug!(%root, "nobody has this block; what needs it is dropped");
+    tracing::debug!(%root, "no peer has this block; its descendants are dropped");
     counts.roots_given_up += 1;
     let dropped = drop_descendants(orphans, counts, root);
     let senders: BTreeSet<&PeerId> = dropped.iter().filter_map(|each| each.source.peer()).collect();
@@ -191,22 +192,22 @@ fn give_up(
     dropped.iter().map(|each| ignore(each.id, IgnoreReason::ParentUnavailable)).collect()
 }
 
-/// What is wanted, and who vouches for it.
+/// The wanted roots, and who vouches for them.
 struct Vouchers {
     wanted: Vec<MissingParent>,
     records: BTreeMap<Source, Record>,
 }
 
-/// How a voucher stands.
+/// The state of a voucher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
-    /// It is not connected, or left alone.
+    /// It is not connected, or not asked for a while.
     is_away: bool,
-    /// Requests under way whose turn was its.
+    /// The number of open requests that used its turn.
     in_flight: usize,
     /// Failures in a row.
     failures: u32,
-    /// Missing roots that it vouches for.
+    /// The number of missing roots that it vouches for.
     vouched: usize,
 }
 
@@ -255,8 +256,8 @@ impl Vouchers {
         }
     }
 
-    /// Takes the root that is asked for next, with who vouches for it and whose turn it is; `None`
-    /// when no voucher may have one more request under way.
+    /// Takes the next root to request, with its vouchers and the one whose turn it is; `None` if no
+    /// voucher may have another open request.
     fn take_next(
         &mut self,
         fetches: &Fetches,

@@ -1,32 +1,32 @@
-//! Blocks that the node asked for and handed to its import, until they are judged.
+//! Blocks that the node requested and passed to the import, until they are judged.
 
 use std::collections::BTreeMap;
 
 use bevy_ecs::prelude::*;
 use quintet_components::{containers::Root, messages::InputId, network::PeerId};
 
-/// Where blocks that the node asked for came from, until they are judged.
+/// The origin of requested blocks, until they are judged.
 #[derive(Resource, Debug, Default)]
 pub struct RequestedBlocks {
     handed_in: u64,
     waiting: BTreeMap<InputId, HandedIn>,
 }
 
-/// Where a block came from that the node asked for.
+/// The origin of a requested block.
 #[derive(Clone, Debug)]
 pub struct HandedIn {
     /// Its root.
     pub root: Root,
-    /// Who sent it.
+    /// The peer that sent it.
     pub peer: PeerId,
-    /// The round of range sync, for its blocks.
+    /// The number of the round, for a block of range sync.
     pub round: Option<u64>,
-    /// Who said that there is no such block. They are blamed for that if it is valid.
+    /// The peers that said there is no such block. They are blamed if it is valid.
     pub omitted_by: Vec<PeerId>,
 }
 
 impl RequestedBlocks {
-    /// Names a block that is handed in.
+    /// Notes the origin of a block and returns its id.
     pub(super) fn add(&mut self, handed: HandedIn) -> InputId {
         let id = InputId::requested(self.handed_in);
         self.handed_in += 1;
@@ -34,17 +34,17 @@ impl RequestedBlocks {
         id
     }
 
-    /// Takes where a block came from that is judged.
+    /// Takes the origin of a block that was judged.
     pub(super) fn take(&mut self, id: InputId) -> Option<HandedIn> {
         self.waiting.remove(&id)
     }
 
-    /// Blocks of a round that are not judged yet.
+    /// How many blocks of a round are not judged yet.
     pub(super) fn pending_of(&self, round: u64) -> usize {
         self.waiting.values().filter(|handed| handed.round == Some(round)).count()
     }
 
-    /// Blocks that are not judged yet.
+    /// How many blocks are not judged yet.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -1,7 +1,8 @@
-//! A mesh that has gone silent: the peers' chain goes on, and no block of it comes by gossip.
+//! Detects a silent mesh: the peers' chain advances, but none of its blocks arrive by gossip.
 //!
-//! Gossip tells its topics once a connection. When one side has lost them, neither notices, and the
-//! blocks come only when they are asked for, slots late. A new connection begins anew.
+//! Gossip announces its topics once per connection. If one side has lost them, neither side
+//! notices, and blocks arrive only when they are requested, slots late. A new connection starts
+//! anew.
 
 use std::collections::VecDeque;
 
@@ -22,25 +23,26 @@ use super::{
     target::{PeerView, is_plausible},
 };
 
-/// The chain as it was last heard of without asking for it.
+/// The newest block that arrived without being requested.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct GossipHeard {
-    /// The newest slot of a block that came by gossip and was imported, or that this node made.
-    /// Nothing from before the slot in which the node began or woke could have come.
+    /// The newest slot of a block that arrived by gossip and was imported, or that this node made.
+    /// Nothing from before the slot in which the node started or woke could have arrived.
     newest_slot: Slot,
-    /// The waking that it counts from, in Unix milliseconds.
+    /// The waking from which it counts, in Unix milliseconds.
     awake_since_ms: Option<u64>,
-    /// Blocks that came by gossip and are not imported yet, oldest first; [`MAX_PENDING`] at most.
+    /// Blocks that arrived by gossip and are not imported yet, oldest first, at most
+    /// [`MAX_PENDING`].
     pending: VecDeque<Root>,
-    /// How often in a row peers were called anew, and for how long none is.
+    /// How often in a row peers were dialled again, and how long none is.
     backoff: Backoff,
 }
 
-/// Blocks that came by gossip and are remembered until they are imported, at most. When the oldest
-/// is forgotten, a mesh is taken for silent too early, which costs one new connection.
+/// How many blocks that arrived by gossip are remembered until they are imported. If the oldest is
+/// forgotten, a mesh may be considered silent too early, which costs one new connection.
 const MAX_PENDING: usize = 256;
 
-/// Blocks that come without being asked for.
+/// Blocks that arrive without being requested.
 #[derive(SystemParam)]
 pub struct UnaskedBlocks<'w, 's> {
     received: MessageReader<'w, 's, BlockReceived>,
@@ -49,11 +51,12 @@ pub struct UnaskedBlocks<'w, 's> {
 }
 
 impl GossipHeard {
-    /// Notes what came since the last call. What was only sent says nothing: anybody can send.
+    /// Notes what arrived since the last call. A block counts only when it is imported, because
+    /// anybody can send blocks.
     fn note(&mut self, unasked: &mut UnaskedBlocks, tree: &BlockTree, now_slot: Slot) {
         let mut newest = self.newest_slot;
         for received in unasked.received.read().filter(|block| !block.id.is_requested()) {
-            // It may have been imported just now, or asked for before.
+            // It may have been imported just now, or requested before.
             if tree.contains(&received.root) {
                 newest = newest.max(received.block.block.slot);
             } else {
@@ -78,8 +81,8 @@ impl GossipHeard {
     }
 }
 
-/// Has the network call anew the peers whose chain has gone on for [`limits::SILENT_MESH_SLOTS`]
-/// while nothing came by gossip, ever more seldom while that does not help.
+/// Has the network dial the peers again whose chain has advanced for [`limits::SILENT_MESH_SLOTS`]
+/// while no block arrived by gossip. The pauses grow while that does not help.
 pub fn renew_silent_mesh(
     mut unasked: UnaskedBlocks,
     mut heard: ResMut<GossipHeard>,
@@ -110,15 +113,15 @@ pub fn renew_silent_mesh(
     tracing::info!(
         peers = silent.len(),
         since_slot = heard.newest_slot,
-        "the chain goes on and no block of it comes by gossip: these peers are called anew"
+        "the chain advances and none of its blocks arrive by gossip: these peers are dialled again"
     );
     heard.backoff.fail(now_ms, limits::RENEW_BACKOFF_MS, limits::MAX_RENEW_BACKOFF_MS);
     counts.mesh_renewals += 1;
     network.write_batch(silent.into_iter().map(NetworkCommand::Reconnect));
 }
 
-/// Returns true if a peer has lately said that its chain went on since it connected and since the
-/// newest block that was heard of.
+/// Returns true if a peer has recently said that its chain has advanced since it connected and
+/// since the newest block that arrived by gossip.
 fn has_gone_on(view: &PeerView, newest_slot: Slot, now_slot: Slot) -> bool {
     let since = newest_slot.max(view.sync.connected_slot);
     let is_new = view.status_age_ms <= limits::STATUS_PERIOD_SLOTS * SLOT_DURATION_MS;

@@ -1,27 +1,27 @@
-//! Sync: peers and requests as entities, missing parents, ranges, and what the node may do
-//! meanwhile.
+//! Sync: peers and requests as entities, missing parents, ranges, and whether the node may do its
+//! duties.
 //!
-//! The systems run once an update, after the import, in this order:
+//! The systems run once per update, after the import, in this order:
 //!
 //! | system | what it does |
 //! | --- | --- |
-//! | [`notice_waking`] | slots that passed without an update are noticed |
-//! | [`track_peers`] | connections become entities and cease to be |
-//! | [`collect_answers`] | answers reach the requests that they are for; late requests are given up |
-//! | [`answer_requests`] | peers are answered |
-//! | [`check_chains`] | a peer on another chain is found |
-//! | [`remember_refused`] | a block that was refused for good is remembered |
-//! | [`hold_orphans`] | a block without a parent is held, as the orphan policy says |
-//! | [`follow_verdicts`] | whoever sent a block on request is credited or blamed for it |
-//! | [`release_orphans`] | blocks that waited for a parent arrive again |
-//! | [`drop_hopeless_orphans`] | blocks that wait in vain are judged |
-//! | [`sync_range`] | batches are begun, asked for, linked and handed to the import |
-//! | [`fetch_missing`] | missing parents are asked for by root |
-//! | [`backfill`] | blocks from before the anchor are asked for, when nothing is more urgent |
-//! | [`ask_statuses`] | peers are asked what their chain is |
-//! | [`renew_silent_mesh`] | peers whose gossip has gone silent are called anew |
-//! | [`update_sync_state`] | the state of sync, and the gate of the duties |
-//! | [`score_peers`] | peers lose points for what they did wrong |
+//! | [`notice_waking`] | notices that slots passed without an update |
+//! | [`track_peers`] | spawns and despawns the entities of connections |
+//! | [`collect_answers`] | passes answers to their requests; cancels late requests |
+//! | [`answer_requests`] | answers peers |
+//! | [`check_chains`] | finds peers on another chain |
+//! | [`remember_refused`] | remembers blocks that were refused for good |
+//! | [`hold_orphans`] | keeps blocks without a parent, according to the orphan policy |
+//! | [`follow_verdicts`] | credits or blames the peers that sent requested blocks |
+//! | [`release_orphans`] | admits blocks again whose parent has arrived |
+//! | [`drop_hopeless_orphans`] | judges blocks that wait in vain |
+//! | [`sync_range`] | starts, requests and links batches, and passes them to the import |
+//! | [`fetch_missing`] | requests missing parents by root |
+//! | [`backfill`] | requests blocks from before the anchor, when nothing is more urgent |
+//! | [`ask_statuses`] | asks peers for their status |
+//! | [`renew_silent_mesh`] | has peers dialled again whose gossip is silent |
+//! | [`update_sync_state`] | updates the state of sync, and whether duties may be done |
+//! | [`score_peers`] | subtracts points from peers for their faults |
 //!
 //! Every choice is made in the order of peer ids, roots or slots: the same messages give the same
 //! commands.

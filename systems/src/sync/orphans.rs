@@ -1,11 +1,11 @@
-//! The orphan policy: which blocks without a parent are held, and which give way.
+//! The orphan policy: which blocks without a parent are kept, and which are dropped.
 //!
-//! - A block on a refused one is refused.
-//! - A block at or before the finalized slot, or after the next one, is not held.
-//! - A source has its share of the places and bytes. When it sends more, that of its own blocks
-//!   gives way that is farthest from the head.
-//! - When all sources together send more than is held, the source gives way that has most, again
-//!   with its farthest block. So nobody can push out what a source with fewer blocks sent.
+//! - A block whose ancestor was refused is refused.
+//! - A block at or before the finalized slot, or after the next slot, is not kept.
+//! - Each source has its share of places and bytes. If it sends more, its own block that is
+//!   farthest from the head is dropped.
+//! - If all sources together send more than there is room for, the source with the most loses its
+//!   farthest block. No source can therefore displace blocks of a source that sent fewer.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -25,14 +25,14 @@ use quintet_components::{
 
 use super::roles::{ImportDoor, Now, OwnChain};
 
-/// Which slots are worth holding blocks of.
+/// The slots whose blocks are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     /// The finalized slot: a block must be after it.
     finalized_slot: Slot,
-    /// The head's slot: the farther a block is from it, the sooner it goes.
+    /// The head's slot: blocks farther from it are dropped first.
     head_slot: Slot,
-    /// The newest slot that a block may be of.
+    /// The newest slot that a block may have.
     newest_slot: Slot,
 }
 
@@ -46,8 +46,9 @@ impl Window {
     }
 }
 
-/// Remembers the blocks that were refused for good: what stands on one is refused as well. A proof
-/// is not part of what a root stands for, and a parent may yet come, so neither is for good.
+/// Remembers the blocks that were refused for good: what stands on one is refused as well. The root
+/// does not cover the proof, and a missing parent may still arrive: in neither case the block is
+/// refused for good.
 pub fn remember_refused(mut refused: MessageReader<BlockRefused>, mut orphans: ResMut<Orphans>) {
     use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
     for BlockRefused { root, reason } in refused.read() {
@@ -57,7 +58,7 @@ pub fn remember_refused(mut refused: MessageReader<BlockRefused>, mut orphans: R
     }
 }
 
-/// Holds blocks whose parent is unknown, and judges those that are not worth it or give way.
+/// Keeps blocks whose parent is unknown, and judges those that are not kept or are dropped.
 pub fn hold_orphans(
     mut arrived: MessageReader<BlockOrphaned>,
     mut orphans: ResMut<Orphans>,
@@ -74,7 +75,7 @@ pub fn hold_orphans(
     }
 }
 
-/// Lets the held children of imported blocks arrive again.
+/// Admits the waiting children of imported blocks again.
 pub fn release_orphans(
     mut imported: MessageReader<BlockImported>,
     mut orphans: ResMut<Orphans>,
@@ -89,14 +90,14 @@ pub fn release_orphans(
     }
 }
 
-/// Refuses what stands on a refused block, and drops what finality has passed.
+/// Refuses the descendants of refused blocks, and drops blocks that finality has passed.
 pub fn drop_hopeless_orphans(
     mut orphans: ResMut<Orphans>,
     chain: OwnChain,
     mut counts: ResMut<SyncCounts>,
     mut judged: MessageWriter<InputJudged>,
 ) {
-    // Nothing is marked as changed that is not.
+    // This avoids marking unchanged data as changed.
     if orphans.is_empty() && !orphans.has_newly_refused() {
         return;
     }
@@ -110,8 +111,8 @@ pub fn drop_hopeless_orphans(
     }
 }
 
-/// Holds a block. Returns what is judged because of it: the block itself when it is not worth
-/// holding, others that give way.
+/// Keeps a block. Returns the items that are judged because of it: the block itself if it is not
+/// kept, and blocks that it displaces.
 fn hold(
     orphans: &mut Orphans,
     counts: &mut SyncCounts,
@@ -142,7 +143,7 @@ fn hold(
     judged
 }
 
-/// Who has to drop a block, if anybody has, after a block of `newest` came.
+/// The source that has to drop a block, if any, after a block of `newest` arrived.
 fn who_gives_way(orphans: &Orphans, newest: &Source) -> Option<(Source, IgnoreReason)> {
     let has_too_much = |share: OrphanShare| {
         share.blocks > MAX_ORPHANS_PER_SOURCE || share.bytes > MAX_ORPHAN_BYTES_PER_SOURCE
@@ -157,7 +158,7 @@ fn who_gives_way(orphans: &Orphans, newest: &Source) -> Option<(Source, IgnoreRe
     } else {
         return None;
     };
-    // Of equals the one that came last.
+    // Among equals, the one that came last.
     let most = orphans.shares().max_by_key(|(source, share)| (size(*share), *source == newest));
     most.map(|(source, _)| (source.clone(), IgnoreReason::NoRoom))
 }
@@ -180,7 +181,7 @@ fn drop_one(
     Some(ignore(received.id, why))
 }
 
-/// Drops everything that needs this block, which cannot be had. Returns what is dropped.
+/// Drops all descendants of this block, which no peer has. Returns what is dropped.
 pub(super) fn drop_descendants(
     orphans: &mut Orphans,
     counts: &mut SyncCounts,

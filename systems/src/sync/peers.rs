@@ -11,7 +11,7 @@ use quintet_components::{
 
 use super::{requests::RequestNumbers, roles::Now, target::PeerView};
 
-/// Connections, and what is remembered of them.
+/// Connections, and records about them.
 #[derive(SystemParam)]
 pub struct Connections<'w, 's> {
     by_id: ResMut<'w, PeersById>,
@@ -22,8 +22,8 @@ pub struct Connections<'w, 's> {
     commands: Commands<'w, 's>,
 }
 
-/// Turns what happened to connections into entities. A connection that ends is remembered for
-/// inspection; the requests to its peer end when the answers are collected.
+/// Turns events of connections into entities. A connection that ends is recorded for inspection.
+/// The requests to its peer end when the answers are collected.
 pub fn track_peers(mut events: MessageReader<PeerEvent>, mut connections: Connections, now: Now) {
     for event in events.read() {
         connections.follow(event.clone(), &now);
@@ -92,13 +92,13 @@ impl Connections<'_, '_> {
     }
 }
 
-/// Requests for blocks in flight.
+/// The number of requests for blocks in flight.
 pub(super) fn requests_in_flight(views: &[PeerView]) -> usize {
     views.iter().map(|view| view.in_flight).sum()
 }
 
-/// The peer to ask next among those that have room: the one that failed least, is least busy, and
-/// was asked least recently.
+/// The next peer to ask among those that have room: the one that has failed least, has the fewest
+/// requests, and was asked least recently.
 pub(super) fn least_busy<'a>(views: impl Iterator<Item = &'a PeerView>) -> Option<PeerId> {
     views
         .filter(|view| view.in_flight < limits::MAX_REQUESTS_PER_PEER && !view.is_backed_off)

@@ -1,4 +1,4 @@
-//! This node's requests under way, as one role.
+//! The role for this node's open requests.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -12,7 +12,7 @@ use quintet_components::{
 
 use super::roles::Peers;
 
-/// The purpose of a request, and what has come of it.
+/// The purpose of a request, and the blocks that have arrived.
 #[derive(Debug)]
 pub enum Purpose {
     /// A status.
@@ -28,24 +28,24 @@ pub enum Purpose {
 /// A request that has ended.
 #[derive(Debug)]
 pub struct EndedRequest {
-    /// Who was asked.
+    /// The peer.
     pub peer: PeerId,
-    /// What it was for.
+    /// Its purpose.
     pub purpose: Purpose,
 }
 
-/// Counts requests, so that every one has a name of its own.
+/// Counts requests, so that each one has its own id.
 #[derive(Resource, Debug, Default)]
 pub struct RequestNumbers(u64);
 
 impl RequestNumbers {
-    /// The name of the request that is sent next.
+    /// The id of the next request.
     pub(super) const fn next(&self) -> RequestId {
         RequestId(self.0)
     }
 }
 
-/// A request, and what has come of it.
+/// A request, and its results so far.
 type RequestParts = (
     &'static Asked,
     Has<StatusRequest>,
@@ -54,8 +54,8 @@ type RequestParts = (
     Option<&'static mut HistoryRequest>,
 );
 
-/// This node's requests under way. A request that was sent or has ended in this update is found, or
-/// not found any more, at once.
+/// This node's open requests. A request that was sent or ended in this update is found, or no
+/// longer found, at once.
 #[derive(SystemParam)]
 pub struct Requests<'w, 's> {
     by_id: ResMut<'w, RequestsById>,
@@ -91,7 +91,7 @@ impl Requests<'_, '_> {
         (id, entity)
     }
 
-    /// Sends a request for a status, a batch or old blocks, whose answer is kept in `purpose`.
+    /// Sends a request for a status, a batch or old blocks. Its answer is collected in `purpose`.
     pub fn ask(
         &mut self,
         peers: &mut Peers,
@@ -103,7 +103,7 @@ impl Requests<'_, '_> {
         self.send(peers, peer, request, deadline_ms, purpose).0
     }
 
-    /// Sends a request for one block by its root, for which there is no request under way.
+    /// Sends a request for one block by its root, for which there is no open request.
     pub fn ask_for_root(
         &mut self,
         peers: &mut Peers,
@@ -119,67 +119,68 @@ impl Requests<'_, '_> {
         id
     }
 
-    /// Returns true if this root is asked for.
+    /// Returns true if this root is requested.
     pub fn is_asked_for(&self, root: &Root) -> bool {
         self.by_root.get(root).is_some()
     }
 
-    /// How many roots are asked for.
+    /// How many roots are requested.
     pub fn roots(&self) -> usize {
         self.by_root.len()
     }
 
-    /// Who was asked, while the request is under way.
+    /// The peer of an open request.
     pub fn peer_of(&self, id: RequestId) -> Option<PeerId> {
         let (asked, ..) = self.parts.get(self.by_id.get(id)?).ok()?;
         Some(asked.peer.clone())
     }
 
-    /// Returns true if a request under way asks for a status.
+    /// Returns true if an open request asks for a status.
     pub fn is_for_status(&self, id: RequestId) -> bool {
         let entity = self.by_id.get(id);
         entity.and_then(|entity| self.parts.get(entity).ok()).is_some_and(|(_, is, ..)| is)
     }
 
-    /// Returns true if a request under way asks for old blocks.
+    /// Returns true if an open request asks for old blocks.
     pub fn is_for_history(&self, id: RequestId) -> bool {
         let entity = self.by_id.get(id);
         let parts = entity.and_then(|entity| self.parts.get(entity).ok());
         parts.is_some_and(|(.., history)| history.is_some())
     }
 
-    /// The root that a request under way asks for, if it asks for one.
+    /// The root that an open request asks for, if it asks for one.
     pub fn root(&self, id: RequestId) -> Option<Root> {
         let (_, _, root, ..) = self.parts.get(self.by_id.get(id)?).ok()?;
         root.map(|root| root.0)
     }
 
-    /// What has come of the batch that a request under way asks for, if it asks for one.
+    /// The batch of an open request, if it asks for one.
     pub fn batch(&self, id: RequestId) -> Option<&BatchRequest> {
         let (_, _, _, batch, _) = self.parts.get(self.by_id.get(id)?).ok()?;
         batch
     }
 
-    /// The same, to add to it.
+    /// The same, mutable.
     pub fn batch_mut(&mut self, id: RequestId) -> Option<Mut<'_, BatchRequest>> {
         let (_, _, _, batch, _) = self.parts.get_mut(self.by_id.get(id)?).ok()?;
         batch
     }
 
-    /// What has come of the old blocks that a request under way asks for, if it asks for some.
+    /// The old blocks of an open request, if it asks for some.
     pub fn history_mut(&mut self, id: RequestId) -> Option<Mut<'_, HistoryRequest>> {
         let (.., history) = self.parts.get_mut(self.by_id.get(id)?).ok()?;
         history
     }
 
-    /// Notes that the network has said the last of a request: it need not be told to give it up.
+    /// Notes that the network has reported the end of a request, so that it need not be told to
+    /// cancel it.
     pub fn note_ended(&mut self, id: RequestId) {
         if let Some(entity) = self.by_id.get(id) {
             self.commands.entity(entity).insert(Ended);
         }
     }
 
-    /// Ends a request, and says what it was for and what has come of it.
+    /// Ends a request. Returns its purpose and its results.
     pub fn end(&mut self, id: RequestId) -> Option<EndedRequest> {
         let entity = self.by_id.get(id)?;
         let (asked, is_status, root, batch, history) = self.parts.get_mut(entity).ok()?;
@@ -204,7 +205,7 @@ impl Requests<'_, '_> {
         Some(EndedRequest { peer, purpose })
     }
 
-    /// Gives a request up, whatever has come of it.
+    /// Cancels a request, whatever has arrived.
     pub fn give_up(&mut self, id: RequestId) {
         if let Some(entity) = self.by_id.get(id) {
             self.by_id.note_despawned(id);
@@ -231,7 +232,7 @@ impl Requests<'_, '_> {
         ids
     }
 
-    /// Who is being asked for a status.
+    /// The peers that are being asked for a status.
     pub fn asked_for_status(&self) -> Vec<PeerId> {
         let asked = self.parts.iter().filter(|(_, is_status, ..)| *is_status);
         asked.map(|(asked, ..)| asked.peer.clone()).collect()

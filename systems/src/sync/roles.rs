@@ -1,4 +1,4 @@
-//! What several systems of sync do with the same data: one role each.
+//! The roles of sync: code that several systems share for the same data.
 
 use std::sync::Arc;
 
@@ -65,18 +65,18 @@ impl OwnChain<'_> {
         self.finalized.0
     }
 
-    /// What this node says of its chain.
+    /// This node's status.
     pub fn status(&self) -> Status {
         Status { finalized: self.finalized.0, head: self.head.0 }
     }
 
-    /// The post-state of a block, if it is at hand.
+    /// The post-state of a block, if it is in memory.
     pub fn state(&self, root: &Root) -> Option<&State> {
         self.states.get(root).map(AsRef::as_ref)
     }
 }
 
-/// The connected peers, how they have done, and what they did wrong.
+/// The connected peers, their records and their faults.
 #[derive(SystemParam)]
 pub struct Peers<'w, 's> {
     by_id: Res<'w, PeersById>,
@@ -89,7 +89,7 @@ pub struct Peers<'w, 's> {
 }
 
 impl Peers<'_, '_> {
-    /// Every peer with what sync looks at, by id.
+    /// Every peer with the data that sync uses, by id.
     pub fn views(&self) -> Vec<PeerView> {
         let now_ms = self.now.ms();
         let mut in_flight: Vec<&PeerId> = self.asked.iter().map(|asked| &asked.peer).collect();
@@ -120,19 +120,19 @@ impl Peers<'_, '_> {
         self.by_id.get(peer).is_some()
     }
 
-    /// How a peer has done, while it is connected.
+    /// The record of a peer, while it is connected.
     pub fn sync_mut(&mut self, peer: &PeerId) -> Option<Mut<'_, PeerSync>> {
         let entity = self.by_id.get(peer)?;
         self.connected.get_mut(entity).ok().map(|(_, sync, _)| sync)
     }
 
-    /// Returns true if a request went to the peer's connection that is up now.
+    /// Returns true if a request was sent on the peer's current connection.
     pub fn is_asked_on_this_connection(&self, peer: &PeerId, request: RequestId) -> bool {
         let connected = self.by_id.get(peer).and_then(|entity| self.connected.get(entity).ok());
         connected.is_some_and(|(_, sync, _)| sync.first_request <= request)
     }
 
-    /// Announces what a peer did wrong, and leaves it alone for a while.
+    /// Announces a fault of a peer, and does not ask it for a while.
     pub fn blame(&mut self, peer: &PeerId, fault: PeerFault) {
         let now_ms = self.now.ms();
         if let Some(mut sync) = self.sync_mut(peer) {
@@ -148,7 +148,7 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// Notes that a block which a peer sent was imported.
+    /// Notes that a block from this peer was imported.
     pub fn credit(&mut self, peer: &PeerId) {
         if let Some(mut sync) = self.sync_mut(peer) {
             sync.backoff.reset();
@@ -156,7 +156,7 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// Notes what a peer says of its chain. It is seen by the systems after this one.
+    /// Notes a peer's status. The systems after this one see it.
     pub fn note_status(&mut self, peer: &PeerId, status: Status) {
         let at_ms = self.now.ms();
         if let Some(entity) = self.by_id.get(peer) {
@@ -164,8 +164,8 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// The peers that are due by when their status was asked for last and when one was heard, both
-    /// in Unix milliseconds; by id.
+    /// The peers that are due, by when their status was last requested and when one last arrived,
+    /// both in Unix milliseconds; ordered by id.
     pub fn due(&self, is_due: impl Fn(Option<u64>, Option<u64>) -> bool) -> Vec<PeerId> {
         let connected = self
             .connected
@@ -183,7 +183,7 @@ impl Peers<'_, '_> {
     }
 }
 
-/// The way into the import for blocks that the node asked for.
+/// The way into the import for requested blocks.
 #[derive(SystemParam)]
 pub struct ImportDoor<'w> {
     requested: ResMut<'w, RequestedBlocks>,
@@ -192,8 +192,8 @@ pub struct ImportDoor<'w> {
 }
 
 impl ImportDoor<'_> {
-    /// Hands a block that was asked for to the import. It is admitted in the next update, which is
-    /// asked for.
+    /// Passes a requested block to the import. It is admitted in the next update, and the runner is
+    /// woken for it.
     pub fn hand_in(&mut self, handed: HandedIn, block: Arc<SignedBlock>) {
         let (root, source) = (handed.root, Source::Peer(handed.peer.clone()));
         let id = self.requested.add(handed);
@@ -201,7 +201,7 @@ impl ImportDoor<'_> {
         self.waker.wake();
     }
 
-    /// Lets blocks arrive again that were held.
+    /// Admits waiting blocks again.
     pub fn release(&mut self, blocks: Vec<BlockReceived>) {
         if !blocks.is_empty() {
             self.waker.wake();
@@ -209,12 +209,12 @@ impl ImportDoor<'_> {
         }
     }
 
-    /// Takes where a block came from that is judged.
+    /// Takes the origin of a block that was judged.
     pub fn take(&mut self, id: InputId) -> Option<HandedIn> {
         self.requested.take(id)
     }
 
-    /// Blocks of a round that are not judged yet.
+    /// How many blocks of a round are not judged yet.
     pub fn pending_of(&self, round: u64) -> usize {
         self.requested.pending_of(round)
     }

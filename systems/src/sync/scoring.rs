@@ -1,4 +1,4 @@
-//! Who scores a peer: the one system that charges what peers did wrong.
+//! The only system that penalizes peers for their faults.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -6,8 +6,8 @@ use quintet_components::{
     sync::SyncCounts,
 };
 
-/// Takes points off peers for their faults, each fault once. [`PeerFault`] lists what each costs.
-/// The network bans who has lost 100, and at once who follows another chain.
+/// Subtracts points from peers for their faults, each fault once. [`PeerFault`] lists the points.
+/// The network bans a peer that has lost 100 points, and at once a peer that follows another chain.
 pub fn score_peers(
     mut faults: MessageReader<PeerFaulted>,
     mut counts: ResMut<SyncCounts>,

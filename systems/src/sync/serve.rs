@@ -1,4 +1,4 @@
-//! Answers to peers.
+//! Answers requests of peers.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -15,7 +15,7 @@ use super::{
     roles::{OwnChain, Peers},
 };
 
-/// Answers what peers ask, at once; blocks are named by root, and read off the loop.
+/// Answers peers' requests at once. Blocks are named by root, and the network's readers read them.
 pub fn answer_requests(
     mut requests: MessageReader<RequestReceived>,
     mut peers: Peers,
@@ -49,12 +49,12 @@ pub fn answer_requests(
     }
 }
 
-/// What the store has from before the tree begins: the head's post-state names the roots.
+/// What the store has from before the tree begins. The head's post-state has the roots.
 #[derive(Clone, Copy)]
 pub struct ServedHistory<'a> {
     /// The roots of the head's chain by slot, zero for empty slots.
     pub roots: &'a RootList,
-    /// From this slot on the store has every block.
+    /// The store has every block from this slot on.
     pub from: Slot,
 }
 
@@ -72,14 +72,14 @@ fn served_range(
     range_of(&chain.tree, &head, request, now_slot, history)
 }
 
-/// The roots of a request, each once, in its order.
+/// The roots of a request, each once, in the order of the request.
 fn distinct(request: &BlocksByRootRequest) -> Vec<Root> {
     let mut seen = std::collections::HashSet::new();
     request.roots.0.iter().filter(|root| seen.insert(**root)).copied().collect()
 }
 
-/// The roots of the head's chain in a range of slots, ascending; empty slots have none. What is
-/// before the tree's first block comes from the history, as far as the store has it.
+/// The roots of the head's chain in a range of slots, ascending, without empty slots. Roots from
+/// before the tree's first block come from the history, as far as the store has the blocks.
 ///
 /// # Errors
 /// `InvalidRequest` for a count of zero or above the limit, `ResourceUnavailable` for a start
@@ -102,7 +102,7 @@ pub fn range_of(
     let last_slot = start_slot.saturating_add(count - 1);
     let mut at = tree.find(head).and_then(|head| tree.ancestor_at(head, last_slot));
     let mut roots = Vec::new();
-    // A tree that begins after the range's start does not know what was there.
+    // A tree that begins after the start of the range does not know the blocks there.
     let mut is_complete = false;
     let mut first_known = last_slot.saturating_add(1);
     while let Some(id) = at {

@@ -1,4 +1,4 @@
-//! Where the node stands, and what its validators may do meanwhile.
+//! The state of sync, and whether validators may do their duties.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -15,15 +15,15 @@ use super::{
     target::{PeerView, choose_target, is_plausible, lead},
 };
 
-/// Since when there has been nobody to ask, in Unix milliseconds.
+/// Since when there has been no peer to ask, in Unix milliseconds.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alone(pub Option<u64>);
 
-/// Since when the node has been awake: what peers said before tells nothing of now.
+/// Since when the node has been awake. Earlier statuses of peers do not count.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Awake {
     since_ms: Option<u64>,
-    /// By when the peers have had their time to answer.
+    /// The time by which the peers must have answered.
     deadline: Option<Entity>,
 }
 
@@ -33,12 +33,13 @@ impl Awake {
         self.since_ms.unwrap_or(0)
     }
 
-    /// Returns true if the node has been awake for less than a slot: it may be in no mesh yet.
+    /// Returns true if the node has been awake for less than a slot, so that it may be in no mesh
+    /// yet.
     pub(super) fn is_fresh(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.since_ms()) < SLOT_DURATION_MS
     }
 
-    /// Returns true if it is too early to know what the peers' chain is.
+    /// Returns true if it is too early to know the peers' chains.
     fn is_asking(&self, views: &[PeerView], now_ms: u64) -> bool {
         let awake_ms = now_ms.saturating_sub(self.since_ms());
         let is_heard = |view: &PeerView| view.status_age_ms <= awake_ms;
@@ -46,8 +47,8 @@ impl Awake {
     }
 }
 
-/// Notices that the node has begun, that its clock was turned back, or that slots have passed since
-/// the last update: peers are asked anew, and duties wait for their answers for
+/// Notices that the node has started, that its clock was set back, or that slots have passed since
+/// the last update. Peers are then asked again, and duties wait for their answers for
 /// [`limits::ASK_WAIT_MS`].
 pub fn notice_waking(
     now: Now,
@@ -81,19 +82,20 @@ pub struct Standing {
     pub now_slot: Slot,
     /// The head's slot.
     pub head_slot: Slot,
-    /// How many slots the followed chain is ahead, by its head or by what it has finalized.
+    /// How many slots the followed chain is ahead, by its head or by its finalized block.
     pub behind: u64,
-    /// True when a peer has lately said what its chain is.
+    /// True if a peer has recently sent its status.
     pub has_fresh_status: bool,
-    /// How long there has been nobody to ask, in milliseconds.
+    /// How long there has been no peer to ask, in milliseconds.
     pub alone_ms: u64,
 }
 
 /// The state, and why duties may not be done in it.
 ///
-/// A head near the clock is nobody's inferior. With a head behind the clock the node asks around:
-/// while a followed chain is ahead it syncs; when none is, the network stands still and only duties
-/// can get it going; with nobody to ask it waits for [`limits::ALONE_SLOTS`], then goes on alone.
+/// A head within [`limits::SYNCING_BEHIND_SLOTS`] slots of the clock counts as up to date. If the
+/// head is further behind the clock, the node asks its peers. While a followed chain is ahead, the
+/// node syncs. If none is ahead, the network stands still and only duties can restart it. If there
+/// is no peer to ask, the node waits for [`limits::ALONE_SLOTS`] and then continues alone.
 pub fn judge_standing(standing: Standing) -> (SyncState, Option<MissReason>) {
     let Standing { state, now_slot, head_slot, behind, has_fresh_status, alone_ms } = standing;
     let allowed = match state {
@@ -126,11 +128,11 @@ fn note_claims(peers: &mut Peers, views: &[PeerView], own: &Status, tree: &Block
     }
 }
 
-/// The peers whose word holds duties up, of those heard since the node woke.
+/// The peers whose claims hold duties back, of those that were heard since the node woke.
 ///
-/// While somebody agrees with the own head, who has failed does not count, nor whose claim nothing
-/// came of. While nobody does, the own head is likely to be the old one, whatever became of
-/// requests: then only a lone peer is doubted.
+/// While some peer agrees with the own head, peers that have failed and peers whose claims brought
+/// nothing do not count. While no peer agrees, the own head is probably old, whatever happened to
+/// requests: then only a single claiming peer can be ignored.
 fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerView> {
     let is_heard = |view: &&PeerView| view.status_age_ms <= awake_ms;
     let mut heard: Vec<PeerView> = views.iter().filter(is_heard).cloned().collect();
@@ -148,7 +150,7 @@ fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerVie
     heard
 }
 
-/// Updates the state of sync and the duties' gate.
+/// Updates the state of sync, and whether duties may be done.
 pub fn update_sync_state(
     mut peers: Peers,
     chain: OwnChain,
@@ -186,7 +188,7 @@ pub fn update_sync_state(
         tracing::info!(from = ?state, to = ?next, head = head.slot, now_slot, "sync");
         *sync_state = next;
     }
-    // At the clock nobody can be ahead.
+    // If the head is at the clock, no peer can be ahead.
     let is_asking = head.slot < now_slot && awake.is_asking(&views, now_ms);
     let closed = closed.or(is_asking.then_some(MissReason::Unsure));
     gate.set_if_neq(DutyGate { closed, at_slot: now_slot, behind });

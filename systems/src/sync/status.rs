@@ -1,5 +1,5 @@
-//! The exchange of statuses: on connecting, on waking, every eight slots, and every two while the
-//! head is behind the clock.
+//! Exchanges statuses: on connecting, on waking, every eight slots, and every two while the head is
+//! behind the clock.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{

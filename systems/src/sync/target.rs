@@ -1,4 +1,4 @@
-//! Which chain to follow, by what peers say of theirs.
+//! Chooses the chain to follow, by the statuses of peers.
 
 use quintet_components::{
     containers::{Slot, Status},
@@ -7,52 +7,52 @@ use quintet_components::{
     tree::BlockTree,
 };
 
-/// A peer as sync sees it.
+/// The data of a peer that sync uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeerView {
-    /// Who.
+    /// Its id.
     pub id: PeerId,
-    /// What it last said of its chain.
+    /// Its last status.
     pub status: Option<Status>,
-    /// How long ago, in milliseconds.
+    /// The age of its status, in milliseconds.
     pub status_age_ms: u64,
     /// Requests for blocks in flight to it.
     pub in_flight: usize,
-    /// How it has done.
+    /// Its record.
     pub sync: PeerSync,
-    /// True while it is left alone.
+    /// True while it is not asked.
     pub is_backed_off: bool,
-    /// True when nothing has come of its claim to be ahead.
+    /// True if its claim to be ahead has brought nothing.
     pub is_doubted: bool,
 }
 
 /// The chain to follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// What a peer says of it: the head to reach.
+    /// A peer's status on this chain, with the head to reach.
     pub status: Status,
     /// The peers that do not contradict it, by id.
     pub peers: Vec<PeerId>,
-    /// True when fewer peers claim it than agree with the own head: it may then extend the own head
-    /// and not replace it.
+    /// True if fewer peers claim it than agree with the own head. It may then extend the own head
+    /// but not replace it.
     pub is_outvoted: bool,
 }
 
-/// Returns true if a status agrees with itself and the clock.
+/// Returns true if a status is consistent and agrees with the clock.
 pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
 }
 
-/// How many slots a status is ahead of the own one, by its head or by what it has finalized: a
-/// chain that has finalized more is ahead also when it is shorter.
+/// How many slots a status is ahead of the own one, by its head or by its finalized block. A chain
+/// that has finalized more is ahead even if it is shorter.
 pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     let head = status.head.slot.saturating_sub(own.head.slot);
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
-/// Returns true if two statuses can be of one chain, as far as they tell: no two finalized blocks
-/// of one slot, and no head well after a block that the other has finalized, without having come
-/// near it.
+/// Returns true if two statuses can belong to one chain, as far as they show: they do not have
+/// different finalized blocks for one slot, and neither has a head far beyond the other's finalized
+/// block without having finalized anything near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;
     let passes = |one: &Status, other: &Status| {
@@ -65,12 +65,12 @@ fn is_compatible(one: &Status, other: &Status) -> bool {
     !passes(one, other) && !passes(other, one)
 }
 
-/// Chooses among the plausible heads that are ahead and not known, of peers that are not left
-/// alone: the largest group that can be of one chain, of equals the one that has finalized most,
-/// and the slot that most of the group have reached. So a lone peer far ahead of others sets no
-/// target, and a peer that failed does not count. `is_ahead` says which heads are ahead.
+/// Chooses among the plausible heads that are ahead and unknown, of peers that may be asked: the
+/// largest group that can be of one chain, among equals the one that has finalized the most, and
+/// the slot that most of the group have reached. A single peer far ahead of others therefore sets
+/// no target, and a peer that failed does not count. `is_ahead` says which heads are ahead.
 ///
-/// `None` when nobody is ahead.
+/// `None` if no peer is ahead.
 pub fn choose_target(
     views: &[PeerView],
     tree: &BlockTree,
@@ -95,7 +95,7 @@ pub fn choose_target(
     for (_, status) in &ahead {
         let candidate = group_of(status);
         let rank = (candidate.len(), status.finalized.slot);
-        // Of equals the one of the lowest peer id.
+        // Among equals, the lowest peer id.
         if group.is_empty() || rank > best {
             (group, best) = (candidate, rank);
         }

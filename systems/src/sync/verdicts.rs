@@ -1,4 +1,4 @@
-//! What became of blocks that the node asked for, and who is to blame for a bad one.
+//! Handles verdicts on requested blocks, and blames peers for bad ones.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -14,9 +14,9 @@ use super::{
     roles::{ImportDoor, Peers},
 };
 
-/// Credits or blames the peers that sent blocks on request, by what the import says of these. What
-/// this node could not do itself, as when its storage fails or a check of its own panics, says
-/// nothing against a peer.
+/// Credits or blames the peers that sent requested blocks, by their verdicts. If this node could
+/// not check a block, for example because its storage failed or a check panicked, the peer is not
+/// blamed.
 pub fn follow_verdicts(
     mut judged: MessageReader<InputJudged>,
     mut door: ImportDoor,
@@ -40,7 +40,7 @@ fn follow(
 ) {
     let is_valid = match verdict {
         Verdict::Accepted => true,
-        // In the queue it may have another proof, which nobody has checked.
+        // The block in the queue may have another proof, which has not been checked.
         Verdict::Ignored(IgnoreReason::KnownBlock) => tree.contains(&handed.root),
         _ => false,
     };
@@ -55,7 +55,7 @@ fn follow(
         Verdict::Ignored(IgnoreReason::KnownBlock) => {}
         Verdict::Ignored(_) => range.note_lost(handed.round),
         Verdict::Rejected(rejection) => {
-            // Its parent was refused: who sent that is to blame. And clocks differ.
+            // Its parent was refused, so the sender of that is to blame. And clocks differ.
             use RejectionReason::{BlockTooFarInFuture, UnknownParentBlock};
             if !matches!(rejection.reason, BlockTooFarInFuture | UnknownParentBlock) {
                 peers.blame(&handed.peer, PeerFault::InvalidBlock);
@@ -65,7 +65,7 @@ fn follow(
     }
 }
 
-/// These said that a block does not exist which is valid.
+/// Blames the peers that said a valid block does not exist.
 pub(super) fn blame_omission(peers: &mut Peers, omitted_by: Vec<PeerId>) {
     for peer in omitted_by {
         peers.blame(&peer, PeerFault::Omitted);

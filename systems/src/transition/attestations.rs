@@ -13,7 +13,8 @@ use quintet_components::{
 
 use super::{is_justifiable_after, justifications::Justifications, justified_index_after};
 
-/// Whether a slot is justified: up to the finalized slot always, after it by its bit.
+/// Returns true if a slot is justified: slots up to the finalized one always are, later ones by
+/// their bit.
 ///
 /// # Errors
 /// `JUSTIFIED_SLOT_OUT_OF_RANGE` past the tracked window.
@@ -33,14 +34,14 @@ pub fn is_slot_justified(
     }
 }
 
-/// Whether all three checkpoints of a vote are on the chain of this history.
+/// Returns true if all three checkpoints of an attestation are on the chain of this history.
 pub fn lies_on_chain(data: &AttestationData, history: &RootList) -> bool {
     [data.source, data.target, data.head].iter().all(|checkpoint| {
         checkpoint.root != Root::ZERO && history.get(checkpoint.slot) == Some(&checkpoint.root)
     })
 }
 
-/// The parts of a state that attestations move.
+/// The parts of a state that attestations change.
 struct Ledger<'a> {
     state: &'a State,
     justifications: Justifications<'a>,
@@ -109,8 +110,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Whether a vote has any effect: from a justified source to a target on this chain that is
-    /// later, not justified and justifiable.
+    /// Returns true if an attestation has any effect: its source is justified, and its target is
+    /// later, on this chain, justifiable and not justified.
     fn counts(&self, data: &AttestationData) -> Result<bool, Rejection> {
         let AttestationData { source, target, .. } = data;
         let finalized_slot = self.finalized.slot;

@@ -1,11 +1,11 @@
-//! The genesis state, and the block that stands for a state's newest header.
+//! The genesis state, and the block of a state's newest header.
 
 use quintet_components::containers::{
     Block, BlockBody, BlockHeader, GenesisConfig, Root, State, Validators,
 };
 use tree_hash::TreeHash;
 
-/// The state before the first block: empty history, nothing justified yet.
+/// The state before the first block: its history is empty and nothing is justified.
 pub fn generate_genesis(genesis_time: u64, validators: Validators) -> State {
     State {
         config: GenesisConfig { genesis_time },

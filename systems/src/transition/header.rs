@@ -9,8 +9,8 @@ use tree_hash::TreeHash;
 
 use super::{justified_index_after, proposer_for_slot};
 
-/// Advances a state through empty slots up to `target_slot`, whatever their number: only the
-/// first of them has something to do.
+/// Advances a state through empty slots to `target_slot`. The number of slots does not matter,
+/// because only the first one changes anything.
 ///
 /// # Errors
 /// `BLOCK_SLOT_NOT_IN_FUTURE`; the state is then unchanged.
@@ -26,8 +26,8 @@ pub fn process_slots(state: &mut State, target_slot: u64) -> Result<(), Rejectio
     Ok(())
 }
 
-/// The history as it stands after a block at `slot` is applied: the parent's root at its slot,
-/// zero for every slot without a block.
+/// The history after a block at `slot` is applied: the parent's root at its slot, and zero for
+/// every slot without a block.
 ///
 /// # Errors
 /// `HISTORY_LIMIT_EXCEEDED`.
@@ -91,7 +91,7 @@ pub fn process_block_header(state: &mut State, block: &Block) -> Result<(), Reje
         state.latest_justified = Checkpoint { root: parent_root, slot: 0 };
         state.latest_finalized = state.latest_justified;
     }
-    // The window reaches up to the slot before this one, which is decided when it is over.
+    // The window ends at the slot before this one, whose votes are complete when it is over.
     if let Some(index) = justified_index_after(block.slot - 1, state.latest_finalized.slot) {
         state.justified_slots.extend_to(index + 1).map_err(|limit| {
             RejectionReason::HistoryLimitExceeded

@@ -1,9 +1,9 @@
-//! 3SF-mini's rule of which slots may be justified.
+//! 3SF-mini's rule for which slots can be justified.
 
 use quintet_components::{constants::IMMEDIATE_JUSTIFICATION_WINDOW, containers::Slot};
 
-/// Whether a slot may be justified after this finalized slot: the first five after it, and those
-/// whose distance is a square or pronic (x² + x). False before the finalized slot.
+/// Returns true if a slot can be justified after this finalized slot: the first five after it, and
+/// those whose distance is a square or pronic (x² + x). False before the finalized slot.
 pub fn is_justifiable_after(slot: Slot, finalized_slot: Slot) -> bool {
     let Some(delta) = slot.checked_sub(finalized_slot) else { return false };
     if delta <= IMMEDIATE_JUSTIFICATION_WINDOW {
@@ -15,8 +15,8 @@ pub fn is_justifiable_after(slot: Slot, finalized_slot: Slot) -> bool {
     excess == 0 || excess == root
 }
 
-/// The place of a slot in the tracked justification bits: 0 for the slot after the finalized
-/// one. `None` up to the finalized slot, where everything counts as justified.
+/// The index of a slot in the tracked justification bits: 0 for the slot after the finalized one.
+/// `None` up to the finalized slot, where everything counts as justified.
 pub fn justified_index_after(slot: Slot, finalized_slot: Slot) -> Option<usize> {
     let after = slot.checked_sub(finalized_slot)?.checked_sub(1)?;
     Some(usize::try_from(after).unwrap_or(usize::MAX))

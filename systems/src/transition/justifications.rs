@@ -1,4 +1,4 @@
-//! The votes for targets that are not justified yet, as the state keeps them: ascending roots,
+//! The votes for targets that are not justified yet, in the format of the state: ascending roots,
 //! and for each a run of bits as long as the registry.
 
 use std::{cmp::Ordering, collections::BTreeMap};
@@ -8,8 +8,8 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
 };
 
-/// Who has voted for a pending target of a state whose targets ascend, 64 validators to a word;
-/// empty for a target that nobody has voted for.
+/// The validators that have voted for a pending target of a state whose targets ascend, as words of
+/// 64; empty for a target without votes.
 pub fn pending_votes(state: &State, target: &Root) -> Vec<u64> {
     let roots = &state.justifications_roots;
     let (mut low, mut high) = (0, roots.len());
@@ -27,16 +27,16 @@ pub fn pending_votes(state: &State, target: &Root) -> Vec<u64> {
     Vec::new()
 }
 
-/// The pending targets of a state and what a block changes in them.
+/// The pending targets of a state, and how a block changes them.
 ///
-/// Votes stay in the persistent list; only the targets that a block votes for or decides are
-/// taken out of it. The list is written once, at the end.
+/// Votes stay in the persistent list; only the targets that a block votes for or decides are copied
+/// out of it. The list is written once, at the end.
 pub(super) struct Justifications<'a> {
     state: &'a State,
     validator_count: usize,
-    /// The targets in the state, ascending, each with the place of its votes.
+    /// The targets in the state, ascending, each with the position of its votes.
     stored: BTreeMap<Root, usize>,
-    /// What becomes of a target: its votes, or nothing any more.
+    /// The changed targets: their votes, or `None` if they were removed.
     edits: BTreeMap<Root, Option<Vec<u64>>>,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Justifications<'a> {
             return Err(ZeroHashJustificationRoot.because("a pending target has the zero root"));
         }
         if stored.len() != state.justifications_roots.len() {
-            return Err(MalformedState.because("a pending target is there twice"));
+            return Err(MalformedState.because("a pending target occurs twice"));
         }
         if state.justifications_validators.len() != stored.len() * validator_count {
             return Err(JustificationVotesLengthMismatch.because(format!(
@@ -73,8 +73,8 @@ impl<'a> Justifications<'a> {
         self.state.justifications_validators.words(start..start + self.validator_count)
     }
 
-    /// Counts these voters for a target; voting again changes nothing. Returns how many have
-    /// voted for it. The voters are in the registry.
+    /// Adds these voters for a target; voting again changes nothing. Returns the number of its
+    /// voters. The voters must be in the registry.
     pub(super) fn vote(&mut self, target: Root, voters: &AggregationBits) -> usize {
         let mut votes = match self.edits.remove(&target) {
             Some(edited) => edited,
@@ -89,7 +89,7 @@ impl<'a> Justifications<'a> {
         count
     }
 
-    /// Forgets a target.
+    /// Removes a target.
     pub(super) fn remove(&mut self, target: Root) {
         self.edits.insert(target, None);
     }
@@ -101,7 +101,7 @@ impl<'a> Justifications<'a> {
         kept.chain(edited).copied().collect()
     }
 
-    /// The lists as they are after the block: roots ascending, votes in the same order.
+    /// The lists after the block: ascending roots, and votes in the same order.
     pub(super) fn finish(self) -> Result<(RootList, JustificationVotes), Rejection> {
         let in_place = self.state.justifications_roots.iter().is_sorted()
             && self
@@ -120,7 +120,7 @@ impl<'a> Justifications<'a> {
         };
         let mut targets = self.targets();
         targets.sort_unstable();
-        // What comes before the first change stays where it is.
+        // Everything before the first change stays as it is.
         let same = targets
             .iter()
             .zip(self.state.justifications_roots.iter())

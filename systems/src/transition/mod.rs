@@ -36,7 +36,7 @@ pub fn proposer_for_slot(slot: u64, validator_count: usize) -> Result<u64, Rejec
 /// [`state_transition`], and how long each of its phases took.
 ///
 /// # Errors
-/// As [`state_transition`].
+/// Like [`state_transition`].
 pub fn timed_transition(
     parent: &State,
     block: &Block,
@@ -61,7 +61,7 @@ pub fn timed_transition(
     Ok((state, times))
 }
 
-/// The post-state of a block whose slot the state was advanced to, state root unchecked.
+/// Applies a block to a state that was advanced to its slot. Does not check the state root.
 ///
 /// # Errors
 /// Any reason of header or attestation processing; the state is then unusable.

@@ -1,4 +1,4 @@
-//! What the chain holds justified, as a block on it would see it.
+//! What is justified on the chain, for a block on it.
 
 use quintet_components::{
     containers::{AttestationData, Checkpoint, JustifiedSlots, Root, RootList, Slot, State},
@@ -9,8 +9,8 @@ use crate::transition::{
     extended_history, is_justifiable_after, is_slot_justified, justified_index_after, lies_on_chain,
 };
 
-/// What the chain holds justified as attestations are added.
-/// Block building and aggregation look at attestations through it.
+/// What is justified on the chain as attestations are added. Block building and aggregation use it
+/// to evaluate attestations.
 #[derive(Clone, Debug)]
 pub struct ChainView {
     justified: Checkpoint,
@@ -20,10 +20,10 @@ pub struct ChainView {
 }
 
 impl ChainView {
-    /// The view of a block at `slot` on this parent, before its votes.
+    /// The view of a block at `slot` on this parent, before its attestations.
     ///
     /// # Errors
-    /// `HISTORY_LIMIT_EXCEEDED` and what else the header's transition says.
+    /// `HISTORY_LIMIT_EXCEEDED` and other errors of the header's transition.
     pub fn of(parent: &State, parent_root: Root, slot: Slot) -> Result<Self, Rejection> {
         let genesis = parent.latest_block_header.slot == 0;
         let finalized_slot = parent.latest_finalized.slot;
@@ -33,7 +33,7 @@ impl ChainView {
             justified_slots.extend_to(index + 1).expect("the history was checked");
         }
         Ok(Self {
-            // Genesis is justified by the first block on it.
+            // The first block justifies genesis.
             justified: if genesis {
                 Checkpoint { root: parent_root, slot: 0 }
             } else {
@@ -45,17 +45,18 @@ impl ChainView {
         })
     }
 
-    /// Whether a block on this chain gains from a vote.
+    /// Returns true if a block on this chain gains from an attestation.
     ///
     /// # Errors
     /// `JUSTIFIED_SLOT_OUT_OF_RANGE`.
     pub fn wants(&self, data: &AttestationData) -> Result<bool, Rejection> {
-        // A vote from genesis for genesis justifies nothing, and carries weight for the head.
-        let genesis_self_vote = data.source.slot == 0 && data.target.slot == 0;
+        // An attestation with genesis as source and target justifies nothing, but adds weight for
+        // the head.
+        let is_genesis_for_genesis = data.source.slot == 0 && data.target.slot == 0;
         Ok(data.source.slot == self.justified.slot
             && lies_on_chain(data, &self.history)
             && self.is_justified(data.source.slot)?
-            && (genesis_self_vote || !self.is_justified(data.target.slot)?))
+            && (is_genesis_for_genesis || !self.is_justified(data.target.slot)?))
     }
 
     /// Returns true if the slot is justified.
@@ -80,15 +81,15 @@ impl ChainView {
     }
 
     /// Returns true if the attestation finalizes its source when it justifies its target: no slot
-    /// between them may be justified.
+    /// between them can be justified.
     pub fn would_finalize(&self, data: &AttestationData) -> bool {
         let (source, target) = (data.source.slot, data.target.slot);
         source > self.finalized_slot
             && !(source + 1..target).any(|slot| is_justifiable_after(slot, self.finalized_slot))
     }
 
-    /// Follows a trial block's post-state. Returns true if it has another newest justified, or
-    /// finalized, checkpoint.
+    /// Follows the post-state of a trial block. Returns true if its justified or finalized
+    /// checkpoint is a different one.
     pub(crate) fn advance(&mut self, post: &State) -> bool {
         let moved = post.latest_justified != self.justified
             || post.latest_finalized.slot != self.finalized_slot;

@@ -39,8 +39,8 @@ use crate::support::{
     node::Setup,
 };
 
-/// A chain of 16 validators, ten of which vote in every block, with real proofs over signatures of
-/// full strength.
+/// A chain of 16 validators, ten of which attest in every block, with real proofs over signatures
+/// of full strength.
 pub fn signed_chain(blocks: u64) -> (Blockchain, Arc<dyn ProofSystem>) {
     let scheme = scheme_of(SignaturePreset::Short);
     let key = || {
@@ -93,8 +93,8 @@ pub fn signed_chain(blocks: u64) -> (Blockchain, Arc<dyn ProofSystem>) {
     (Blockchain::grow_on(anchor, blocks, 10, sign), proofs)
 }
 
-/// A late joiner and two peers that have the chain. Ten of sixteen vote: a chain that finalizes is
-/// served 3600 slots back only, and here the peers' clocks stand at that slot.
+/// A late joiner and two peers that have the chain. Ten of sixteen attest: a chain that finalizes
+/// is served 3600 slots back only, and here the peers' clocks stand at that slot.
 pub fn run(name: &str, chain: &Arc<Blockchain>, proofs: &Arc<dyn ProofSystem>) {
     let blocks = chain.blocks.len() as u64;
     let setup = |chain: &Blockchain, proofs: &Arc<dyn ProofSystem>| Setup {

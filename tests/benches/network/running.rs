@@ -85,7 +85,7 @@ impl Twist for Costly {
     }
 }
 
-/// How late intervals began, in microseconds, and how many votes found the lane full.
+/// How late intervals began, in microseconds, and how many attestations found the lane full.
 #[derive(Resource, Clone, Default)]
 pub struct Measured(pub Arc<Mutex<(Vec<u64>, u64)>>);
 

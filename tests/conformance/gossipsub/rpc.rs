@@ -12,7 +12,7 @@ pub type Id = Vec<u8>;
 /// What one or more messages say together. Ids are in order, everything else is as it came.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rpc {
-    /// Whether a topic is subscribed to, and the topic.
+    /// Topics, each with true if it is subscribed to.
     pub subscriptions: Vec<(bool, String)>,
     pub publish: Vec<Published>,
     pub ihave: Vec<(String, Vec<Id>)>,

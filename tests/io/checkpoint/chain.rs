@@ -41,7 +41,7 @@ impl Link {
     }
 }
 
-/// Blocks at these slots upon genesis, each with the votes of all for its parent.
+/// Blocks at these slots upon genesis, each with attestations of all to its parent.
 pub fn grow(genesis: &State, slots: impl IntoIterator<Item = u64>) -> Vec<Link> {
     let mut header = genesis.latest_block_header;
     header.state_root = genesis.tree_hash_root();

@@ -101,7 +101,7 @@ impl Network {
     fn signed(&self, before: impl IntoIterator<Item = u64>, slot: u64) -> Link {
         let chain = grow(&self.genesis, before);
         let parent = &chain.last().expect("a parent").state;
-        // Without votes there is one signature to make.
+        // Without attestations there is one signature to make.
         let (block, state) = build_on(parent, slot, vec![]).expect("a valid block");
         let mut link = Link { block: signed(block), state };
         let (preset, root) = (SignaturePreset::Short, link.root());
@@ -114,7 +114,7 @@ impl Network {
         let cancel = CancelToken::default();
         let registry = Registry::new(&self.genesis.validators);
         let statements = block_statements(&link.block.block, root, &registry).expect("known");
-        assert_eq!(statements.len(), 1, "a block without votes");
+        assert_eq!(statements.len(), 1, "a block without attestations");
         let raw = [RawSignature { signer: 0, signature: &signature }];
         let made = proofs.aggregate(&statements[0], &[], &raw, &cancel).expect("it fits");
         let merged = proofs.merge(&[(statements[0].clone(), &made)], &cancel).expect("it fits");

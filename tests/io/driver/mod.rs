@@ -188,7 +188,7 @@ fn steps_that_cannot_be_are_refused_and_the_scenario_goes_on() {
         (json!({"stepType": "attestation", "attestation": []}), "attestation"),
         (
             json!({"stepType": "block", "block": block, "tickToSlot": false, "storeSnapshot": known(json!([0]))}),
-            "no vote over known blocks",
+            "no attestation over known blocks",
         ),
         (
             json!({"stepType": "block", "block": block, "tickToSlot": false, "storeSnapshot": known(json!("all"))}),
@@ -212,8 +212,8 @@ fn requests_that_are_none_are_answered_with_the_right_status() {
         "/state_transition/run",
         "/verify_signatures/run",
     ] {
-        refused(&send(&served, path, &[JSON], b"{"), 400, "the body is no JSON: ");
-        refused(&send(&served, path, &[JSON], b""), 400, "the body is no JSON: ");
+        refused(&send(&served, path, &[JSON], b"{"), 400, "the body is not JSON: ");
+        refused(&send(&served, path, &[JSON], b""), 400, "the body is not JSON: ");
         refused(&send(&served, path, &[JSON], b"[]"), 400, "no field ");
         refused(
             &send(&served, path, &["content-type: text/yaml"], b"{}"),
@@ -337,7 +337,7 @@ fn proofs_are_checked_as_the_vector_says() {
     });
     for (setting, step, error) in [
         (json!(0), &placeholder, None),
-        (json!(0), &real, Some("no placeholder")),
+        (json!(0), &real, Some("not a placeholder")),
         (json!(1), &placeholder, Some("malformed proof")),
         (json!(2), &real, Some("signature of signer 0")),
         (Value::Null, &placeholder, None),

@@ -149,7 +149,7 @@ fn busy() -> Served {
     served.node.block(chain::signed(block));
     let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
     let data = AttestationData { slot: 1, head: genesis, target: genesis, source: genesis };
-    served.node.attestation(chain::vote(data, 0));
+    served.node.attestation(chain::attested_by(data, 0));
     let world = served.node.world();
     world.spawn((
         Peer { id: "16Uiu2HAm".into(), address: "/ip4/127.0.0.9/udp/9000/quic-v1".into() },

@@ -92,7 +92,7 @@ fn every_topic_tells_what_happens() {
 
     let source = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
     let data = AttestationData { slot: 1, head: at, target: at, source };
-    served.node.attestation(chain::vote(data, 2));
+    served.node.attestation(chain::attested_by(data, 2));
     let vote = json!({ "validator_id": 2, "data": data });
     assert_eq!(all.next(), ("attestation".into(), vote));
     served.node.aggregate(chain::aggregate(data, &[1, 3]));
@@ -100,7 +100,7 @@ fn every_topic_tells_what_happens() {
     // One that is refused is not told.
     let unknown =
         AttestationData { head: Checkpoint { root: Root::repeat_byte(9), slot: 1 }, ..data };
-    served.node.attestation(chain::vote(unknown, 3));
+    served.node.attestation(chain::attested_by(unknown, 3));
 
     served.node.world().resource_mut::<Justified>().0 = at;
     served.node.update();

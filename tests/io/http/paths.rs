@@ -163,7 +163,7 @@ fn the_overview_tells_of_sessions_and_their_proofs() {
     let genesis = Checkpoint { root, slot: 0 };
     let data = AttestationData { slot: 1, head: genesis, target: genesis, source: genesis };
     for validator in [0, 2] {
-        served.node.attestation(chain::vote(data, validator));
+        served.node.attestation(chain::attested_by(data, validator));
     }
     served.node.tick_to(8, false);
     served.node.tick_to(9, false);

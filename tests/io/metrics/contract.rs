@@ -131,6 +131,6 @@ fn every_shared_metric_moves_in_some_scenario() {
         .map(|listed| listed.name)
         .filter(|name| scrapes.iter().all(|scrape| scrape.total(name) == 0.0))
         .collect();
-    // Everybody votes on the first subnet here, whose number is zero.
+    // Everybody attests on the first subnet here, whose number is zero.
     assert_eq!(still, ["lean_attestation_committee_subnet"]);
 }

@@ -28,7 +28,7 @@ fn measured(setup: Setup) -> TestNode {
     TestNode::new(setup.with(|app| _ = app.add_plugins(MetricsPlugin::default())))
 }
 
-/// A node at genesis with four validators, and a vote for genesis.
+/// A node at genesis with four validators, and an attestation to genesis.
 fn node() -> (TestNode, AttestationData) {
     let anchor = chain::genesis(4);
     let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
@@ -40,18 +40,18 @@ fn node() -> (TestNode, AttestationData) {
 
 /// What a scenario without a fault leaves at zero.
 pub fn faults() -> Vec<Scrape> {
-    vec![invalid_votes(), reorganisation(), no_signatures()]
+    vec![invalid_attestations(), reorganisation(), no_signatures()]
 }
 
-fn invalid_votes() -> Scrape {
+fn invalid_attestations() -> Scrape {
     let (mut node, data) = node();
     let rejected = |verdict| assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");
-    rejected(node.attestation(chain::vote(data, 1)));
+    rejected(node.attestation(chain::attested_by(data, 1)));
     let proof = ProofBytes::new(vec![1, 2, 3]).expect("short");
     let proof = SingleMessageAggregate { participants: chain::bits(&[1, 2]), proof };
     rejected(node.aggregate(SignedAggregatedAttestation { data, proof }));
     let unknown = Checkpoint { root: Root::repeat_byte(9), slot: 1 };
-    rejected(node.attestation(chain::vote(AttestationData { head: unknown, ..data }, 1)));
+    rejected(node.attestation(chain::attested_by(AttestationData { head: unknown, ..data }, 1)));
     let (block, _) = chain::build_on(&chain::genesis(4).state, 1, Vec::new()).expect("valid");
     let proof = ProofBytes::new(vec![1, 2, 3]).expect("short");
     rejected(node.block(SignedBlock { block, proof: MultiMessageAggregate { proof } }));
@@ -59,8 +59,8 @@ fn invalid_votes() -> Scrape {
 }
 
 #[test]
-fn invalid_votes_aggregates_and_blocks_are_counted() {
-    let scrape = invalid_votes();
+fn invalid_attestations_aggregates_and_blocks_are_counted() {
+    let scrape = invalid_attestations();
     assert_eq!(scrape.value("lean_pq_sig_attestation_signatures_invalid_total"), 1.0);
     assert_eq!(scrape.value("lean_pq_sig_attestation_signatures_valid_total"), 0.0);
     assert_eq!(scrape.value("lean_pq_sig_attestation_verification_time_seconds"), 1.0);
@@ -79,7 +79,7 @@ fn invalid_votes_aggregates_and_blocks_are_counted() {
     assert_eq!(refused("INVALID_BLOCK_PROOF"), 1.0);
 }
 
-/// Two blocks, and then a vote of everybody for another one on genesis.
+/// Two blocks, and then an attestation of everybody to another one on genesis.
 fn reorganisation() -> Scrape {
     let anchor = chain::genesis(4);
     let genesis = Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 };
@@ -99,7 +99,7 @@ fn reorganisation() -> Scrape {
     node.tick_to(19, false);
     let scrape = Scrape::of(&node.app);
     assert_eq!(scrape.value("lean_head_slot"), 3.0);
-    // Once, whether it is the vote that moves the head or, before it, the larger root.
+    // Once, whether it is the attestation that moves the head or, before it, the larger root.
     assert_eq!(scrape.value("lean_fork_choice_reorgs_total"), 1.0);
     assert_eq!(scrape.sum("lean_fork_choice_reorg_depth"), 2.0);
     scrape

@@ -138,7 +138,7 @@ fn signing_checking_and_proving_are_counted_and_timed() {
     let scrapes = twelve_slots();
     let (aggregator, other) = (&scrapes[0], &scrapes[1]);
     for scrape in &scrapes {
-        // Votes begin in slot 0.
+        // Attestations begin in slot 0.
         assert_eq!(scrape.value("lean_pq_sig_attestation_signatures_total"), SLOTS + 1.0);
         for name in ["lean_", "quintet_"] {
             let time = format!("{name}pq_sig_attestation_signing_time_seconds");
@@ -146,7 +146,7 @@ fn signing_checking_and_proving_are_counted_and_timed() {
             assert!(scrape.sum(&time) > 0.0);
         }
         assert_eq!(scrape.value("lean_attestations_production_time_seconds"), SLOTS + 1.0);
-        // Three others vote, and everybody checks.
+        // Three others attest, and everybody checks.
         let valid = scrape.value("lean_pq_sig_attestation_signatures_valid_total");
         assert!(valid >= 3.0 * SLOTS, "{valid}");
         assert_eq!(scrape.value("lean_pq_sig_attestation_signatures_invalid_total"), 0.0);
@@ -280,7 +280,7 @@ fn a_node_that_slept_shows_how_late_its_intervals_were() {
     // Eleven intervals were walked at the beginning of the twelfth.
     let expected: f64 = (1..=11).map(|interval| f64::from(interval) * 0.8).sum();
     assert!((late - expected).abs() < 1e-6, "{late} {expected}");
-    // The votes of two slots came too late, and its proposal of slot 3.
+    // The attestations of two slots came too late, and its proposal of slot 3.
     let missed = |duty| {
         scrape.labelled("quintet_duties_missed_total", &[("duty", duty), ("reason", "late")])
     };

@@ -38,8 +38,8 @@ fn peers_gossip_and_ends_of_connections_are_counted() {
     meeting();
 }
 
-/// Two nodes meet, hand each other a block, a vote and an aggregate, and part. What both say while
-/// they are connected and after it.
+/// Two nodes meet, hand each other a block, an attestation and an aggregate, and part. What both
+/// say while they are connected and after it.
 pub fn meeting() -> Vec<Scrape> {
     let chain = Blockchain::grow(4, 3, 0);
     let mut a = start(1, &[], PeerNames::default());
@@ -84,7 +84,7 @@ pub fn meeting() -> Vec<Scrape> {
     };
     assert!(sent(&scrape(&b)) >= 1.0);
 
-    publish_vote_and_aggregate(&chain, &mut a, &mut b);
+    publish_attestation_and_aggregate(&chain, &mut a, &mut b);
     run_until([&mut a, &mut b], "the block is stored", |[a, _]| {
         scrape(a).value("quintet_storage_blocks_total") == 1.0
     });
@@ -110,12 +110,12 @@ pub fn meeting() -> Vec<Scrape> {
     scrapes
 }
 
-/// A vote and an aggregate of the second node arrive at the first.
-fn publish_vote_and_aggregate(chain: &Blockchain, a: &mut Networked, b: &mut Networked) {
+/// An attestation and an aggregate of the second node arrive at the first.
+fn publish_attestation_and_aggregate(chain: &Blockchain, a: &mut Networked, b: &mut Networked) {
     let source = Checkpoint { root: chain.anchor.block.tree_hash_root(), slot: 0 };
     let head = Checkpoint { root: chain.at(1).0, slot: 1 };
     let data = AttestationData { slot: 1, head, target: head, source };
-    let vote = Arc::new(chain::vote(data, 2));
+    let vote = Arc::new(chain::attested_by(data, 2));
     let aggregate = Arc::new(chain::aggregate(data, &[1, 2]));
     a.node.world().write_message(NetworkCommand::Subscribe(Arc::from([0])));
     let came = |node: &Networked, kind: &str| {

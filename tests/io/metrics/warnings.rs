@@ -144,7 +144,7 @@ fn a_node_that_hears_its_peers_says_at_once_that_finality_is_old() {
 
 #[test]
 fn a_subnet_without_aggregates_is_named_and_forgotten_when_one_comes() {
-    // Validators 0 and 2 vote on subnet 0, 1 and 3 on subnet 1.
+    // Validators 0 and 2 attest on subnet 0, 1 and 3 on subnet 1.
     let mut setup = Setup::new(chain::genesis(4));
     setup.aggregation = AggregationConfig { committee_count: 2, ..AggregationConfig::default() };
     let mut node = watched(setup);
@@ -210,7 +210,7 @@ fn aggregates_and_blocks_whose_proof_is_refused_are_told_with_the_peers_agent() 
 }
 
 #[test]
-fn votes_in_blocks_show_that_somebody_aggregates() {
+fn attestations_in_blocks_show_that_somebody_aggregates() {
     let mut node = node();
     let chain = Blockchain::grow(4, 20, 3);
     follow(&mut node, &chain, 1..=20);

@@ -11,7 +11,7 @@ use quintet_components::{
 
 use crate::quic::{
     node::{Item, Log, Script, TestNode, config, meet},
-    samples::{aggregate, block, block_with, vote},
+    samples::{aggregate, attested_by, block, block_with},
 };
 
 fn blocks(log: &Log) -> Vec<u64> {
@@ -60,7 +60,7 @@ fn every_kind_reaches_everybody_once_and_nobody_gets_its_own() {
     warm_up(&a, &c);
     a.write(BlockProduced(block_with(1, 500_000)));
     a.write(AggregateProduced(aggregate(2)));
-    a.write(AttestationProduced(vote(3, 4)));
+    a.write(AttestationProduced(attested_by(3, 4)));
     let arrived = |log: &Log| {
         let kinds = |item: &Item| match item {
             Item::Block(block) => usize::from(block.block.block.slot == 1),
@@ -160,13 +160,13 @@ fn subnets_change_at_run_time_and_one_publishes_where_one_does_not_listen() {
         );
         voted.count()
     };
-    // Neither listens to votes at first; the other listens to the odd ones later.
-    a.write(AttestationProduced(vote(1, 0)));
+    // Neither listens to attestations at first; the other listens to the odd ones later.
+    a.write(AttestationProduced(attested_by(1, 0)));
     a.wait("to nobody", |_| a.counters.attestations.unpublished.get() == 1);
     b.write(NetworkCommand::Subscribe(Arc::new([1])));
-    let vote_until_heard = |validator| {
+    let attest_until_heard = |validator| {
         for slot in 1..=1_000 {
-            a.write(AttestationProduced(vote(validator, slot)));
+            a.write(AttestationProduced(attested_by(validator, slot)));
             if b.look(|log| votes(log, validator) > 0) {
                 return;
             }
@@ -174,15 +174,15 @@ fn subnets_change_at_run_time_and_one_publishes_where_one_does_not_listen() {
         }
         panic!("the subscription never arrives");
     };
-    vote_until_heard(1);
+    attest_until_heard(1);
     let unpublished = a.counters.attestations.unpublished.get();
-    a.write(AttestationProduced(vote(2, 1)));
+    a.write(AttestationProduced(attested_by(2, 1)));
     a.wait("no listener", |_| a.counters.attestations.unpublished.get() == unpublished + 1);
     // And not any more.
     b.write(NetworkCommand::Subscribe(Arc::new([0])));
-    vote_until_heard(4);
+    attest_until_heard(4);
     let unpublished = a.counters.attestations.unpublished.get();
-    a.write(AttestationProduced(vote(1, 2_000)));
+    a.write(AttestationProduced(attested_by(1, 2_000)));
     a.wait("no listener", |_| a.counters.attestations.unpublished.get() == unpublished + 1);
     assert_eq!(a.look(|log| log.items.len()), 0, "it listens to none");
 }

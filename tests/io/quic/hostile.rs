@@ -14,7 +14,7 @@ use crate::quic::{
     log::TestLog,
     node::{Item, Script, TestNode, config},
     raw::{RawEvent, RawPeer, gossip},
-    samples::{block, vote},
+    samples::{attested_by, block},
 };
 
 const DIGEST: &str = "12345678";
@@ -60,10 +60,10 @@ fn malformed_messages_are_rejected_and_counted_before_the_world_sees_them() {
     node.wait("malformed snappy", |_| counters.blocks.malformed.get() == 1);
     publish(&peer, Topic::Aggregation, snappy::compress(b"no aggregate"));
     node.wait("malformed SSZ", |_| counters.aggregates.malformed.get() == 1);
-    let mut long = vote(1, 1).as_ssz_bytes();
+    let mut long = attested_by(1, 1).as_ssz_bytes();
     long.resize(3000, 0);
     publish(&peer, Topic::Attestation(0), snappy::compress(&long));
-    node.wait("a vote that is too long", |_| counters.attestations.malformed.get() == 1);
+    node.wait("an attestation that is too long", |_| counters.attestations.malformed.get() == 1);
     assert_eq!(counters.blocks.rejected.get(), 1);
     publish_good(&node, &peer, 7);
     assert_eq!(node.look(|log| log.items.len()), 1, "nothing else reached the world");
@@ -182,7 +182,7 @@ fn who_keeps_sending_what_is_invalid_is_banned_until_the_ban_ends() {
         log.peers.iter().any(|event| matches!(event, PeerEvent::Identified { .. }))
     });
     // Five rejections take a hundred points; more of them make no second ban.
-    let votes = (0..12).map(|slot| snappy::compress(&vote(0, slot).as_ssz_bytes()));
+    let votes = (0..12).map(|slot| snappy::compress(&attested_by(0, slot).as_ssz_bytes()));
     peer.publish_all(&Topic::Attestation(0).text(DIGEST), votes.collect());
     node.wait("all of them", |_| node.counters.attestations.rejected.get() >= 5);
     let name = peer.peer.to_base58();
@@ -246,7 +246,7 @@ fn what_an_honest_node_can_run_into_is_not_held_against_it() {
         _ => Some(Verdict::Accepted),
     };
     let (node, peer) = node_and_peer(Script { verdict: Box::new(judge), ..Script::default() });
-    let votes = (0..64).map(|slot| snappy::compress(&vote(0, slot).as_ssz_bytes()));
+    let votes = (0..64).map(|slot| snappy::compress(&attested_by(0, slot).as_ssz_bytes()));
     peer.publish_all(&Topic::Attestation(0).text(DIGEST), votes.collect());
     node.wait("all of them", |_| node.counters.attestations.ignored.get() == 64);
     publish_good(&node, &peer, 9);

@@ -20,7 +20,7 @@ use tree_hash::TreeHash;
 use crate::{
     quic::raw::{RawPeer, gossip},
     support::{
-        chain::{aggregate, vote},
+        chain::{aggregate, attested_by},
         mocked::{Twist, Twisted},
         networked::{Blockchain, Networked, run_until},
         node::Setup,
@@ -100,7 +100,7 @@ fn unsigned_attestations_for_unknown_blocks_are_not_held_and_cost_their_sender()
     let topic = Topic::Attestation(0).text(DIGEST);
     for byte in 1..=20 {
         let head = Checkpoint { root: Root::repeat_byte(byte), slot: 1 };
-        let forged = vote(AttestationData { head, ..data }, u64::from(byte) % 8);
+        let forged = attested_by(AttestationData { head, ..data }, u64::from(byte) % 8);
         peer.publish(&topic, snappy::compress(&forged.as_ssz_bytes()));
     }
     run_until([&mut node], "banned", |[node]| node.counters.banned.get() == 1);

@@ -369,7 +369,7 @@ fn answers_that_were_not_asked_for_are_refused_and_left_to_the_world_to_charge()
         ),
         ([chunk(&block(2)), chunk(&block(1))].concat(), 1, "a block out of range or order"),
         ([chunk(&block(1)), chunk(&block(1))].concat(), 1, "a block out of range or order"),
-        ((1..=4).flat_map(|slot| chunk(&block(slot))).collect(), 3, "more blocks than asked for"),
+        ((1..=4).flat_map(|slot| chunk(&block(slot))).collect(), 3, "more blocks than requested"),
     ];
     for (answer, whole, why) in wrong {
         let (node, peer) = answering(Duration::from_secs(10), move |mut stream| {

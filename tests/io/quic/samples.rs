@@ -1,4 +1,4 @@
-//! Blocks, votes and aggregates that only look like some.
+//! Blocks, attestations and aggregates that only look like some.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub fn block_with(slot: u64, bytes: usize) -> Arc<SignedBlock> {
     })
 }
 
-/// This validator's vote in this slot.
-pub fn vote(validator_index: u64, slot: u64) -> Arc<SignedAttestation> {
+/// This validator's attestation in this slot.
+pub fn attested_by(validator_index: u64, slot: u64) -> Arc<SignedAttestation> {
     Arc::new(SignedAttestation {
         validator_index,
         data: AttestationData { slot, ..AttestationData::default() },
@@ -40,7 +40,7 @@ pub fn vote(validator_index: u64, slot: u64) -> Arc<SignedAttestation> {
     })
 }
 
-/// An aggregate of this slot's votes.
+/// An aggregate of this slot's attestations.
 pub fn aggregate(slot: u64) -> Arc<SignedAggregatedAttestation> {
     Arc::new(SignedAggregatedAttestation {
         data: AttestationData { slot, ..AttestationData::default() },

@@ -74,7 +74,7 @@ fn a_store_that_has_not_begun_takes_nothing_and_says_so() {
         let store = fixture.open(&tree.anchor, small());
         let head = tree.grow_chain(0, 2);
         let error = store.append(&tree.update(&[1, 2], head, 0)).expect_err("it has no anchor");
-        assert!(error.0.contains("has not begun") && error.0.contains("Store::begin"), "{error}");
+        assert!(error.0.contains("was not started") && error.0.contains("Store::begin"), "{error}");
         let store = Arc::new(store);
         let thread = Writer::start(Arc::clone(&store)).expect("starts");
         thread.writer().offer(tree.update(&[1, 2], head, 0));
@@ -84,7 +84,7 @@ fn a_store_that_has_not_begun_takes_nothing_and_says_so() {
             std::thread::yield_now();
         }
         let fault = store.health().status().fault.expect("there is one");
-        assert!(fault.contains("has not begun"), "{fault}");
+        assert!(fault.contains("was not started"), "{fault}");
     }
 }
 

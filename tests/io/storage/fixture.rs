@@ -101,7 +101,7 @@ impl Tree {
         Self { anchor, blocks: vec![first] }
     }
 
-    /// A block on this one, with one vote for the block's ancestor `back` blocks up by the
+    /// A block on this one, with one attestation for the block's ancestor `back` blocks up by the
     /// validators of the mask. Returns its place.
     pub fn grow(&mut self, parent: usize, skipped: u64, back: usize, mask: u64) -> usize {
         let mut target = parent;
@@ -132,8 +132,8 @@ impl Tree {
         self.blocks.len() - 1
     }
 
-    /// A chain of `count` blocks on this one, with skipped slots and all kinds of votes. Returns
-    /// the last block's place.
+    /// A chain of `count` blocks on this one, with skipped slots and all kinds of attestations.
+    /// Returns the last block's place.
     pub fn grow_chain(&mut self, on: usize, count: usize) -> usize {
         (0..count).fold(on, |tip, step| {
             let mask = [0xff, 0b111, 0, 0b1111_1000][step % 4] << (step % 3);
@@ -141,7 +141,7 @@ impl Tree {
         })
     }
 
-    /// Whether the one is the other or on its chain.
+    /// Returns true if both are the same block, or the first is an ancestor of the second.
     pub fn is_ancestor(&self, ancestor: usize, mut of: usize) -> bool {
         while of > ancestor {
             of = self.blocks[of].parent;

@@ -62,7 +62,7 @@ fn child() {
     }
     let reason = store.health().status().fault.expect("there is a fault");
     assert!(reason.contains(path.to_str().expect("text")), "{reason}");
-    let refused = sign(&store, 9).expect_err("nobody signs");
+    let refused = sign(&store, 9).expect_err("nothing is signed");
     assert!(refused.0.contains("nothing is signed"), "{refused}");
     for _ in 0..5 {
         head = offer(&thread, &mut tree, head, SMALL_BYTES);

@@ -70,7 +70,7 @@ struct Slot {
     /// Which of the newest blocks is built on.
     on: Index,
     voters: u64,
-    /// Whether the slot has a second block.
+    /// True if the slot has a second block.
     forks: bool,
 }
 
@@ -80,7 +80,7 @@ fn slots() -> impl Strategy<Value = Vec<Slot>> {
     prop::collection::vec(slot, 1..24)
 }
 
-/// The next slot's blocks and votes, the same for every node.
+/// The next slot's blocks and attestations, the same for every node.
 fn play(nodes: &mut [&mut TestNode], tree: &mut Tree, number: u64, slot: &Slot) {
     let count = tree.blocks.len();
     let tip = (0..count)
@@ -141,7 +141,7 @@ proptest! {
                 stopped.tick_to(now, false);
             }
         }
-        // The votes of the newest slot may be lost; with the next ones all is equal.
+        // The attestations of the newest slot may be lost; with the next ones all is equal.
         let last = slots.len() as u64;
         for number in last + 1..last + 4 {
             let everyone = Slot { on: slots[0].on, voters: 0xff, forks: false };
@@ -157,7 +157,7 @@ fn saved_votes_weigh_again() {
     let mut tree = Tree::new(8);
     let anchor = tree.anchor.clone();
     let mut node = node_on(&fixture, &anchor);
-    // Two blocks of one slot; five of eight vote for the one that would lose a tie.
+    // Two blocks of one slot; five of eight attest to the one that would lose a tie.
     let (one, other) = (tree.grow(0, 0, 0, 0), tree.grow(0, 1, 0, 0));
     node.tick_to(10, false);
     for block in [one, other] {

@@ -16,7 +16,8 @@ const BLOCKS: usize = 10_000;
 /// Proofs of a quarter of the bound. They are not smaller on the disk either.
 const PROOF_BYTES: usize = 16 << 10;
 
-/// 10,000 blocks with two votes each, of a chain that never finalizes: its states are the largest.
+/// 10,000 blocks with two attestations each, of a chain that never finalizes: its states are the
+/// largest.
 #[test]
 fn a_block_with_its_state_is_small() {
     let mut chain = HeavyChain::new(false, PROOF_BYTES);

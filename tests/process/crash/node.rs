@@ -58,7 +58,7 @@ fn begin(store: &Store) -> Anchor {
     anchor
 }
 
-/// A vote of everyone for this block, which the next one carries.
+/// An attestation of everyone to this block, which the next one carries.
 fn votes(on: Checkpoint, state: &State) -> Vec<AggregatedAttestation> {
     let source = state.latest_justified;
     let data = AttestationData { slot: on.slot, head: on, target: on, source };
@@ -150,10 +150,10 @@ fn parent_of(node: &mut TestNode, block: Checkpoint) -> Option<Checkpoint> {
     Some(Checkpoint { root: tree[parent].root, slot: tree.slot(parent) })
 }
 
-fn import(node: &mut TestNode, on: Checkpoint, slot: Slot, votes_for_it: bool) -> Checkpoint {
+fn import(node: &mut TestNode, on: Checkpoint, slot: Slot, attests_to_it: bool) -> Checkpoint {
     let state = node.world().resource::<States>().get(&on.root).expect("a recent block");
     let state = Arc::clone(state);
-    let votes = if votes_for_it { votes(on, &state) } else { Vec::new() };
+    let votes = if attests_to_it { votes(on, &state) } else { Vec::new() };
     let (block, _) = build_on(&state, slot, votes).expect("a valid block");
     let at = Checkpoint { root: block.tree_hash_root(), slot };
     node.tick_to(5 * slot, false);

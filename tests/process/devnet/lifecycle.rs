@@ -131,7 +131,7 @@ fn wait_for_children(process: &Child, count: usize) -> Vec<u32> {
     }
 }
 
-/// Whether a process runs: one that has ended may wait for whoever inherits it.
+/// Returns true if a process runs. One that has ended may still wait for its parent.
 fn runs(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))

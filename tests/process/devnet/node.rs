@@ -120,7 +120,7 @@ impl Node {
         self.process.wait().expect("it can be waited for");
     }
 
-    /// Whether it still runs.
+    /// Returns true if it still runs.
     pub fn runs_still(&mut self) -> bool {
         self.process.try_wait().expect("it can be asked").is_none()
     }

@@ -64,7 +64,7 @@ fn bootnodes_that_are_none_are_refused_by_what_they_are() {
     let cases: [(&str, &[&str]); 5] = [
         ("/dns4/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
         ("/dns6/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
-        ("/ip4/127.0.0.1/tcp/9000", &["/ip4/127.0.0.1/tcp/9000", "no QUIC address"]),
+        ("/ip4/127.0.0.1/tcp/9000", &["/ip4/127.0.0.1/tcp/9000", "not a QUIC address"]),
         ("no-such-file.yaml", &["no-such-file.yaml", "there is no file"]),
         ("127.0.0.1:9000", &["/ip4/127.0.0.1/udp/9000/quic-v1"]),
     ];
@@ -86,5 +86,5 @@ fn bootnodes_that_cannot_be_called_from_here_are_warned_of() {
     let network = network("families");
     let mut node = network.start_with(0, &["--bootnodes", "/ip6/::1/udp/9/quic-v1"]);
     node.wait_for("listening");
-    assert_says(&node.log(), &["no bootnode can be called", "IPv6", "--listen-address ::"]);
+    assert_says(&node.log(), &["no bootnode can be dialled", "IPv6", "--listen-address ::"]);
 }

@@ -32,7 +32,7 @@ const ARGUMENTS: [&str; 13] = [
     "--force-device-scale-factor=1",
 ];
 
-/// Whether the tests have a browser. Without one they are left out, but not in CI.
+/// Returns true if the tests have a browser. Without one they are skipped, except in CI.
 pub fn is_there() -> bool {
     let found = ["chromedriver", "chromium"].into_iter().all(|program| {
         let probe = Command::new(program).arg("--version").stdout(Stdio::null()).status();

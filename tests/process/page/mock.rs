@@ -15,7 +15,7 @@ struct Inner {
     scene: Scene,
     /// When the scene was set; its clock goes on from there.
     since_ms: u64,
-    /// Whether answers come at all.
+    /// True if it sends answers.
     reachable: bool,
     asked: u64,
     listeners: Vec<TcpStream>,
@@ -80,7 +80,7 @@ impl Mock {
         inner.since_ms = now_ms();
     }
 
-    /// Whether it answers from now on.
+    /// Sets whether it sends answers.
     pub fn set_reachable(&self, reachable: bool) {
         let mut inner = self.lock();
         inner.reachable = reachable;

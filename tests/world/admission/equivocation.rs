@@ -10,7 +10,7 @@ use tree_hash::TreeHash;
 
 use crate::{
     admission::{Gate, ignored},
-    support::chain::{aggregate, vote},
+    support::chain::{aggregate, attested_by},
 };
 
 /// A node at slot 5 with blocks of slots 1 to 4, each on genesis.
@@ -28,7 +28,7 @@ fn a_validator_takes_two_places_for_a_slot_and_another_keeps_its_own() {
     let mut verdicts = Vec::new();
     for head in &heads {
         let data = gate.attestation(5, *head);
-        let id = gate.attestation_from("peer", vote(data, 1));
+        let id = gate.attestation_from("peer", attested_by(data, 1));
         verdicts.push(gate.verdict(id).expect("judged"));
     }
     let equivocates = ignored(IgnoreReason::Equivocation);
@@ -40,7 +40,7 @@ fn a_validator_takes_two_places_for_a_slot_and_another_keeps_its_own() {
     let id = gate.aggregate_from("peer", aggregate(data, &[1]));
     assert_eq!(gate.verdict(id), Some(equivocates));
     // Who does not equivocate is heard, also together with it.
-    let id = gate.attestation_from("peer", vote(data, 2));
+    let id = gate.attestation_from("peer", attested_by(data, 2));
     assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
     let id = gate.aggregate_from("peer", aggregate(data, &[1, 3]));
     assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
@@ -74,18 +74,18 @@ fn no_other_validators_attestation_is_evicted_for_an_equivocating_one() {
         PoolLimits { attestations: 4, ..PoolLimits::default() };
     // The honest one's is the oldest in the pool.
     let honest = gate.attestation(4, heads[0]);
-    let id = gate.attestation_from("peer", vote(honest, 0));
+    let id = gate.attestation_from("peer", attested_by(honest, 0));
     assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
     // Two a slot are evidence, and go first all the same.
     for slot in [4, 5] {
         for head in &heads[..2] {
             let data = gate.attestation(slot, *head);
-            let id = gate.attestation_from("peer", vote(data, 7));
+            let id = gate.attestation_from("peer", attested_by(data, 7));
             assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
         }
     }
     let next = gate.attestation(5, heads[3]);
-    let id = gate.attestation_from("peer", vote(next, 2));
+    let id = gate.attestation_from("peer", attested_by(next, 2));
     assert_eq!(gate.verdict(id), Some(Verdict::Accepted));
     gate.node.set_aggregator(false);
     gate.node.tick_to(30, false);

@@ -12,7 +12,7 @@ use quintet_systems::pool::{self, limits::MAX_PAYLOADS, with_pool};
 use crate::{
     admission::Gate,
     support::{
-        chain::{aggregate, genesis, vote},
+        chain::{aggregate, attested_by, genesis},
         node::{Setup, TestNode},
     },
 };
@@ -38,7 +38,7 @@ fn bytes_are_counted_as_signatures_and_payloads_come_and_go() {
     assert_eq!(bytes(&mut gate), 0);
     let mut sizes = Vec::new();
     for validator in 0..3 {
-        let id = gate.attestation_from("peer", vote(data, validator));
+        let id = gate.attestation_from("peer", attested_by(data, validator));
         gate.verdict(id);
         sizes.push(bytes(&mut gate));
     }
@@ -101,7 +101,7 @@ fn what_a_system_adds_it_finds_again() {
     let mut gate = Gate::new();
     let data = AttestationData { slot: 1, ..AttestationData::default() };
     let payload = Arc::new(aggregate(data, &[1, 2]).proof);
-    let signature = vote(data, 3).signature;
+    let signature = attested_by(data, 3).signature;
     let world = gate.node.world();
     with_pool(world, |pool| {
         assert!(pool.add_signature(&data, 3, signature.clone()));

@@ -19,7 +19,7 @@ use tree_hash::TreeHash;
 
 use crate::{
     admission::{Gate, reason},
-    support::chain::{aggregate, aggregated, body, build_on, genesis, signed, vote},
+    support::chain::{aggregate, aggregated, attested_by, body, build_on, genesis, signed},
 };
 
 #[test]
@@ -84,7 +84,7 @@ fn head_not_descendant_of_finalized() {
     assert!(finalized.slot >= 1 && chain.contains(&finalized), "{finalized:?}");
     let expected = Some(RejectionReason::HeadNotDescendantOfFinalized);
     let data = gate.attestation(6, rival);
-    let id = gate.attestation_from("peer", vote(data, 1));
+    let id = gate.attestation_from("peer", attested_by(data, 1));
     assert_eq!(reason(gate.verdict(id)), expected);
     let id = gate.aggregate_from("peer", aggregate(data, &[1]));
     assert_eq!(reason(gate.verdict(id)), expected);

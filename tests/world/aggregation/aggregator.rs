@@ -59,22 +59,22 @@ pub struct Aggregator {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// These validators signed the vote of a slot.
+    /// These validators signed the attestation of a slot.
     Signed(Slot, Vec<ValidatorIndex>),
-    /// An aggregate of these validators for the vote of a slot came in.
+    /// An aggregate of these validators for the attestation of a slot came in.
     Received(Slot, Vec<ValidatorIndex>),
     /// An update was made.
     Updated {
         /// The intervals, since genesis, before and after.
         intervals: (u64, u64),
-        /// Own payloads that are new in the pools: the slot of the vote, and who is in it.
+        /// Own payloads that are new in the pools: the slot of the attestation, and who is in it.
         own: Vec<(Slot, Vec<ValidatorIndex>)>,
-        /// Who has signed, by vote; who is in each new payload, and in each known one.
+        /// Who has signed, by attestation; who is in each new payload, and in each known one.
         pools: [Sets; 3],
     },
 }
 
-/// Validators of payloads or signatures, by vote in pool order.
+/// Validators of payloads or signatures, by attestation in pool order.
 pub type Sets = Vec<Vec<ValidatorIndex>>;
 
 impl Aggregator {
@@ -158,7 +158,7 @@ impl Aggregator {
             .iter(world)
             .filter(|(entity, ..)| !self.own.contains(entity))
             .map(|(entity, payload, of)| {
-                let vote = world.get::<PooledAttestation>(of.0).expect("it is a vote");
+                let vote = world.get::<PooledAttestation>(of.0).expect("it is an attestation");
                 (entity, vote.data.slot, payload.0.participants.indices().collect())
             })
             .collect();
@@ -182,15 +182,15 @@ impl Aggregator {
         self.produced.extend(produced);
     }
 
-    /// The vote to give in this slot.
+    /// The attestation to give in this slot.
     pub fn data(&mut self, slot: Slot) -> AttestationData {
         produce_attestation_data(self.node.world(), slot)
     }
 
-    /// These validators sign the vote.
+    /// These validators sign the attestation.
     pub fn sign(&mut self, data: AttestationData, validators: &[ValidatorIndex]) {
         for validator in validators {
-            self.node.offer_attestation(chain::vote(data, *validator));
+            self.node.offer_attestation(chain::attested_by(data, *validator));
         }
         self.update();
         self.update();
@@ -222,7 +222,7 @@ impl Aggregator {
         payloads::<Known>(self.node.world(), Phase::Known)
     }
 
-    /// The validators with signatures that nothing absorbed, by vote.
+    /// The validators with signatures that nothing absorbed, by attestation.
     pub fn signed(&mut self) -> Sets {
         let world = self.node.world();
         let voters = |vote| {

@@ -1,4 +1,4 @@
-//! Votes that blocks bring.
+//! Attestations that blocks bring.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn block(aggregator: &mut Aggregator, slot: u64, votes: Vec<AggregatedAttestatio
 }
 
 #[test]
-fn an_imported_blocks_votes_become_payloads_which_an_aggregator_publishes() {
+fn an_imported_blocks_attestations_become_payloads_which_an_aggregator_publishes() {
     let mut aggregator = aggregator();
     let data = aggregator.data(1);
     aggregator.at(2, 0, 50);
@@ -78,11 +78,11 @@ fn what_a_block_brings_is_folded_with_fresh_signatures() {
 }
 
 #[test]
-fn at_most_four_votes_are_taken_and_those_that_add_nothing_are_left() {
+fn at_most_four_attestations_are_taken_and_those_that_add_nothing_are_left() {
     let mut aggregator = aggregator();
     let votes: Vec<_> = (1..=6).map(|slot| aggregator.data(slot)).collect();
     aggregator.at(7, 0, 0);
-    // The pool has all of the newest vote already.
+    // The pool has all of the newest attestation already.
     aggregator.receive(votes[5], &[0, 1, 2]);
     let attestations = votes.iter().map(|data| chain::aggregated(*data, &[0, 1])).collect();
     let block = block(&mut aggregator, 7, attestations);

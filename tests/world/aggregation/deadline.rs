@@ -4,8 +4,8 @@ use quintet_components::{aggregation::SkipReason, prover::ProverStatus};
 
 use crate::aggregation::aggregator::{Aggregator, Options};
 
-/// An aggregator in slot 3 with a vote of each slot so far, all signed by the same three.
-fn with_three_votes(options: &Options) -> Aggregator {
+/// An aggregator in slot 3 with an attestation of each slot so far, all signed by the same three.
+fn with_three_attestations(options: &Options) -> Aggregator {
     let mut aggregator = Aggregator::new(options);
     aggregator.node.set_aggregator(false);
     aggregator.at(3, 1, 0);
@@ -19,7 +19,7 @@ fn with_three_votes(options: &Options) -> Aggregator {
 
 #[test]
 fn with_one_job_running_and_two_waiting_the_waiting_are_given_up_and_keep_their_inputs() {
-    let mut aggregator = with_three_votes(&Options::default());
+    let mut aggregator = with_three_attestations(&Options::default());
     aggregator.prover.costs(&[900]);
     aggregator.at(3, 2, 749);
     assert_eq!(aggregator.counts(3).cut, 0);
@@ -31,7 +31,7 @@ fn with_one_job_running_and_two_waiting_the_waiting_are_given_up_and_keep_their_
     let statuses: Vec<_> = aggregator.timeline().into_iter().map(|job| job.status).collect();
     assert_eq!(statuses, [ProverStatus::Running, ProverStatus::Cancelled, ProverStatus::Cancelled]);
 
-    // The current slot's vote went first; the older two wait for the next session.
+    // The current slot's attestation went first; the older two wait for the next session.
     aggregator.at(3, 3, 100);
     assert_eq!(aggregator.new_payloads(), [[0, 4, 8]]);
     assert_eq!(aggregator.signed(), [[0, 4, 8], [0, 4, 8]]);
@@ -79,7 +79,7 @@ fn a_late_result_after_the_accept_point_stays_in_the_own_pool() {
 
 #[test]
 fn results_are_published_as_they_come_and_enter_the_pool_together() {
-    let mut aggregator = with_three_votes(&Options { permits: 3, ..Options::default() });
+    let mut aggregator = with_three_attestations(&Options { permits: 3, ..Options::default() });
     aggregator.prover.costs(&[100, 300, 500]);
     aggregator.at(3, 2, 350);
     assert_eq!(aggregator.published().len(), 2);

@@ -17,7 +17,7 @@ fn early(validators: u64, committees: u64) -> Aggregator {
 }
 
 #[test]
-fn two_thirds_of_the_votes_open_a_session_which_publishes_at_the_boundary() {
+fn two_thirds_of_the_attestations_open_a_session_which_publishes_at_the_boundary() {
     let mut aggregator = early(9, 1);
     let data = aggregator.data(1);
     aggregator.prover.costs(&[200]);
@@ -98,7 +98,7 @@ fn a_small_subnet_that_is_late_is_in_the_proof_of_the_boundary() {
 }
 
 #[test]
-fn votes_of_other_slots_do_not_open_a_session_early() {
+fn attestations_of_other_slots_do_not_open_a_session_early() {
     let mut aggregator = early(9, 1);
     let old = aggregator.data(1);
     aggregator.at(2, 1, 0);
@@ -186,9 +186,9 @@ fn of_an_equivocating_validator_the_early_proof_has_what_came_before_it_opened()
     assert_ne!(data, other);
     aggregator.prover.costs(&[200]);
     for validator in EARLY {
-        aggregator.node.offer_attestation(chain::vote(data, validator));
+        aggregator.node.offer_attestation(chain::attested_by(data, validator));
     }
-    aggregator.node.offer_attestation(chain::vote(other, 0));
+    aggregator.node.offer_attestation(chain::attested_by(other, 0));
     aggregator.update();
     aggregator.update();
     assert_eq!(aggregator.signed(), [EARLY.to_vec(), vec![0]]);

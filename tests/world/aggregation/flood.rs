@@ -1,4 +1,4 @@
-//! A flood of invalid votes, and a block in the middle of it.
+//! A flood of invalid attestations, and a block in the middle of it.
 
 use std::{
     collections::VecDeque,
@@ -57,7 +57,7 @@ impl SignatureVerifier for RejectAll {
 }
 
 #[test]
-fn a_block_waits_for_two_batches_of_votes_at_most() {
+fn a_block_waits_for_two_batches_of_attestations_at_most() {
     let worker = OneWorker::default();
     let batches = RejectAll::default();
     let mut setup = Setup::new(chain::genesis(64)).tasks_on(worker.clone());
@@ -76,7 +76,7 @@ fn a_block_waits_for_two_batches_of_votes_at_most() {
     let mut flood = |count: u64| {
         for _ in 0..count {
             offered += 1;
-            let SignedAttestation { data, signature, .. } = chain::vote(data, 0);
+            let SignedAttestation { data, signature, .. } = chain::attested_by(data, 0);
             let attestation = SignedAttestation { validator_index: offered % 64, data, signature };
             let id = InputId(1 << 32 | offered);
             lane.offer(AttestationReceived::new(id, Arc::new(attestation)));

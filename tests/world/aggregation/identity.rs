@@ -44,7 +44,7 @@ fn a_result_of_the_last_slots_session_does_not_touch_the_current_one() {
     let second = aggregator.data(2);
     aggregator.sign(second, &[2, 3]);
     aggregator.at(2, 2, 300);
-    // The first session's proof has come: its session is gone, and its vote is proved again.
+    // The first session's proof has come: its session is gone, and its attestation is proved again.
     let counts = aggregator.counts(1);
     assert_eq!((counts.replaced, counts.stale, counts.proved), (1, 1, 0), "{counts:?}");
     assert_eq!((aggregator.published(), aggregator.sessions()), (vec![], 1));

@@ -16,9 +16,9 @@ const SLOTS: Slot = 8;
 /// What happens in a slot.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Who signs the slot's vote.
+    /// Who signs the slot's attestation.
     signers: BTreeSet<ValidatorIndex>,
-    /// Whose aggregate of the slot's vote arrives.
+    /// Whose aggregate of the slot's attestation arrives.
     aggregate: BTreeSet<ValidatorIndex>,
     /// What proofs cost, in milliseconds.
     costs: Vec<u64>,
@@ -55,7 +55,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 type Voters = BTreeSet<ValidatorIndex>;
 
-/// A vote's evidence.
+/// An attestation's evidence.
 #[derive(Clone, Debug, Default)]
 struct Evidence {
     signed: Voters,
@@ -64,12 +64,12 @@ struct Evidence {
     known: Vec<Voters>,
 }
 
-/// The pools, by the slot of the vote.
+/// The pools, by the slot of the attestation.
 #[derive(Clone, Debug, Default)]
 struct Model(BTreeMap<Slot, Evidence>);
 
 impl Model {
-    /// leanSpec drops the new payloads of votes that a round makes no proof for.
+    /// leanSpec drops the new payloads of attestations that a round makes no proof for.
     fn drop_lone(&mut self) {
         for evidence in self.0.values_mut() {
             let new: Vec<Voters> = evidence.new.iter().map(|(voters, _)| voters.clone()).collect();

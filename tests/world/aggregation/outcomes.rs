@@ -13,7 +13,7 @@ fn ended(aggregator: &Aggregator, outcome: &str) -> (f64, f64, f64) {
     let of =
         |outcome| scrape.labelled("quintet_aggregation_sessions_total", &[("outcome", outcome)]);
     if outcome != "empty" {
-        // That of slot 0, in which nobody votes.
+        // That of slot 0, in which nobody attests.
         let others = scrape.total("quintet_aggregation_sessions_total") - of(outcome);
         assert_eq!((others, of("empty")), (1.0, 1.0), "they ended in no other way");
     }

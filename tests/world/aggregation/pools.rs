@@ -40,7 +40,7 @@ impl Twist for Proofs {
     }
 }
 
-/// An aggregator at interval 1 of slot 1, and the vote to give there.
+/// An aggregator at interval 1 of slot 1, and the attestation to give there.
 fn aggregator(proving: Proving) -> (TestNode, AttestationData) {
     let mut setup = Setup::new(chain::genesis(8)).accepting_signatures();
     setup.proofs = Arc::new(Twisted(Proofs(proving)));
@@ -53,7 +53,7 @@ fn aggregator(proving: Proving) -> (TestNode, AttestationData) {
 
 fn sign(node: &mut TestNode, data: AttestationData, validators: &[u64]) {
     for validator in validators {
-        assert_eq!(node.attestation(chain::vote(data, *validator)), Verdict::Accepted);
+        assert_eq!(node.attestation(chain::attested_by(data, *validator)), Verdict::Accepted);
     }
 }
 
@@ -150,7 +150,7 @@ fn without_the_role_nothing_is_kept_or_made() {
 }
 
 #[test]
-fn without_any_votes_a_session_opens_and_ends_with_nothing() {
+fn without_any_attestations_a_session_opens_and_ends_with_nothing() {
     let (mut node, _) = aggregator(Proving::Panics);
     node.tick_to(first_interval(1) + 2, false);
     assert_eq!((pools(&mut node), open_sessions(&mut node)), ((vec![], vec![]), 0));

@@ -242,7 +242,7 @@ fn the_timeline_keeps_64_slots() {
 }
 
 #[test]
-fn votes_that_find_the_line_full_are_counted_and_keep_their_signatures() {
+fn attestations_that_find_the_line_full_are_counted_and_keep_their_signatures() {
     let mut aggregator = Aggregator::new(&Options { queue: 1, ..Options::default() });
     aggregator.node.set_aggregator(false);
     aggregator.at(4, 1, 0);

@@ -93,7 +93,7 @@ fn stop(obeys: bool, timeout: Duration) -> (usize, String) {
     node.set_aggregator(true);
     node.tick_to(first_interval(1) + 1, false);
     let data = produce_attestation_data(node.world(), 1);
-    node.attestation(chain::vote(data, 3));
+    node.attestation(chain::attested_by(data, 3));
     node.turn_to(first_interval(1) + 2);
     begun.recv_timeout(Duration::from_secs(30)).expect("the proof begins");
 

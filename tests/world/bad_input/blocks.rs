@@ -15,8 +15,8 @@ use crate::{
     support::chain::{aggregated, body, build_on, signed},
 };
 
-/// A block on slot 4's with these votes, valid but for them and the state root.
-fn with_votes(fixture: &Fixture, votes: Vec<AggregatedAttestation>) -> Block {
+/// A block on slot 4's with these attestations, valid but for them and the state root.
+fn with_attestations(fixture: &Fixture, votes: Vec<AggregatedAttestation>) -> Block {
     Block { body: body(votes), ..next(fixture, 5) }
 }
 
@@ -96,7 +96,7 @@ fn wrong_headers_are_refused() {
 }
 
 #[test]
-fn votes_outside_the_tracked_window_are_refused() {
+fn attestations_outside_the_tracked_window_are_refused() {
     let mut fixture = Fixture::new();
     let [zero, one, _, four, _] = fixture.blocks;
     let at = |slot| Checkpoint { root: four.root, slot };
@@ -106,7 +106,7 @@ fn votes_outside_the_tracked_window_are_refused() {
         let target = AttestationData { source: one, target: at(slot), ..source };
         let finalized = AttestationData { source: zero, ..target };
         for (name, data) in [("source", source), ("target", target), ("from genesis", finalized)] {
-            let block = with_votes(&fixture, vec![aggregated(data, &[0, 1, 2])]);
+            let block = with_attestations(&fixture, vec![aggregated(data, &[0, 1, 2])]);
             let name = format!("{name} at slot {slot}");
             refuse(&mut fixture, &name, Reason::JustifiedSlotOutOfRange, block);
         }
@@ -122,7 +122,7 @@ fn empty_and_oversized_bits_are_refused() {
         ("one too many", &[0, VALIDATORS], Reason::ValidatorIndexOutOfRange),
         ("the last bit", &[4095], Reason::ValidatorIndexOutOfRange),
     ] {
-        let block = with_votes(&fixture, vec![aggregated(data, indices)]);
+        let block = with_attestations(&fixture, vec![aggregated(data, indices)]);
         refuse(&mut fixture, name, reason, block);
         // Where its signature stage is passed over, the transition refuses it too.
         let outcome = build_on(parent(&fixture), 5, vec![aggregated(data, indices)]);
@@ -131,18 +131,18 @@ fn empty_and_oversized_bits_are_refused() {
 }
 
 #[test]
-fn repeated_and_too_many_votes_are_refused() {
+fn repeated_and_too_many_attestations_are_refused() {
     let mut fixture = Fixture::new();
     let data = fixture.valid();
     let twice = vec![aggregated(data, &[0]), aggregated(data, &[1])];
-    let block = with_votes(&fixture, twice);
-    refuse(&mut fixture, "the same vote twice", Reason::DuplicateAttestationData, block);
+    let block = with_attestations(&fixture, twice);
+    refuse(&mut fixture, "the same attestation twice", Reason::DuplicateAttestationData, block);
     let many = |count: u64| {
         (0..count).map(|slot| aggregated(AttestationData { slot, ..data }, &[0])).collect()
     };
     for count in [9, 100, 4096] {
-        let block = with_votes(&fixture, many(count));
-        let name = format!("{count} votes");
+        let block = with_attestations(&fixture, many(count));
+        let name = format!("{count} attestations");
         refuse(&mut fixture, &name, Reason::TooManyAttestationData, block);
     }
     let (block, _) = build_on(parent(&fixture), 5, many(8)).expect("eight are allowed");
@@ -150,7 +150,7 @@ fn repeated_and_too_many_votes_are_refused() {
 }
 
 #[test]
-fn votes_for_unknown_roots_count_for_nothing() {
+fn attestations_for_unknown_roots_count_for_nothing() {
     let fixture = Fixture::new();
     let valid = fixture.valid();
     let unknown = |checkpoint: Checkpoint| Checkpoint { root: Root::repeat_byte(9), ..checkpoint };

@@ -1,8 +1,9 @@
-//! Hostile bytes, hostile JSON, hostile votes and blocks: refused with a name, and nothing moves.
+//! Hostile bytes, hostile JSON, hostile attestations and blocks: refused with a name, and nothing
+//! moves.
 
+mod attestations;
 mod blocks;
 mod bytes;
 mod json;
 mod samples;
-mod votes;
 mod world;

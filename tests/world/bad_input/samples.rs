@@ -82,7 +82,7 @@ fn all() -> Vec<Kind> {
     let signatures = SignaturePreset::ALL.map(Signature::placeholder);
     let vote = |signature: &Signature| SignedAttestation {
         signature: signature.clone(),
-        ..chain::vote(data, 5)
+        ..chain::attested_by(data, 5)
     };
     let roots = RootList::new((0..9).map(Root::repeat_byte).collect()).expect("nine");
     let request =

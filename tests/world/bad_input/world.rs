@@ -13,7 +13,7 @@ use quintet_systems::{digest::world_digest, pool::pool_sizes, transition::is_slo
 use tree_hash::TreeHash;
 
 use crate::support::{
-    chain::{aggregate, aggregated, build_on, genesis, signed, vote},
+    chain::{aggregate, aggregated, attested_by, build_on, genesis, signed},
     node::{Setup, TestNode},
 };
 
@@ -23,7 +23,7 @@ pub const VALIDATORS: u64 = 4;
 pub const NOW: u64 = 5;
 
 /// A chain of blocks in slots 1, 2 and 4, of which the first is justified, a fork from slot 1 in
-/// slot 3, and votes in every pool. The node aggregates.
+/// slot 3, and attestations in every pool. The node aggregates.
 pub struct Fixture {
     pub node: TestNode,
     /// Blocks with their post-states: genesis, slots 1, 2, 4, and the fork's.
@@ -57,14 +57,14 @@ impl Fixture {
         node.tick_to(NOW * 5 + 4, false);
         let data = AttestationData { slot: NOW, ..data };
         assert_eq!(node.aggregate(aggregate(data, &[2])), Verdict::Accepted);
-        assert_eq!(node.attestation(vote(data, 3)), Verdict::Accepted);
+        assert_eq!(node.attestation(attested_by(data, 3)), Verdict::Accepted);
         let sizes = pool_sizes(node.world());
         assert!(sizes.iter().all(|size| *size > 0), "{sizes:?}");
         let states = [state, state_one, state_two, state_four, state_fork];
         Self { node, blocks: [zero, one, two, four, fork], states }
     }
 
-    /// A vote that the node would take.
+    /// An attestation that the node would take.
     pub fn valid(&self) -> AttestationData {
         let [_, one, two, four, _] = self.blocks;
         AttestationData { slot: NOW, head: four, target: two, source: one }
@@ -117,7 +117,7 @@ fn the_fixture_takes_what_the_refusals_are_made_from() {
     let mut fixture = Fixture::new();
     let data = fixture.valid();
     let before = Stillness::of(fixture.node.world());
-    assert_eq!(fixture.node.attestation(vote(data, 0)), Verdict::Accepted);
+    assert_eq!(fixture.node.attestation(attested_by(data, 0)), Verdict::Accepted);
     assert_ne!(Stillness::of(fixture.node.world()), before);
     let [.., four, _] = &fixture.states;
     let justified = is_slot_justified(&four.justified_slots, four.latest_finalized.slot, 1);

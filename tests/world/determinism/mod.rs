@@ -77,8 +77,8 @@ fn tasks_that_end_out_of_order_give_the_same_world() {
     }
 }
 
-/// An aggregate that arrives with a block which finalizes past it: it is admitted before the
-/// block is in, so it goes with the votes that finality makes stale, whichever check ends first.
+/// An aggregate that arrives with a block which finalizes past it: it is admitted before the block
+/// is in, so it goes with the attestations that finality makes stale, whichever check ends first.
 #[test]
 fn an_aggregate_beside_the_block_that_makes_it_stale_goes_whichever_ends_first() {
     let expected = script::stale_beside_its_block(&mut TestNode::new(setup()));

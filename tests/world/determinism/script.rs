@@ -1,5 +1,5 @@
-//! Sixty slots: forks, late blocks, two blocks and two votes for one slot, repeats, refusals, a
-//! node that aggregates most of the time, and finality.
+//! Sixty slots: forks, late blocks, two blocks and two attestations for one slot, repeats,
+//! refusals, a node that aggregates most of the time, and finality.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use quintet_systems::{
 use tree_hash::TreeHash;
 
 use crate::support::{
-    chain::{aggregate, aggregated, build_on, signed, vote},
+    chain::{aggregate, aggregated, attested_by, build_on, signed},
     mocked::MockedProofs,
     node::{Setup, TestNode},
 };
@@ -50,8 +50,8 @@ pub fn digest_of(digests: &[Root]) -> Root {
     tree_hash::merkle_root(&bytes, 0)
 }
 
-/// A chain that is about to finalize slot 1, and then, in one update, the block that does so, a
-/// vote and an aggregate for slot 1.
+/// A chain that is about to finalize slot 1, and then, in one update, the block that does so, an
+/// attestation and an aggregate for slot 1.
 pub fn stale_beside_its_block(node: &mut TestNode) -> Root {
     node.set_aggregator(true);
     node.tick_to(first_interval(5), false);
@@ -75,8 +75,10 @@ pub fn stale_beside_its_block(node: &mut TestNode) -> Root {
     }
     let stale = AttestationData { slot: 4, head: chain[1], target: chain[1], source: zero };
     let block = node.offer_block(last);
-    let others =
-        [node.offer_aggregate(aggregate(stale, &[0, 1])), node.offer_attestation(vote(stale, 2))];
+    let others = [
+        node.offer_aggregate(aggregate(stale, &[0, 1])),
+        node.offer_attestation(attested_by(stale, 2)),
+    ];
     for id in others.into_iter().chain([block]) {
         assert_eq!(node.verdict(id), Verdict::Accepted);
     }
@@ -189,7 +191,7 @@ impl Script<'_> {
             3 => {}
             4 => self.late = Some(signed(block)),
             5 | 10 => {
-                // The proposer signs a second block for its slot, without votes.
+                // The proposer signs a second block for its slot, without attestations.
                 let parent = Arc::clone(self.state(head));
                 let (other, _) = build_on(&parent, slot, Vec::new()).expect("a valid block");
                 self.blocks(vec![signed(block), signed(other)]);
@@ -228,21 +230,23 @@ impl Script<'_> {
         {
             data.head = head;
         }
-        let mut votes: Vec<_> = (0..6).map(|index| vote(data, index)).collect();
-        if let Some(other) = self.other_vote(&data) {
+        let mut votes: Vec<_> = (0..6).map(|index| attested_by(data, index)).collect();
+        if let Some(other) = self.other_attestation(&data) {
             match slot % 9 {
-                // One validator votes twice; the second vote comes first.
-                2 => votes.insert(0, vote(other, 3)),
+                // One validator attests twice; the second attestation arrives first.
+                2 => votes.insert(0, attested_by(other, 3)),
                 // Half of them see another head.
-                5 => votes.splice(0..3, (0..3).map(|index| vote(other, index))).for_each(drop),
+                5 => {
+                    votes.splice(0..3, (0..3).map(|index| attested_by(other, index))).for_each(drop)
+                }
                 _ => {}
             }
             if slot % 9 == 4 {
                 self.aggregates(vec![aggregate(other, &[4, 5, 6]), aggregate(data, &[5, 6, 7])]);
             }
         }
-        votes.push(vote(data, 99));
-        votes.push(vote(data, 0));
+        votes.push(attested_by(data, 99));
+        votes.push(attested_by(data, 0));
         let ids: Vec<InputId> =
             votes.into_iter().map(|vote| self.node.offer_attestation(vote)).collect();
         let aggregates =
@@ -251,8 +255,8 @@ impl Script<'_> {
         self.judge(ids);
     }
 
-    /// The same vote for the head's parent.
-    fn other_vote(&mut self, data: &AttestationData) -> Option<AttestationData> {
+    /// The same attestation for the head's parent.
+    fn other_attestation(&mut self, data: &AttestationData) -> Option<AttestationData> {
         let tree = self.node.world().resource::<BlockTree>();
         let parent = tree.parent(tree.find(&data.head.root)?)?;
         let head = Checkpoint { root: tree[parent].root, slot: tree.slot(parent) };

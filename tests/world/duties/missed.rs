@@ -84,7 +84,7 @@ fn a_gate_that_closes_between_building_and_the_boundary_keeps_the_block_in() {
 }
 
 #[test]
-fn a_proposal_waits_for_sync_until_votes_are_due() {
+fn a_proposal_waits_for_sync_until_attestations_are_due() {
     let open = DutyGate { closed: None, at_slot: 1_000, behind: 0 };
     let closed = DutyGate { closed: Some(MissReason::Syncing), ..open };
     for (opens_ms, outcome) in

@@ -65,7 +65,7 @@ pub struct Proposer {
     keys: Keys,
     /// Blocks handed out, each with the time in milliseconds after its slot began.
     pub proposed: Vec<(u64, Arc<SignedBlock>)>,
-    /// The slots and validators of votes handed out.
+    /// The slots and validators of attestations handed out.
     pub voted: Vec<(Slot, ValidatorIndex)>,
 }
 
@@ -163,7 +163,7 @@ impl Proposer {
         self.node.world().resource::<Head>().0
     }
 
-    /// Another validator's block arrives, without votes.
+    /// Another validator's block arrives, without attestations.
     pub fn import(&mut self, parent: &State, slot: Slot) -> State {
         let (block, state) = chain::build_on(parent, slot, vec![]).expect("a valid block");
         self.node.offer_block(chain::signed(block));
@@ -199,7 +199,7 @@ impl Proposer {
     }
 }
 
-/// Who is in each vote of a block.
+/// Who is in each attestation of a block.
 pub fn voters(block: &Block) -> Vec<Vec<ValidatorIndex>> {
     block.body.attestations.iter().map(|each| each.aggregation_bits.indices().collect()).collect()
 }

@@ -67,7 +67,7 @@ fn what_was_joined_for_a_block_that_came_to_nothing_serves_the_next_one() {
     proposer.receive(data, &[2]);
     proposer.at(2, 3_900);
     let joins = proposer.prover.made().len();
-    assert_eq!(joins, 1, "two payloads of one vote");
+    assert_eq!(joins, 1, "two payloads of one attestation");
     proposer.import(&first, 2);
     proposer.at(3, 100);
     let block = &proposer.proposed[0].1.block;
@@ -108,7 +108,7 @@ fn a_block_that_is_built_anew_takes_what_needs_no_proof() {
 }
 
 #[test]
-fn late_votes_that_do_not_move_the_head_hold_nothing_up_and_are_in_the_next_block() {
+fn late_attestations_that_do_not_move_the_head_hold_nothing_up_and_are_in_the_next_block() {
     let mut proposer = Proposer::new(&[2, 3]);
     proposer.prover.costs(&[5]);
     let genesis = proposer.genesis();
@@ -225,13 +225,13 @@ fn a_block_carries_no_more_than_its_proof_has_room_for() {
 }
 
 #[test]
-fn the_proposer_votes_too_and_its_vote_is_in_the_next_block() {
+fn the_proposer_attests_too_and_its_attestation_is_in_the_next_block() {
     let mut proposer = Proposer::new(&[0, 1, 2, 3]);
     proposer.prover.costs(&[5]);
     proposer.node.set_aggregator(true);
     proposer.at(2, 100);
     assert!(proposer.voted.contains(&(1, 1)), "validator 1 proposed in slot 1");
     let votes = &proposer.proposed[1].1.block.body.attestations;
-    let own = votes.iter().find(|vote| vote.data.slot == 1).expect("slot 1's votes");
+    let own = votes.iter().find(|vote| vote.data.slot == 1).expect("slot 1's attestations");
     assert!(own.aggregation_bits.contains(1));
 }

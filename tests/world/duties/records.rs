@@ -24,12 +24,12 @@ fn a_slot_of_duties_is_on_record_with_who_and_how_late() {
         of(Duty::Aggregate).map(|each| (each.validator, each.outcome)).collect();
     assert_eq!(aggregated, [(None, DutyOutcome::Done)]);
     let counts = proposer.counts();
-    // Slot 0 has votes and no block.
+    // Slot 0 has attestations and no block.
     assert_eq!((counts.proposed, counts.aggregated, counts.missed), (1, 2, 0));
 }
 
 #[test]
-fn a_slot_without_an_aggregate_is_missed_with_its_reason_and_one_without_votes_is_not() {
+fn a_slot_without_an_aggregate_is_missed_with_its_reason_and_one_without_attestations_is_not() {
     let mut proposer = Proposer::new(&[]);
     proposer.node.set_aggregator(true);
     proposer.at(1, 3_000);

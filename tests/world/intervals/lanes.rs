@@ -14,7 +14,7 @@ use quintet_components::{
 use quintet_plugins::InboundLanes;
 
 use crate::support::{
-    chain::{aggregate, genesis, signed, vote},
+    chain::{aggregate, attested_by, genesis, signed},
     node::{Setup, TestNode},
 };
 
@@ -40,7 +40,7 @@ fn an_aggregate(id: u64) -> AggregateReceived {
 }
 
 fn attestation(id: u64) -> AttestationReceived {
-    let attestation = Arc::new(vote(AttestationData::default(), 0));
+    let attestation = Arc::new(attested_by(AttestationData::default(), 0));
     AttestationReceived::new(InputId(id), attestation)
 }
 
@@ -104,7 +104,7 @@ fn an_update_takes_up_to_its_budget_of_each_lane_and_the_rest_later() {
 
 /// Offered in the opposite order.
 #[test]
-fn blocks_are_read_before_aggregates_and_aggregates_before_votes() {
+fn blocks_are_read_before_aggregates_and_aggregates_before_attestations() {
     let mut node = node();
     let lanes = lanes(&node);
     lanes.attestations.offer(attestation(1));
@@ -118,7 +118,7 @@ fn blocks_are_read_before_aggregates_and_aggregates_before_votes() {
 }
 
 #[test]
-fn a_block_behind_a_flood_of_votes_is_read_in_the_next_update() {
+fn a_block_behind_a_flood_of_attestations_is_read_in_the_next_update() {
     let mut node = node();
     let lanes = lanes(&node);
     for id in 0..8192 {

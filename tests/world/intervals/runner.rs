@@ -44,7 +44,7 @@ struct Running {
 struct Update {
     interval: u64,
     judged: Vec<InputId>,
-    /// Whether an update was found to take too long.
+    /// True if an update was found to take too long.
     is_slow: bool,
 }
 

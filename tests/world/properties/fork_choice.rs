@@ -37,7 +37,7 @@ struct Seen {
     finality_lowered: usize,
     safe_target_moved: usize,
     votes_pruned: usize,
-    /// A validator's two votes for one slot in the known pool.
+    /// A validator's two attestations for one slot in the known pool.
     ties: usize,
     aggregated: usize,
     walked_back_targets: usize,
@@ -80,7 +80,7 @@ impl Seen {
         let ticked = matches!(step, Step::Tick { .. });
         self.aggregated += usize::from(ticked && store.signatures.len() < before.signatures);
         self.ties += ties(store);
-        if let Some(data) = store.vote_to_give(store.time / 5) {
+        if let Some(data) = store.attestation_to_give(store.time / 5) {
             self.walked_back_targets += usize::from(data.target.root != data.head.root);
             self.clamped_targets += usize::from(data.target == data.source && data.source.slot > 0);
         }
@@ -121,7 +121,7 @@ fn compare(pair: &mut Pair) -> Result<(), TestCaseError> {
     let slot = store.time / 5;
     // Also while the clock is behind the head.
     for slot in slot.saturating_sub(2)..=slot {
-        prop_assert_eq!(attestation(world, slot), store.vote_to_give(slot), "attestation");
+        prop_assert_eq!(attestation(world, slot), store.attestation_to_give(slot), "attestation");
     }
     Ok(())
 }
@@ -139,9 +139,9 @@ fn attestation(world: &World, slot: u64) -> Option<AttestationData> {
 
 /// What the node attests now, it takes from others, whether or not it aggregates.
 fn own_attestation_is_admitted(pair: &mut Pair) -> Result<(), TestCaseError> {
-    let Some(data) = pair.store.vote_to_give(pair.store.time / 5) else { return Ok(()) };
+    let Some(data) = pair.store.attestation_to_give(pair.store.time / 5) else { return Ok(()) };
     for validator in 0..pair.store.validators {
-        let verdict = pair.node.attestation(chain::vote(data, validator));
+        let verdict = pair.node.attestation(chain::attested_by(data, validator));
         // A history may have had the validator attest twice for the slot already.
         let is_admitted = matches!(
             verdict,
@@ -206,7 +206,7 @@ fn no_target_is_attested_that_is_older_than_the_source() {
     let data = AttestationData { slot: 7, head: chain[7], target: six, source: genesis };
     let head = pair.block_on(chain[7].root, 8, &[(data, vec![0, 1, 2])]);
     compare(&mut pair).expect("agreement");
-    let data = pair.store.vote_to_give(8).expect("there is one");
+    let data = pair.store.attestation_to_give(8).expect("there is one");
     assert_eq!((data.head, data.target, data.source), (head, six, six));
     own_attestation_is_admitted(&mut pair).expect("it is admitted");
 }
@@ -222,7 +222,7 @@ fn no_head_is_attested_that_is_newer_than_the_slot() {
     assert_eq!(pair.node.world().resource::<Head>().0, three);
     let data = attestation(pair.node.world(), 2).expect("there is one");
     assert_eq!((data.slot, data.head), (2, two));
-    assert_eq!(pair.node.attestation(chain::vote(data, 1)), Verdict::Accepted);
+    assert_eq!(pair.node.attestation(chain::attested_by(data, 1)), Verdict::Accepted);
 }
 
 /// Two chains from genesis. The first finalizes more, the second justifies a later block, so that
@@ -255,10 +255,10 @@ fn a_reorganisation_onto_a_chain_that_finalized_less_lowers_finality() {
     assert_eq!(world.resource::<Finalized>().0, genesis, "finality went back");
 }
 
-/// Of two votes for one slot the one whose attestation data has the larger root counts, whichever
-/// came first, and a block that carries the other changes nothing.
+/// Of two attestations for one slot the one whose attestation data has the larger root counts,
+/// whichever came first, and a block that carries the other changes nothing.
 #[test]
-fn of_two_votes_for_one_slot_the_larger_root_counts() {
+fn of_two_attestations_for_one_slot_the_larger_root_counts() {
     for order in [[0, 1], [1, 0]] {
         let mut pair = Pair::new(4);
         let genesis = pair.store.finalized;

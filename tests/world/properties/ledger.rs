@@ -27,15 +27,15 @@ pub struct Ledger {
     pub finalized: Checkpoint,
     /// The block root of each slot before the newest block's, zero where there is none.
     pub history: Vec<Root>,
-    /// Whether each slot after the finalized one is justified.
+    /// For each slot after the finalized one: true if it is justified.
     pub justified_slots: Vec<bool>,
     pub validators: Validators,
     /// Who voted for each target that is not justified yet.
     pub pending: BTreeMap<Root, Vec<bool>>,
 }
 
-/// Whether a slot at this distance from the finalized one may be justified: near, a square, or
-/// the product of two neighbours.
+/// Returns true if a slot at this distance from the finalized one can be justified: it is near, or
+/// the distance is a square or the product of two neighbours.
 pub fn justifiable(distance: u64) -> bool {
     distance <= 5 || (0..=distance).any(|x| x * x == distance || x * (x + 1) == distance)
 }

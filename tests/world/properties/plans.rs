@@ -28,7 +28,7 @@ pub enum Step {
         data: DataPlan,
         voters: u16,
     },
-    /// Some validators give the vote that the node would give.
+    /// Some validators give the attestation that the node would give.
     Honest {
         voters: u16,
     },
@@ -42,7 +42,7 @@ pub enum Picked {
     Any(Index),
 }
 
-/// A vote over known blocks, relative to the block voted for.
+/// An attestation over known blocks, relative to its head.
 #[derive(Clone, Debug)]
 pub struct DataPlan {
     pub head: Picked,

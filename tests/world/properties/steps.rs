@@ -24,7 +24,7 @@ use crate::{
         store::{Payload, Pool, Store},
     },
     support::{
-        chain::{self, aggregate, aggregated, signed, vote},
+        chain::{self, aggregate, aggregated, attested_by, signed},
         mocked::MockedProofs,
         node::{Setup, TestNode},
     },
@@ -71,7 +71,7 @@ impl Pair {
                     .enumerate()
                     .map(|(place, (plan, mask))| {
                         let mut data = self.data(plan, Some(parent));
-                        // Most bodies name no vote twice.
+                        // Most bodies name no attestation twice.
                         data.slot = data.slot.saturating_add(place as u64);
                         (data, self.voters(*mask))
                     })
@@ -88,7 +88,7 @@ impl Pair {
             Step::Gossip { data, voters } => {
                 self.gossip(self.data(data, None), &self.voters(*voters))
             }
-            Step::Honest { voters } => match self.store.vote_to_give(self.store.time / 5) {
+            Step::Honest { voters } => match self.store.attestation_to_give(self.store.time / 5) {
                 Some(data) => self.gossip(data, &self.voters(*voters)),
                 None => Ok(None),
             },
@@ -116,8 +116,8 @@ impl Pair {
     }
 
     fn single(&mut self, data: AttestationData, validator: u64) -> Result<Outcome, TestCaseError> {
-        let verdict = self.node.attestation(vote(data, validator));
-        let expected = self.store.on_vote(&data, validator, self.is_aggregator);
+        let verdict = self.node.attestation(attested_by(data, validator));
+        let expected = self.store.on_attestation(&data, validator, self.is_aggregator);
         self.agree(verdict, expected)
     }
 
@@ -202,7 +202,7 @@ impl Pair {
         (0..16).filter(|voter| mask >> voter & 1 == 1).collect()
     }
 
-    /// A vote for a block; in a block's body, for its parent's chain.
+    /// An attestation to a block; in a block's body, for its parent's chain.
     fn data(&self, plan: &DataPlan, parent: Option<Root>) -> AttestationData {
         let picked = self.pick(&plan.head);
         let chain = self.store.chain(parent.unwrap_or(picked));
@@ -272,7 +272,7 @@ impl Pair {
                     proof: payload.proof.as_bytes().to_vec(),
                 });
                 (
-                    world.get::<PooledAttestation>(vote).expect("a pool holds votes").data,
+                    world.get::<PooledAttestation>(vote).expect("a pool holds attestations").data,
                     payloads.collect(),
                 )
             })
@@ -294,7 +294,10 @@ impl Pair {
             .map(|vote| {
                 let signers: BTreeSet<u64> =
                     pool::signatures(world, vote).map(|(_, each)| each.validator_index).collect();
-                (world.get::<PooledAttestation>(vote).expect("a pool holds votes").data, signers)
+                (
+                    world.get::<PooledAttestation>(vote).expect("a pool holds attestations").data,
+                    signers,
+                )
             })
             .collect()
     }

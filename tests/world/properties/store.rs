@@ -1,5 +1,5 @@
 //! A literal model of the store: maps and vectors, everything computed again whenever it is asked
-//! for. What votes are worth is in `store_votes`, what an aggregator makes of them in
+//! for. What attestations are worth is in `store_votes`, what an aggregator makes of them in
 //! `store_aggregation`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub struct Payload {
     pub proof: Vec<u8>,
 }
 
-/// Votes in the order in which they came in, with what there is for each.
+/// Attestations in the order in which they came in, with what there is for each.
 pub type Pool<T> = Vec<(AttestationData, BTreeSet<T>)>;
 
 pub struct Store {
@@ -146,7 +146,7 @@ impl Store {
         supported.count() >= 2
     }
 
-    pub fn on_vote(
+    pub fn on_attestation(
         &mut self,
         data: &AttestationData,
         validator: u64,

@@ -1,4 +1,4 @@
-//! What an aggregator makes of the votes at interval 2.
+//! What an aggregator makes of the attestations at interval 2.
 
 use std::collections::BTreeSet;
 
@@ -25,13 +25,13 @@ impl Store {
         }
         let made: Vec<(AttestationData, Payload)> = order
             .into_iter()
-            .filter_map(|data| Some((data, self.aggregate_vote(&data)?)))
+            .filter_map(|data| Some((data, self.aggregate_attestation(&data)?)))
             .collect();
         self.signatures.retain(|(data, _)| made.iter().all(|(proved, _)| proved != data));
         self.new = made.into_iter().map(|(data, one)| (data, BTreeSet::from([one]))).collect();
     }
 
-    fn aggregate_vote(&self, data: &AttestationData) -> Option<Payload> {
+    fn aggregate_attestation(&self, data: &AttestationData) -> Option<Payload> {
         let mut children: Vec<Payload> = vec![];
         let mut covered: BTreeSet<u64> = BTreeSet::new();
         for pool in [&self.new, &self.known] {

@@ -101,7 +101,7 @@ impl Store {
 
     /// The attestation to give in this slot: for the newest block of the head's chain that is not
     /// newer than the slot, if finality has not passed it.
-    pub fn vote_to_give(&self, slot: Slot) -> Option<AttestationData> {
+    pub fn attestation_to_give(&self, slot: Slot) -> Option<AttestationData> {
         let head = self.chain(self.head).into_iter().find(|block| block.slot <= slot)?;
         if head.slot < self.finalized.slot {
             return None;

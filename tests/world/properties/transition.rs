@@ -1,5 +1,5 @@
-//! The transition against its model: random chains and forks, votes with any source and target,
-//! on the chain and off it, and everything that can be wrong with a block.
+//! The transition against its model: random chains and forks, attestations with any source and
+//! target, on the chain and off it, and everything that can be wrong with a block.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -19,7 +19,7 @@ use crate::{
     support::chain,
 };
 
-/// Which checkpoint a vote names.
+/// Which checkpoint an attestation names.
 #[derive(Clone, Debug)]
 enum Named {
     Justified,
@@ -73,7 +73,7 @@ fn named(usual: Named) -> impl Strategy<Value = Named> {
     ]
 }
 
-fn vote_plan() -> impl Strategy<Value = AttestationPlan> {
+fn attestation_plan() -> impl Strategy<Value = AttestationPlan> {
     let on_chain =
         (any::<Index>(), any::<Index>()).prop_map(|(one, other)| Named::OnChain(one, other));
     let voters = prop_oneof![
@@ -106,8 +106,8 @@ fn block_plan() -> impl Strategy<Value = BlockPlan> {
     ];
     let on = prop_oneof![9 => Just(None), 2 => any::<Index>().prop_map(Some)];
     let distance = prop_oneof![1 => Just(0), 30 => 1u64..2, 10 => 2u64..6, 1 => 6u64..40];
-    let votes = prop_oneof![20 => prop::collection::vec(vote_plan(), 0..5),
-        1 => prop::collection::vec(vote_plan(), 9..12)];
+    let votes = prop_oneof![20 => prop::collection::vec(attestation_plan(), 0..5),
+        1 => prop::collection::vec(attestation_plan(), 9..12)];
     (on, distance, votes, flaw).prop_map(|(on, distance, votes, flaw)| BlockPlan {
         on,
         distance,

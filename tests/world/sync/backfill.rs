@@ -62,7 +62,7 @@ fn stored_from(world: &mut SyncWorld) -> u64 {
     world.node.world().resource::<StoredHistory>().from()
 }
 
-/// Whether everything is there, and nothing is under way.
+/// Returns true if all blocks are there and no work is in progress.
 pub fn is_complete(world: &mut SyncWorld) -> bool {
     let finalized = world.node.world().resource::<Finalized>().0.slot;
     let world = world.node.world();

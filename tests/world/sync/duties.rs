@@ -22,13 +22,13 @@ fn done(world: &mut SyncWorld) -> DutyCounts {
     *world.node.world().resource::<DutyCounts>()
 }
 
-/// Blocks and votes given.
+/// Blocks and attestations given.
 fn given(world: &mut SyncWorld) -> (u64, u64) {
     let DutyCounts { proposed, attested, .. } = done(world);
     (proposed, attested)
 }
 
-/// Votes that were not given for this reason.
+/// Attestations that were not given for this reason.
 fn missed(world: &mut SyncWorld, reason: MissReason) -> u64 {
     done(world).missed_for(Duty::Attest, reason)
 }

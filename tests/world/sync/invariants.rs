@@ -17,7 +17,7 @@ static HONEST: LazyLock<Arc<Chain>> = LazyLock::new(|| {
     let slots = (1..=TIP).filter(|slot| slot % 11 != 3 && !(70..84).contains(slot));
     Arc::new(Chain::genesis().grow(slots, 4))
 });
-/// Votes of less than two thirds, off the honest chain early.
+/// Attestations of less than two thirds, off the honest chain early.
 static FORK: LazyLock<Arc<Chain>> =
     LazyLock::new(|| Arc::new(HONEST.up_to(30).grow((32..=TIP).filter(|slot| slot % 3 != 0), 1)));
 

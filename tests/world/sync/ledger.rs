@@ -45,13 +45,13 @@ impl Chain {
         Self { anchor, anchor_root, links: Vec::new(), by_root: HashMap::new() }
     }
 
-    /// One block a slot up to this one, each with the votes of all for its parent: finality
+    /// One block a slot up to this one, each with attestations of all to its parent: finality
     /// follows two slots behind.
     pub fn voted(last_slot: Slot) -> Self {
         Self::genesis().grow(1..=last_slot, VALIDATORS)
     }
 
-    /// More blocks at these slots, each with this many votes for its parent.
+    /// More blocks at these slots, each with this many attestations to its parent.
     pub fn grow(mut self, slots: impl IntoIterator<Item = Slot>, voters: u64) -> Self {
         for slot in slots {
             let parent = self.tip_state();

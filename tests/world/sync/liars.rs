@@ -89,7 +89,7 @@ fn a_forged_block_in_a_slot_that_is_empty_costs_only_who_sent_it() {
 #[test]
 fn a_lone_liar_far_ahead_does_not_pull_the_node_off_the_chain_of_two_that_agree() {
     let chain = Arc::new(Chain::voted(100));
-    // It forks off early, is long, and has no votes.
+    // It forks off early, is long, and has no attestations.
     let fork = Arc::new(chain.up_to(5).grow(7..=400, 0));
     let fork_status = Status { finalized: chain.at(3).checkpoint(), head: fork.tip() };
     let invented = Checkpoint { root: Root::repeat_byte(0xee), slot: 395 };

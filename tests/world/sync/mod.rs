@@ -1,5 +1,6 @@
 //! Sync: a node among scripted peers, one file a behaviour.
 
+mod attestations;
 mod backfill;
 mod checkpoint;
 mod connections;
@@ -19,5 +20,4 @@ mod serve;
 mod silence;
 mod sources;
 mod stale;
-mod votes;
 mod world;

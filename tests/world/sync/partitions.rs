@@ -109,7 +109,8 @@ fn four_nodes_that_began_alone_agree_once_they_meet() {
         let heads = mesh.heads();
         assert!(all_equal(&heads) && heads[0].slot + 1 >= slot, "{slot}: {heads:?}");
     }
-    // Of votes that each gave for its own chain there are many more than a block has room for.
+    // Of attestations that each gave for its own chain there are many more than a block has room
+    // for.
     mesh.run_slots(8);
     assert!(mesh.finalized().iter().all(|slot| *slot > 30), "{:?}", mesh.finalized());
 }
@@ -134,10 +135,11 @@ fn slots_to_recover(asleep: [usize; 2], start: u64) -> Option<u64> {
     })
 }
 
-/// So far behind finality few slots may be justified, and a justification finalizes its source only
-/// when none of them lies between. Whether the first target that all vote for lies past one depends on
-/// whose blocks are missing, and where: three slots when it does not, one less when who wakes first
-/// proposes in the slot it wakes in, and seven when it does.
+/// So far behind finality only few slots can be justified, and a justification finalizes its source
+/// only if none of them lies in between. The result depends on whether the first target of all
+/// attestations is past such a slot, and so on which blocks are missing, and where: three slots if
+/// it is not, one less if the node that wakes first proposes in the slot in which it wakes, and
+/// seven if it is.
 #[test]
 fn after_half_of_the_network_slept_for_eight_slots_finality_is_back_in_three_slots_or_seven() {
     for (start, (first, last)) in (8..).zip([(2, 7), (3, 7), (7, 2), (7, 3)]) {

@@ -32,7 +32,7 @@ fn a_block_before_the_finalized_slot_whose_parent_is_unknown_is_ignored_and_not_
 }
 
 #[test]
-fn a_validator_that_signs_one_vote_again_has_nothing_new_to_say() {
+fn a_validator_that_signs_one_attestation_again_has_nothing_new_to_say() {
     let chain = Chain::genesis().grow(1..=3, VALIDATORS);
     let mut world = SyncWorld::at_slot(&chain, 3);
     world.node.set_aggregator(true);
@@ -42,14 +42,14 @@ fn a_validator_that_signs_one_vote_again_has_nothing_new_to_say() {
     }
     let at = |slot| chain.at(slot).checkpoint();
     let data = AttestationData { slot: 3, head: at(3), target: at(3), source: at(2) };
-    assert_eq!(world.node.attestation(vote(data, 1)), Verdict::Accepted);
-    let mut again = vote(data, 1);
+    assert_eq!(world.node.attestation(attested_by(data, 1)), Verdict::Accepted);
+    let mut again = attested_by(data, 1);
     again.signature = other_signature();
     assert_eq!(world.node.attestation(again), Verdict::Ignored(IgnoreReason::KnownAttestation));
-    assert_eq!(world.node.attestation(vote(data, 2)), Verdict::Accepted);
-    // Another vote of the same validator is another matter.
+    assert_eq!(world.node.attestation(attested_by(data, 2)), Verdict::Accepted);
+    // Another attestation of the same validator is another matter.
     let other = AttestationData { head: at(2), target: at(2), ..data };
-    assert_eq!(world.node.attestation(vote(other, 1)), Verdict::Accepted);
+    assert_eq!(world.node.attestation(attested_by(other, 1)), Verdict::Accepted);
     let world = world.node.world();
     let counts: Vec<usize> = pool::members::<Signed>(world)
         .into_iter()

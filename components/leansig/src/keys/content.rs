@@ -1,4 +1,4 @@
-//! The forms that a key file's content can have.
+//! The formats of a key file's content.
 
 use serde::Deserialize;
 
@@ -9,10 +9,10 @@ use crate::scheme::{Scheme, SecretKey, WireError};
 use crate::signing_key::SigningKeyForm;
 use crate::wire::{PUBLIC_KEY_BYTES, PublicKeyParts};
 
-/// Where reading starts, for errors about a text as a whole.
+/// The start of a text, for errors about the text as a whole.
 const START: KeyError = KeyError::Text { line: 1, column: 1 };
 
-/// A pair in leanSpec's form: SSZ bytes in hex, borrowed so that no copies of a secret are made.
+/// A pair in leanSpec's format: SSZ bytes in hex, borrowed so that no copies of a secret are made.
 #[derive(Deserialize)]
 struct Pair<'a> {
     public_key: &'a str,
@@ -27,7 +27,7 @@ struct Pairs<'a> {
     proposal_keypair: Pair<'a>,
 }
 
-/// A public key in upstream's form.
+/// A public key in upstream's format.
 #[derive(Deserialize)]
 struct PublicKeyForm {
     root: FieldArray<8>,
@@ -42,8 +42,8 @@ enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// SSZ keys are told from texts by their zeros, which the epochs of every secret key have, or
-    /// by the length of a public key, which no text has.
+    /// Distinguishes SSZ keys from texts: the epochs of every secret key contain zero bytes, and a
+    /// public key has a length that no text has.
     fn of(content: &'a [u8]) -> Result<Self, KeyError> {
         if content.len() == PUBLIC_KEY_BYTES || content.contains(&0) {
             return Ok(Self::Bytes(content));
@@ -68,7 +68,7 @@ fn pair<'a>(json: &'a str, role: Option<Role>) -> Option<Result<Pair<'a>, KeyErr
     serde_json::from_str(json).ok().map(Ok)
 }
 
-/// A public key in hex, with or without `0x`, as it stands in configuration files.
+/// Reads a public key in hex, with or without `0x`, as in configuration files.
 ///
 /// # Errors
 /// If the text is not the hex of a public key.
@@ -85,7 +85,7 @@ fn public_key_from_bytes(bytes: &[u8]) -> Result<PublicKeyBytes, KeyError> {
 /// Reads the content of a public key's file. `role` chooses from pairs of keys.
 ///
 /// # Errors
-/// If it is no public key.
+/// If it is not a public key.
 pub fn parse_public_key(content: &[u8], role: Option<Role>) -> Result<PublicKeyBytes, KeyError> {
     let json = match Content::of(content)? {
         Content::Bytes(bytes) => return public_key_from_bytes(bytes),
@@ -108,7 +108,7 @@ pub fn parse_public_key(content: &[u8], role: Option<Role>) -> Result<PublicKeyB
 /// Reads the content of a secret key's file. `role` chooses from pairs of keys.
 ///
 /// # Errors
-/// If it is no secret key of the scheme.
+/// If it is not a secret key of the scheme.
 pub fn parse_secret_key(
     scheme: Scheme,
     content: &[u8],

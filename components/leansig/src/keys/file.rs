@@ -1,4 +1,4 @@
-//! Reading whole files into memory that is erased, and writing whole files or none.
+//! Reads whole files into memory that is erased, and writes files completely or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyFileError, MAX_FILE_BYTES};
 
-/// Who may read a file.
+/// The users that may read a file.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     OwnerOnly,
@@ -28,7 +28,7 @@ impl Access {
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-    // Opening a FIFO would wait for whoever writes to it.
+    // Opening a FIFO would wait for its writer.
     if !std::fs::metadata(path).map_err(io)?.is_file() {
         return Err(io(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     if len > MAX_FILE_BYTES {
         return Err(too_large());
     }
-    // One byte more than needed: the buffer must not grow, which would leave copies behind.
+    // One byte more than needed: the buffer must not grow, because that would leave copies behind.
     let capacity = usize::try_from(len).map_err(|_| too_large())? + 1;
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(capacity as u64).read_to_end(&mut content).map_err(io)?;
@@ -63,13 +63,13 @@ pub(super) fn write(path: &Path, content: &[u8], access: Access) -> Result<(), K
         .and_then(|()| std::fs::rename(&temporary, path))
         .and_then(|()| sync_folder(path));
     written.map_err(|source| {
-        // Where this fails too, the error that is reported says enough.
+        // If this fails too, the reported error is enough.
         let _ = std::fs::remove_file(&temporary);
         KeyFileError::Io { path: path.to_owned(), source }
     })
 }
 
-/// A hidden name in the same folder, of this process and call alone.
+/// A hidden name in the same folder that only this call of this process uses.
 fn neighbour(path: &Path) -> PathBuf {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let mut name = std::ffi::OsString::from(".");

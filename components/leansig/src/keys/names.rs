@@ -1,8 +1,8 @@
-//! How tools name key files.
+//! The names that tools give to key files.
 
 use std::path::{Path, PathBuf};
 
-/// What a validator's key signs. Each role has a key of its own, since both may sign in one epoch.
+/// What a validator's key signs. Each role has its own key, because both may sign in one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Attestations, in every slot.
@@ -21,7 +21,7 @@ pub enum KeyKind {
 }
 
 impl Role {
-    /// The role that a file name speaks of: `attester` or `attestation`, `proposer` or `proposal`.
+    /// The role in a file name: `attester` or `attestation`, `proposer` or `proposal`.
     #[must_use]
     pub fn from_file_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
@@ -65,7 +65,7 @@ pub fn file_names(index: u64, role: Role, kind: KeyKind) -> Vec<String> {
             }
         }
     }
-    // leanSpec's files hold all keys of a validator.
+    // leanSpec's files have all keys of a validator.
     names.push(format!("{index}.json"));
     names
 }

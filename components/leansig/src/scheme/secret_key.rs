@@ -14,14 +14,14 @@ use crate::wire::{PUBLIC_KEY_BYTES, WireError};
 
 /// A secret key that knows its scheme.
 ///
-/// It has to sign at most one message per epoch; nothing here keeps count of that.
+/// It must sign at most one message per epoch. Nothing here checks that.
 pub struct SecretKey {
     scheme: Scheme,
     key: SigningKey,
 }
 
 impl SecretKey {
-    /// Makes a key for the epochs from `activation_epoch` on. `rng` has to be cryptographically
+    /// Makes a key for the epochs from `activation_epoch` on. `rng` must be cryptographically
     /// secure.
     ///
     /// # Errors
@@ -37,8 +37,8 @@ impl SecretKey {
         Ok(Self { scheme, key })
     }
 
-    /// Returns true if [`Self::generate`] with such an `rng` for these epochs makes this key, as
-    /// far as its secrets and its epochs say. What is computed from them is not computed again.
+    /// Returns true if [`Self::generate`] with this `rng` and these epochs makes a key with the
+    /// same secrets and epochs. Only these are compared: the trees are not computed again.
     #[must_use]
     pub fn comes_from<R: RngExt + ?Sized>(
         &self,
@@ -112,7 +112,7 @@ impl SecretKey {
 
     /// Computes the bottom tree after the prepared window, for [`Self::advance_with`].
     ///
-    /// The key stays usable meanwhile. There is none (`None`) where the activation ends.
+    /// The key can be used in the meantime. Returns `None` if the activation ends with the window.
     ///
     /// # Errors
     /// On cancellation, or if the key is damaged.
@@ -123,15 +123,15 @@ impl SecretKey {
         self.key.prepare_next(options)
     }
 
-    /// Moves the window by a tree that [`Self::prepare_next`] computed.
+    /// Moves the window forward to a tree that [`Self::prepare_next`] computed.
     ///
     /// # Errors
-    /// Gives the tree back if it is not the next one of this key.
+    /// Returns the tree if it is not the next one of this key.
     pub fn advance_with(&mut self, next: NextBottomTree) -> Result<(), NextBottomTree> {
         self.key.advance_with(next)
     }
 
-    /// Bytes of memory that the key's trees take.
+    /// The memory that the key's trees take, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.key.memory_bytes()

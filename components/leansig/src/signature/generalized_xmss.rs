@@ -19,7 +19,7 @@ use crate::params::Params;
 use crate::scheme::VerifyError;
 use crate::verify::{Item, verify_all};
 
-/// A choice of the scheme's numbers.
+/// A set of the scheme's numbers.
 pub trait Preset: sealed::Sealed + 'static {}
 
 pub(crate) mod sealed {
@@ -67,7 +67,7 @@ impl<P: Preset> GeneralizedXMSSSignatureScheme<P> {
         Ok((GeneralizedXMSSPublicKey::new(key.public_key()), GeneralizedXMSSSecretKey::new(key)))
     }
 
-    /// Verifies a signature like [`SignatureScheme::verify`], and says why one is refused.
+    /// Verifies a signature like [`SignatureScheme::verify`], and says why it is refused.
     ///
     /// # Errors
     /// If the signature is not the key's, for this epoch and message.
@@ -81,7 +81,7 @@ impl<P: Preset> GeneralizedXMSSSignatureScheme<P> {
         verify_all(params::<P>(), &[item]).pop().unwrap_or(Ok(()))
     }
 
-    /// Verifies signatures together, which takes less time than one by one; one verdict an item.
+    /// Verifies signatures together, which is faster than one by one. Returns one result per item.
     #[must_use]
     pub fn verify_batch(items: &[BatchItem<'_, P>]) -> Vec<Result<(), VerifyError>> {
         let items: Vec<_> = items

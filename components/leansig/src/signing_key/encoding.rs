@@ -1,4 +1,4 @@
-//! SSZ and serde forms of a secret key.
+//! SSZ and serde formats of a secret key.
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
@@ -35,7 +35,7 @@ impl SigningKey {
         self.right_bottom_tree.encode(out);
     }
 
-    /// The byte form in memory that is erased when dropped, without copies left behind.
+    /// The encoding, in memory that is erased when dropped, without other copies.
     pub(crate) fn encoded(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(self.encoded_len()));
         self.encode(&mut bytes);
@@ -53,7 +53,8 @@ impl SigningKey {
         let left_at = reader.offset()?;
         let right_at = reader.offset()?;
 
-        // A key of another scheme is told by the depth, the first number of the top tree.
+        // The depth, which is the first number of the top tree, shows whether the key is of another
+        // scheme.
         let depth = Reader::new(reader.rest()).u64()?;
         if depth != u64::from(params.log_lifetime) {
             let expected = u64::from(params.log_lifetime);
@@ -77,7 +78,7 @@ impl SigningKey {
     }
 }
 
-/// A secret key as serde sees it, with upstream's field names.
+/// A secret key for serde, with upstream's field names.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SigningKeyForm {
     prf_key: [u8; PRF_KEY_BYTES],

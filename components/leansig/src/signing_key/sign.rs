@@ -16,7 +16,7 @@ use crate::signature::SigningError;
 use crate::wire::SignatureParts;
 
 impl SigningKey {
-    /// Signs; the same key, epoch and message always give the same signature.
+    /// Signs. The same key, epoch and message always give the same signature.
     pub(crate) fn sign(
         &self,
         epoch: u32,
@@ -47,7 +47,7 @@ impl SigningKey {
         Ok(SignatureParts { path, rho, hashes: self.walk_chains(epoch, &codeword) })
     }
 
-    /// Tries randomness after randomness until the message hash is a codeword; the first counts.
+    /// Tries one randomness after another until the message hash is a codeword. Returns the first.
     fn find_codeword(
         &self,
         epoch: u32,

@@ -1,4 +1,4 @@
-//! Building trees from their lowest layer, several nodes at a time.
+//! Builds trees from their lowest layer, several nodes at a time.
 
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use crate::tweak;
 /// Nodes that one rayon task computes.
 const CHUNK: usize = 64 * LANES;
 
-/// Where the children stand in the input of a node's hash.
+/// The position of the children in the input of a node's hash.
 const LEFT_AT: usize = PARAMETER_LEN + 2;
 const RIGHT_AT: usize = LEFT_AT + DIGEST_LEN;
 
@@ -34,8 +34,8 @@ pub(crate) fn bottom_tree(
     SubTree { depth: u64::from(log_lifetime), lowest_layer: 0, layers }
 }
 
-/// The tree over bottom trees' roots. What is missing to whole pairs is taken from `padding`, in
-/// the order from the lowest layer up and from left to right.
+/// The tree over bottom trees' roots. Nodes that are missing from whole pairs come from `padding`,
+/// from the lowest layer up and from left to right.
 pub(crate) fn top_tree(
     log_lifetime: u32,
     first: u32,
@@ -93,7 +93,7 @@ fn parents(parameter: &Parameter, level: u32, children: &HashTreeLayer) -> HashT
     HashTreeLayer { start_index, nodes }
 }
 
-/// Hashes at most a vector of pairs under one parameter.
+/// Hashes at most one vector of pairs with one parameter.
 fn hash_group(
     parameter: &Parameter,
     tweaks: impl Fn(usize) -> [F; 2],
@@ -141,7 +141,7 @@ pub(crate) fn hash_node(
     compress_24(&input)
 }
 
-/// Inner nodes, one a lane.
+/// Inner nodes, one per lane.
 pub(crate) fn hash_nodes(
     parameter: &[Packed; PARAMETER_LEN],
     tweak: &[Packed; 2],

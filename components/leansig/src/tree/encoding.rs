@@ -1,4 +1,4 @@
-//! SSZ and serde forms of trees and their parts.
+//! SSZ and serde formats of trees and their parts.
 
 use serde::{Deserialize, Serialize};
 use ssz::{Decode, DecodeError, Encode};
@@ -60,7 +60,7 @@ impl SubTree {
         }
     }
 
-    /// Reads a subtree; layers have to follow one another without gaps.
+    /// Reads a subtree. Its layers must follow one another without gaps.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let depth = reader.u64()?;
@@ -72,7 +72,7 @@ impl SubTree {
         let mut layers = Vec::new();
         if !list.is_empty() {
             let mut start = offsets.offset()?;
-            // At least a layer's offset and fixed part must be there for each layer.
+            // There must be at least an offset and a fixed part for each layer.
             if start == 0 || !start.is_multiple_of(4) || start > list.len() {
                 return Err(WireError::Offset { expected: 4, found: start });
             }
@@ -128,14 +128,14 @@ variable_len_ssz!(
     }
 );
 
-/// A layer as serde sees it, with upstream's field names.
+/// A layer for serde, with upstream's field names.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LayerForm {
     start_index: u64,
     nodes: Vec<FieldArray<8>>,
 }
 
-/// A subtree as serde sees it, with upstream's field names.
+/// A subtree for serde, with upstream's field names.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct SubTreeForm {
     depth: u64,

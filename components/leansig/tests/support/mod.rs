@@ -1,4 +1,4 @@
-//! Where the reference data is, and how it is read.
+//! Finds and reads the reference data.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::Failed;
 use serde_json::Value;
 
-/// A folder of reference data: named by the variable, or `name` beside the workspace.
+/// A folder of reference data: the one that the variable names, or `name` beside the workspace.
 ///
 /// # Panics
-/// If there is none and the variable `CI` is set: there the data has to be present.
+/// If there is none and the variable `CI` is set, because the data is required there.
 pub(crate) fn folder(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name),

@@ -23,20 +23,20 @@ pub(super) struct AggregatorBody {
     is_aggregator: bool,
 }
 
-/// The role to take.
+/// The role to set.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct SetAggregatorBody {
     enabled: bool,
 }
 
-/// The role, and the one before.
+/// The new role, and the previous one.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AggregatorSetBody {
     is_aggregator: bool,
     previous: bool,
 }
 
-/// Whether the node aggregates.
+/// Returns the aggregator role.
 #[utoipa::path(get, path = "/lean/v0/admin/aggregator", tag = "admin",
     security((), ("token" = [])),
     responses((status = OK, body = AggregatorBody), (status = 401, body = ErrorBody),
@@ -45,7 +45,7 @@ pub(super) async fn aggregator(State(api): State<Api>) -> Result<Response, ApiEr
     Ok(json(&AggregatorBody { is_aggregator: api.snapshot()?.is_aggregator }))
 }
 
-/// Makes the node aggregate, or stop to.
+/// Sets the aggregator role.
 #[utoipa::path(post, path = "/lean/v0/admin/aggregator", tag = "admin",
     security((), ("token" = [])), request_body = SetAggregatorBody,
     responses((status = OK, body = AggregatorSetBody), (status = 400, body = ErrorBody),
@@ -59,18 +59,18 @@ pub(super) async fn set_aggregator(
 ) -> Result<Response, ApiError> {
     is_json(&headers)?;
     let SetAggregatorBody { enabled } = serde_json::from_slice(&body?).map_err(|_| {
-        ApiError::bad_request("the body is a JSON object with `enabled`, true or false")
+        ApiError::bad_request("the body must be a JSON object with `enabled`, true or false")
     })?;
     let (done, previous) = oneshot::channel();
     let busy = || ApiError::unavailable("the node does not answer; the role may still change");
     if api.admin.try_offer(SetAggregator { enabled, done }).is_err() {
-        return Err(ApiError::unavailable("too many changes wait"));
+        return Err(ApiError::unavailable("too many changes are waiting"));
     }
     let previous = previous.await.map_err(|_| busy())?;
     Ok(json(&AggregatorSetBody { is_aggregator: enabled, previous }))
 }
 
-/// A body without a type is taken for JSON.
+/// A body without a type counts as JSON.
 fn is_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next());

@@ -27,8 +27,8 @@ async fn find(api: &Api, id: BlockId) -> Result<(Root, Arc<SignedBlock>), ApiErr
 /// A block with its proof.
 ///
 /// `id` is `head`, `justified`, `finalized`, `genesis`, a root of 64 hex digits after `0x`, or a
-/// slot in decimal, for its canonical block. JSON is in leanSpec's shape. Without a wish in
-/// `Accept` the finalized block is SSZ and any other JSON.
+/// slot in decimal, which names its canonical block. JSON has leanSpec's format. Without `Accept`,
+/// the finalized block is SSZ and other blocks are JSON.
 #[utoipa::path(get, path = "/lean/v0/blocks/{id}", tag = "chain",
     params(("id" = String, Path, example = "finalized")),
     responses(

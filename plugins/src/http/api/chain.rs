@@ -1,4 +1,4 @@
-//! The chain in short: health, constants, checkpoints, the fork-choice tree.
+//! An overview of the chain: health, constants, checkpoints, the fork-choice tree.
 
 use axum::{
     extract::State,
@@ -48,21 +48,21 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
         return json(&Health { status: "healthy", service, reason: None });
     };
     let reason = Some(format!(
-        "no interval has been walked for {}: the node stands still, and its log may say why",
+        "no interval has been walked for {}: the node stands still; its log may say why",
         in_words(time)
     ));
     let body = json(&Health { status: "unhealthy", service, reason });
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
-/// The same under the path that some monitors ask.
+/// The same, at another path that some monitors use.
 #[utoipa::path(get, path = "/v0/health", tag = "node",
     responses((status = OK, body = Health), (status = 503, body = Health)))]
 pub(super) async fn short_health(api: State<Api>) -> Response {
     health(api).await
 }
 
-/// The protocol's constants, under leanSpec's names.
+/// The protocol's constants, with leanSpec's names.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) struct Spec {
@@ -77,7 +77,7 @@ pub(super) struct Spec {
     max_request_blocks: usize,
     justification_lookback_slots: u64,
     immediate_justification_window: u64,
-    /// Of this network, not of the protocol.
+    /// The network's number of committees, which is not a constant of the protocol.
     attestation_committee_count: u64,
     /// The network's name in gossip topics.
     fork_digest: String,
@@ -105,7 +105,7 @@ pub(super) async fn spec(State(api): State<Api>) -> Response {
     })
 }
 
-/// Where the chain began.
+/// The start of the chain.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GenesisBody {
     /// Unix time of slot 0 in seconds.
@@ -114,7 +114,7 @@ pub(super) struct GenesisBody {
     validator_count: usize,
 }
 
-/// Where the chain began.
+/// The start of the chain.
 #[utoipa::path(get, path = "/lean/v0/genesis", tag = "chain",
     responses((status = OK, body = GenesisBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn genesis(State(api): State<Api>) -> Result<Response, ApiError> {
@@ -202,7 +202,7 @@ impl From<&Snapshot> for ForkChoiceBody {
     }
 }
 
-/// The blocks from the finalized one on, with the votes for each.
+/// The blocks from the finalized one on, with their weights.
 #[utoipa::path(get, path = "/lean/v0/fork_choice", tag = "chain",
     responses((status = OK, body = ForkChoiceBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn fork_choice(State(api): State<Api>) -> Result<Response, ApiError> {

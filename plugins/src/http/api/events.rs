@@ -14,12 +14,12 @@ use super::super::{
     topics::{Topic, Topics},
 };
 
-/// What happens, as it happens.
+/// A stream of events.
 ///
-/// `topics` is a list with commas between, or repeated: `head`, `block`, `justified_checkpoint`,
+/// `topics` is a list, separated by commas or repeated: `head`, `block`, `justified_checkpoint`,
 /// `finalized_checkpoint`, `block_gossip`, `attestation`, `aggregate`. The `event:` line has the
-/// topic, the `data:` line flat JSON. A client that reads too slowly loses events and finds the
-/// comment `: error - dropped N messages` where they are missing.
+/// topic, the `data:` line flat JSON. A client that reads too slowly loses events. The comment `:
+/// error - dropped N messages` marks where they are missing.
 #[utoipa::path(get, path = "/lean/v0/events", tag = "chain",
     params(("topics" = String, Query, example = "head,finalized_checkpoint")),
     responses((status = OK, body = String, content_type = "text/event-stream"),
@@ -49,7 +49,7 @@ pub(super) async fn events(
     Ok(response)
 }
 
-/// The topics that a query names.
+/// The topics in a query.
 fn topics(query: &[(String, String)]) -> Result<Topics, ApiError> {
     let mut topics = Topics::default();
     let values = query.iter().filter(|(name, _)| name == "topics");
@@ -57,11 +57,11 @@ fn topics(query: &[(String, String)]) -> Result<Topics, ApiError> {
     for name in names.map(str::trim).filter(|name| !name.is_empty()) {
         let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);
         topics.insert(topic.ok_or_else(|| {
-            ApiError::bad_request(format!("{:?} is no topic: {}", shortened(name), all()))
+            ApiError::bad_request(format!("{:?} is not a topic: {}", shortened(name), all()))
         })?);
     }
     if topics.is_empty() {
-        return Err(ApiError::bad_request(format!("`topics` is needed: {}", all())));
+        return Err(ApiError::bad_request(format!("`topics` is required: {}", all())));
     }
     Ok(topics)
 }
@@ -71,7 +71,7 @@ fn all() -> String {
     Topic::ALL.map(Topic::name).join(", ")
 }
 
-/// So much of a name as an error repeats.
+/// The part of a name that an error repeats.
 fn shortened(name: &str) -> String {
     name.chars().take(32).collect()
 }

@@ -1,4 +1,4 @@
-//! What the node measures, and its heap.
+//! The node's measurements, and its heap profile.
 
 use axum::{
     body::Bytes,
@@ -14,9 +14,9 @@ use super::super::{
     state::Api,
 };
 
-/// What the node measures.
+/// The node's measurements.
 ///
-/// Prometheus' text format 0.0.4, or `OpenMetrics` 1.0.0 for who prefers it in `Accept`.
+/// Prometheus' text format 0.0.4, or `OpenMetrics` 1.0.0 if `Accept` prefers it.
 #[utoipa::path(get, path = "/metrics", tag = "metrics",
     responses((status = OK, body = String, content_type = "text/plain"),
         (status = 503, body = ErrorBody)))]
@@ -25,13 +25,13 @@ pub(super) async fn scrape(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let metrics = api.metrics.as_ref();
-    let metrics = metrics.ok_or_else(|| ApiError::unavailable("the node measures nothing"))?;
+    let metrics = metrics.ok_or_else(|| ApiError::unavailable("this node has no metrics"))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let (content_type, text) = metrics.encode(accept);
     Ok(answer::bytes(content_type, text.into()))
 }
 
-/// What is on the heap, for `pprof`.
+/// The heap profile, for `pprof`.
 ///
 /// Needs a build with the feature `heap-profile` and a start with `MALLOC_CONF=prof:true`.
 #[utoipa::path(get, path = "/debug/pprof/allocs", tag = "metrics",
@@ -43,7 +43,7 @@ pub(super) async fn allocations(State(api): State<Api>) -> Result<Response, ApiE
     profile(&api).await
 }
 
-/// The same under `pprof`'s other name for it.
+/// The same, at `pprof`'s other path for it.
 #[utoipa::path(get, path = "/debug/pprof/heap", tag = "metrics",
     security((), ("token" = [])),
     responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"),

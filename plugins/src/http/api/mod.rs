@@ -1,4 +1,4 @@
-//! The paths.
+//! The paths of the API.
 
 mod admin;
 mod blocks;
@@ -24,7 +24,7 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
     let admin = OpenApiRouter::new()
         .routes(routes!(admin::aggregator, admin::set_aggregator))
         .route_layer(middleware::from_fn_with_state(api.clone(), surface::guard));
-    // In two forms under one path: a cache has to tell them apart, errors included.
+    // These have two formats under one path. A cache has to distinguish them, including errors.
     let forms = OpenApiRouter::new()
         .routes(routes!(blocks::block))
         .routes(routes!(blocks::block_header))
@@ -54,7 +54,7 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .merge(admin)
 }
 
-/// What is served on the metrics' port.
+/// The paths on the metrics' port.
 pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
     let debug = OpenApiRouter::new()
         .routes(routes!(metrics::allocations))
@@ -66,7 +66,7 @@ pub(super) fn metrics_routes(api: &Api) -> OpenApiRouter<Api> {
         .merge(debug)
 }
 
-/// Says that the answer depends on `Accept`.
+/// Adds the header that says that the answer depends on `Accept`.
 async fn varied(mut response: Response) -> Response {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
     response

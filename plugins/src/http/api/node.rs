@@ -1,4 +1,4 @@
-//! The node itself: who it is, how far it is, whom it knows.
+//! The node itself: its identity, its progress, its peers.
 
 use axum::{extract::State, response::Response};
 use quintet_components::{
@@ -16,7 +16,7 @@ use super::super::{
     state::Api,
 };
 
-/// Who the node is.
+/// The identity of the node.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Identity {
     /// Software, version and proof system.
@@ -25,15 +25,15 @@ pub(super) struct Identity {
     proof_system: String,
     /// libp2p's peer id; null in a node without a network.
     peer_id: Option<String>,
-    /// The signed node record, when the node knows under which address others reach it.
+    /// The signed node record, if the node knows the address at which others reach it.
     enr: Option<String>,
     /// The multiaddrs that it listens on.
     addresses: Vec<String>,
-    /// What its operator calls it.
+    /// Its name, chosen by the operator.
     name: String,
 }
 
-/// Who the node is.
+/// The identity of the node.
 #[utoipa::path(get, path = "/lean/v0/node/identity", tag = "node",
     responses((status = OK, body = Identity)))]
 pub(super) async fn identity(State(api): State<Api>) -> Response {
@@ -61,11 +61,10 @@ pub(super) async fn version(State(api): State<Api>) -> Response {
     json(&Version { version: api.node.agent.clone() })
 }
 
-/// How far the node is.
+/// The progress of the node.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Syncing {
-    /// Whether a chain that the node follows is ahead, or it does not know. No duty is begun
-    /// then.
+    /// True if a followed chain is ahead, or if the node does not know. Duties are then not done.
     is_syncing: bool,
     head_slot: Slot,
     /// Slots from the head to the clock.
@@ -73,7 +72,7 @@ pub(super) struct Syncing {
     finalized_slot: Slot,
 }
 
-/// How far the node is.
+/// The progress of the node.
 #[utoipa::path(get, path = "/lean/v0/node/syncing", tag = "node",
     responses((status = OK, body = Syncing), (status = 503, body = ErrorBody)))]
 pub(super) async fn syncing(State(api): State<Api>) -> Result<Response, ApiError> {
@@ -91,9 +90,9 @@ pub(super) async fn syncing(State(api): State<Api>) -> Result<Response, ApiError
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeerBody {
     peer_id: String,
-    /// What `validator-config.yaml` calls it.
+    /// Its name in `validator-config.yaml`.
     name: Option<String>,
-    /// Where, as a multiaddr.
+    /// Its address, as a multiaddr.
     address: String,
     /// Always `connected`.
     state: &'static str,
@@ -102,11 +101,11 @@ pub(super) struct PeerBody {
     agent: Option<String>,
     /// The network's score; below zero is bad.
     score: f64,
-    /// What it last told.
+    /// The head in its last status.
     head_slot: Option<Slot>,
-    /// What it last told.
+    /// The finalized checkpoint in its last status.
     finalized_slot: Option<Slot>,
-    /// Unix milliseconds.
+    /// When it connected, in Unix milliseconds.
     connected_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The node at a glance: what its page shows.
+//! An overview of the node: the data of its page.
 
 use axum::{extract::State, response::Response};
 use quintet_components::{
@@ -25,7 +25,7 @@ use super::{
     node::PeerBody,
 };
 
-/// The node at a glance. Times are Unix milliseconds.
+/// An overview of the node. Times are Unix milliseconds.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Overview {
     node: NodeBody,
@@ -35,20 +35,20 @@ pub(super) struct Overview {
     justified: CheckpointBody,
     finalized: CheckpointBody,
     sync: SyncBody,
-    /// What the intervals of the newest slots did, oldest first.
+    /// The intervals of the newest slots, oldest first.
     slots: Vec<SlotBody>,
     /// Aggregation sessions and other proofs of the newest slots, oldest first.
     sessions: Vec<SessionBody>,
     peers: Vec<PeerBody>,
     duties: DutiesBody,
-    /// What an operator should look at.
+    /// Warnings for the operator.
     warnings: Vec<WarningBody>,
 }
 
 /// An active warning.
 #[derive(Serialize, ToSchema)]
 struct WarningBody {
-    /// What kind it is.
+    /// The kind of the warning.
     #[schema(example = "no_aggregator")]
     code: &'static str,
     /// What may be wrong, and what to do.
@@ -66,7 +66,7 @@ impl From<&Warning> for WarningBody {
     }
 }
 
-/// Who the node is, and what it was told to do.
+/// The node's identity and settings.
 #[derive(Serialize, ToSchema)]
 struct NodeBody {
     name: String,
@@ -80,7 +80,7 @@ struct NodeBody {
     validator_count: usize,
     is_aggregator: bool,
     committee_count: u64,
-    /// The subnets whose votes it gets as an aggregator.
+    /// The subnets whose attestations it receives as an aggregator.
     subnets: Vec<u64>,
     /// Its own validators.
     validators: Vec<ValidatorIndex>,
@@ -96,13 +96,13 @@ struct ClockBody {
     seconds_per_slot: u64,
 }
 
-/// Where the node stands against the network.
+/// The state of sync.
 #[derive(Serialize, ToSchema)]
 struct SyncBody {
     /// `idle`, `syncing` or `synced`.
     state: &'static str,
     head_slot: Slot,
-    /// The highest head that a peer names, or the own one.
+    /// The highest head that a peer has, or the node's own.
     target_slot: Slot,
 }
 
@@ -113,7 +113,7 @@ struct DutiesBody {
     attested: u64,
     aggregated: u64,
     missed: u64,
-    /// Those of the newest slots, in the order in which they ended; at most 1024.
+    /// The duties of the newest slots, in the order in which they ended; at most 1024.
     recent: Vec<DutyBody>,
 }
 
@@ -123,13 +123,13 @@ struct DutyBody {
     slot: Slot,
     /// `propose`, `attest` or `aggregate`.
     duty: &'static str,
-    /// Whose; null for the node's own.
+    /// The validator; null for a duty of the node itself.
     validator: Option<ValidatorIndex>,
     /// `done` or `missed`.
     outcome: &'static str,
     /// Why it was missed.
     reason: Option<&'static str>,
-    /// After the duty's interval began.
+    /// How long after its interval began the duty ended.
     late_ms: u64,
 }
 
@@ -140,13 +140,13 @@ struct SlotBody {
     intervals: Vec<IntervalBody>,
 }
 
-/// What an interval did.
+/// What happened in an interval.
 #[derive(Serialize, ToSchema)]
 struct IntervalBody {
     interval: u8,
-    /// How far behind its boundary it began.
+    /// How long after its start it was walked.
     late_ms: u64,
-    /// How long it took.
+    /// How long its systems ran.
     ran_ms: f64,
     /// The systems that ran, in their order.
     systems: Vec<String>,
@@ -155,11 +155,11 @@ struct IntervalBody {
 /// A session.
 #[derive(Serialize, ToSchema)]
 struct SessionBody {
-    /// Names it; `slot-…` for proofs of a slot without a session.
+    /// Its id; `slot-…` for proofs of a slot without a session.
     id: String,
     slot: Slot,
     opened_ms: u64,
-    /// From when on its proofs are published.
+    /// When its proofs begin to be published.
     boundary_ms: u64,
     /// Until when it starts jobs.
     deadline_ms: u64,
@@ -168,7 +168,7 @@ struct SessionBody {
     jobs: Vec<JobBody>,
 }
 
-/// What the prover was asked for.
+/// A job of the prover.
 #[derive(Serialize, ToSchema)]
 struct JobBody {
     /// `proposal`, `aggregation` or `reaggregation`.
@@ -178,11 +178,11 @@ struct JobBody {
     ended_ms: Option<u64>,
     /// `waiting`, `running`, `proved`, `late`, `failed` or `given_up`.
     status: &'static str,
-    /// Signatures that go in.
+    /// The number of signatures among its inputs.
     signatures: u32,
-    /// Proofs that go in.
+    /// The number of proofs among its inputs.
     children: u32,
-    /// The attestation subnet of the votes, when they are of one.
+    /// The attestation subnet of the signers, if they have the same one.
     subnet: Option<u64>,
 }
 
@@ -336,7 +336,7 @@ impl Overview {
     }
 }
 
-/// The node at a glance: what its page shows.
+/// An overview of the node: the data of its page.
 #[utoipa::path(get, path = "/quintet/v0/overview", tag = "node",
     responses((status = OK, body = Overview), (status = 503, body = ErrorBody)))]
 pub(super) async fn overview(State(api): State<Api>) -> Result<Response, ApiError> {

@@ -11,21 +11,21 @@ pub(super) async fn node() -> Response {
     pages::node()
 }
 
-/// The node's own page, opened on its fork-choice tree.
+/// The node's own page, opened at its fork-choice tree.
 #[utoipa::path(get, path = "/lean/v0/fork_choice/ui", tag = "pages",
     responses((status = OK, body = String, content_type = "text/html")))]
 pub(super) async fn fork_choice() -> Response {
     pages::node()
 }
 
-/// This description as a page.
+/// The API's description as a page.
 #[utoipa::path(get, path = "/docs", tag = "pages",
     responses((status = OK, body = String, content_type = "text/html")))]
 pub(super) async fn api() -> Response {
     pages::api()
 }
 
-/// This description.
+/// The API's description.
 #[utoipa::path(get, path = "/openapi.json", tag = "node",
     responses((status = OK, body = serde_json::Value)))]
 pub(super) async fn document(State(api): State<Api>) -> Response {

@@ -20,9 +20,8 @@ use super::super::{
 
 /// A block's post-state.
 ///
-/// `id` names the block as under `/lean/v0/blocks/{id}`. The state is as the transition leaves it:
-/// the state root in its latest header is zero. SSZ without a wish in `Accept`; JSON is in
-/// leanSpec's shape.
+/// `id` names the block as in `/lean/v0/blocks/{id}`. The state is as the transition leaves it: the
+/// state root in its latest header is zero. It is SSZ without `Accept`; JSON has leanSpec's format.
 #[utoipa::path(get, path = "/lean/v0/states/{id}", tag = "chain",
     params(("id" = String, Path, example = "finalized")),
     responses(
@@ -52,7 +51,7 @@ pub(super) async fn state(
     Ok(answer::pieces(media_type, encoded, place))
 }
 
-/// A state's SSZ. That of the last one is remembered: many nodes ask for the same one at once.
+/// A state's SSZ. The last one is cached, because many nodes request the same one at the same time.
 async fn ssz(api: &Api, root: Root, state: Arc<State>) -> Result<Bytes, ApiError> {
     let remembered = |api: &Api| {
         let last = api.last_ssz.lock().unwrap_or_else(PoisonError::into_inner);

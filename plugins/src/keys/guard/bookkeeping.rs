@@ -1,8 +1,8 @@
-//! What the guard itself keeps in the record, among the entries of keys.
+//! Entries of the guard itself in the record, among the entries of keys.
 //!
-//! The record stores entries and nothing else, and writes them atomically. So the guard's own
-//! facts are entries too, of keys that cannot exist: a public key consists of little-endian field
-//! elements below 2^31, so that the top bit of its first word is never set.
+//! The record stores only entries, and writes them atomically. The guard's own data is therefore
+//! stored as entries too, of keys that cannot exist: a public key consists of little-endian field
+//! elements below 2^31, so the top bit of its first word is never set.
 //!
 //! | key | slot | message |
 //! | --- | --- | --- |
@@ -14,29 +14,29 @@ use quintet_components::{
     storage::SigningEntry,
 };
 
-/// Random, given to a record when it is made.
+/// A random id that a record gets when it is made.
 pub(crate) type RecordId = [u8; 16];
 
-/// The byte of a public key that holds the top bit of its first word.
+/// The byte of a public key that has the top bit of its first word.
 const TAG_BYTE: usize = 3;
 const TAG: u8 = 0x80;
 const HEADER_KEY: PublicKey = PublicKey::repeat_byte(0xff);
 
-/// Which record this is, and how many batches it has taken.
+/// The id of a record, and how many batches were written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) id: RecordId,
     pub(super) generation: u64,
 }
 
-/// An entry, told apart.
+/// The kinds of entries.
 pub(super) enum Kind {
     Header(Header),
     Floor(PublicKey, Slot),
     Signed(SigningEntry),
 }
 
-/// Whether no key can be this one.
+/// Returns true if this cannot be a key.
 pub(super) fn is_reserved(key: &PublicKey) -> bool {
     key[TAG_BYTE] & TAG != 0
 }

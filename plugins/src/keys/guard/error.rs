@@ -1,4 +1,4 @@
-//! Why the guard does not start.
+//! Errors of the guard.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use quintet_components::{
     storage::StorageError,
 };
 
-/// Why the guard does not start, or did not do what was asked; each message says what to do.
+/// Why the guard does not start, or did not do what was asked. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// Another process signs with this directory.
     #[error(
-        "{}: another process{} signs with this directory, and two would give the keys away; stop \
+        "{}: another process{} signs with this directory, and two would reveal the keys; stop \
          it, or give this node a data directory and keys of its own",
         path.display(),
         if holder.is_empty() { String::new() } else { format!(" ({holder})") }
@@ -20,7 +20,7 @@ pub enum GuardError {
     Locked {
         /// The lock.
         path: PathBuf,
-        /// The process that holds it, if it said so.
+        /// The process that holds it, if it is known.
         holder: String,
     },
     /// A lock could not be made.
@@ -28,7 +28,7 @@ pub enum GuardError {
     Lock {
         /// The lock.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
     /// The mark could not be read or written.
@@ -41,18 +41,19 @@ pub enum GuardError {
     Mark {
         /// The mark.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// The data directory or the folder of the mark cannot be followed or written.
+    /// The path of the data directory or of the mark's folder cannot be resolved, or it cannot be
+    /// written.
     #[error("{}: {source}; make the folder readable and writable", path.display())]
     Place {
         /// The path.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
-    /// The mark would go with the data directory.
+    /// The mark would be inside the data directory.
     #[error(
         "{}: the mark of the signing record would be inside the data directory {}, and an older \
          copy of the directory that is restored would bring an older mark; --signing-mark-dir names \
@@ -60,12 +61,12 @@ pub enum GuardError {
         mark.display(), data_dir.display()
     )]
     MarkInside {
-        /// Where the mark would be.
+        /// The path of the mark.
         mark: PathBuf,
         /// The data directory.
         data_dir: PathBuf,
     },
-    /// The data directory is a root.
+    /// The data directory is a root directory.
     #[error(
         "{}: there is no place beside this data directory for the mark of its signing record; \
          --signing-mark-dir names a folder for it, or --data-dir a folder below",
@@ -75,26 +76,26 @@ pub enum GuardError {
         /// The data directory.
         data_dir: PathBuf,
     },
-    /// The data directory has moved and its mark has not.
+    /// The data directory has moved, but its mark has not.
     #[error(
-        "the mark of the signing record in {} was {}, and is now looked for at {}: the data \
+        "the mark of the signing record in {} was {}, but is now expected at {}: the data \
          directory has moved, or the node's name or --signing-mark-dir has changed. {}",
         data_dir.display(), was.display(), mark.display(),
         if *is_there {
             "Move that file to the new place, or name its folder with --signing-mark-dir"
         } else {
-            "That file is not there any more: bring it from where the data directory was, or name \
+            "That file is missing: copy it from where the data directory was, or name \
              its folder with --signing-mark-dir"
         }
     )]
     Moved {
         /// The data directory.
         data_dir: PathBuf,
-        /// Where the mark was last.
+        /// The last path of the mark.
         was: PathBuf,
-        /// True if the mark is there still.
+        /// True if the mark is still there.
         is_there: bool,
-        /// Where it is looked for now.
+        /// The path at which it is expected now.
         mark: PathBuf,
     },
     /// The mark belongs to another network.
@@ -108,7 +109,7 @@ pub enum GuardError {
         path: PathBuf,
         /// This network's genesis.
         expected: Root,
-        /// The mark's.
+        /// The genesis of the mark.
         found: Root,
     },
     /// Signatures are missing from the record.
@@ -129,7 +130,7 @@ pub enum GuardError {
     Record(#[from] StorageError),
 }
 
-/// How the record is seen to lack signatures that have left.
+/// How the guard found that signatures are missing from the record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryLoss {
     /// There is a mark, but no record.
@@ -144,7 +145,7 @@ pub enum HistoryLoss {
         /// The highest slot signed.
         highest: Option<Slot>,
     },
-    /// The record is another one than the mark's.
+    /// The record is not the one that the mark belongs to.
     #[error(
         "the signing record is not the one that {} belongs to: the data directory comes from \
          another node, or from before a loss that was accepted",
@@ -156,7 +157,7 @@ pub enum HistoryLoss {
     },
     /// The record is older than the mark.
     #[error(
-        "the signing record is older than what was signed: it has taken {found} batches, and {} \
+        "the signing record is older than what was signed: it has {found} batches, but {} \
          says {expected}; an older data directory was restored",
         mark.display()
     )]
@@ -165,17 +166,17 @@ pub enum HistoryLoss {
         mark: PathBuf,
         /// The record's generation.
         found: u64,
-        /// The mark's.
+        /// The generation in the mark.
         expected: u64,
     },
     /// There is a record, but no mark.
     #[error(
-        "{} is missing: it stands outside the data directory and says whether the signing record \
+        "{} is missing: it is kept outside the data directory and shows whether the signing record \
          is the newest one (--signing-mark-dir names another folder)",
         mark.display()
     )]
     MarkMissing {
-        /// Where the mark should be.
+        /// The expected path of the mark.
         mark: PathBuf,
     },
 }

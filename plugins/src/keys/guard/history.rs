@@ -1,4 +1,4 @@
-//! The signing history as a file, to take keys to another machine.
+//! The signing history as a file, for moving keys to another machine.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,7 @@ const LIFETIME: Slot = 1 << 32;
 pub struct SigningHistory {
     /// The network's genesis.
     pub genesis: Root,
-    /// A history a key.
+    /// One history per key.
     pub keys: Vec<KeyHistory>,
 }
 
@@ -35,9 +35,9 @@ pub struct SigningHistory {
 pub struct KeyHistory {
     /// The key.
     pub public_key: PublicKey,
-    /// Of the slots before this one, only the entries are known: nothing else may be signed.
+    /// For slots before this one, only the entries may be signed again.
     pub floor: Slot,
-    /// What it signed, or was about to sign.
+    /// The slots for which it signed, or was about to sign.
     pub entries: Vec<SignedSlot>,
 }
 
@@ -51,14 +51,15 @@ pub struct SignedSlot {
     pub message: Root,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportSummary {
     /// Entries that are new.
     pub added: usize,
-    /// Entries that were on record.
+    /// Entries that were recorded already.
     pub known: usize,
-    /// Entries with another message than the record's, which stays: the key has signed twice.
+    /// Entries with another message than the record's. The record's message stays; the key has
+    /// signed twice.
     pub conflicts: usize,
     /// Floors that were raised.
     pub floors: usize,
@@ -67,31 +68,31 @@ pub struct ImportSummary {
 /// Why a history was not read, written or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
-    /// The text is no history.
+    /// The text is not a history.
     #[error("not a signing history: {0}")]
     Json(#[from] serde_json::Error),
-    /// A value is not possible.
+    /// A value is invalid.
     #[error("not a signing history: {place}: {reason}")]
     Place {
-        /// Where it stands.
+        /// The place of the value.
         place: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// It is another network's.
+    /// It belongs to another network.
     #[error("the history belongs to the network of genesis {found}, not {expected}")]
     OtherGenesis {
         /// This network's genesis.
         expected: Root,
-        /// The history's.
+        /// The history's genesis.
         found: Root,
     },
     /// The record or the mark failed.
@@ -109,7 +110,7 @@ struct Form {
 }
 
 impl SigningHistory {
-    /// Reads a history's JSON.
+    /// Reads a history from JSON.
     ///
     /// # Errors
     /// [`HistoryError`], with the place at which the text or a value is wrong.
@@ -125,7 +126,7 @@ impl SigningHistory {
         let mut seen = BTreeSet::new();
         for (at, key) in form.keys.iter().enumerate() {
             if !seen.insert(key.public_key) {
-                return wrong(format!("keys[{at}].public_key"), "the key was there before".into());
+                return wrong(format!("keys[{at}].public_key"), "the key occurs twice".into());
             }
             let past = |slot| format!("slot {slot} is past every key's lifetime");
             if key.floor > LIFETIME {
@@ -138,7 +139,7 @@ impl SigningHistory {
                     return wrong(place, past(entry.slot));
                 }
                 if !slots.insert(entry.slot) {
-                    return wrong(place, format!("slot {} was there before", entry.slot));
+                    return wrong(place, format!("slot {} occurs twice", entry.slot));
                 }
             }
         }
@@ -168,7 +169,7 @@ impl SigningHistory {
         Self::from_json(&read_text(path, MAX_BYTES).map_err(io)?)
     }
 
-    /// Writes a history's file, whole or not at all.
+    /// Writes a history's file, completely or not at all.
     ///
     /// # Errors
     /// [`HistoryError`].

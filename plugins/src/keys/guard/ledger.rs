@@ -1,4 +1,4 @@
-//! What was signed, as the record has it, and the order in which record and mark are written.
+//! Decides what may be signed, and writes record and mark in order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,35 +20,35 @@ use super::{
     mark::{Mark, MarkFile},
 };
 
-/// Slots that a key keeps on record at least. It keeps up to twice as many before the older ones
-/// are dropped and its floor is raised to the oldest one kept.
+/// How many slots of a key stay recorded at least. When there are twice as many, the older ones are
+/// dropped and the key's floor is raised to the oldest one kept.
 pub const KEPT_SLOTS: usize = 128;
-/// Signatures that wait for the next batch to go to the record with it, at most; others are made
-/// again when they are asked for again.
+/// How many signatures may wait to be written with the next batch. Further ones are computed again
+/// when they are requested again.
 pub const MAX_UNSAVED: usize = 8192;
-/// Entries read from or imported into the record at a time.
+/// How many entries are read or imported at a time.
 const CHUNK: usize = 1024;
 
-/// What the ledger says of a request.
+/// The decision about a request.
 pub(super) enum Claim {
     /// The key may sign: the intent is on the disk.
     Granted,
-    /// It signed this very message.
+    /// It has signed this message.
     Recorded(Signature),
-    /// It may not sign.
+    /// It must not sign.
     Refused(SignError),
 }
 
-/// The slots that a key has on record, without their messages.
+/// The recorded slots of a key, without their messages.
 #[derive(Debug, Default)]
 struct KeySlots {
-    /// Before this slot, only what is on record is signed again.
+    /// For slots before this one, only what is recorded is signed again.
     floor: Slot,
     slots: BTreeSet<Slot>,
 }
 
 impl KeySlots {
-    /// The floor to raise to before the oldest slots are dropped, when there are too many.
+    /// The new floor if there are too many slots; the older ones can then be dropped.
     fn next_floor(&self) -> Option<Slot> {
         let excess = self.slots.len().checked_sub(2 * KEPT_SLOTS)?;
         self.slots.iter().nth(excess + KEPT_SLOTS).copied()
@@ -61,7 +61,7 @@ pub(super) struct Ledger {
     mark: Mark,
     mark_file: MarkFile,
     keys: BTreeMap<PublicKey, KeySlots>,
-    /// Made, and on record as intents only.
+    /// Signatures that were made but are recorded only as intents.
     unsaved: BTreeMap<(PublicKey, Slot), SigningEntry>,
 }
 
@@ -102,7 +102,7 @@ impl Ledger {
                 if options.accept_history_loss == AcceptHistoryLoss::No {
                     return Err(GuardError::HistoryLoss { loss, resumes_at });
                 }
-                tracing::warn!(%loss, resumes_at, "going on with an incomplete signing record");
+                tracing::warn!(%loss, resumes_at, "continuing with an incomplete signing record");
                 ledger.accept_loss(resumes_at)?;
             }
         }
@@ -110,7 +110,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Makes this record the mark's, under a new id: the lost one will not be taken for it.
+    /// Binds the mark to this record under a new id, so that the lost record is not accepted any
+    /// more.
     fn accept_loss(&mut self, resumes_at: Slot) -> Result<(), GuardError> {
         let generation = self.header.generation.max(self.mark.generation) + 1;
         self.header = Header { id: rand::random(), generation };
@@ -119,7 +120,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Brings the mark up to the record, if it is not there.
+    /// Raises the mark to the record, if it is behind.
     fn raise_mark(&mut self, always: bool) -> Result<(), GuardError> {
         if !always && self.mark.generation >= self.header.generation {
             return Ok(());
@@ -133,7 +134,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Decides on each request, and puts what is new on record before it says so.
+    /// Decides on each request. New requests are recorded before this returns.
     pub(super) fn claim(&mut self, requests: &[(PublicKey, SignRequest)]) -> Vec<Claim> {
         let mut intents = BTreeMap::new();
         let mut claims: Vec<_> =
@@ -167,7 +168,7 @@ impl Ledger {
         let SignRequest { index, role, slot, message } = *request;
         let already = || Claim::Refused(SignError::AlreadySigned { index, role, slot });
         if bookkeeping::is_reserved(key) {
-            return Claim::Refused(SignError::Key(format!("{key} is no public key")));
+            return Claim::Refused(SignError::Key(format!("{key} is not a public key")));
         }
         if let Some(intent) = intents.get(&(*key, slot)) {
             return if *intent == message { Claim::Granted } else { already() };
@@ -182,8 +183,8 @@ impl Ledger {
         match known {
             Some(entry) if entry.message != message => already(),
             Some(SigningEntry { signature: Some(signature), .. }) => Claim::Recorded(signature),
-            // A crash, or a failure, came between the intent and the signature. It is written
-            // again: only then is the mark known to cover it.
+            // There was a crash or a failure between the intent and the signature. The intent is
+            // written again, because only then the mark is known to cover it.
             Some(_) => {
                 intents.insert((*key, slot), message);
                 Claim::Granted
@@ -203,7 +204,7 @@ impl Ledger {
         self.keys.get(key).map_or(0, |slots| slots.floor).max(self.mark.floor)
     }
 
-    /// Writes intents, the signatures of the batch before, and floors that are due.
+    /// Writes intents, the signatures of the previous batch, and floors that are due.
     fn write_intents(
         &mut self,
         intents: &BTreeMap<(PublicKey, Slot), Root>,
@@ -231,15 +232,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes a batch, which is the record's next generation. A batch that failed may be on the
-    /// disk all the same: its generation is not used again.
+    /// Writes a batch, with the record's next generation. A failed batch may still be on the disk,
+    /// so its generation is not used again.
     fn write(&mut self, mut entries: Vec<SigningEntry>) -> Result<(), StorageError> {
         self.header.generation += 1;
         entries.push(bookkeeping::header_entry(self.header));
         self.record.write(&entries)
     }
 
-    /// Drops slots before a key's floor, once the floor is on record.
+    /// Drops slots before a key's floor, once the floor is recorded.
     fn prune(&mut self) {
         for (key, slots) in &mut self.keys {
             if slots.slots.first().is_none_or(|first| *first >= slots.floor) {
@@ -247,7 +248,7 @@ impl Ledger {
             }
             match self.record.prune(key, slots.floor) {
                 Ok(()) => slots.slots = slots.slots.split_off(&slots.floor),
-                // They are in nobody's way, and dropped another time.
+                // They do no harm, and are dropped another time.
                 Err(error) => tracing::debug!(%error, "old signing entries stay for now"),
             }
         }
@@ -266,7 +267,7 @@ impl Ledger {
         }
     }
 
-    /// Puts the signatures that wait on record.
+    /// Records the waiting signatures.
     pub(super) fn save(&mut self) -> Result<(), GuardError> {
         if self.unsaved.is_empty() {
             return Ok(());
@@ -305,7 +306,7 @@ impl Ledger {
             if bookkeeping::is_reserved(&key.public_key) {
                 return Err(HistoryError::Place {
                     place: format!("keys[{at}].public_key"),
-                    reason: "it is no public key".into(),
+                    reason: "it is not a public key".into(),
                 });
             }
             for signed in &key.entries {
@@ -350,7 +351,7 @@ impl Ledger {
     }
 }
 
-/// What speaks against going on with a record, if anything does.
+/// Why the record must not be used, if there is a reason.
 fn find_loss(
     header: Option<Header>,
     highest: Option<Slot>,

@@ -1,9 +1,9 @@
-//! The mark: how far a record of signatures has come, kept outside the record.
+//! The mark: the progress of a record of signatures, kept outside the record.
 //!
-//! The file has two places of 4096 bytes, and the newest mark goes to the one that the newest
-//! before it is not in: it is written over what is there and synced, which costs one write of one
-//! block and no change of a folder. A write that a crash tears leaves the other place whole. Each
-//! place holds one line of JSON with its checksum, padded with blanks.
+//! The file has two places of 4096 bytes. A new mark is written over the place that does not have
+//! the current one, and synced: this is one write of one block and does not change a folder. If a
+//! crash interrupts the write, the other place is intact. Each place has one line of JSON with its
+//! checksum, padded with blanks.
 
 use std::{
     fs::OpenOptions,
@@ -20,10 +20,11 @@ use super::GuardError;
 use crate::keys::durable;
 
 const VERSION: u32 = 2;
-/// Disks write no less at a time: a torn write does not reach the other place.
+/// Disks write at least this much at a time, so that an interrupted write does not damage the other
+/// place.
 const PLACE_BYTES: usize = 4096;
 
-/// How far the record has come. It only ever rises, and no signature leaves before it has.
+/// The progress of the record. It only increases, and is raised before a signature is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Mark {
@@ -32,7 +33,7 @@ pub(super) struct Mark {
     pub(super) genesis: Root,
     /// The record's id in hex.
     pub(super) record: String,
-    /// Batches that the record has taken.
+    /// The number of batches in the record.
     pub(super) generation: u64,
     /// The highest slot that was signed.
     pub(super) highest_slot: Option<Slot>,
@@ -46,11 +47,11 @@ impl Mark {
     }
 }
 
-/// What a place holds.
+/// The content of a place.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    /// Counts the writes of the file.
+    /// The number of the write.
     sequence: u64,
     mark: Mark,
 }
@@ -63,7 +64,7 @@ struct Line {
     checksum: String,
 }
 
-/// Whatever version wrote it.
+/// An entry of any version.
 #[derive(Deserialize)]
 struct AnyLine {
     entry: AnyEntry,
@@ -83,12 +84,12 @@ struct AnyMark {
 #[derive(Debug)]
 pub(super) struct MarkFile {
     path: PathBuf,
-    /// The newest entry's; `None` while there is no file.
+    /// The number of the newest entry; `None` if there is no file.
     sequence: Option<u64>,
 }
 
 impl MarkFile {
-    /// The file with the mark that it holds, if there is one.
+    /// Opens the file, with the mark in it, if there is one.
     pub(super) fn open(path: &Path) -> Result<(Self, Option<Mark>), GuardError> {
         let mut file = Self { path: path.to_owned(), sequence: None };
         let bytes = durable::read_small(path).map_err(|error| file.failed(&error))?;
@@ -98,7 +99,7 @@ impl MarkFile {
         Ok((file, Some(mark)))
     }
 
-    /// Writes a newer mark. When it returns, the mark is on the disk, synced.
+    /// Writes a newer mark. When this returns, the mark is on the disk and synced.
     pub(super) fn write(&mut self, mark: &Mark) -> Result<(), GuardError> {
         let sequence = self.sequence.map_or(0, |sequence| sequence + 1);
         let line = line(sequence, mark);
@@ -116,7 +117,7 @@ impl MarkFile {
     }
 }
 
-/// Writes one place of a file that is there: one that has gone is not made anew.
+/// Writes one place of an existing file. A file that is gone is not made again.
 fn write_over(path: &Path, line: &[u8], sequence: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(line, sequence % 2 * PLACE_BYTES as u64)?;
@@ -133,13 +134,13 @@ fn line(sequence: u64, mark: &Mark) -> Vec<u8> {
     let entry = Entry { sequence, mark: mark.clone() };
     let checksum = checksum(&entry);
     let mut line = serde_json::to_vec(&Line { entry, checksum }).expect("text and numbers");
-    // A mark has some 300 bytes.
+    // A mark has about 300 bytes.
     line.resize(PLACE_BYTES - 1, b' ');
     line.push(b'\n');
     line
 }
 
-/// The newest entry that is whole.
+/// The newest intact entry.
 fn newest(bytes: &[u8]) -> Result<Entry, String> {
     let read = |place: &[u8]| {
         let line: Line = serde_json::from_slice(place).map_err(|error| error.to_string())?;
@@ -172,8 +173,8 @@ fn other_version(version: u32) -> String {
     format!("it has version {version}, and this build reads version {VERSION}")
 }
 
-/// Where a node's mark is by convention: in a folder outside its data directory, by the node's
-/// name and the network's genesis, so that nodes that share a folder do not share a mark.
+/// The usual path of a node's mark: in a folder outside its data directory, with the node's name
+/// and the network's genesis, so that nodes that share a folder have separate marks.
 pub fn mark_path(folder: &Path, node: &str, genesis: &Root) -> PathBuf {
     let node: String = node
         .chars()
@@ -194,7 +195,7 @@ mod tests {
         mark
     }
 
-    /// The file after so many writes.
+    /// The file after this many writes.
     fn written(writes: u64) -> Vec<u8> {
         let mut bytes = line(0, &mark(0)).repeat(2);
         for sequence in 1..writes {

@@ -1,19 +1,19 @@
 //! The guard: no key signs twice for a slot.
 //!
-//! An XMSS key gives itself away with a second signature for a slot. So what a key is about to
-//! sign is on the disk before it signs, and the guard goes by the disk:
+//! A second signature for a slot reveals an XMSS key. What a key is about to sign is therefore on
+//! the disk before it signs, and the guard decides by what is on the disk:
 //!
-//! 1. A batch of requests is looked up in the record. A message that is on record gets its
-//!    signature again, another message for the slot is refused, and so is a slot before the key's
-//!    *floor*, for which the record no longer speaks.
+//! 1. A batch of requests is looked up in the record. A recorded message gets its signature again.
+//!    Another message for the slot is refused, and so is a slot before the key's *floor*, for which
+//!    the record is no longer complete.
 //! 2. The others are written to the record in one synced batch, with the record's *generation*,
-//!    which every batch raises by one.
+//!    which every batch increases by one.
 //! 3. The *mark*, a small file outside the data directory, is raised to this generation. A record
-//!    that is behind its mark is seen to be an older copy.
-//! 4. Only now do the keys sign. Signing is deterministic: where a crash left an intent without a
-//!    signature, the same request makes the same signature.
+//!    that is behind its mark is recognized as an older copy.
+//! 4. Then the keys sign. Signing is deterministic: if a crash left an intent without a signature,
+//!    the same request makes the same signature.
 //!
-//! Signatures go to the record with the next batch, so that they cost no sync of their own.
+//! Signatures are recorded with the next batch, so that they need no sync of their own.
 
 mod bookkeeping;
 mod error;
@@ -45,41 +45,41 @@ pub use place::mark_folder;
 use super::durable::{self, FileLock, LockError};
 use ledger::{Claim, Ledger};
 
-/// What to do about a record that lacks signatures that have left.
+/// What to do with a record that lacks signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AcceptHistoryLoss {
     /// Refuse to start.
     #[default]
     No,
-    /// Go on, and never sign for a slot at or before the highest one that is known to be signed.
+    /// Continue, and never sign for a slot up to the highest one that is known to be signed.
     Yes,
 }
 
-/// Where the guard keeps what, and for which network.
+/// The guard's paths and network.
 #[derive(Clone, Debug)]
 pub struct GuardOptions {
-    /// The data directory, which is locked.
+    /// The data directory. It is locked.
     pub data_dir: PathBuf,
-    /// The mark, outside the data directory; locked too. See [`mark_path`].
+    /// The mark, outside the data directory. It is locked too. See [`mark_path`].
     pub mark: PathBuf,
     /// The network's genesis: the root of its first block's state.
     pub genesis: Root,
-    /// Whether a lossy record is accepted.
+    /// What to do with an incomplete record.
     pub accept_history_loss: AcceptHistoryLoss,
 }
 
-/// Signatures asked for since the guard began.
+/// Signatures requested since the guard began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SigningCounts {
     /// Made.
     pub signed: u64,
-    /// Given again.
+    /// Returned again.
     pub repeated: u64,
     /// Refused: the key has signed another message for the slot.
     pub refused: u64,
     /// Refused: the slot is before the key's floor.
     pub too_old: u64,
-    /// Not made, since the record or the mark could not be written or read.
+    /// Not made, because the record or the mark could not be written or read.
     pub unrecorded: u64,
 }
 
@@ -92,12 +92,12 @@ struct Counters {
     unrecorded: AtomicU64,
 }
 
-/// Lets a key sign once for a slot, whatever happens to the process or its disk.
+/// Lets a key sign once per slot, whatever happens to the process or its disk.
 pub struct SigningGuard {
     ledger: Mutex<Ledger>,
     genesis: Root,
     counters: Counters,
-    // Held for as long as the guard lives.
+    // Held as long as the guard exists.
     _locks: [FileLock; 2],
 }
 
@@ -128,9 +128,9 @@ impl SigningGuard {
         })
     }
 
-    /// Signs what may be signed; one outcome a request, in their order. All new requests share one
-    /// synced write. `sign` makes the signature of a request by its position, on this thread or,
-    /// for large batches, on others.
+    /// Signs what may be signed. Returns one outcome per request, in the order of the requests. All
+    /// new requests share one synced write. `sign` makes the signature of a request by its index,
+    /// on this thread or, for large batches, on several.
     pub fn sign_all(
         &self,
         requests: &[(PublicKey, SignRequest)],
@@ -165,7 +165,7 @@ impl SigningGuard {
         outcomes
     }
 
-    /// What was asked for so far.
+    /// The counts of requests.
     pub fn counts(&self) -> SigningCounts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         SigningCounts {
@@ -177,7 +177,7 @@ impl SigningGuard {
         }
     }
 
-    /// Everything that the record knows, to take to another machine.
+    /// Everything in the record, for moving keys to another machine.
     ///
     /// # Errors
     /// [`GuardError::Record`].
@@ -185,7 +185,7 @@ impl SigningGuard {
         self.ledger().export(self.genesis)
     }
 
-    /// Adds a history to the record. What the record has stays, and no floor gets lower.
+    /// Adds a history to the record. The record's entries stay, and no floor is lowered.
     ///
     /// # Errors
     /// [`HistoryError`]: it belongs to another network, contradicts the record, or could not be
@@ -224,8 +224,8 @@ impl SigningGuard {
 impl Drop for SigningGuard {
     fn drop(&mut self) {
         if let Err(error) = self.ledger().save() {
-            // The intents are on record, and the signatures can be made again.
-            tracing::debug!(%error, "the last signatures are not on record");
+            // The intents are recorded, so the signatures can be made again.
+            tracing::debug!(%error, "the last signatures are not recorded");
         }
     }
 }
@@ -241,16 +241,16 @@ fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
 
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// A thread is started for so many signatures.
+/// The number of signatures for which a thread is started.
 const SIGNATURES_PER_THREAD: usize = 16;
 
-/// Makes the signatures, on several threads where there are many.
+/// Makes the signatures, on several threads if there are many.
 fn make(
     granted: &[usize],
     sign: &(impl Fn(usize) -> Result<Signature, SignError> + Sync),

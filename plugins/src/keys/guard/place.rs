@@ -1,7 +1,7 @@
-//! Where the mark is: outside the data directory, whatever spelling names either of them.
+//! The place of the mark: outside the data directory, however their paths are written.
 //!
-//! The data directory remembers where its mark was last, so that one that was moved is told from one
-//! whose mark was lost.
+//! The data directory remembers the last place of its mark. This distinguishes a directory that was
+//! moved from one whose mark was lost.
 
 use std::{
     ffi::OsString,
@@ -13,17 +13,16 @@ use std::{
 use super::{GuardError, GuardOptions, HistoryLoss};
 use crate::keys::durable;
 
-/// The file in the data directory that remembers it.
+/// The file in the data directory that has the place.
 const FILE: &str = "signing-mark-place";
-/// What follows the data directory's name in that of the mark's folder.
+/// The suffix that makes the name of the mark's folder from that of the data directory.
 const SUFFIX: &str = ".signing";
 
-/// The folder of the mark of a data directory unless another is chosen: beside the directory that
-/// the path leads to, whatever links and dots are in it. A directory that is not there yet is not
-/// made.
+/// The default folder of a data directory's mark: beside the directory after links and dots are
+/// resolved. If the directory does not exist, it is not created.
 ///
 /// # Errors
-/// The path cannot be followed, or it is the file system's root, beside which nothing is.
+/// The path cannot be resolved, or it is the root of the file system, which has nothing beside it.
 pub fn mark_folder(data_dir: &Path) -> Result<PathBuf, GuardError> {
     let resolved = resolve(data_dir)?;
     if resolved.file_name().is_none() {
@@ -32,15 +31,14 @@ pub fn mark_folder(data_dir: &Path) -> Result<PathBuf, GuardError> {
     Ok(durable::with_suffix(&resolved, SUFFIX))
 }
 
-/// The place that a path leads to, without links and dots; what is not there yet is taken as it is
-/// written.
+/// The path without links and dots. Parts that do not exist yet are kept as they are.
 fn resolve(path: &Path) -> Result<PathBuf, GuardError> {
     let failed = |source| GuardError::Place { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     let mut resolved = PathBuf::new();
     for component in absolute.components() {
         match component {
-            // The parent of what a link leads to, as the system itself goes.
+            // The parent of a link's target, as in the operating system.
             Component::ParentDir => _ = resolved.pop(),
             component => resolved.push(component),
         }
@@ -53,7 +51,7 @@ fn resolve(path: &Path) -> Result<PathBuf, GuardError> {
     Ok(resolved)
 }
 
-/// The options with resolved places.
+/// The options with resolved paths.
 pub(super) fn resolved(options: &GuardOptions) -> Result<GuardOptions, GuardError> {
     let data_dir = resolve(&options.data_dir)?;
     let mark = resolve(&options.mark)?;
@@ -63,7 +61,7 @@ pub(super) fn resolved(options: &GuardOptions) -> Result<GuardOptions, GuardErro
     Ok(GuardOptions { data_dir, mark, ..options.clone() })
 }
 
-/// Remembers where the mark is.
+/// Stores the place of the mark.
 pub(super) fn remember(options: &GuardOptions) -> Result<(), GuardError> {
     let path = options.data_dir.join(FILE);
     let bytes = options.mark.as_os_str().as_bytes();
@@ -74,8 +72,8 @@ pub(super) fn remember(options: &GuardOptions) -> Result<(), GuardError> {
     durable::replace(&path, bytes).map_err(failed)
 }
 
-/// An error of a record without its mark says where the mark is, if that is known: `spelt` is the
-/// data directory as the operator names it.
+/// Adds the last place of the mark, if it is known, to the error for a missing mark. `spelt` is the
+/// data directory as the operator wrote it.
 pub(super) fn explained(error: GuardError, options: &GuardOptions, spelt: &Path) -> GuardError {
     let GuardError::HistoryLoss { loss, .. } = &error else { return error };
     if !matches!(loss, HistoryLoss::MarkMissing { .. } | HistoryLoss::OtherRecord { .. }) {
@@ -92,12 +90,12 @@ pub(super) fn explained(error: GuardError, options: &GuardOptions, spelt: &Path)
     }
 }
 
-/// Where the mark was.
+/// The last place of the mark.
 fn former(options: &GuardOptions, spelt: &Path) -> Option<PathBuf> {
     if let Ok(Some(bytes)) = durable::read_small(&options.data_dir.join(FILE)) {
         return Some(OsString::from_vec(bytes).into());
     }
-    // Before the directory remembered it, the mark was where the directory's spelling led to.
+    // In older releases the mark's place followed from how the path was written.
     let name = options.mark.file_name()?;
     let mut glued = spelt.as_os_str().to_owned();
     glued.push(SUFFIX);

@@ -9,23 +9,23 @@ use sha2::{Digest, Sha256};
 
 use super::varint;
 
-/// Kinds of public keys, by their number in libp2p's key message.
+/// Kinds of public keys, with their numbers in libp2p's key message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
     /// Ed25519.
     Ed25519 = 1,
-    /// Secp256k1, which every node of this network has.
+    /// Secp256k1, the kind of every node of this network.
     Secp256k1 = 2,
     /// ECDSA.
     Ecdsa = 3,
 }
 
-/// Longer keys are named by their hash.
+/// The ids of longer keys are their hash.
 const MAX_INLINE_KEY_BYTES: usize = 42;
 const IDENTITY_MULTIHASH: u64 = 0x00;
 const SHA256_MULTIHASH: u64 = 0x12;
 
-/// libp2p's key message around a public key.
+/// Wraps a public key in libp2p's key message.
 pub fn encode_public_key(kind: KeyType, key: &[u8]) -> Vec<u8> {
     let mut message = vec![0x08, kind as u8, 0x12];
     varint::append(key.len() as u64, &mut message);
@@ -45,7 +45,7 @@ pub fn peer_id(kind: KeyType, key: &[u8]) -> PeerId {
     PeerId::from_multihash(hash).expect("one of the two hashes that name peers")
 }
 
-/// A text is no secret key.
+/// A text is not a secret key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the 64 hex digits of a secp256k1 secret key, with or without 0x")]
 pub struct KeyError;

@@ -16,10 +16,11 @@ use super::{
 };
 use crate::text::read_text;
 
-/// The largest key file that is read: 64 digits and room around them.
+/// The largest key file that is read: 64 digits and white space.
 const MAX_FILE_BYTES: u64 = 1024;
 
-/// A node's secp256k1 secret key, which its peer id is made of. Its text form says nothing.
+/// A node's secp256k1 secret key, from which its peer id is derived. Its `Debug` output does not
+/// show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeKey([u8; 32]);
 
@@ -29,29 +30,29 @@ impl fmt::Debug for NodeKey {
     }
 }
 
-/// Why a file holds no key.
+/// Why a file has no valid key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// The file cannot be read.
     #[error("cannot read the node key {}: {error}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
-    /// It is another file.
-    #[error("the node key {} holds no key: {error}", path.display())]
+    /// The content is not a key.
+    #[error("the node key {} has no valid key: {error}", path.display())]
     Content {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// The error.
         error: KeyError,
     },
 }
 
 impl NodeKey {
-    /// A key of these bytes.
+    /// A key with these bytes.
     ///
     /// # Errors
     /// [`KeyError`] for zero and for numbers beyond the curve's order.
@@ -70,7 +71,7 @@ impl NodeKey {
         text.parse().map_err(|error| KeyFileError::Content { path: path.into(), error })
     }
 
-    /// The id by which peers know the node.
+    /// The node's peer id.
     pub fn peer_id(&self) -> network::PeerId {
         let key = identity::keypair(self.0).expect("it was checked when it was made");
         network::PeerId(key.public().to_peer_id().to_base58().into())
@@ -81,15 +82,15 @@ impl NodeKey {
         &self.0
     }
 
-    /// Its hex digits without `0x`, as its file has them.
+    /// Its hex digits without `0x`, as in its file.
     pub fn to_hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The record of a node that QUIC reaches at this address; the same for the same address.
+    /// The record of a node at this address. The same address always gives the same record.
     ///
     /// # Errors
-    /// [`RecordError`] when it cannot be signed.
+    /// [`RecordError`] if it cannot be signed.
     pub fn record(&self, ip: IpAddr, quic_port: u16) -> Result<NodeRecord, RecordError> {
         NodeRecord::build(&self.0, ip, quic_port)
     }

@@ -1,16 +1,16 @@
-//! The id by which gossip knows a message.
+//! The id of a gossip message.
 
 use sha2::{Digest, Sha256};
 
 use super::{MAX_PAYLOAD_BYTES, snappy};
 
-/// Put before a message that does not decompress.
+/// The prefix for a message that cannot be decompressed.
 pub const INVALID_SNAPPY: [u8; 4] = [0; 4];
-/// Put before a message that does.
+/// The prefix for a message that can be decompressed.
 pub const VALID_SNAPPY: [u8; 4] = [1, 0, 0, 0];
 
-/// The id of a message as it is on the wire: over its decompressed data when it decompresses, over
-/// the data itself when it does not.
+/// The id of a message: from its decompressed data, or from the data itself if it cannot be
+/// decompressed.
 pub fn of_message(topic: &str, data: &[u8]) -> [u8; 20] {
     match snappy::decompress(data, MAX_PAYLOAD_BYTES) {
         Ok(decompressed) => of_parts(VALID_SNAPPY, topic.as_bytes(), &decompressed),

@@ -1,5 +1,5 @@
-//! The network's bytes: pure functions, no sockets. Every decoder checks its limits before it
-//! allocates.
+//! The network's encodings: pure functions without sockets. Every decoder checks its limits before
+//! it allocates.
 
 pub mod identity;
 pub mod key;
@@ -10,7 +10,7 @@ pub mod topic;
 pub mod varint;
 pub mod wire;
 
-/// Bytes of a payload at most before compression: 10 MiB.
+/// The largest payload in bytes before compression: 10 MiB.
 pub const MAX_PAYLOAD_BYTES: usize = 10 * 1024 * 1024;
-/// Bytes of an error text at most.
+/// The largest error text in bytes.
 pub const MAX_ERROR_BYTES: usize = 256;

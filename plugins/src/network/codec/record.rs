@@ -1,4 +1,4 @@
-//! Node records (ENR): where a node is and who it is, signed by itself.
+//! Node records (ENR): a node's address and identity, signed by the node.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -12,12 +12,12 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 use super::identity::{KeyType, peer_id};
 
-/// Bytes of a record at most, by the records' specification.
+/// The largest record in bytes, by the specification of records.
 const MAX_RECORD_BYTES: usize = 300;
-/// Characters of a record's text at most: `enr:` and base64 without padding.
+/// The largest number of characters of a record's text: `enr:` and base64 without padding.
 const MAX_TEXT_CHARS: usize = 4 + (MAX_RECORD_BYTES * 4).div_ceil(3);
 
-/// A text is no node record, or not one that says where to find its node.
+/// A text is not a node record, or its record has no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("node record: {0}")]
 pub struct RecordError(pub String);
@@ -42,11 +42,11 @@ impl NodeRecord {
         text.parse().map(Self).map_err(RecordError)
     }
 
-    /// Makes a record for a node that QUIC reaches at this address. The same key, address and port
-    /// give the same record, so that a network is written again byte for byte.
+    /// Makes a record for a node at this address. The same key, address and port give the same
+    /// record, so that the files of a network can be written again byte for byte.
     ///
     /// # Errors
-    /// [`RecordError`] when the secret is no key.
+    /// [`RecordError`] if the secret is not a valid key.
     pub fn build(secret: &[u8; 32], ip: IpAddr, quic_port: u16) -> Result<Self, RecordError> {
         let wrong = |error: &dyn fmt::Display| RecordError(error.to_string());
         let key = SigningKey::from_slice(secret).map_err(|error| wrong(&error))?;
@@ -55,8 +55,8 @@ impl NodeRecord {
             IpAddr::V4(ip) => ("ip", ip.octets().to_vec(), "quic"),
             IpAddr::V6(ip) => ("ip6", ip.octets().to_vec(), "quic6"),
         };
-        // What is signed, in the order of its names. The crate that reads records signs them with
-        // chance in it.
+        // The signed items, ordered by name. The crate that reads records signs them with
+        // randomness.
         let items: [&dyn Encodable; 9] = [
             &1_u64,
             &"id",
@@ -91,7 +91,7 @@ impl NodeRecord {
         self.0.public_key().encode().to_vec()
     }
 
-    /// The node's id among records.
+    /// The node's id in its record.
     pub fn node_id(&self) -> [u8; 32] {
         self.0.node_id().raw()
     }
@@ -106,13 +106,13 @@ impl NodeRecord {
         self.0.ip4()
     }
 
-    /// Where the node is.
+    /// The node's IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.ip4().map(IpAddr::V4).or_else(|| self.0.ip6().map(IpAddr::V6))
     }
 
-    /// Where QUIC reaches the node: for an IPv4 address the `quic` port or else the `udp` port; for an
-    /// IPv6 address `quic6`, else `quic`, which some writers use for both, else `udp6`.
+    /// The node's QUIC port. For an IPv4 address the `quic` port, else the `udp` port. For an IPv6
+    /// address `quic6`, else `quic`, which some writers use for both, else `udp6`.
     pub fn quic_port(&self) -> Option<u16> {
         let port = |key: &str| self.0.get_decodable::<u16>(key).and_then(Result::ok);
         if self.0.ip4().is_some() {
@@ -127,7 +127,7 @@ impl NodeRecord {
         self.0.udp4()
     }
 
-    /// A value as it stands in the record, in RLP.
+    /// A value of the record, encoded in RLP.
     pub fn raw_value(&self, key: &str) -> Option<&[u8]> {
         self.0.get_raw_rlp(key)
     }
@@ -137,10 +137,10 @@ impl NodeRecord {
         peer_id(KeyType::Secp256k1, &self.public_key())
     }
 
-    /// Where QUIC reaches the node.
+    /// The node's QUIC address.
     ///
     /// # Errors
-    /// [`RecordError`] when the record says no address or no port.
+    /// [`RecordError`] if the record has no address or no port.
     pub fn multiaddr(&self) -> Result<Multiaddr, RecordError> {
         let ip = self.ip().ok_or_else(|| RecordError("no ip".into()))?;
         let port = self.quic_port().ok_or_else(|| RecordError("no quic port".into()))?;
@@ -162,7 +162,7 @@ impl FromStr for NodeRecord {
     }
 }
 
-/// A list in RLP of items that are encoded already.
+/// An RLP list of encoded items.
 fn list(items: &[u8]) -> Vec<u8> {
     let mut list = Vec::new();
     Header { list: true, payload_length: items.len() }.encode(&mut list);

@@ -2,29 +2,30 @@
 
 use std::sync::LazyLock;
 
-/// How every framed stream begins.
+/// The first bytes of every framed stream.
 pub const STREAM_IDENTIFIER: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
-/// Bytes of a frame's content at most.
+/// The largest content of a frame in bytes.
 const MAX_FRAME_BYTES: usize = 64 * 1024;
-/// The dearest element of the raw format writes 64 bytes for three.
+/// The shortest element of the raw format writes 64 bytes for three, so data grows at most by this
+/// factor.
 const MAX_EXPANSION: usize = 22;
 const COMPRESSED: u8 = 0x00;
 const UNCOMPRESSED: u8 = 0x01;
 const IDENTIFIER: u8 = 0xff;
 const CHECKSUM_BYTES: usize = 4;
 
-/// Why bytes are not snappy, or too much of it.
+/// Why bytes cannot be decompressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnappyError {
-    /// More bytes than the limit would come out.
+    /// The content is longer than the limit.
     #[error("{actual} bytes uncompressed, the limit is {limit}")]
     TooLong {
-        /// How many.
+        /// The length.
         actual: usize,
         /// The limit.
         limit: usize,
     },
-    /// The bytes do not decompress.
+    /// The bytes are not valid snappy.
     #[error("undecodable snappy: {0}")]
     Malformed(&'static str),
 }
@@ -37,8 +38,8 @@ pub fn compress(data: &[u8]) -> Vec<u8> {
 /// Decompresses without frames.
 ///
 /// # Errors
-/// [`SnappyError`]; nothing is allocated for a length above `limit`, or for one that so few bytes
-/// cannot hold.
+/// [`SnappyError`]. Nothing is allocated for a length above `limit`, or for one that so few bytes
+/// cannot have.
 pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
     let length =
         snap::raw::decompress_len(data).map_err(|_| SnappyError::Malformed("bad length"))?;
@@ -53,12 +54,12 @@ pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
         .map_err(|_| SnappyError::Malformed("bad element"))
 }
 
-/// Compresses into frames of at most 64 KiB, behind the stream's identifier.
+/// Compresses into frames of at most 64 KiB, after the stream's identifier.
 pub fn compress_framed(data: &[u8]) -> Vec<u8> {
     let mut framed = STREAM_IDENTIFIER.to_vec();
     for content in data.chunks(MAX_FRAME_BYTES) {
         let compressed = compress(content);
-        // What saves less than an eighth is not worth decompressing.
+        // If compression saves less than an eighth, the frame is not compressed.
         let (kind, body) = if compressed.len() < content.len() - content.len() / 8 {
             (COMPRESSED, compressed.as_slice())
         } else {
@@ -96,33 +97,33 @@ pub fn decompress_framed(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyErr
     }
 }
 
-/// A framed stream that is read frame by frame.
+/// Reads a framed stream frame by frame.
 #[derive(Debug)]
 pub struct FrameReader {
     output: Vec<u8>,
     limit: usize,
-    /// Bytes that may still be read, so that frames that say nothing do not go on for ever.
+    /// How many bytes may still be read, so that there is an end to frames without content.
     allowance: usize,
     started: bool,
     kind: u8,
 }
 
 impl FrameReader {
-    /// For at most `limit` bytes of content.
+    /// Makes a reader for at most `limit` bytes of content.
     pub fn new(limit: usize) -> Self {
         let allowance = limit.saturating_add(limit / 6).saturating_add(1024);
         Self { output: Vec::new(), limit, allowance, started: false, kind: IDENTIFIER }
     }
 
-    /// Whether the content has reached the limit. Without a first frame it has not.
+    /// Returns true if the content has reached the limit. Before the first frame this is false.
     pub fn is_full(&self) -> bool {
         self.started && self.output.len() == self.limit
     }
 
-    /// Takes a frame's header; tells how many bytes of body follow it.
+    /// Reads a frame's header. Returns how many bytes of body follow it.
     ///
     /// # Errors
-    /// [`SnappyError`] for a frame that has no place here, or is too long.
+    /// [`SnappyError`] for a frame that is not allowed here, or is too long.
     pub fn header(&mut self, header: [u8; 4]) -> Result<usize, SnappyError> {
         let [kind, low, middle, high] = header;
         let length = u32::from_le_bytes([low, middle, high, 0]);
@@ -146,7 +147,7 @@ impl FrameReader {
         Ok(length)
     }
 
-    /// Takes the body that belongs to the last header.
+    /// Reads the body after the last header.
     ///
     /// # Errors
     /// [`SnappyError`].
@@ -185,7 +186,7 @@ impl FrameReader {
     }
 }
 
-/// CRC-32C, masked as the framing format asks.
+/// CRC-32C, masked as the framing format requires.
 fn checksum(data: &[u8]) -> u32 {
     static TABLES: LazyLock<[[u32; 256]; 8]> = LazyLock::new(crc32c_tables);
     let tables = &*TABLES;
@@ -204,7 +205,7 @@ fn checksum(data: &[u8]) -> u32 {
     (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Eight tables, so that eight bytes are taken at a time.
+/// Eight tables, so that eight bytes are processed at a time.
 fn crc32c_tables() -> [[u32; 256]; 8] {
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let mut tables = [[0; 256]; 8];

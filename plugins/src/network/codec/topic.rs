@@ -4,22 +4,22 @@ const PREFIX: &str = "leanconsensus";
 const ENCODING: &str = "ssz_snappy";
 const SUBNET_PREFIX: &str = "attestation_";
 
-/// What a topic carries.
+/// The kind of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// Blocks.
     Block,
     /// Aggregates.
     Aggregation,
-    /// Single votes of this subnet.
+    /// Single attestations of this subnet.
     Attestation(u64),
 }
 
-/// Why a text names no topic of this network.
+/// Why a text is not a topic of this network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
-    /// It is no topic.
-    #[error("no topic")]
+    /// It is not a topic.
+    #[error("not a topic")]
     Malformed,
     /// It belongs to another fork.
     #[error("another fork digest")]
@@ -27,7 +27,7 @@ pub enum TopicError {
 }
 
 impl Topic {
-    /// The subnet topic of a validator's votes.
+    /// The subnet topic of a validator's attestations.
     pub const fn of_validator(index: u64, committee_count: u64) -> Self {
         Self::Attestation(index % if committee_count == 0 { 1 } else { committee_count })
     }
@@ -42,7 +42,7 @@ impl Topic {
         format!("/{PREFIX}/{fork_digest}/{name}/{ENCODING}")
     }
 
-    /// The topic that a text names.
+    /// Parses a topic.
     ///
     /// # Errors
     /// [`TopicError`].
@@ -59,7 +59,7 @@ impl Topic {
             name => {
                 let number = name.strip_prefix(SUBNET_PREFIX).ok_or(TopicError::Malformed)?;
                 let subnet = number.parse().map_err(|_| TopicError::Malformed)?;
-                // `+7` and `07` name no subnet.
+                // `+7` and `07` are not valid subnets.
                 if format!("{subnet}") != number {
                     return Err(TopicError::Malformed);
                 }

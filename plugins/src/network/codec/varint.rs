@@ -1,9 +1,9 @@
-//! Unsigned LEB128: seven bits a byte, the lowest first.
+//! Unsigned LEB128: seven bits per byte, the lowest first.
 
-/// Bytes of a varint at most.
+/// The largest number of bytes of a varint.
 pub const MAX_VARINT_BYTES: u32 = 10;
 
-/// Why bytes are no varint.
+/// Why bytes are not a varint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VarintError {
     /// The bytes end before the varint does.
@@ -14,7 +14,7 @@ pub enum VarintError {
     Overflow,
 }
 
-/// A varint that is read byte by byte.
+/// Reads a varint byte by byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VarintReader {
     value: u64,
@@ -22,13 +22,13 @@ pub struct VarintReader {
 }
 
 impl VarintReader {
-    /// Takes the next byte; the value when it was the last.
+    /// Adds the next byte. Returns the value if it was the last byte.
     ///
     /// # Errors
     /// [`VarintError::Overflow`].
     pub fn push(&mut self, byte: u8) -> Result<Option<u64>, VarintError> {
         let bits = u64::from(byte & 0x7f);
-        // Nine bytes carry 63 bits, so the tenth has room for one.
+        // Nine bytes have 63 bits, so the tenth may have one.
         if self.count >= MAX_VARINT_BYTES || (self.count == MAX_VARINT_BYTES - 1 && bits > 1) {
             return Err(VarintError::Overflow);
         }
@@ -38,7 +38,7 @@ impl VarintReader {
     }
 }
 
-/// The value at the front, and how many bytes it takes.
+/// The value at the front, and its length in bytes.
 ///
 /// # Errors
 /// [`VarintError`].

@@ -1,7 +1,7 @@
-//! Requests and responses as bytes.
+//! The encoding of requests and responses.
 //!
 //! A request is a payload: its length before compression as a varint, then framed snappy. A
-//! response is a row of chunks, each a code byte and a payload.
+//! response is a sequence of chunks. Each chunk is a code byte and a payload.
 
 use quintet_components::network::ResponseError;
 
@@ -11,21 +11,21 @@ use super::{
     varint::{self, VarintError, VarintReader},
 };
 
-/// Why bytes are no request or response.
+/// Why bytes are not a request or response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The length is no varint.
+    /// The length is not a varint.
     #[error(transparent)]
     Length(#[from] VarintError),
-    /// A longer payload than may be here.
+    /// The payload is longer than allowed.
     #[error("a payload of {actual} bytes, the limit is {limit}")]
     TooLong {
-        /// How many bytes it claims.
+        /// The claimed number of bytes.
         actual: u64,
         /// The limit.
         limit: usize,
     },
-    /// The payload does not decompress.
+    /// The payload cannot be decompressed.
     #[error(transparent)]
     Snappy(#[from] SnappyError),
     /// The bytes end too early.
@@ -36,12 +36,12 @@ pub enum WireError {
     Trailing(usize),
 }
 
-/// How a chunk of a response begins.
+/// The code byte of a response chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseCode {
-    /// 0: the payload is what was asked for.
+    /// 0: the payload is the requested data.
     Success,
-    /// 1: the payload is an error text, as below.
+    /// 1: the payload is an error text, as for the following codes.
     InvalidRequest,
     /// 2.
     ServerError,
@@ -50,8 +50,7 @@ pub enum ResponseCode {
 }
 
 impl ResponseCode {
-    /// What a byte says: unknown codes below 128 are server errors, those above say that the
-    /// request was invalid.
+    /// The code of a byte. Unknown codes below 128 are server errors, others are invalid requests.
     pub const fn from_byte(byte: u8) -> Self {
         match byte {
             0 => Self::Success,
@@ -72,7 +71,7 @@ impl ResponseCode {
     }
 }
 
-/// A payload's bytes on the wire.
+/// Encodes a payload.
 ///
 /// # Errors
 /// [`WireError::TooLong`] above 10 MiB.
@@ -82,7 +81,7 @@ pub fn encode_request(payload: &[u8]) -> Result<Vec<u8>, WireError> {
     Ok(bytes)
 }
 
-/// A response chunk's bytes.
+/// Encodes a response chunk.
 ///
 /// # Errors
 /// [`WireError::TooLong`] above 10 MiB.
@@ -92,7 +91,7 @@ pub fn encode_chunk(code: ResponseCode, payload: &[u8]) -> Result<Vec<u8>, WireE
     Ok(bytes)
 }
 
-/// An error's bytes; its text is cut to 256 bytes.
+/// Encodes an error. Its text is cut to 256 bytes.
 pub fn encode_error(error: &ResponseError) -> Vec<u8> {
     let (code, text) = match error {
         ResponseError::InvalidRequest(text) => (ResponseCode::InvalidRequest, text),
@@ -103,8 +102,8 @@ pub fn encode_error(error: &ResponseError) -> Vec<u8> {
     encode_chunk(code, text.as_bytes()).expect("256 bytes are within the limit")
 }
 
-/// The error that a chunk with this code and payload is; `None` when it is a success. Texts that
-/// are not UTF-8 are read as well as they can be.
+/// The error in a chunk with this code and payload; `None` if the code is success. Invalid UTF-8 in
+/// the text is replaced.
 pub fn decode_error(code: ResponseCode, payload: &[u8]) -> Option<ResponseError> {
     let text = || cut(&String::from_utf8_lossy(payload), MAX_ERROR_BYTES).to_owned();
     match code {
@@ -115,7 +114,7 @@ pub fn decode_error(code: ResponseCode, payload: &[u8]) -> Option<ResponseError>
     }
 }
 
-/// The longest front of a text that has at most `limit` bytes.
+/// The longest prefix of a text that has at most `limit` bytes.
 pub fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
@@ -130,11 +129,11 @@ fn append_payload(payload: &[u8], bytes: &mut Vec<u8>) -> Result<(), WireError> 
     Ok(())
 }
 
-/// Reads one payload piece by piece: ask how many bytes it wants, bring them, ask again.
+/// Reads one payload piece by piece: call `wants` for the number of bytes, `feed` them, and repeat.
 #[derive(Debug)]
 pub struct PayloadReader {
     limit: usize,
-    /// True if a length of zero is the whole payload, whether frames follow or not.
+    /// True if a length of zero is a complete payload, whether frames follow or not.
     may_be_bare: bool,
     state: State,
 }
@@ -148,14 +147,14 @@ enum State {
 }
 
 impl PayloadReader {
-    /// For a payload of at most `limit` bytes.
+    /// Makes a reader for a payload of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { limit, may_be_bare: false, state: State::Length(VarintReader::default()) }
     }
 
-    /// For the payload of a response's chunk with this code: at most `limit` bytes of what was asked
-    /// for, or an error's text. Some clients write no frame for an empty text, and since an error ends
-    /// its response, nothing behind the length is needed.
+    /// Makes a reader for the payload of a response chunk with this code: at most `limit` bytes of
+    /// data, or an error's text. Some clients write no frame for an empty text. An error ends its
+    /// response, so nothing is needed after the length.
     pub fn of_chunk(code: ResponseCode, limit: usize) -> Self {
         match code {
             ResponseCode::Success => Self::new(limit),
@@ -163,7 +162,7 @@ impl PayloadReader {
         }
     }
 
-    /// How many bytes come next, at most 16 MiB; `None` when the payload is whole.
+    /// How many bytes come next, at most 16 MiB; `None` if the payload is complete.
     pub fn wants(&self) -> Option<usize> {
         match &self.state {
             State::Length(_) => Some(1),
@@ -173,10 +172,10 @@ impl PayloadReader {
         }
     }
 
-    /// Takes as many bytes as were wanted.
+    /// Adds as many bytes as were wanted.
     ///
     /// # Errors
-    /// [`WireError`]; the reader is of no more use then.
+    /// [`WireError`]. The reader cannot be used after that.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let done = State::Done(Vec::new());
         self.state = match std::mem::replace(&mut self.state, done) {
@@ -215,7 +214,7 @@ impl PayloadReader {
         Ok(())
     }
 
-    /// The payload once it is whole; empty before.
+    /// The payload if it is complete; empty before.
     pub fn into_payload(self) -> Vec<u8> {
         match self.state {
             State::Done(payload) => payload,
@@ -224,7 +223,7 @@ impl PayloadReader {
     }
 }
 
-/// Reads a payload from the front of `bytes`; tells what follows it.
+/// Reads a payload from the front of `bytes`. Also returns the bytes after it.
 ///
 /// # Errors
 /// [`WireError`].
@@ -239,7 +238,7 @@ pub fn decode_payload(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, &[u8]), Wi
     Ok((reader.into_payload(), rest))
 }
 
-/// Reads a whole request.
+/// Decodes a whole request.
 ///
 /// # Errors
 /// [`WireError`].
@@ -250,7 +249,8 @@ pub fn decode_request(bytes: &[u8]) -> Result<Vec<u8>, WireError> {
     }
 }
 
-/// Reads a whole response: its chunks in order. An error's empty text may be a length alone.
+/// Decodes a whole response: its chunks in order. An error with an empty text may have only the
+/// length.
 ///
 /// # Errors
 /// [`WireError`].

@@ -1,4 +1,4 @@
-//! How connections come about, and how they end.
+//! Handles connections that open and close.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use tokio::time::Instant;
 use super::{MAX_WAITING_EVENTS, Node};
 use crate::network::{codec::wire::cut, failure, substreams::RequestKind};
 
-/// Bytes of a peer's agent at most.
+/// The largest agent of a peer in bytes.
 const MAX_AGENT_BYTES: usize = 256;
-/// Bytes of the words for a broken connection at most.
+/// The largest description of a failed connection in bytes.
 const MAX_REASON_BYTES: usize = 256;
-/// How the names of gossip's protocols begin.
+/// The beginning of the names of gossip's protocols.
 const GOSSIP_PROTOCOLS: &str = "/meshsub/";
 
-/// A peer that calls again so long after it connected has lost the connection.
+/// If a peer connects again this long after its last connection, it has lost that connection.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
 impl Node {
-    /// A call of this node came to nothing. A bootnode's is told once for each reason.
+    /// Handles a failed outbound connection. For a bootnode it is logged once for each reason.
     pub(super) fn on_missed_call(
         &mut self,
         call: ConnectionId,
@@ -43,20 +43,20 @@ impl Node {
             self.counters.dial_failures.increment();
         }
         match (is_new, error) {
-            // It is connected, or is being called, or is refused: by this node's own will.
+            // It is connected, or is being dialled, or is refused: this is intended.
             (_, DialError::DialPeerConditionFalse(_) | DialError::Denied { .. })
             | (None | Some(false), _) => tracing::debug!(failure, "a call did not get through"),
-            // It may not have started yet.
+            // The bootnode may not have started yet.
             (Some(true), _) if result == ConnectionResult::Timeout => {
-                tracing::info!("a bootnode does not answer, and is called again: {failure}");
+                tracing::info!("a bootnode does not answer, and is dialled again: {failure}");
             }
             (Some(true), _) => {
-                tracing::warn!("a bootnode cannot be reached, and is called again: {failure}");
+                tracing::warn!("a bootnode cannot be reached, and is dialled again: {failure}");
             }
         }
     }
 
-    /// A call of somebody else came to nothing. Anybody can cause it, so only a few are told.
+    /// Handles a failed inbound connection. Anybody can cause it, so only a few are logged.
     pub(super) fn on_failed_answer(&mut self, from: &Multiaddr, error: &ListenError) {
         let failure = failure::of_answering(error);
         let result = connection_result(&failure);
@@ -66,13 +66,14 @@ impl Node {
         if is_handshake && self.failed_handshakes.take(1.0, Instant::now()) {
             tracing::info!("the handshake with {from} failed: {failure}");
         } else {
-            tracing::debug!(%from, failure, "a connection did not come about");
+            tracing::debug!(%from, failure, "an inbound connection failed");
         }
     }
 
     pub(super) fn on_connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
         if self.events.len() >= MAX_WAITING_EVENTS {
-            // The world does not keep up; it will not miss what it never saw.
+            // The world does not keep up. It does not need events about a connection that was never
+            // reported.
             self.peers.connect(peer, Instant::now()).reported = false;
             let _ = self.swarm.disconnect_peer_id(peer);
             return;
@@ -91,15 +92,16 @@ impl Node {
         });
     }
 
-    /// A peer that has been connected for a while calls again: it has lost the connection that this
-    /// node still takes for good, as a process that was stopped does. Gossip tells its topics once,
-    /// on a peer's first connection, so that the peer would hear of none and publish to nobody. All
-    /// its connections are closed; it calls once more, and both begin anew. This does not apply to
-    /// two nodes that call each other at the same time.
+    /// Handles a new connection of a peer that has been connected for a while: it has lost its
+    /// earlier connection, although this node still considers it open. This happens when the peer's
+    /// process was stopped. Gossip announces its topics only on a peer's first connection, so the
+    /// peer would learn of none and publish nothing. All its connections are closed; the peer
+    /// connects once more, and both sides start anew. This does not apply to two nodes that dial
+    /// each other at the same time.
     pub(super) fn on_connected_again(&mut self, peer: &PeerId, endpoint: &ConnectedPoint) {
         let since = self.peers.get_mut(peer).map(|state| state.since);
         if endpoint.is_listener() && since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
-            tracing::debug!(%peer, "a peer begins anew");
+            tracing::debug!(%peer, "a peer reconnects");
             let _ = self.swarm.disconnect_peer_id(*peer);
         }
     }
@@ -122,13 +124,13 @@ impl Node {
         }
     }
 
-    /// Calls a peer where it was. It may be no bootnode, and who called this node may not call
-    /// again.
+    /// Dials a peer at its last address. It may not be a bootnode, and a peer that dialled this
+    /// node may not dial again.
     fn call_again(&mut self, peer: PeerId, address: Multiaddr) {
         self.counters.dialled.increment();
         let call = DialOpts::peer_id(peer).addresses(vec![address]).build();
         if let Err(error) = self.swarm.dial(call) {
-            tracing::debug!(%peer, %error, "cannot call a peer again");
+            tracing::debug!(%peer, %error, "cannot dial a peer again");
             self.counters.dial_failures.increment();
         }
     }
@@ -159,7 +161,7 @@ impl Node {
     }
 }
 
-/// How an attempt ended that came to nothing. The transport tells a timeout in words only.
+/// The result of a failed attempt. The transport reports a timeout only as text.
 fn connection_result(words: &str) -> ConnectionResult {
     let words = words.to_ascii_lowercase();
     let is_timeout = words.contains("timed out") || words.contains("timeout");
@@ -171,7 +173,7 @@ fn disconnect_reason(cause: Option<&ConnectionError>) -> DisconnectReason {
         None => DisconnectReason::ClosedByPeer,
         Some(error) => {
             let text = error.to_string();
-            // The QUIC library tells this in words only.
+            // The QUIC library reports this only as text.
             if text.contains("closed by peer") || text.contains("aborted by peer") {
                 DisconnectReason::ClosedByPeer
             } else {

@@ -1,4 +1,4 @@
-//! What the swarm and the tasks say.
+//! Handles events of the swarm and of tasks.
 
 use libp2p::{
     PeerId,
@@ -65,13 +65,13 @@ impl Node {
                 self.on_failed_answer(&send_back_addr, &error);
             }
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(%error, "the network's socket has trouble");
+                tracing::warn!(%error, "the network's socket has an error");
             }
             SwarmEvent::ListenerClosed { reason, .. } => {
                 let reason = reason.err().map(|error| error.to_string()).unwrap_or_default();
                 tracing::error!(
                     reason,
-                    "the network's socket is closed, and nobody is heard any more"
+                    "the network's socket is closed, and the node receives nothing"
                 );
                 self.is_closed = true;
             }
@@ -79,10 +79,10 @@ impl Node {
         }
     }
 
-    /// A gossip message that nobody here has looked at.
+    /// Handles a new gossip message.
     fn on_message(&mut self, source: PeerId, id: MessageId, message: &gossipsub::Message) {
         let Ok(topic) = Topic::parse(message.topic.as_str(), &self.config.fork_digest) else {
-            // Gossip hands out only what this node subscribes to.
+            // Gossip delivers only topics that this node subscribes to.
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             gossip.report_message_validation_result(&id, &source, MessageAcceptance::Ignore);
             return;
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// Nobody has looked at a message: another copy of it may come, or gossip ignores it.
+    /// Handles a message that was not read: another copy of it may be read, or gossip ignores it.
     fn leave_unread(&mut self, waiting: &Waiting) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         if !gossip.note_unread(waiting.message.clone(), Instant::now()) {
@@ -143,7 +143,7 @@ impl Node {
         }
     }
 
-    /// The world has judged a message.
+    /// Handles the world's verdict on a message.
     pub(super) fn judge(&mut self, id: InputId, verdict: &Verdict) {
         let Some(waiting) = self.verdicts.take(id) else { return };
         match verdict {
@@ -155,7 +155,7 @@ impl Node {
         }
     }
 
-    /// Tells gossip what to do with a message, and its sender what it thinks of it.
+    /// Tells gossip what to do with a message, and penalizes its sender if necessary.
     pub(super) fn report(&mut self, waiting: &Waiting, acceptance: &MessageAcceptance) {
         let counters = self.counters.gossip(waiting.topic);
         let (counter, told) = match acceptance {
@@ -171,7 +171,7 @@ impl Node {
         }
     }
 
-    /// A peer wants to ask something.
+    /// Handles a substream that a peer has opened for a request.
     fn on_substream(&mut self, opened: Opened) {
         let Opened { peer, kind, stream } = opened;
         let counters = self.counters.requests(kind);
@@ -191,7 +191,7 @@ impl Node {
         tokio::spawn(serve(self.tasks.clone(), inbound, stream));
     }
 
-    /// A task has ended.
+    /// Handles the end of a task.
     pub(super) fn on_report(&mut self, report: Report) {
         match report {
             Report::Asked { id, peer, kind, result } => {
@@ -207,7 +207,7 @@ impl Node {
                     }
                 }
                 if let Err(failure) = result {
-                    // The world hears of it, too, and decides whether it costs the peer anything.
+                    // The world is told too, and decides whether the peer loses points.
                     tracing::debug!(%peer, ?kind, %failure, "a request failed");
                 }
             }

@@ -1,4 +1,4 @@
-//! What the world wants.
+//! Carries out commands of the world.
 
 use libp2p::{PeerId, gossipsub::PublishError};
 use quintet_components::network::{
@@ -37,7 +37,7 @@ impl Node {
         }
     }
 
-    /// Does what a command says.
+    /// Carries out a command.
     pub(super) fn obey(&mut self, command: NetworkCommand) {
         match command {
             NetworkCommand::Request { id, peer, request } => self.request(id, &peer, request),

@@ -1,4 +1,4 @@
-//! Checks that batches link, and what follows when they do not.
+//! Checks that batches link, and handles those that do not.
 
 use quintet_components::{
     containers::{Checkpoint, Root, Slot},
@@ -12,21 +12,21 @@ use super::{
 };
 use crate::sync::handed::HandedIn;
 
-/// How the first block of the next batch stands to what is known.
+/// How the first block of the next batch relates to the known blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
-    /// Its parent was handed on, or is in the tree.
+    /// Its parent was passed to the import, or is in the tree.
     Holds,
     /// Its parent is not known.
     Missing,
-    /// Its parent is known, and the chain passes the finalized block by.
+    /// Its parent is known, but its chain does not contain the finalized block.
     PassesFinalized,
-    /// Its parent is known, and is not on the chain that it has to extend.
+    /// Its parent is known, but is not on the chain that it has to extend.
     OtherFork,
 }
 
 impl RoundParts<'_, '_> {
-    /// Hands blocks of the next batches to the import, as far as they have come, link, and fit.
+    /// Passes blocks of the next batches to the import, as far as they have arrived, link, and fit.
     pub(super) fn hand_on(&mut self, round: &mut Round) {
         let mut room = self.room(round.number);
         while let Some(batch) = round.batches.front_mut() {
@@ -95,9 +95,9 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Passes over a first batch that somebody says is empty when the first block of the next one
-    /// stands on what is known: that shows it better than a second peer's word. Returns true if it
-    /// did.
+    /// Skips a first batch that a peer says is empty, if the first block of the next batch descends
+    /// directly from a known block. That proves more than a second peer's answer. Returns true if
+    /// it did.
     fn pass_over(&mut self, round: &mut Round) -> bool {
         let (Some(first), Some(next)) = (round.batches.front(), round.batches.get(1)) else {
             return false;
@@ -116,7 +116,8 @@ impl RoundParts<'_, '_> {
         true
     }
 
-    /// Hands on as much of the first batch as there is room for. Returns the room left.
+    /// Passes as much of the first batch to the import as there is room for. Returns the remaining
+    /// room.
     fn hand_on_front(&mut self, round: &mut Round, peer: &PeerId, mut room: usize) -> usize {
         let number = round.number;
         let Some(batch) = round.batches.front_mut() else { return room };
@@ -134,7 +135,8 @@ impl RoundParts<'_, '_> {
         room
     }
 
-    /// The first batch links: who said otherwise was wrong, if its first block is valid.
+    /// Notes that the first batch links: peers that said otherwise were wrong, if its first block
+    /// is valid.
     fn note_linked(&mut self, round: &mut Round, parent: Root, slot: Slot) {
         let Some(batch) = round.batches.front_mut() else { return };
         if let BatchState::Received { is_linked, .. } = &mut batch.state {
@@ -150,7 +152,7 @@ impl RoundParts<'_, '_> {
             let omitted = suspects.into_iter().filter(|(_, last_slot)| slot <= *last_slot);
             round.omitted_by.extend(omitted.map(|(peer, _)| peer));
         }
-        // Who said it twice left it out once.
+        // A peer that said it twice is blamed once.
         round.omitted_by.sort_unstable();
         round.omitted_by.dedup();
         for (peer, _) in unlinked {
@@ -158,17 +160,17 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// The peer's chain leaves out the finalized block.
+    /// The peer's chain does not contain the finalized block.
     fn pass_by(&mut self, round: &mut Round, peer: &PeerId) {
-        tracing::debug!(%peer, "a peer's chain passes the finalized block by");
+        tracing::debug!(%peer, "a peer's chain does not contain the finalized block");
         self.peers.blame(peer, PeerFault::WrongChain);
         if let Some(batch) = round.batches.front_mut() {
             batch.state = BatchState::Waiting;
         }
     }
 
-    /// The first batch does not link. Another peer is asked for it; when that does not help, the
-    /// round goes back.
+    /// Notes that the first batch does not link. Another peer is asked for it; if that does not
+    /// help, the round goes back.
     fn note_unlinked(&mut self, round: &mut Round, peer: PeerId, parent: Root) {
         let others = round.peers.len();
         let Some(batch) = round.batches.front_mut() else { return };
@@ -190,13 +192,14 @@ impl RoundParts<'_, '_> {
 
     fn retreat(&mut self, round: &mut Round, unlinked: &[(PeerId, Root)], is_agreed: bool) {
         let tip = round.tip.clone();
-        // From the finalized block on, with nothing left out: who does not link there, never does.
+        // The batch starts right after the finalized block and nothing is left out, so blocks that
+        // do not link here never will.
         let finalized_slot = self.chain.finalized().slot;
         let is_proven = !is_agreed
             && round.believed.is_empty()
             && round.batches.front().is_some_and(|batch| batch.start == finalized_slot + 1);
         if is_agreed || !round.believed.is_empty() {
-            // Some know blocks where others know none. Who is right shows when they come.
+            // The peers contradict each other. When the blocks arrive, they show who is right.
             let last = tip.iter().map(|tip| (tip.peer.clone(), tip.last_slot));
             let mut suspects: Vec<(PeerId, Slot)> = round.believed.drain(..).chain(last).collect();
             suspects.retain(|(peer, _)| unlinked.iter().all(|(other, _)| other != peer));
@@ -234,7 +237,8 @@ impl RoundParts<'_, '_> {
         round.next_slot = start_slot;
     }
 
-    /// Nothing links to what the node has: those who say so are left alone for a while.
+    /// Ends a round in which nothing links to what the node has: the peers that said so are not
+    /// asked for a while.
     fn give_up_round(&mut self, round: &mut Round, unlinked: &[(PeerId, Root)], is_proven: bool) {
         let fault = if is_proven { PeerFault::Unlinked } else { PeerFault::NoAnswer };
         for (peer, _) in unlinked {

@@ -1,11 +1,11 @@
 //! Range sync: a round of batches towards a head that most peers have reached.
 //!
-//! Batches are asked for in parallel and handed to the import in order. Within a batch each block
+//! Batches are requested in parallel and passed to the import in order. Within a batch each block
 //! is the parent of the next, so that nothing can be left out of its middle. An empty batch, and
-//! the end of one whose last block comes before its last slot, is asked for a second time, of
-//! another peer, unless the next batch links without it. Blocks that do not link are asked for a
-//! second time as well; when two peers agree the round goes back: first to the last block that
-//! linked, of other peers, then to the finalized block, and then it ends.
+//! the end of a batch whose last block is before its last slot, is requested a second time, from
+//! another peer, unless the next batch links without it. Blocks that do not link are also requested
+//! a second time. If two peers agree, the round goes back: first to the last block that linked,
+//! asking other peers, then to the finalized block; then it ends.
 
 mod link;
 mod round;
@@ -33,14 +33,14 @@ use super::{
 };
 use crate::fork_choice::import::ImportQueue;
 
-/// Range sync: the round under way, if any.
+/// The state of range sync: the current round, if any.
 #[derive(Resource, Debug, Default)]
 pub struct RangeSync {
     round: Option<Round>,
     rounds: u64,
-    /// Rounds in a row that brought nothing, and for how long none is begun.
+    /// How many rounds in a row brought nothing, and how long none is begun.
     backoff: Backoff,
-    /// When the operator was last told that nobody serves what is needed, as a slot.
+    /// The slot in which the operator was last told that no peer serves the needed blocks.
     warned_slot: Option<Slot>,
 }
 
@@ -50,12 +50,12 @@ impl RangeSync {
         self.round.as_ref().map(|round| round.target)
     }
 
-    /// How many batches are under way or wait to be imported.
+    /// How many batches are in flight or wait to be imported.
     pub fn batches(&self) -> usize {
         self.round.as_ref().map_or(0, |round| round.batches.len())
     }
 
-    /// Bytes of blocks that wait to be imported.
+    /// The size of the blocks that wait to be imported, in bytes.
     pub fn bytes(&self) -> usize {
         self.round.as_ref().map_or(0, Round::bytes)
     }
@@ -64,8 +64,8 @@ impl RangeSync {
         self.round.as_mut().filter(|round| Some(round.number) == number)
     }
 
-    /// A request for a batch has ended with these blocks; whole, or broken off. Returns true if the
-    /// batch is now believed to be empty.
+    /// Notes that a request for a batch has ended with these blocks, complete or broken off.
+    /// Returns true if the batch is now believed to be empty.
     pub(super) fn note_end(
         &mut self,
         id: RequestId,
@@ -78,14 +78,14 @@ impl RangeSync {
         round.is_some_and(|round| round.note_end(id, peer, received, bytes, is_whole))
     }
 
-    /// A block of this round was imported.
+    /// Notes that a block of this round was imported.
     pub(super) fn note_progress(&mut self, number: Option<u64>) {
         if let Some(round) = self.round_of(number) {
             round.has_progress = true;
         }
     }
 
-    /// A block of this round was not imported: what follows it cannot be either.
+    /// Notes that a block of this round was not imported, so that its descendants cannot be either.
     pub(super) fn note_lost(&mut self, number: Option<u64>) {
         if let Some(round) = self.round_of(number) {
             round.is_lost = true;
@@ -93,8 +93,7 @@ impl RangeSync {
     }
 }
 
-/// The parts that a round works with: the peers and requests to them, the way into the import, and
-/// what the node has.
+/// The resources of a round: the peers and requests to them, the import, and the node's chain.
 #[derive(SystemParam)]
 pub struct RoundParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -105,8 +104,8 @@ pub struct RoundParts<'w, 's> {
     counts: ResMut<'w, SyncCounts>,
 }
 
-/// Goes on with the round, or begins one when a head is ahead or a held block's ancestors are too
-/// many to be fetched one by one.
+/// Continues the round, or begins one if a head is ahead or if a waiting block has too many missing
+/// ancestors to fetch them one by one.
 pub fn sync_range(
     mut range: ResMut<RangeSync>,
     mut parts: RoundParts,
@@ -122,14 +121,14 @@ pub fn sync_range(
     if let Some(round) = &mut range.round {
         parts.hand_on(round);
     }
-    // Whoever was blamed just now is left alone.
+    // A peer that was blamed just now is not asked.
     let views = parts.peers.views();
     parts.plan(&mut range, views);
     parts.finish(&mut range);
 }
 
 /// Returns true if a status is ahead only by the block of the current slot, which gossip may still
-/// be bringing to a node that keeps up.
+/// bring to a node that keeps up.
 fn is_on_its_way(status: &Status, own: &Status, now_slot: Slot, into_slot_ms: u64) -> bool {
     into_slot_ms < INTERVAL_DURATION_MS
         && status.head.slot == now_slot
@@ -138,7 +137,7 @@ fn is_on_its_way(status: &Status, own: &Status, now_slot: Slot, into_slot_ms: u6
 }
 
 impl RoundParts<'_, '_> {
-    /// Begins a round, moves its target on, or ends it when nobody is followed any more.
+    /// Begins a round, moves its target, or ends it if no peer is followed any more.
     fn choose_round(
         &mut self,
         range: &mut RangeSync,
@@ -151,7 +150,7 @@ impl RoundParts<'_, '_> {
             return;
         }
         let own = self.chain.status();
-        // Whoever has just begun or woken is in no mesh that could bring the newest block.
+        // A node that has just started or woken is in no mesh that could bring the newest block.
         let has_gossip = range.round.is_none() && !awake.is_fresh(now_ms);
         let into_slot_ms = self.peers.now.ms_into_slot();
         let is_ahead = |status: &Status| {
@@ -161,7 +160,7 @@ impl RoundParts<'_, '_> {
         let followed = choose_target(views, &self.chain.tree, now_slot, is_ahead);
         match (followed, &mut range.round) {
             (None, None) => {}
-            // What is on its way may be all there is to come.
+            // The blocks that have arrived may be all there are.
             (None, Some(round)) => round.peers.clear(),
             (Some(followed), Some(round)) => {
                 if followed.status.head.slot >= round.target.slot {
@@ -178,8 +177,9 @@ impl RoundParts<'_, '_> {
         let Followed { status, peers, is_outvoted } = followed;
         let target = status.head;
         let is_fork = is_deep_fork || target.slot <= own.slot;
-        // What more peers agree with than with the target is extended and not replaced, unless the
-        // target's chain is said to have finalized more, which its blocks will show or not.
+        // If more peers agree with the own head than with the target, the target's blocks may
+        // extend that head and not replace it, unless the target's chain claims to have finalized
+        // more, which its blocks will show.
         let outranks = status.finalized.slot > finalized.slot + limits::STATUS_PERIOD_SLOTS;
         let extends = (is_outvoted && !outranks).then_some(own);
         if is_fork && extends.is_some() {
@@ -198,7 +198,7 @@ impl RoundParts<'_, '_> {
         self.counts.rounds += 1;
     }
 
-    /// Begins batches and asks for those that wait.
+    /// Begins batches and requests those that wait.
     fn plan(&mut self, range: &mut RangeSync, mut views: Vec<PeerView>) {
         let RangeSync { round: Some(round), warned_slot, .. } = range else { return };
         if round.is_lost {
@@ -261,7 +261,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Bytes of blocks that have come and are not handed on.
+    /// The size of the blocks that have arrived and are not passed on, in bytes.
     fn bytes_of(&self, round: &Round) -> usize {
         let coming = round.batches.iter().filter_map(|batch| match batch.state {
             BatchState::Asked(id) => self.requests.batch(id),
@@ -270,7 +270,8 @@ impl RoundParts<'_, '_> {
         round.bytes() + coming.map(|batch| batch.bytes).sum::<usize>()
     }
 
-    /// Drops the newest batches until there is room; the oldest is the one that makes room.
+    /// Drops the newest batches until there is room: the oldest is passed on next, which makes
+    /// room.
     fn shed(&mut self, round: &mut Round) {
         for index in (1..round.batches.len()).rev() {
             if self.bytes_of(round) <= limits::MAX_RANGE_BYTES {
@@ -287,7 +288,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Drops a round's batches and gives up their requests.
+    /// Drops a round's batches and cancels their requests.
     fn drop_batches(&mut self, round: &mut Round) {
         for batch in round.batches.drain(..) {
             if let BatchState::Asked(id) = batch.state {
@@ -296,14 +297,14 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Ends the round when nothing of it is left to come.
+    /// Ends the round if no more blocks of it are to come.
     fn finish(&mut self, range: &mut RangeSync) {
         let Some(round) = &range.round else { return };
         let is_lost = round.is_lost;
         let is_over = round.batches.is_empty()
             && (round.next_slot > round.target.slot || round.peers.is_empty())
             && self.door.pending_of(round.number) == 0;
-        // Without peers only what has come already is worth keeping.
+        // Without peers only blocks that have arrived are worth keeping.
         let is_received = |batch: &Batch| matches!(batch.state, BatchState::Received { .. });
         let is_idle = round.peers.is_empty() && !round.batches.iter().any(is_received);
         if !(is_over || is_lost || is_idle) {
@@ -327,8 +328,8 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Every slot was asked for, and nothing came of it. Whoever claims the head and says that
-    /// there is nothing at its slot, lies; who sent something else is left alone for a while.
+    /// Every slot was requested without success. A peer that claims the head and says there is
+    /// nothing at its slot is lying. A peer that sent something else is not asked for a while.
     fn blame_false_head(&mut self, round: Round) {
         let target = round.target;
         for (peer, last_slot) in round.believed {
@@ -341,7 +342,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Hands a block of a round to the import, unless the tree has it.
+    /// Passes a block of a round to the import, unless the tree has it.
     fn hand_on_block(&mut self, handed: HandedIn, block: Arc<SignedBlock>) {
         if self.chain.tree.contains(&handed.root) {
             blame_omission(&mut self.peers, handed.omitted_by);
@@ -350,7 +351,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// How many more blocks the import queue may be given.
+    /// How many more blocks the import queue accepts.
     fn room(&self, number: u64) -> usize {
         let handed = self.door.pending_of(number);
         limits::IMPORT_BACKLOG.saturating_sub(self.queue.len().max(handed))
@@ -359,10 +360,10 @@ impl RoundParts<'_, '_> {
 
 enum Choice {
     Ask(PeerId),
-    /// One peer says that the batch is empty, and there is no other to ask.
+    /// One peer says that the batch is empty, and there is no other one to ask.
     Believe,
     Wait,
-    /// Every peer that has got this far refuses to serve so old a slot.
+    /// Every peer that has got this far refuses to serve such an old slot.
     Unserved,
 }
 

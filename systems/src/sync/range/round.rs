@@ -9,7 +9,7 @@ use quintet_components::{
 };
 use ssz::Encode;
 
-/// What has become of a batch.
+/// The state of a batch.
 #[derive(Debug)]
 pub(super) enum BatchState {
     Waiting,
@@ -21,25 +21,25 @@ pub(super) enum BatchState {
         /// True when the first block is known to link.
         is_linked: bool,
     },
-    /// Believed to be empty.
+    /// It is believed to be empty.
     Empty,
 }
 
-/// Slots that are asked for at once.
+/// A range of slots that is requested at once.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) start: Slot,
     pub(super) count: u64,
     pub(super) state: BatchState,
-    /// Who need not be asked again for now.
+    /// The peers that need not be asked again for now.
     pub(super) tried: Vec<PeerId>,
-    /// True while it is left alone because all have failed at it.
+    /// True during the pause after all peers have failed.
     is_pausing: bool,
-    /// How often that was so, and for how long it is.
+    /// How many such pauses there were, and how long the current one lasts.
     backoff: Backoff,
-    /// Who says that it is empty.
+    /// The peers that say it is empty.
     pub(super) empty: Vec<PeerId>,
-    /// Whose blocks did not link, and what they would have linked to.
+    /// The peers whose blocks did not link, with the expected parents.
     pub(super) unlinked: Vec<(PeerId, Root)>,
 }
 
@@ -57,7 +57,7 @@ impl Batch {
         }
     }
 
-    /// Nobody is left to ask: all are asked again, each time later.
+    /// No peer is left to ask: all are asked again after a pause, which grows each time.
     pub(super) fn retry_later(&mut self, now_ms: u64) {
         if !self.is_pausing {
             self.is_pausing = true;
@@ -73,7 +73,7 @@ impl Batch {
     }
 }
 
-/// The last block handed on.
+/// The last block that was passed on.
 #[derive(Clone, Debug)]
 pub(super) struct Tip {
     pub(super) root: Root,
@@ -83,12 +83,12 @@ pub(super) struct Tip {
     pub(super) last_slot: Slot,
 }
 
-/// From where the round was begun again.
+/// The block from which the round was started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retreat {
-    /// It was not.
+    /// It was not started again.
     None,
-    /// From the last block that linked.
+    /// The last block that linked.
     Tip,
 }
 
@@ -97,21 +97,21 @@ pub(super) enum Retreat {
 pub(super) struct Round {
     pub(super) number: u64,
     pub(super) target: Checkpoint,
-    /// Who is on the way to the target, by id.
+    /// The peers that follow the target, by id.
     pub(super) peers: Vec<PeerId>,
-    /// The head that the blocks must descend from, when more peers agree with it than with the
+    /// The head from which the blocks must descend, if more peers agree with it than with the
     /// target.
     pub(super) extends: Option<Checkpoint>,
-    /// The first slot of no batch yet.
+    /// The first slot that is in no batch yet.
     pub(super) next_slot: Slot,
     pub(super) batches: VecDeque<Batch>,
     pub(super) tip: Option<Tip>,
-    /// Who said of the batches since the tip that they are empty, with their last slots.
+    /// The peers that said the batches since the tip are empty, with these batches' last slots.
     pub(super) believed: Vec<(PeerId, Slot)>,
-    /// Who answered for the slots after the tip, up to which: if blocks of these slots come now and
-    /// stand on the tip, they were left out.
+    /// The peers that answered for the slots after the tip, and up to which slot. If blocks of
+    /// these slots arrive now and descend from the tip, these peers left them out.
     pub(super) suspects: Vec<(PeerId, Slot)>,
-    /// Who left out the block that is handed on next, if it is valid.
+    /// The peers that left out the next block to pass on, if it is valid.
     pub(super) omitted_by: Vec<PeerId>,
     pub(super) retreat: Retreat,
     pub(super) retreats: u32,
@@ -141,7 +141,7 @@ impl Round {
         }
     }
 
-    /// Bytes of blocks that wait to be handed on.
+    /// The size of the blocks that wait to be passed on, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let received = self.batches.iter().map(|batch| match &batch.state {
             BatchState::Received { bytes, .. } => *bytes,
@@ -162,7 +162,7 @@ impl Round {
         }
     }
 
-    /// A request for a batch has ended. Returns true if the batch is now believed to be
+    /// Notes that a request for a batch has ended. Returns true if the batch is now believed to be
     /// empty.
     pub(super) fn note_end(
         &mut self,
@@ -191,8 +191,8 @@ impl Round {
         let blocks = received.into();
         batch.state = BatchState::Received { peer: peer.clone(), blocks, bytes, is_linked: false };
         if next_slot <= end {
-            // The rest is a batch of its own, for another peer: to be brought when the answer broke
-            // off, and else to be confirmed as empty.
+            // The rest is a batch of its own, for another peer: to fetch it if the answer broke
+            // off, otherwise to confirm that it is empty.
             batch.count = next_slot - batch.start;
             let mut rest = Batch::new(next_slot, end + 1 - next_slot);
             rest.tried.push(peer.clone());
@@ -205,12 +205,12 @@ impl Round {
     }
 }
 
-/// Leaves a batch, or all of range sync, alone for a while.
+/// Pauses a batch, or all of range sync.
 pub(super) fn pause(backoff: &mut Backoff, now_ms: u64) {
     backoff.fail(now_ms, limits::FETCH_BACKOFF_MS, limits::MAX_FETCH_BACKOFF_MS);
 }
 
-/// Bytes of a block.
+/// The size of a block in bytes.
 pub(super) fn bytes_of(block: &SignedBlock) -> usize {
     block.ssz_bytes_len()
 }

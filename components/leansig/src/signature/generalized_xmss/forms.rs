@@ -1,7 +1,7 @@
-//! SSZ and serde forms of public keys, secret keys and signatures.
+//! SSZ and serde formats of public keys, secret keys and signatures.
 //!
-//! Serde's forms are upstream's. A self-describing format (JSON) may also hold, in their place, a
-//! string with the SSZ bytes in hex, which is how leanSpec writes keys.
+//! The serde formats are upstream's. A self-describing format (JSON) may have a string with the SSZ
+//! bytes in hex instead, which is how leanSpec writes keys.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -52,7 +52,8 @@ impl<P: Preset> Decode for GeneralizedXMSSPublicKey<P> {
     }
 }
 
-/// The scheme's signatures have one length; as upstream's, they count as variable in a container.
+/// All signatures of a scheme have the same length. Like upstream's, they count as variable in a
+/// container.
 impl<P: Preset> Encode for GeneralizedXMSSSignature<P> {
     fn is_ssz_fixed_len() -> bool {
         false
@@ -154,7 +155,7 @@ impl<P: Preset> Serialize for GeneralizedXMSSSecretKey<P> {
     }
 }
 
-/// What is read either from a serde form or from SSZ bytes.
+/// A type that is read either from a serde format or from SSZ bytes.
 trait TwoForms: Sized {
     type Form: for<'de> Deserialize<'de>;
 
@@ -214,7 +215,7 @@ impl<'de, T: TwoForms> Visitor<'de> for EitherForm<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        // Not `E::invalid_value`: errors must not repeat what may be a secret.
+        // Not `E::invalid_value`: errors must not contain what may be a secret.
         let bytes = hex::decode(text).ok_or_else(|| E::custom("not hex"))?;
         T::from_bytes(&bytes).map_err(E::custom)
     }

@@ -1,4 +1,4 @@
-//! The presets, under upstream's names.
+//! The presets, with upstream's names.
 
 macro_rules! preset {
     ($params:ident, $marker:ident, $scheme:ident, $public_key:ident, $secret_key:ident, $signature:ident) => {
@@ -41,7 +41,7 @@ pub mod lifetime_2_to_the_32 {
     );
 }
 
-/// 2^18 epochs, otherwise as production: local networks and tests at full strength.
+/// 2^18 epochs, otherwise like production: for local networks, and for tests at full strength.
 pub mod lifetime_2_to_the_18 {
     preset!(
         Lifetime18,
@@ -53,7 +53,7 @@ pub mod lifetime_2_to_the_18 {
     );
 }
 
-/// 2^8 epochs, 4 chains: tests only, without any security. Upstream's names say 46.
+/// 2^8 epochs, 4 chains: only for tests, because it is not secure. Upstream's names say 46.
 pub mod lifetime_2_to_the_8 {
     preset!(
         Lifetime8,

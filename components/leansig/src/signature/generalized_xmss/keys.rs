@@ -20,7 +20,8 @@ pub struct GeneralizedXMSSPublicKey<P> {
 
 /// A secret key: a seed, the top tree, and the two bottom trees of the prepared window.
 ///
-/// The seed is erased from memory when the key is dropped, and is not part of the `Debug` form.
+/// The seed is erased from memory when the key is dropped, and the `Debug` output does not contain
+/// it.
 pub struct GeneralizedXMSSSecretKey<P> {
     pub(crate) key: SigningKey,
     preset: PhantomData<P>,
@@ -43,7 +44,7 @@ impl<P> GeneralizedXMSSPublicKey<P> {
         FieldArray(self.parts.root)
     }
 
-    /// The parameter that sets this key's hashes apart from those of other keys.
+    /// The parameter that makes this key's hashes different from those of other keys.
     #[must_use]
     pub const fn parameter(&self) -> FieldArray<5> {
         FieldArray(self.parts.parameter)
@@ -80,7 +81,7 @@ impl<P> GeneralizedXMSSSecretKey<P> {
 
     /// Computes the bottom tree after the prepared window, for [`Self::advance_with`].
     ///
-    /// The key stays usable meanwhile. There is none (`None`) where the activation ends.
+    /// The key can be used in the meantime. Returns `None` if the activation ends with the window.
     ///
     /// # Errors
     /// On cancellation, or if the key is damaged.
@@ -91,15 +92,15 @@ impl<P> GeneralizedXMSSSecretKey<P> {
         self.key.prepare_next(options)
     }
 
-    /// Moves the window by a tree that [`Self::prepare_next`] computed.
+    /// Moves the window forward to a tree that [`Self::prepare_next`] computed.
     ///
     /// # Errors
-    /// Gives the tree back if it is not the next one of this key.
+    /// Returns the tree if it is not the next one of this key.
     pub fn advance_with(&mut self, next: NextBottomTree) -> Result<(), NextBottomTree> {
         self.key.advance_with(next)
     }
 
-    /// Bytes of memory that the key's trees take.
+    /// The memory that the key's trees take, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.key.memory_bytes()

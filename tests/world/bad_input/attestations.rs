@@ -1,4 +1,4 @@
-//! Votes and aggregates that no honest validator sends.
+//! Attestations and aggregates that no honest validator sends.
 
 use proptest::{prelude::*, sample::Index};
 use quintet_components::{
@@ -12,10 +12,10 @@ use quintet_components::{
 
 use crate::{
     bad_input::world::{Fixture, NOW, Stillness, VALIDATORS},
-    support::chain::{aggregate, proof, vote},
+    support::chain::{aggregate, attested_by, proof},
 };
 
-/// Votes with one thing wrong, and what it is called.
+/// Attestations with one thing wrong, and what it is called.
 fn refused_data(fixture: &Fixture) -> Vec<(&'static str, AttestationData, Reason)> {
     let valid = fixture.valid();
     let [zero, one, two, four, fork] = fixture.blocks;
@@ -112,10 +112,10 @@ fn refused_data(fixture: &Fixture) -> Vec<(&'static str, AttestationData, Reason
 }
 
 #[test]
-fn absurd_votes_are_refused_with_their_reason_and_move_nothing() {
+fn absurd_attestations_are_refused_with_their_reason_and_move_nothing() {
     let mut fixture = Fixture::new();
     for (name, data, reason) in refused_data(&fixture) {
-        fixture.refuses(name, reason, |node| node.attestation(vote(data, 1)));
+        fixture.refuses(name, reason, |node| node.attestation(attested_by(data, 1)));
         fixture.refuses(name, reason, |node| node.aggregate(aggregate(data, &[0, 1])));
     }
 }
@@ -127,7 +127,7 @@ fn a_voter_outside_the_registry_is_refused() {
     for index in [VALIDATORS, 4095, 4096, 1 << 32, u64::MAX] {
         let name = format!("validator {index}");
         let reason = Reason::ValidatorNotInState;
-        fixture.refuses(&name, reason, |node| node.attestation(vote(data, index)));
+        fixture.refuses(&name, reason, |node| node.attestation(attested_by(data, index)));
     }
     for indices in [&[VALIDATORS][..], &[0, 1, 4095]] {
         let name = format!("participants {indices:?}");
@@ -162,7 +162,7 @@ fn a_proof_that_does_not_verify_is_refused() {
 fn a_signature_of_another_network_is_refused() {
     let mut fixture = Fixture::new();
     for preset in [SignaturePreset::Production, SignaturePreset::Short] {
-        let mut foreign = vote(fixture.valid(), 1);
+        let mut foreign = attested_by(fixture.valid(), 1);
         foreign.signature = Signature::placeholder(preset);
         fixture.refuses(preset.name(), Reason::DecodeError, |node| node.attestation(foreign));
     }
@@ -180,9 +180,9 @@ fn checkpoint(blocks: [Checkpoint; 5]) -> impl Strategy<Value = Checkpoint> {
     prop_oneof![1 => free, 4 => any::<Index>().prop_map(move |which| *which.get(&blocks))]
 }
 
-/// Whatever the vote, it is judged; a refused one moved nothing.
+/// Whatever the attestation, it is judged; a refused one moved nothing.
 #[test]
-fn any_vote_is_judged_and_a_refused_one_moves_nothing() {
+fn any_attestation_is_judged_and_a_refused_one_moves_nothing() {
     let mut fixture = Fixture::new();
     let blocks = fixture.blocks;
     let slot = prop_oneof![8 => 0u64..8, 1 => Just(u64::MAX), 1 => any::<u64>()];
@@ -202,7 +202,7 @@ fn any_vote_is_judged_and_a_refused_one_moves_nothing() {
         let before = Stillness::of(node.world());
         let verdict = if single {
             voters.resize(1, u64::MAX);
-            node.attestation(vote(data, voters[0]))
+            node.attestation(attested_by(data, voters[0]))
         } else {
             node.aggregate(aggregate(data, &voters))
         };
@@ -222,6 +222,6 @@ fn any_vote_is_judged_and_a_refused_one_moves_nothing() {
         }
         Ok(())
     });
-    result.expect("every vote");
+    result.expect("every attestation");
     assert!(accepted.get() > 0, "a node that refuses everything would pass");
 }

@@ -1,4 +1,4 @@
-//! Votes and aggregates that name a block which has not come yet.
+//! Attestations and aggregates that name a block which has not come yet.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use quintet_components::{
 };
 
 use crate::{
-    support::chain::{aggregate, vote},
+    support::chain::{aggregate, attested_by},
     sync::{
         ledger::{Chain, VALIDATORS},
         world::SyncWorld,
     },
 };
 
-/// A node at slot 12 that lacks the chain's last block, and a vote for that block.
+/// A node at slot 12 that lacks the chain's last block, and an attestation to that block.
 fn before_the_last_block() -> (SyncWorld, Arc<Chain>, AttestationData) {
     let chain = Arc::new(Chain::voted(12));
     let mut world = SyncWorld::at_slot(&chain, 12);
@@ -43,9 +43,9 @@ fn reason(world: &mut SyncWorld, id: InputId) -> Option<RejectionReason> {
 }
 
 #[test]
-fn a_vote_and_an_aggregate_wait_for_their_block() {
+fn an_attestation_and_an_aggregate_wait_for_their_block() {
     let (mut world, chain, data) = before_the_last_block();
-    let single = world.node.offer_attestation(vote(data, 1));
+    let single = world.node.offer_attestation(attested_by(data, 1));
     let joined = world.node.offer_aggregate(aggregate(data, &[1, 2]));
     world.run_ms(1_500);
     assert_eq!(waiting(&mut world), 2);
@@ -55,14 +55,18 @@ fn a_vote_and_an_aggregate_wait_for_their_block() {
     assert_eq!(world.node.verdict(single), Verdict::Accepted);
     assert_eq!(world.node.verdict(joined), Verdict::Accepted);
     let counts = world.counts();
-    assert_eq!((counts.votes_held, counts.votes_released, counts.votes_expired), (2, 2, 0));
+    assert_eq!(
+        (counts.attestations_held, counts.attestations_released, counts.attestations_expired),
+        (2, 2, 0)
+    );
 }
 
 #[test]
-fn a_vote_whose_block_does_not_come_is_judged_as_ever_after_two_slots() {
+fn an_attestation_whose_block_does_not_come_is_judged_as_ever_after_two_slots() {
     let (mut world, _, data) = before_the_last_block();
     let unknown = Checkpoint { root: Root::repeat_byte(9), slot: 12 };
-    let head = world.node.offer_attestation(vote(AttestationData { head: unknown, ..data }, 1));
+    let head =
+        world.node.offer_attestation(attested_by(AttestationData { head: unknown, ..data }, 1));
     let source = AttestationData { source: Checkpoint { slot: 3, ..unknown }, ..data };
     let source = world.node.offer_aggregate(aggregate(source, &[1]));
     world.run_ms(7_900);
@@ -71,7 +75,7 @@ fn a_vote_whose_block_does_not_come_is_judged_as_ever_after_two_slots() {
     assert_eq!(waiting(&mut world), 0);
     assert_eq!(reason(&mut world, head), Some(RejectionReason::UnknownTargetBlock));
     assert_eq!(reason(&mut world, source), Some(RejectionReason::UnknownSourceBlock));
-    assert_eq!(world.counts().votes_expired, 2);
+    assert_eq!(world.counts().attestations_expired, 2);
 }
 
 #[test]
@@ -79,7 +83,7 @@ fn what_is_wrong_in_itself_does_not_wait() {
     let (mut world, _, data) = before_the_last_block();
     let known = world.head();
     let data = AttestationData { slot: 99, head: known, target: known, ..data };
-    let id = world.node.offer_attestation(vote(data, 1));
+    let id = world.node.offer_attestation(attested_by(data, 1));
     world.update();
     assert_eq!(waiting(&mut world), 0);
     assert_eq!(reason(&mut world, id), Some(RejectionReason::AttestationTooFarInFuture));
@@ -97,7 +101,8 @@ fn a_flood_of_attestations_for_unknown_blocks_has_a_place_for_each_validator() {
     let mut aggregates = Vec::new();
     for round in 0..30 {
         for byte in 0..50 {
-            votes.push(world.node.offer_attestation(vote(unknown(byte), round % VALIDATORS)));
+            votes
+                .push(world.node.offer_attestation(attested_by(unknown(byte), round % VALIDATORS)));
         }
         for byte in 0..20 {
             let joined = aggregate(unknown(byte), &[round % VALIDATORS]);
