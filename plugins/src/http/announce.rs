@@ -153,7 +153,7 @@ pub(super) fn announce_attestations(
         own_aggregates.clear();
         return;
     }
-    let event =
+    let attestation_event =
         |attestation: &Arc<SignedAttestation>| ChainEvent::Attestation(Arc::clone(attestation));
     let aggregate =
         |whole: &Arc<SignedAggregatedAttestation>| ChainEvent::Aggregate(Arc::clone(whole));
