@@ -9,7 +9,7 @@ use quintet_components::{
 use quintet_systems::pool;
 
 use crate::{
-    support::chain::vote,
+    support::chain::attested_by,
     sync::{
         ledger::{Chain, VALIDATORS},
         world::SyncWorld,
