@@ -8,6 +8,9 @@ use std::{
 
 use libp2p::swarm::{DialError, ListenError};
 
+/// What TLS says of a certificate that its identity did not sign, and what that means.
+const NO_IDENTITY: (&str, &str) =
+    ("UnknownIssuer", "the peer does not prove the identity that its certificate names");
 /// The largest explanation in bytes, because parts of it may come from a peer.
 const MAX_BYTES: usize = 512;
 
@@ -75,7 +78,12 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
         next = error.source();
     }
-    if parts.is_empty() { "the reason is unknown".into() } else { parts.join(": ") }
+    if parts.is_empty() {
+        return "the reason is unknown".into();
+    }
+    let text = parts.join(": ");
+    let (sign, meaning) = NO_IDENTITY;
+    if text.contains(sign) { format!("{meaning} ({text})") } else { text }
 }
 
 /// At most this many bytes, on one line.
