@@ -65,9 +65,9 @@ fn without_the_plugin_there_is_no_driver() {
 #[test]
 fn a_scenario_is_begun_walked_and_forgotten() {
     let served = served();
-    refused(&snapshot(&served), 409, "no scenario");
+    refused(&snapshot(&served), 409, "there is no scenario");
     let tick = json!({"stepType": "tick", "interval": 7, "hasProposal": false});
-    refused(&post(&served, "/fork_choice/step", &tick), 409, "no scenario");
+    refused(&post(&served, "/fork_choice/step", &tick), 409, "there is no scenario");
 
     let begun = post(&served, "/fork_choice/init", &genesis());
     assert_eq!((begun.status, begun.body.len()), (204, 0));
@@ -84,7 +84,7 @@ fn a_scenario_is_begun_walked_and_forgotten() {
     assert_eq!(post(&served, "/fork_choice/init", &genesis()).status, 204);
     assert_eq!(snapshot(&served).json()["time"], 0);
     assert_eq!(post(&served, "/reset", &Value::Null).status, 204);
-    refused(&snapshot(&served), 409, "no scenario");
+    refused(&snapshot(&served), 409, "there is no scenario");
 }
 
 #[test]

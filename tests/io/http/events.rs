@@ -121,7 +121,7 @@ fn topics_are_needed_and_have_to_be_known() {
     }
     let answer = served.get("/lean/v0/events?topics=head,heads");
     assert_eq!(answer.status, 400);
-    assert!(answer.error().starts_with("\"heads\" is no topic"));
+    assert!(answer.error().starts_with("\"heads\" is not a topic"));
 }
 
 /// Tells of so many heads, a few an update.

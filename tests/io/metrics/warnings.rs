@@ -236,7 +236,7 @@ fn a_clock_that_is_ahead_of_the_blocks_is_seen_and_one_that_was_set_right_too() 
     assert!(!is_active(&node, WarningCode::ClockSkew), "a slow proposer");
     arrive(&mut node, &chain, 11..=26, 2_350);
     let text = text(&node, WarningCode::ClockSkew).expect("2.3 s ahead");
-    assert!(text.contains("2.3 s after") && text.contains("clock is ahead"), "{text}");
+    assert!(text.contains("2.3 s late") && text.contains("clock is ahead"), "{text}");
     arrive(&mut node, &chain, 27..=42, 100);
     assert!(!is_active(&node, WarningCode::ClockSkew));
 }
@@ -248,7 +248,7 @@ fn a_clock_that_is_behind_the_blocks_is_seen() {
     arrive(&mut node, &chain, 1..=1, 0);
     arrive(&mut node, &chain, 2..=20, -600);
     let text = text(&node, WarningCode::ClockSkew).expect("0.6 s behind");
-    assert!(text.contains("0.6 s before") && text.contains("clock is behind"), "{text}");
+    assert!(text.contains("0.6 s early") && text.contains("clock is behind"), "{text}");
 }
 
 #[test]
