@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Requests of one peer that are served at once at most; one more is not listened to.
-pub(super) const MAX_SERVED_PER_PEER: usize = 8;
+pub(crate) const MAX_SERVED_PER_PEER: usize = 8;
 
 /// What became of a peer's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,7 +246,7 @@ fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
 }
 
 /// How much of its allowance a request takes.
-fn cost(request: &Request) -> f64 {
+pub(crate) fn cost(request: &Request) -> f64 {
     match request {
         Request::Status(_) => 1.0,
         Request::BlocksByRoot(request) => request.roots.0.len() as f64,
