@@ -11,11 +11,12 @@ export PATH := $(QUINTET_TOOLS)/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/b
 
 ARGS ?=
 KILLS ?= 200
+SEEDS ?= 0..10000
 SOAK_DIR ?= $(or $(CARGO_TARGET_DIR),target)/soak
 # In CI the committed Cargo.lock has to be the one that is built.
 LOCKED := $(if $(CI),--locked)
 
-.PHONY: help setup lint-tools devnet soak test test-crash lint bench
+.PHONY: help setup lint-tools devnet soak test test-crash sim lint bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,9 @@ test: ## run every test, doc tests included
 
 test-crash: setup ## kill a node KILLS times while it imports, prunes and signs
 	KILLS=$(KILLS) cargo test $(LOCKED) -p quintet --test process -- crash:: --nocapture
+
+sim: setup ## simulate the networks of SEEDS, and of every scenario
+	$(or $(QUINTET),cargo run --release $(LOCKED) --) sim --seeds $(SEEDS) --shrink $(ARGS)
 
 lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
 	cargo fmt --all --check

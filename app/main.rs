@@ -53,6 +53,8 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     }
     let level = level.as_deref().unwrap_or(match command {
         Command::Node(_) => "info",
+        // What nodes say of faults that are meant says nothing.
+        Command::Sim(_) => "off",
         _ => "warn",
     });
     // Before the first line: who reads it may stop the node.
@@ -76,5 +78,6 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Node(settings) => {
             commands::node::run(&settings, &signals.expect("a node has them"))
         }
+        Command::Sim(arguments) => commands::sim::run(&arguments),
     })
 }

@@ -4,6 +4,7 @@ mod devnet;
 mod environment;
 mod keys;
 mod node;
+mod sim;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -12,6 +13,7 @@ pub(crate) use self::{
     environment::origin,
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
+    sim::{Seeds, SimArgs},
 };
 use crate::logging::LogFormat;
 
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Run a node of an existing network.
     Node(Box<NodeArgs>),
+    /// Simulate whole networks, each from one seed.
+    Sim(SimArgs),
 }
 
 /// The version, and which field arithmetic the build has.

@@ -7,3 +7,4 @@ mod history;
 pub(crate) mod keys;
 pub(crate) mod node;
 mod progress;
+pub(crate) mod sim;

@@ -19,6 +19,7 @@ pub mod lane;
 pub mod messages;
 pub mod metrics;
 pub mod network;
+pub mod planted;
 pub mod preset;
 pub mod prover;
 pub mod pulse;

@@ -76,6 +76,25 @@ impl Running {
     }
 }
 
+/// What a task is for, by which a simulator chooses how long it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskKind {
+    /// A batch of single signatures is checked.
+    CheckSignatures,
+    /// The proof of an aggregate is checked.
+    CheckAggregate,
+    /// A block's proof is checked, and its transition computed.
+    Import,
+    /// Blocks from before the anchor are checked.
+    CheckHistory,
+    /// The node's own validators sign.
+    Sign,
+    /// The prover works.
+    Prove,
+    /// Anything else.
+    Other,
+}
+
 /// A closure that a [`TaskSpawner`] runs.
 pub type Job = Box<dyn FnOnce() + Send>;
 
@@ -85,9 +104,14 @@ pub trait TaskSpawner: Send + Sync + 'static {
     /// Runs the job, now or later, on any thread, exactly once.
     fn spawn(&self, job: Job);
 
+    /// Runs a job of this kind. By default like any other job.
+    fn spawn_kind(&self, _kind: TaskKind, job: Job) {
+        self.spawn(job);
+    }
+
     /// Runs a job of the prover. By default like any other job.
     fn spawn_proof(&self, job: Job) {
-        self.spawn(job);
+        self.spawn_kind(TaskKind::Prove, job);
     }
 }
 
@@ -140,8 +164,17 @@ impl Tasks {
         &self,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> Work<T> {
+        self.spawn_kind(TaskKind::Other, work)
+    }
+
+    /// Starts `work` of this kind. A panic in it becomes its outcome.
+    pub fn spawn_kind<T: Send + 'static>(
+        &self,
+        kind: TaskKind,
+        work: impl FnOnce(&CancelToken) -> T + Send + 'static,
+    ) -> Work<T> {
         let (handle, job) = self.prepare(work);
-        self.spawner.spawn(job);
+        self.spawner.spawn_kind(kind, job);
         handle
     }
 

@@ -17,6 +17,7 @@ use quintet_components::{
     containers::Slot,
     duties::RecentDuties,
     metrics::Metrics,
+    planted::{Planted, is_planted},
     pulse::Pulse,
     schedule::{Interval, OnInterval, RunIntervals},
 };
@@ -92,7 +93,8 @@ fn walk_intervals(world: &mut World, mut walk: Local<Walk>) {
     walk.has_told_wait = false;
     tell_gap(&mut walk, walked, due);
     let last = due.min(walked.saturating_add(MAX_INTERVALS_PER_UPDATE));
-    for count in walked + 1..=last {
+    let first = if is_planted(Planted::JumpsIntervals) { last.max(walked + 1) } else { walked + 1 };
+    for count in first..=last {
         let late_ms = now_ms - clock.interval_start_ms(count);
         let interval = Interval::of(count);
         world.insert_resource(CurrentInterval { count, late_ms });

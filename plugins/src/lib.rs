@@ -26,6 +26,7 @@ pub mod order;
 mod prover;
 mod runner;
 pub mod scenario;
+pub mod sim;
 mod slot_log;
 mod stop;
 pub mod storage;

@@ -117,7 +117,7 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
 }
 
 /// Returns true if a budget left work for another update.
-fn has_more(world: &World) -> bool {
+pub(crate) fn has_more(world: &World) -> bool {
     fn waits<T: Send + 'static>(world: &World) -> bool {
         world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)
     }

@@ -11,8 +11,8 @@ mod window;
 
 pub use guard::{
     AcceptHistoryLoss, GuardError, GuardOptions, HistoryError, HistoryLoss, ImportSummary,
-    KEPT_SLOTS, KeyHistory, MAX_UNSAVED, SignedSlot, SigningCounts, SigningGuard, SigningHistory,
-    mark_folder, mark_path,
+    KEPT_SLOTS, KeyHistory, MAX_UNSAVED, MarkPlace, SignedSlot, SigningCounts, SigningGuard,
+    SigningHistory, mark_folder, mark_path,
 };
 pub use inspect::{KeyContent, inspect_file};
 pub use load::{

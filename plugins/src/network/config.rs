@@ -19,6 +19,9 @@ pub const DEFAULT_FORK_DIGEST: &str = "12345678";
 /// The largest number of attestation subnets.
 pub const MAX_COMMITTEES: u64 = 64;
 
+/// How long a peer stays banned unless another time is given.
+pub(crate) const BAN_TIME: Duration = Duration::from_secs(3600);
+
 /// The settings of a node's network.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
@@ -68,7 +71,7 @@ impl NetworkConfig {
             committee_count: quintet_components::constants::ATTESTATION_COMMITTEE_COUNT,
             subnets: Vec::new(),
             max_peers: 64,
-            ban_time: Duration::from_secs(3600),
+            ban_time: BAN_TIME,
             redial: Redial::default(),
             timeouts: Timeouts::default(),
             answer_bytes: 64 << 20,
@@ -196,12 +199,12 @@ pub struct Rates {
 
 impl Rates {
     /// The rates of requests, by the index of their kind.
-    pub(super) const fn requests(&self) -> [Rate; 3] {
+    pub(crate) const fn requests(&self) -> [Rate; 3] {
         [self.status, self.blocks_by_root, self.blocks_by_range]
     }
 
     /// The rates of gossip: blocks, aggregates, attestations.
-    pub(super) const fn gossip(&self) -> [Rate; 3] {
+    pub(crate) const fn gossip(&self) -> [Rate; 3] {
         [self.gossip_blocks, self.aggregates, self.attestations]
     }
 }

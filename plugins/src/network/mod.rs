@@ -18,10 +18,10 @@ mod gossip;
 mod limits;
 mod metrics;
 mod node;
-mod peers;
-mod requests;
-mod scoring;
-mod serve;
+pub(crate) mod peers;
+pub(crate) mod requests;
+pub(crate) mod scoring;
+pub(crate) mod serve;
 mod streams;
 mod substreams;
 mod tasks;
@@ -51,6 +51,7 @@ pub use codec::{
     key::{KeyFileError, NodeKey},
     record::{NodeRecord, RecordError},
 };
+pub(crate) use config::BAN_TIME;
 pub use config::{
     DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, Rate, Rates,
     Redial, Timeouts,

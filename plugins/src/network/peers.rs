@@ -27,18 +27,18 @@ const FORGIVEN_POINTS: f64 = 0.5;
 
 /// A token bucket in use.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate: Rate,
     level: f64,
     filled: Instant,
 }
 
 impl Bucket {
-    pub(super) const fn full(rate: Rate, now: Instant) -> Self {
+    pub(crate) const fn full(rate: Rate, now: Instant) -> Self {
         Self { rate, level: rate.burst, filled: now }
     }
 
-    pub(super) fn take(&mut self, cost: f64, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, cost: f64, now: Instant) -> bool {
         let gained = (now - self.filled).as_secs_f64() * self.rate.per_second;
         self.level = (self.level + gained).min(self.rate.burst);
         self.filled = now;
@@ -55,7 +55,7 @@ impl Bucket {
 /// How much of three kinds a peer may still request or forward. It is shared with the task that
 /// serves the peer.
 #[derive(Clone, Debug)]
-pub(super) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
+pub(crate) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
 
 impl Allowance {
     fn new(rates: [Rate; 3], now: Instant) -> Self {
@@ -63,7 +63,7 @@ impl Allowance {
     }
 
     /// Takes an amount of a kind, if it is available.
-    pub(super) fn take(&self, kind: usize, cost: f64, now: Instant) -> bool {
+    pub(crate) fn take(&self, kind: usize, cost: f64, now: Instant) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets[kind].take(cost, now)
     }
@@ -71,49 +71,49 @@ impl Allowance {
 
 /// A peer that is connected, or was recently.
 #[derive(Debug)]
-pub(super) struct PeerState {
+pub(crate) struct PeerState {
     /// The peer's id for the world.
-    pub(super) name: network::PeerId,
+    pub(crate) name: network::PeerId,
     /// Its last address.
-    pub(super) address: Option<Multiaddr>,
+    pub(crate) address: Option<Multiaddr>,
     /// Why this node closes the connection, if it does.
-    pub(super) closing: Option<DisconnectReason>,
+    pub(crate) closing: Option<DisconnectReason>,
     /// True if the world was told that it is connected.
-    pub(super) reported: bool,
+    pub(crate) reported: bool,
     /// True if the world was told its agent. A peer may send that any number of times.
-    pub(super) identified: bool,
+    pub(crate) identified: bool,
     /// How many of its requests are being served.
-    pub(super) serving: usize,
+    pub(crate) serving: usize,
     /// How much it may still request.
-    pub(super) allowance: Allowance,
+    pub(crate) allowance: Allowance,
     /// How many blocks, aggregates and attestations it may still forward.
-    pub(super) gossip: Allowance,
+    pub(crate) gossip: Allowance,
     /// The software that it says it runs; empty until it has said so.
-    pub(super) agent: String,
+    pub(crate) agent: String,
     /// This node's own score of it: 0, or minus the missing points.
     score: f64,
     /// The last score that the world was told.
     told: f64,
     /// When its oldest connection began.
-    pub(super) since: Instant,
+    pub(crate) since: Instant,
     left: Option<Instant>,
 }
 
 /// Every peer that the network remembers.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     peers: HashMap<PeerId, PeerState>,
     bans: HashMap<PeerId, Instant>,
     rates: Rates,
 }
 
 impl Peers {
-    pub(super) fn new(rates: Rates) -> Self {
+    pub(crate) fn new(rates: Rates) -> Self {
         Self { peers: HashMap::new(), bans: HashMap::new(), rates }
     }
 
     /// Notes that a peer is connected.
-    pub(super) fn connect(&mut self, peer: PeerId, now: Instant) -> &mut PeerState {
+    pub(crate) fn connect(&mut self, peer: PeerId, now: Instant) -> &mut PeerState {
         let rates = &self.rates;
         let state = self.peers.entry(peer).or_insert_with(|| PeerState {
             name: name(&peer),
@@ -136,23 +136,23 @@ impl Peers {
     }
 
     /// Notes that a peer's last connection is gone.
-    pub(super) fn disconnect(&mut self, peer: &PeerId, now: Instant) -> Option<&mut PeerState> {
+    pub(crate) fn disconnect(&mut self, peer: &PeerId, now: Instant) -> Option<&mut PeerState> {
         let state = self.peers.get_mut(peer)?;
         state.left = Some(now);
         Some(state)
     }
 
-    pub(super) fn get_mut(&mut self, peer: &PeerId) -> Option<&mut PeerState> {
+    pub(crate) fn get_mut(&mut self, peer: &PeerId) -> Option<&mut PeerState> {
         self.peers.get_mut(peer)
     }
 
     /// The peer's id for the world; shared if the peer is remembered.
-    pub(super) fn name_of(&self, peer: &PeerId) -> network::PeerId {
+    pub(crate) fn name_of(&self, peer: &PeerId) -> network::PeerId {
         self.peers.get(peer).map_or_else(|| name(peer), |state| state.name.clone())
     }
 
     /// Subtracts points. Returns true if the peer must be banned; its points are then reset.
-    pub(super) fn penalize(&mut self, peer: &PeerId, points: f64) -> bool {
+    pub(crate) fn penalize(&mut self, peer: &PeerId, points: f64) -> bool {
         let Some(state) = self.peers.get_mut(peer) else { return false };
         // A penalty never adds points.
         state.score -= if points.is_finite() { points.max(0.0) } else { BAN_POINTS };
@@ -164,7 +164,7 @@ impl Peers {
     }
 
     /// Bans a peer. If there are too many bans, ends the one that ends first and returns its peer.
-    pub(super) fn ban(&mut self, peer: PeerId, until: Instant) -> Option<PeerId> {
+    pub(crate) fn ban(&mut self, peer: PeerId, until: Instant) -> Option<PeerId> {
         self.bans.insert(peer, until);
         if self.bans.len() <= MAX_BANS {
             return None;
@@ -176,17 +176,17 @@ impl Peers {
     }
 
     /// Returns true if a peer is banned.
-    pub(super) fn is_banned(&self, peer: &PeerId) -> bool {
+    pub(crate) fn is_banned(&self, peer: &PeerId) -> bool {
         self.bans.contains_key(peer)
     }
 
     /// Ends the bans that are over. Returns their peers.
-    pub(super) fn unban(&mut self, now: Instant) -> Vec<PeerId> {
+    pub(crate) fn unban(&mut self, now: Instant) -> Vec<PeerId> {
         self.bans.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect()
     }
 
     /// Restores points over time, and forgets peers that left.
-    pub(super) fn tend(&mut self, passed: Duration, now: Instant) {
+    pub(crate) fn tend(&mut self, passed: Duration, now: Instant) {
         let rest = decay(passed);
         for state in self.peers.values_mut() {
             state.score *= rest;
@@ -213,7 +213,7 @@ impl Peers {
     }
 
     /// The connected peers' own scores.
-    pub(super) fn connected(&self) -> Vec<(PeerId, f64)> {
+    pub(crate) fn connected(&self) -> Vec<(PeerId, f64)> {
         let connected = self.peers.iter().filter(|(_, state)| state.reported);
         connected.map(|(peer, state)| (*peer, state.score)).collect()
     }
@@ -221,7 +221,7 @@ impl Peers {
 
 impl PeerState {
     /// Returns true if this score differs enough from the last one that the world was told.
-    pub(super) fn tell(&mut self, score: f64) -> bool {
+    pub(crate) fn tell(&mut self, score: f64) -> bool {
         let differs = (score - self.told).abs() >= 1.0;
         if differs {
             self.told = score;
@@ -230,7 +230,7 @@ impl PeerState {
     }
 
     /// Begins a connection that the world has not been told of.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.reported = true;
         self.identified = false;
         self.closing = None;
@@ -239,7 +239,7 @@ impl PeerState {
 }
 
 /// The peer's id for the world.
-pub(super) fn name(peer: &PeerId) -> network::PeerId {
+pub(crate) fn name(peer: &PeerId) -> network::PeerId {
     network::PeerId(peer.to_base58().into())
 }
 

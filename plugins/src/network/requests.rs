@@ -28,7 +28,7 @@ pub(super) const MAX_REQUESTS: usize = 256;
 pub(super) const STATUS_BYTES: usize = 80;
 
 /// The protocol of a request.
-pub(super) fn kind_of(request: &Request) -> RequestKind {
+pub(crate) fn kind_of(request: &Request) -> RequestKind {
     match request {
         Request::Status(_) => RequestKind::Status,
         Request::BlocksByRoot(_) => RequestKind::BlocksByRoot,
@@ -102,7 +102,7 @@ async fn exchange(
 
 /// What an answer may still contain.
 #[derive(Debug)]
-enum Expected {
+pub(crate) enum Expected {
     /// One status, or none if false.
     Status(bool),
     /// This many more blocks with these roots.
@@ -112,7 +112,7 @@ enum Expected {
 }
 
 impl Expected {
-    fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         match request {
             Request::Status(_) => Self::Status(true),
             Request::BlocksByRoot(request) => {
@@ -141,7 +141,7 @@ impl Expected {
         Ok(RequestEvent::Block { id, root, block: Arc::new(block) })
     }
 
-    fn check(&mut self, slot: u64, root: &Root) -> Result<(), &'static str> {
+    pub(crate) fn check(&mut self, slot: u64, root: &Root) -> Result<(), &'static str> {
         match self {
             Self::Status(_) => Err("a block for a status"),
             Self::Roots { asked, left } => {
@@ -159,7 +159,7 @@ impl Expected {
         }
     }
 
-    fn end(&self) -> Result<(), RequestFailure> {
+    pub(crate) fn end(&self) -> Result<(), RequestFailure> {
         match self {
             Self::Status(true) => Err(RequestFailure::InvalidAnswer("no status".into())),
             _ => Ok(()),

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How many requests of one peer are served at once; further ones are reset.
-pub(super) const MAX_SERVED_PER_PEER: usize = 8;
+pub(crate) const MAX_SERVED_PER_PEER: usize = 8;
 
 /// How a peer's request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,7 +246,7 @@ fn decode(kind: RequestKind, payload: &[u8]) -> Result<Request, &'static str> {
 }
 
 /// The cost of a request.
-fn cost(request: &Request) -> f64 {
+pub(crate) fn cost(request: &Request) -> f64 {
     match request {
         Request::Status(_) => 1.0,
         Request::BlocksByRoot(request) => request.roots.0.len() as f64,

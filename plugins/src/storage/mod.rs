@@ -49,7 +49,9 @@ pub use append::{ImportedBlock, Update, Written};
 pub use backend::{Backend, Batch, Change, Column, Durability, Visit};
 pub use memory::{MEMORY_LIMIT_BYTES, MemoryBackend};
 pub use open::{MARKER_FILE, OpenError, SCHEMA_VERSION};
-pub use plugin::{MAX_SAVED_VOTES, MemoryStoragePlugin, RocksDbPlugin, StorageWriter};
+pub use plugin::{
+    MAX_SAVED_VOTES, MemoryStoragePlugin, RocksDbPlugin, SteppedStoragePlugin, StorageWriter,
+};
 pub use prune::PRUNE_STEP_SLOTS;
 pub use store::{
     HISTORY_CHUNK_ROOTS, Retention, RocksDbConfig, SNAPSHOT_EVERY, Store, WINDOW_SLOTS,

@@ -46,34 +46,61 @@ pub struct MemoryStoragePlugin {
     pub store: Arc<Store>,
 }
 
+/// Keeps the chain in a store whose writer has no thread: whoever drives the world takes
+/// [`StorageWriter::writer`], and writes with [`Writer::turn`].
+///
+/// Inserts, reads and writes what [`RocksDbPlugin`] does.
+#[derive(Debug)]
+pub struct SteppedStoragePlugin {
+    /// The store.
+    pub store: Arc<Store>,
+}
+
 /// The writer that gets the updates of the world.
 #[derive(Resource)]
-pub struct StorageWriter(WriterThread);
+pub struct StorageWriter {
+    writer: Arc<Writer>,
+    /// Ends with the world.
+    _thread: Option<WriterThread>,
+}
 
 impl StorageWriter {
     /// The writer.
-    pub fn writer(&self) -> &Arc<Writer> {
-        self.0.writer()
+    pub const fn writer(&self) -> &Arc<Writer> {
+        &self.writer
     }
 }
 
 impl Plugin for RocksDbPlugin {
     fn build(&self, app: &mut App) {
-        install(app, &self.store);
+        let writer = start(app, &self.store);
+        install(app, &self.store, writer);
     }
 }
 
 impl Plugin for MemoryStoragePlugin {
     fn build(&self, app: &mut App) {
-        install(app, &self.store);
+        let writer = start(app, &self.store);
+        install(app, &self.store, writer);
     }
 }
 
-fn install(app: &mut App, store: &Arc<Store>) {
+impl Plugin for SteppedStoragePlugin {
+    fn build(&self, app: &mut App) {
+        let writer = Writer::by_hand(Arc::clone(&self.store)).expect("an opened store can be read");
+        install(app, &self.store, StorageWriter { writer, _thread: None });
+    }
+}
+
+fn start(app: &mut App, store: &Arc<Store>) -> StorageWriter {
     let vital = VitalThreads::of(app.world_mut()).watch("storage");
     let thread = Writer::spawn(Arc::clone(store), Some(vital))
         .expect("a thread can be started, and an opened store read");
-    let writer = Arc::clone(thread.writer());
+    StorageWriter { writer: Arc::clone(thread.writer()), _thread: Some(thread) }
+}
+
+fn install(app: &mut App, store: &Arc<Store>, handle: StorageWriter) {
+    let writer = Arc::clone(handle.writer());
     if let Some(waker) = app.world().get_resource::<NodeWaker>() {
         store.health().wakes(waker.clone());
     }
@@ -83,7 +110,7 @@ fn install(app: &mut App, store: &Arc<Store>) {
         .insert_resource(writer.history().clone())
         .insert_resource(StoredStates(writer))
         .insert_resource(store.health().clone())
-        .insert_resource(StorageWriter(thread))
+        .insert_resource(handle)
         .add_systems(PostUpdate, (persist, persist_history).chain().in_set(NodeSystems::Flush));
 }
 

@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, time::Instant};
 
 use quintet_components::{
     containers::{PublicKey, Root, Signature, Slot},
+    planted::{Planted, is_planted},
     storage::{SigningEntry, SigningRecord, StorageError},
 };
 
@@ -60,7 +61,9 @@ impl SigningRecord for Store {
             batch.put(Column::Signing, entry_key(&entry.public_key, entry.slot), encode(entry));
         }
         let began = Instant::now();
-        self.backend.write(&batch, Durability::Power).inspect_err(|error| {
+        let is_unsynced = is_planted(Planted::UnsyncedRecord);
+        let durability = if is_unsynced { Durability::Process } else { Durability::Power };
+        self.backend.write(&batch, durability).inspect_err(|error| {
             self.health.set_fault(Some(error.0.clone()));
         })?;
         self.health.note_batch(0, began.elapsed());

@@ -9,6 +9,7 @@ use std::{
 
 use quintet_components::{
     containers::{Block, Root, SignedBlock, Slot, State},
+    planted::{Planted, is_planted},
     storage::{
         BlockSource, ChainSource, ForkChoiceFacts, HistoryBatch, LatestVoteRecord, StateSource,
         StorageError, StoredHistory,
@@ -95,9 +96,7 @@ impl Writer {
     /// # Errors
     /// Like [`start`](Self::start).
     pub(crate) fn spawn(store: Arc<Store>, vital: Option<Vital>) -> std::io::Result<WriterThread> {
-        let history = store.history().map_err(std::io::Error::other)?;
-        let (queue, changed) = (Mutex::default(), Condvar::default());
-        let writer = Arc::new(Self { store, history, queue, changed });
+        let writer = Self::by_hand(store).map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new().name("storage".into()).spawn({
             let writer = Arc::clone(&writer);
             move || {
@@ -106,6 +105,15 @@ impl Writer {
             }
         })?;
         Ok(WriterThread { writer, thread: Some(thread) })
+    }
+
+    /// A writer without a thread. Whoever has it writes what waits with [`turn`](Self::turn).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn by_hand(store: Arc<Store>) -> Result<Arc<Self>, StorageError> {
+        let history = store.history()?;
+        Ok(Arc::new(Self { store, history, queue: Mutex::default(), changed: Condvar::default() }))
     }
 
     /// The store.
@@ -201,28 +209,39 @@ impl Writer {
             let is_stopping = queue.is_stopping;
             queue.is_busy = true;
             drop(queue);
-            let outcome = if is_degraded { self.recover() } else { Ok(()) };
-            let outcome = outcome.and_then(|()| self.write_waiting());
+            let is_written = self.turn();
             self.lock().is_busy = false;
             self.changed.notify_all();
-            match outcome {
-                Ok(()) => {
-                    retry = RETRY.0;
-                    if is_degraded {
-                        tracing::info!("{} can be written again", self.store.place());
-                        self.store.health().set_fault(None);
-                    }
-                }
-                Err(error) => {
-                    retry = if is_degraded { (retry * 2).min(RETRY.1) } else { RETRY.0 };
-                    self.degrade(error);
-                }
-            }
+            retry = if is_degraded && !is_written { (retry * 2).min(RETRY.1) } else { RETRY.0 };
             if is_stopping {
                 self.stop();
                 self.lock().has_ended = true;
                 self.changed.notify_all();
                 return;
+            }
+        }
+    }
+
+    /// Returns true if something waits to be written, or writes fail and are to be tried again.
+    pub fn has_work(&self) -> bool {
+        self.lock().has_work() || !self.store.health().can_sign()
+    }
+
+    /// Brings the backend back to where it can write, if it cannot, and writes what waits. Returns
+    /// false when a write failed: then it is worth another turn after a while.
+    pub fn turn(&self) -> bool {
+        let is_degraded = !self.store.health().can_sign();
+        let outcome = if is_degraded { self.recover() } else { Ok(()) };
+        match outcome.and_then(|()| self.write_waiting()) {
+            Ok(()) if is_degraded => {
+                tracing::info!("{} can be written again", self.store.place());
+                self.store.health().set_fault(None);
+                true
+            }
+            Ok(()) => true,
+            Err(error) => {
+                self.degrade(error);
+                false
             }
         }
     }
@@ -250,7 +269,13 @@ impl Writer {
             let (update, bytes) = self.peek();
             let blocks = update.blocks.len();
             let began = Instant::now();
-            let written = self.store.append(&update)?;
+            let written = if is_planted(Planted::DropsWrites) {
+                let mut kept = update.clone();
+                kept.blocks.retain(|block| block.block.block.slot % 8 != 7);
+                self.store.append(&kept)?
+            } else {
+                self.store.append(&update)?
+            };
             self.store.health().note_batch(blocks, began.elapsed());
             if written.orphans > 0 {
                 tracing::debug!(written.orphans, "blocks without a stored parent are not kept");

@@ -12,7 +12,7 @@ use quintet_components::{
     metrics::Metrics,
     rejection::{Rejection, RejectionReason},
     sync::{Held, WaitingAttestations},
-    task::{Tasks, Work},
+    task::{TaskKind, Tasks, Work},
 };
 
 use super::{
@@ -228,7 +228,7 @@ impl ProofChecker<'_> {
     fn check(&self, aggregate: Arc<SignedAggregatedAttestation>) -> Check {
         let metrics = Metrics::or_unread(self.metrics.as_deref()).clone();
         let (registry, proofs) = (self.registry.clone(), self.proofs.clone());
-        self.tasks.spawn(move |_| {
+        self.tasks.spawn_kind(TaskKind::CheckAggregate, move |_| {
             let SignedAggregatedAttestation { data, proof } = &*aggregate;
             let began = Instant::now();
             let verdict = verify_aggregate(data, proof, &registry, &*proofs.0);

@@ -13,7 +13,7 @@ use quintet_components::{
     preset::SignaturePreset,
     rejection::{Rejection, RejectionReason},
     sync::{Held, WaitingAttestations},
-    task::{Tasks, Work},
+    task::{TaskKind, Tasks, Work},
 };
 use tree_hash::TreeHash;
 
@@ -200,7 +200,7 @@ impl SignatureChecker<'_> {
     fn check(&self, batch: Vec<Arrived<SignedAttestation>>) -> Work<Vec<bool>> {
         let metrics = Metrics::or_unread(self.metrics.as_deref()).clone();
         let (registry, signatures) = (self.registry.clone(), self.signatures.clone());
-        self.tasks.spawn(move |_| {
+        self.tasks.spawn_kind(TaskKind::CheckSignatures, move |_| {
             let roots: Vec<Root> =
                 batch.iter().map(|each| each.item.data.tree_hash_root()).collect();
             let items: Vec<SignatureCheck<'_>> = batch

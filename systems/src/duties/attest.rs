@@ -10,7 +10,7 @@ use quintet_components::{
     duties::{AttestationProduced, Duty, MissReason, Role, SignError, SignRequest, Signing},
     messages::AttestationAccepted,
     metrics::Metrics,
-    task::{Tasks, Work},
+    task::{TaskKind, Tasks, Work},
 };
 use tree_hash::TreeHash;
 
@@ -54,7 +54,7 @@ pub fn start_attestations(
     let chosen = began.elapsed();
     let (metrics, signing) = (Metrics::or_unread(metrics.as_deref()), signing.clone());
     let whose = validators.clone();
-    let work = tasks.spawn(move |_| {
+    let work = tasks.spawn_kind(TaskKind::Sign, move |_| {
         let message = data.tree_hash_root();
         let requests: Vec<_> = whose
             .into_iter()

@@ -16,9 +16,10 @@ use quintet_components::{
         Verdict,
     },
     metrics::Metrics,
+    planted::{Planted, is_planted},
     rejection::{Rejection, RejectionReason},
     storage::{StorageError, StoredStates},
-    task::{TaskPanic, Tasks, Work},
+    task::{TaskKind, TaskPanic, Tasks, Work},
     tree::{BlockNode, BlockTree},
 };
 
@@ -194,7 +195,7 @@ pub fn start_imports(
         let Some(parent) = parents.find(&pending.block.block.parent_root) else { continue };
         let (registry, proofs) = (registry.clone(), proofs.clone());
         let (block, root, metrics) = (Arc::clone(&pending.block), pending.root, metrics.clone());
-        pending.work = Some(tasks.spawn(move |_| {
+        pending.work = Some(tasks.spawn_kind(TaskKind::Import, move |_| {
             let began = Instant::now();
             let checked = check(&block, root, parent, &registry, &*proofs.0, &metrics);
             (began.elapsed(), checked)
@@ -291,7 +292,11 @@ fn insert_block(
         justified: state.latest_justified,
         finalized_slot: state.latest_finalized.slot,
     });
-    justified.0 = justified.0.advance_to(state.latest_justified);
+    justified.0 = if is_planted(Planted::JustifiedGoesBack) {
+        state.latest_justified
+    } else {
+        justified.0.advance_to(state.latest_justified)
+    };
     states.insert(*root, Arc::clone(state));
 }
 

@@ -5,6 +5,7 @@ use quintet_components::{
     attestations::LatestVotes,
     chain::{Finalized, Head, Justified, SafeTarget, States},
     messages::AttestationsPruned,
+    planted::{Planted, is_planted},
     tree::{BlockNode, BlockTree},
 };
 
@@ -37,11 +38,14 @@ pub fn shrink_states(
 pub fn prune_blocks(
     mut commands: Commands,
     tree: Res<BlockTree>,
-    finalized: Res<Finalized>,
+    (head, finalized): (Res<Head>, Res<Finalized>),
     limits: Res<PoolLimits>,
 ) {
-    let oldest = finalized.0.slot.saturating_sub(limits.served_slots);
-    let batch = limits.served_slots / 4;
+    let (oldest, batch) = if is_planted(Planted::PrunesTooEarly) {
+        (head.0.slot.saturating_sub(8), 0)
+    } else {
+        (finalized.0.slot.saturating_sub(limits.served_slots), limits.served_slots / 4)
+    };
     let first = tree.iter().next().map_or(0, |(_, block)| block.slot);
     if first.saturating_add(batch) >= oldest {
         return;

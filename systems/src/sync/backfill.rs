@@ -24,7 +24,7 @@ use quintet_components::{
     network::{PeerFault, PeerId, Request, RequestId},
     storage::{HistoryBatch, StoredHistory},
     sync::{Backoff, HistoryRequest, SyncCounts, SyncState, limits},
-    task::{Tasks, Work},
+    task::{TaskKind, Tasks, Work},
 };
 
 use super::{
@@ -147,7 +147,7 @@ impl Checker<'_> {
     /// proof.
     fn begin(&self, blocks: Vec<(Root, Arc<SignedBlock>)>) -> Work<Vec<Slot>> {
         let (registry, proofs) = (self.registry.clone(), self.proofs.clone());
-        self.tasks.spawn(move |token| {
+        self.tasks.spawn_kind(TaskKind::CheckHistory, move |token| {
             let is_wrong = |(root, block): (Root, Arc<SignedBlock>)| {
                 let wrong = verify_block(&block, root, &registry, &*proofs.0).is_err();
                 wrong.then_some(block.block.slot)

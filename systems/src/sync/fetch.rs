@@ -14,6 +14,7 @@ use quintet_components::{
     containers::{Root, Slot},
     messages::{IgnoreReason, InputJudged, Source},
     network::{PeerFault, PeerId},
+    planted::{Planted, is_planted},
     sync::{Backoff, MissingParent, Orphans, SyncCounts, limits},
 };
 
@@ -141,7 +142,8 @@ pub fn fetch_missing(
     }
     let mut views = peers.views();
     let mut vouchers = Vouchers::of(wanted, &orphans, &fetches, &requests, &views);
-    while requests.roots() < limits::MAX_FETCHES
+    let is_unbounded = is_planted(Planted::FetchesUnbounded);
+    while (requests.roots() < limits::MAX_FETCHES || is_unbounded)
         && requests_in_flight(&views) < limits::MAX_REQUESTS
     {
         let Some((root, vouched_by, turn_of)) =
@@ -264,8 +266,11 @@ impl Vouchers {
         in_flight: usize,
         head_slot: Slot,
     ) -> Option<(Root, Vec<Source>, Source)> {
-        let allowed =
-            if in_flight < limits::SHARED_FETCHES { limits::MAX_FETCHES_PER_SOURCE } else { 1 };
+        let allowed = match in_flight {
+            _ if is_planted(Planted::FetchesUnbounded) => usize::MAX,
+            0..limits::SHARED_FETCHES => limits::MAX_FETCHES_PER_SOURCE,
+            _ => 1,
+        };
         let rank = |each: &MissingParent| {
             let records = each.sources.iter().map(|source| (self.records[source], source));
             let (record, source) = records.min()?;

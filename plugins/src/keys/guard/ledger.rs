@@ -8,13 +8,14 @@ use std::{
 use quintet_components::{
     containers::{PublicKey, Root, Signature, Slot},
     duties::{SignError, SignRequest},
+    planted::{Planted, is_planted},
     storage::{SigningEntry, SigningRecord, StorageError},
 };
 
 use super::{
     AcceptHistoryLoss, GuardError, GuardOptions, HistoryError, HistoryLoss, ImportSummary,
     SigningHistory,
-    bookkeeping::{self, Header, Kind},
+    bookkeeping::{self, Header, Kind, RecordId},
     hex,
     history::{KeyHistory, SignedSlot},
     mark::{Mark, MarkFile},
@@ -66,11 +67,13 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// A ledger with this mark. A record that is made, or made anew, gets the id.
     pub(super) fn open(
         record: Arc<dyn SigningRecord>,
         options: &GuardOptions,
+        (mark_file, mark): (MarkFile, Option<Mark>),
+        id: RecordId,
     ) -> Result<Self, GuardError> {
-        let (mark_file, mark) = MarkFile::open(&options.mark)?;
         if let Some(mark) = mark.as_ref().filter(|mark| mark.genesis != options.genesis) {
             return Err(GuardError::OtherGenesis {
                 path: options.mark.clone(),
@@ -81,7 +84,7 @@ impl Ledger {
         let (found, keys) = scan(&*record)?;
         let highest = highest_slot(&keys);
         let loss = find_loss(found, highest, mark.as_ref(), options);
-        let header = found.unwrap_or_else(|| Header { id: rand::random(), generation: 0 });
+        let header = found.unwrap_or(Header { id, generation: 0 });
         let fresh = Mark::new(options.genesis, hex(&header.id));
         let mut ledger = Self {
             record,
@@ -103,7 +106,7 @@ impl Ledger {
                     return Err(GuardError::HistoryLoss { loss, resumes_at });
                 }
                 tracing::warn!(%loss, resumes_at, "continuing with an incomplete signing record");
-                ledger.accept_loss(resumes_at)?;
+                ledger.accept_loss(id, resumes_at)?;
             }
         }
         ledger.raise_mark(true)?;
@@ -112,9 +115,9 @@ impl Ledger {
 
     /// Binds the mark to this record under a new id, so that the lost record is not accepted any
     /// more.
-    fn accept_loss(&mut self, resumes_at: Slot) -> Result<(), GuardError> {
+    fn accept_loss(&mut self, id: RecordId, resumes_at: Slot) -> Result<(), GuardError> {
         let generation = self.header.generation.max(self.mark.generation) + 1;
-        self.header = Header { id: rand::random(), generation };
+        self.header = Header { id, generation };
         self.record.write(&[bookkeeping::header_entry(self.header)])?;
         self.mark.floor = self.mark.floor.max(resumes_at);
         Ok(())
@@ -167,6 +170,9 @@ impl Ledger {
     ) -> Claim {
         let SignRequest { index, role, slot, message } = *request;
         let already = || Claim::Refused(SignError::AlreadySigned { index, role, slot });
+        if is_planted(Planted::GuardOff) {
+            return Claim::Granted;
+        }
         if bookkeeping::is_reserved(key) {
             return Claim::Refused(SignError::Key(format!("{key} is not a public key")));
         }

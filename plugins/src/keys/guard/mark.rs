@@ -80,10 +80,53 @@ struct AnyMark {
     version: u32,
 }
 
+/// Where the bytes of a mark are: a file of two blocks, or what stands for it. When a write returns,
+/// it is synced; one that a crash tears reaches no byte outside what it was to write.
+pub trait MarkPlace: Send + Sync + 'static {
+    /// The bytes; `None` when there are none yet.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn read(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Puts these bytes in place of all others, as a whole or not at all.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn replace(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes over what is there, from this byte on.
+    ///
+    /// # Errors
+    /// There is nothing, or it cannot be written.
+    fn write_over(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+}
+
+/// A file on the disk.
+struct DiskFile(PathBuf);
+
+impl MarkPlace for DiskFile {
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        durable::read_small(&self.0)
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        durable::replace(&self.0, bytes)
+    }
+
+    /// A file that has gone is not made anew.
+    fn write_over(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.0)?;
+        file.write_all_at(bytes, at)?;
+        file.sync_data()
+    }
+}
+
 /// The mark's file.
-#[derive(Debug)]
 pub(super) struct MarkFile {
+    /// For messages.
     path: PathBuf,
+    place: Box<dyn MarkPlace>,
     /// The number of the newest entry; `None` if there is no file.
     sequence: Option<u64>,
 }
@@ -91,8 +134,16 @@ pub(super) struct MarkFile {
 impl MarkFile {
     /// Opens the file, with the mark in it, if there is one.
     pub(super) fn open(path: &Path) -> Result<(Self, Option<Mark>), GuardError> {
-        let mut file = Self { path: path.to_owned(), sequence: None };
-        let bytes = durable::read_small(path).map_err(|error| file.failed(&error))?;
+        Self::open_at(path, Box::new(DiskFile(path.to_owned())))
+    }
+
+    /// The same at a place that messages call by this path.
+    pub(super) fn open_at(
+        path: &Path,
+        place: Box<dyn MarkPlace>,
+    ) -> Result<(Self, Option<Mark>), GuardError> {
+        let mut file = Self { path: path.to_owned(), place, sequence: None };
+        let bytes = file.place.read().map_err(|error| file.failed(&error))?;
         let Some(bytes) = bytes else { return Ok((file, None)) };
         let Entry { sequence, mark } = newest(&bytes).map_err(|reason| file.failed(&reason))?;
         file.sequence = Some(sequence);
@@ -104,8 +155,8 @@ impl MarkFile {
         let sequence = self.sequence.map_or(0, |sequence| sequence + 1);
         let line = line(sequence, mark);
         let written = match self.sequence {
-            None => durable::replace(&self.path, &line.repeat(2)),
-            Some(_) => write_over(&self.path, &line, sequence),
+            None => self.place.replace(&line.repeat(2)),
+            Some(_) => self.place.write_over(&line, sequence % 2 * PLACE_BYTES as u64),
         };
         written.map_err(|error| self.failed(&error))?;
         self.sequence = Some(sequence);
@@ -115,13 +166,6 @@ impl MarkFile {
     fn failed(&self, reason: &impl ToString) -> GuardError {
         GuardError::Mark { path: self.path.clone(), reason: reason.to_string() }
     }
-}
-
-/// Writes one place of an existing file. A file that is gone is not made again.
-fn write_over(path: &Path, line: &[u8], sequence: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(path)?;
-    file.write_all_at(line, sequence % 2 * PLACE_BYTES as u64)?;
-    file.sync_data()
 }
 
 fn checksum(entry: &Entry) -> String {

@@ -39,11 +39,12 @@ use quintet_components::{
 pub use error::{GuardError, HistoryLoss};
 pub use history::{HistoryError, ImportSummary, KeyHistory, SignedSlot, SigningHistory};
 pub use ledger::{KEPT_SLOTS, MAX_UNSAVED};
-pub use mark::mark_path;
+pub use mark::{MarkPlace, mark_path};
 pub use place::mark_folder;
 
 use super::durable::{self, FileLock, LockError};
 use ledger::{Claim, Ledger};
+use mark::MarkFile;
 
 /// What to do with a record that lacks signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub struct SigningGuard {
     genesis: Root,
     counters: Counters,
     // Held as long as the guard exists.
-    _locks: [FileLock; 2],
+    _locks: Vec<FileLock>,
 }
 
 impl SigningGuard {
@@ -117,15 +118,33 @@ impl SigningGuard {
             lock(&options.data_dir.join("signing.lock"))?,
             lock(&durable::with_suffix(&options.mark, ".lock"))?,
         ];
-        let ledger = Ledger::open(record, options)
+        let ledger = MarkFile::open(&options.mark)
+            .and_then(|mark| Ledger::open(record, options, mark, rand::random()))
             .map_err(|error| place::explained(error, options, spelt))?;
         place::remember(options)?;
-        Ok(Self {
-            ledger: Mutex::new(ledger),
-            genesis: options.genesis,
-            counters: Counters::default(),
-            _locks: locks,
-        })
+        Ok(Self::of(ledger, options.genesis, locks.into()))
+    }
+
+    /// A guard whose mark is at this place, and which locks nothing: for a simulator, or a client
+    /// that keeps others out by itself. A record that is made, or made anew after a loss, gets the
+    /// id, which no other record may have.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_at(
+        record: Arc<dyn SigningRecord>,
+        mark: Box<dyn MarkPlace>,
+        options: &GuardOptions,
+        id: [u8; 16],
+    ) -> Result<Self, GuardError> {
+        let mark = MarkFile::open_at(&options.mark, mark)?;
+        let ledger = Ledger::open(record, options, mark, id)?;
+        Ok(Self::of(ledger, options.genesis, Vec::new()))
+    }
+
+    fn of(ledger: Ledger, genesis: Root, locks: Vec<FileLock>) -> Self {
+        let counters = Counters::default();
+        Self { ledger: Mutex::new(ledger), genesis, counters, _locks: locks }
     }
 
     /// Signs what may be signed. Returns one outcome per request, in the order of the requests. All

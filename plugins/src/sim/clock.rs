@@ -1,0 +1,59 @@
+//! What a node takes for the time.
+
+/// A node's clock over virtual time: off by some milliseconds, and gaining or losing some parts in a
+/// million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NodeClock {
+    offset_ms: i64,
+    drift_ppm: i64,
+    /// When the drift began, in virtual milliseconds.
+    since_ms: u64,
+}
+
+impl NodeClock {
+    /// What the clock shows at this virtual time.
+    pub(super) fn at(&self, now_ms: u64) -> u64 {
+        let passed = i64::try_from(now_ms.saturating_sub(self.since_ms)).unwrap_or(i64::MAX);
+        let drifted = passed.saturating_mul(self.drift_ppm) / 1_000_000;
+        now_ms.saturating_add_signed(self.offset_ms.saturating_add(drifted))
+    }
+
+    /// Sets the clock ahead, or back, by so much.
+    pub(super) const fn step(&mut self, by_ms: i64) {
+        self.offset_ms = self.offset_ms.saturating_add(by_ms);
+    }
+
+    /// Has the clock gain so many parts in a million from now on. What it was off by stays.
+    pub(super) fn drift(&mut self, now_ms: u64, ppm: i64) {
+        let shown = i64::try_from(self.at(now_ms)).unwrap_or(i64::MAX);
+        self.offset_ms = shown.saturating_sub(i64::try_from(now_ms).unwrap_or(i64::MAX));
+        (self.drift_ppm, self.since_ms) = (ppm, now_ms);
+    }
+
+    /// The virtual time at which the clock shows this, at the earliest; never before `now_ms` and
+    /// at most a millisecond or so early.
+    pub(super) fn when(&self, shown_ms: u64, now_ms: u64) -> u64 {
+        let left = i128::from(shown_ms.saturating_sub(self.at(now_ms)));
+        let wait = left * 1_000_000 / (1_000_000 + i128::from(self.drift_ppm)).max(1);
+        now_ms.saturating_add(u64::try_from(wait).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_drifts_and_is_set() {
+        let mut clock = NodeClock::default();
+        clock.step(-500);
+        assert_eq!((clock.at(10_000), clock.when(9_600, 10_000)), (9_500, 10_100));
+        clock.step(700);
+        assert_eq!(clock.at(10_000), 10_200);
+        clock.drift(10_000, 1_000);
+        assert_eq!((clock.at(10_000), clock.at(20_000)), (10_200, 20_210));
+        clock.drift(20_000, 0);
+        assert_eq!(clock.at(30_000), 30_210, "what it gained stays");
+        assert_eq!(clock.when(5, 30_000), 30_000, "what is over is now");
+    }
+}

@@ -1,0 +1,197 @@
+//! Gossip: published to every peer that listens, passed on after the verdict.
+
+use std::sync::Arc;
+
+use quintet_components::messages::{InputId, Verdict};
+use ssz::Encode;
+
+use super::{
+    edge::Content,
+    port::{Gossip, VERDICT_MS, Waiting, identity},
+    random::{Fingerprint, Random},
+    run::{Event, Parcel, Run},
+    scenario::Scenario,
+};
+use crate::network::scoring::{INVALID_GOSSIP_POINTS, acceptance, is_unread};
+use libp2p::gossipsub::MessageAcceptance;
+
+/// Peers in a mesh, on average.
+const MESH: usize = 8;
+
+impl Gossip {
+    pub(super) fn new(content: Content) -> Self {
+        let mut print = Fingerprint::new(4);
+        let root = match &content {
+            Content::Block(block) => {
+                let root = tree_hash::TreeHash::tree_hash_root(&block.block);
+                print.bytes(root.as_slice()).bytes(block.proof.proof.as_bytes());
+                root
+            }
+            Content::Aggregate(aggregate) => {
+                print.word(1).bytes(&aggregate.as_ssz_bytes());
+                Default::default()
+            }
+            Content::Attestation(attestation) => {
+                print.word(2).bytes(&attestation.as_ssz_bytes());
+                Default::default()
+            }
+        };
+        Self { id: u128::from_be_bytes(print.finish()), content, root }
+    }
+
+    /// The place of its kind among the rates of gossip.
+    const fn kind(&self) -> usize {
+        match self.content {
+            Content::Block(_) => 0,
+            Content::Aggregate(_) => 1,
+            Content::Attestation(_) => 2,
+        }
+    }
+}
+
+/// Whom each node passes gossip on to, as far as they are connected.
+pub(super) fn meshes(scenario: &Scenario, random: &Random) -> Vec<Vec<bool>> {
+    let nodes = scenario.nodes;
+    let is_small = nodes <= MESH + 1 || scenario.network.calls > 0;
+    let mut meshes = vec![vec![is_small; nodes]; nodes];
+    for node in (0..nodes).filter(|_| !is_small) {
+        let mut others: Vec<usize> = (0..nodes).filter(|other| *other != node).collect();
+        random.stream("mesh", node as u64).shuffle(&mut others);
+        // The next one is always among them, so that the network is one.
+        for other in others.into_iter().take(MESH / 2 - 1).chain([(node + 1) % nodes]) {
+            (meshes[node][other], meshes[other][node]) = (true, true);
+        }
+    }
+    meshes
+}
+
+impl Run {
+    /// A node publishes something of its own.
+    pub(super) fn publish(&mut self, node: usize, content: Content) {
+        if self.players[node].is_some() {
+            return self.play(node, content);
+        }
+        self.publish_honestly(node, content);
+    }
+
+    fn publish_honestly(&mut self, node: usize, content: Content) {
+        self.record_content(node, &content);
+        let gossip = Arc::new(Gossip::new(content));
+        let now_ms = self.now_ms;
+        let Some(alive) = &mut self.machines[node].node else { return };
+        alive.port.see(gossip.id, now_ms);
+        self.spread(node, &gossip, None);
+    }
+
+    /// An adversary sends something to some of its peers.
+    pub(super) fn send_as(&mut self, node: usize, content: &Content, to: &[usize]) {
+        self.record_content(node, content);
+        let gossip = Arc::new(Gossip::new(content.clone()));
+        let now_ms = self.now_ms;
+        if let Some(alive) = &mut self.machines[node].node {
+            alive.port.see(gossip.id, now_ms);
+        }
+        for peer in to {
+            self.pass(node, *peer, &gossip);
+        }
+    }
+
+    /// Sends a message to every connected peer that listens to its topic.
+    fn spread(&mut self, node: usize, gossip: &Arc<Gossip>, except: Option<usize>) {
+        let Some(alive) = &self.machines[node].node else { return };
+        let peers: Vec<usize> = alive.port.peers.keys().copied().collect();
+        for peer in peers.into_iter().filter(|peer| Some(*peer) != except) {
+            // What is its own goes to everybody, what is passed on within the mesh.
+            let is_in_mesh = except.is_none() || self.mesh[node][peer];
+            if is_in_mesh && self.listens(peer, gossip) {
+                self.pass(node, peer, gossip);
+            }
+        }
+    }
+
+    fn listens(&self, node: usize, gossip: &Gossip) -> bool {
+        let Some(alive) = &self.machines[node].node else { return false };
+        // What it has is not sent again, as `IDONTWANT` sees to.
+        !alive.port.has_seen(gossip.id)
+            && match &gossip.content {
+                Content::Block(_) | Content::Aggregate(_) => true,
+                Content::Attestation(vote) => {
+                    let subnet = vote.validator_index % self.scenario.committees;
+                    alive.port.subnets.contains(&subnet)
+                }
+            }
+    }
+
+    fn pass(&mut self, node: usize, peer: usize, gossip: &Arc<Gossip>) {
+        let Some(connection) = self.connection(node, peer) else { return };
+        for at_ms in self.links.gossip_arrivals(node, peer, self.now_ms) {
+            let parcel = Parcel::Gossip(Arc::clone(gossip));
+            self.queue.push(at_ms, peer, Event::Arrive { from: node, connection, parcel });
+        }
+    }
+
+    /// Something arrives over a connection.
+    pub(super) fn arrive(
+        &mut self,
+        node: usize,
+        (from, connection): (usize, u64),
+        parcel: Parcel,
+    ) -> bool {
+        if self.connection(node, from) != Some(connection) {
+            return false;
+        }
+        match parcel {
+            Parcel::Gossip(gossip) => self.hear(node, from, gossip),
+            Parcel::Ask(id, request) => self.asked(node, (from, connection), id, request),
+            Parcel::Reply(event) => self.answered(node, event),
+        }
+    }
+
+    fn hear(&mut self, node: usize, from: usize, gossip: Arc<Gossip>) -> bool {
+        let now_ms = self.now_ms;
+        let Some(alive) = &mut self.machines[node].node else { return false };
+        let port = &mut alive.port;
+        let (now, kind) = (port.instant(now_ms), gossip.kind());
+        let state = port.book.get_mut(&identity(from));
+        if port_is_over_rate(state, kind, now) || !port.see(gossip.id, now_ms) {
+            return false;
+        }
+        let id = gossip.id;
+        let taken = port.offer(&alive.lanes, Waiting { gossip, from, since_ms: now_ms });
+        if !taken {
+            port.forget(id);
+        }
+        taken
+    }
+
+    /// The world has judged a message.
+    pub(super) fn judge(&mut self, node: usize, id: InputId, verdict: &Verdict) {
+        let now_ms = self.now_ms;
+        let Some(alive) = &mut self.machines[node].node else { return };
+        let Some(waiting) = alive.port.judged(id) else { return };
+        if let Verdict::Ignored(reason) = verdict
+            && is_unread(*reason)
+        {
+            alive.port.forget(waiting.gossip.id);
+            return;
+        }
+        match acceptance(verdict) {
+            MessageAcceptance::Accept if waiting.since_ms + VERDICT_MS >= now_ms => {
+                self.spread(node, &waiting.gossip, Some(waiting.from));
+            }
+            MessageAcceptance::Reject => {
+                self.oracles.note_rejection(node, waiting.from, verdict);
+                self.penalize(node, waiting.from, INVALID_GOSSIP_POINTS);
+            }
+            MessageAcceptance::Accept | MessageAcceptance::Ignore => {}
+        }
+    }
+}
+
+fn port_is_over_rate(
+    state: Option<&mut crate::network::peers::PeerState>,
+    kind: usize,
+    now: tokio::time::Instant,
+) -> bool {
+    state.is_some_and(|state| !state.gossip.take(kind, 1.0, now))
+}

@@ -1,0 +1,65 @@
+//! The head is what a literal fork choice selects: no runs, no cached path.
+
+use std::collections::BTreeMap;
+
+use quintet_components::{
+    attestations::LatestVotes,
+    chain::{Head, Justified},
+    clock::CurrentInterval,
+    containers::Slot,
+    tree::{BlockTree, NodeId},
+};
+
+use super::{Broken, View, broken};
+
+/// Compares heads once a slot.
+#[derive(Default)]
+pub(super) struct Heaviest {
+    /// The slot of each node's last comparison.
+    compared: BTreeMap<usize, Slot>,
+}
+
+impl Heaviest {
+    pub(super) fn look(&mut self, view: &View<'_>) -> Result<(), Broken> {
+        let slot = view.world.resource::<CurrentInterval>().slot();
+        if self.compared.insert(view.node, slot) == Some(slot) {
+            return Ok(());
+        }
+        let tree = view.world.resource::<BlockTree>();
+        let (head, justified) =
+            (view.world.resource::<Head>().0, view.world.resource::<Justified>().0);
+        let Some(start) = tree.find(&justified.root) else {
+            return broken("not-the-heaviest", format!("{justified:?} is not in the tree"));
+        };
+        let leaf = heaviest(tree, view.world.resource::<LatestVotes>(), start);
+        if *tree.root(leaf) == head.root {
+            return Ok(());
+        }
+        let text = format!(
+            "from {justified:?} the heaviest leaf is {} of slot {}, and the head is {head:?}",
+            tree.root(leaf),
+            tree.slot(leaf)
+        );
+        broken("not-the-heaviest", text)
+    }
+}
+
+/// From a block to the leaf that most votes are for, child by child; on a tie to the larger root.
+fn heaviest(tree: &BlockTree, votes: &LatestVotes, start: NodeId) -> NodeId {
+    let mut weights: BTreeMap<usize, u64> = BTreeMap::new();
+    for vote in votes.counted.iter().flatten() {
+        let mut at = Some(*vote);
+        while let Some(id) = at.filter(|id| tree.slot(*id) > tree.slot(start)) {
+            *weights.entry(id.index()).or_default() += 1;
+            at = tree.parent(id);
+        }
+    }
+    let weight = |id: &NodeId| weights.get(&id.index()).copied().unwrap_or(0);
+    let mut leaf = start;
+    while let Some(child) =
+        tree.children(leaf).max_by_key(|child| (weight(child), *tree.root(*child)))
+    {
+        leaf = child;
+    }
+    leaf
+}

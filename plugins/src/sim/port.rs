@@ -1,0 +1,227 @@
+//! What a node's side of the network remembers, as long as the node lives.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use quintet_components::{
+    messages::{AggregateReceived, AttestationReceived, BlockReceived, InputId},
+    network::{self, Direction, InboundRequestId, PeerEvent, RequestEvent, RequestId},
+};
+use tokio::time::Instant;
+
+use super::edge::Content;
+use crate::{
+    InboundLanes,
+    network::{Rates, peers::Peers, requests::Expected},
+};
+
+/// How long a message is remembered, so that no copy of it counts.
+const SEEN_MS: u64 = 120_000;
+/// When a message's verdict comes too late to pass it on.
+pub(super) const VERDICT_MS: u64 = 3_500;
+
+/// A gossip message under way.
+#[derive(Debug)]
+pub(super) struct Gossip {
+    pub(super) id: u128,
+    pub(super) content: Content,
+    /// A block's.
+    pub(super) root: quintet_components::containers::Root,
+}
+
+/// A message that the world has not judged.
+pub(super) struct Waiting {
+    pub(super) gossip: Arc<Gossip>,
+    pub(super) from: usize,
+    pub(super) since_ms: u64,
+}
+
+/// A request of this node under way.
+pub(super) struct Asking {
+    pub(super) peer: usize,
+    pub(super) expected: Expected,
+    /// When something came last.
+    pub(super) progress_ms: u64,
+}
+
+/// A peer's request that the world has not answered.
+#[derive(Clone, Copy)]
+pub(super) struct Serving {
+    pub(super) peer: usize,
+    pub(super) connection: u64,
+    pub(super) request: RequestId,
+    pub(super) is_range: bool,
+}
+
+/// One node's side of the network.
+pub(super) struct Port {
+    /// What virtual times are counted from where real code wants an instant.
+    base: Instant,
+    pub(super) book: Peers,
+    /// Connected peers, each with its connection's number.
+    pub(super) peers: BTreeMap<usize, u64>,
+    seen: HashSet<u128>,
+    seen_order: VecDeque<(u64, u128)>,
+    waiting: BTreeMap<InputId, Waiting>,
+    next_input: u64,
+    pub(super) asking: BTreeMap<RequestId, Asking>,
+    pub(super) serving: BTreeMap<InboundRequestId, Serving>,
+    next_served: u64,
+    pub(super) subnets: Vec<u64>,
+    /// What found no room in its lane.
+    peer_events: VecDeque<PeerEvent>,
+    request_events: VecDeque<RequestEvent>,
+    /// Whether scores are looked at every second.
+    pub(super) is_tending: bool,
+}
+
+/// The id of a node in libp2p's form.
+pub(super) fn identity(node: usize) -> libp2p::PeerId {
+    let mut bytes = vec![0, 8];
+    bytes.extend((node as u64).to_be_bytes());
+    libp2p::PeerId::from_bytes(&bytes).expect("an identity multihash of eight bytes")
+}
+
+impl Port {
+    pub(super) fn new(subnets: Vec<u64>) -> Self {
+        Self {
+            base: Instant::now(),
+            book: Peers::new(Rates::default()),
+            peers: BTreeMap::new(),
+            seen: HashSet::new(),
+            seen_order: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            next_input: 0,
+            asking: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            next_served: 0,
+            subnets,
+            peer_events: VecDeque::new(),
+            request_events: VecDeque::new(),
+            is_tending: false,
+        }
+    }
+
+    /// A virtual time as an instant: only differences of two of them count.
+    pub(super) fn instant(&self, now_ms: u64) -> Instant {
+        self.base + Duration::from_millis(now_ms)
+    }
+
+    /// Notes a message; false for one that is known.
+    pub(super) fn see(&mut self, id: u128, now_ms: u64) -> bool {
+        while let Some((since, old)) = self.seen_order.front().copied()
+            && since + SEEN_MS < now_ms
+        {
+            self.seen.remove(&old);
+            self.seen_order.pop_front();
+        }
+        let is_new = self.seen.insert(id);
+        if is_new {
+            self.seen_order.push_back((now_ms, id));
+        }
+        is_new
+    }
+
+    /// Returns true if the message is known.
+    pub(super) fn has_seen(&self, id: u128) -> bool {
+        self.seen.contains(&id)
+    }
+
+    /// Nobody has looked at a message: another copy counts.
+    pub(super) fn forget(&mut self, id: u128) {
+        self.seen.remove(&id);
+    }
+
+    /// Hands a message to the world. Returns false if its lane is full.
+    pub(super) fn offer(&mut self, lanes: &InboundLanes, waiting: Waiting) -> bool {
+        let id = InputId(self.next_input);
+        self.next_input += 1;
+        let sender = self.book.name_of(&identity(waiting.from));
+        let taken = match &waiting.gossip.content {
+            Content::Block(block) => {
+                let (root, block) = (waiting.gossip.root, Arc::clone(block));
+                let source = quintet_components::messages::Source::Peer(sender);
+                lanes.blocks.offer(BlockReceived { id, source, root, block })
+            }
+            Content::Aggregate(aggregate) => {
+                let received = AggregateReceived::new(id, Arc::clone(aggregate));
+                lanes.aggregates.offer(received.sent_by(sender))
+            }
+            Content::Attestation(attestation) => {
+                let received = AttestationReceived::new(id, Arc::clone(attestation));
+                lanes.attestations.offer(received.sent_by(sender))
+            }
+        };
+        if taken {
+            self.waiting.insert(id, waiting);
+        }
+        taken
+    }
+
+    /// Takes the message that was judged.
+    pub(super) fn judged(&mut self, id: InputId) -> Option<Waiting> {
+        self.waiting.remove(&id)
+    }
+
+    /// A peer is connected. Returns true if the world did not know it was.
+    pub(super) fn connect(
+        &mut self,
+        peer: usize,
+        (connection, direction): (u64, Direction),
+        now_ms: u64,
+    ) -> bool {
+        if self.peers.insert(peer, connection).is_some() {
+            return false;
+        }
+        let now = self.instant(now_ms);
+        let state = self.book.connect(identity(peer), now);
+        state.begin();
+        let name = state.name.clone();
+        let address = format!("/ip4/10.0.0.{peer}/udp/9000/quic-v1/p2p/{name}");
+        self.tell(PeerEvent::Connected { peer: name.clone(), direction, address });
+        self.tell(PeerEvent::Identified { peer: name, agent: "quintet/simulated".into() });
+        true
+    }
+
+    /// Queues an event for the world.
+    pub(super) fn tell(&mut self, event: PeerEvent) {
+        self.peer_events.push_back(event);
+    }
+
+    /// Queues what came back for a request.
+    pub(super) fn tell_request(&mut self, event: RequestEvent) {
+        self.request_events.push_back(event);
+    }
+
+    /// Hands queued events to the world as far as there is room.
+    pub(super) fn flush(&mut self, lanes: &InboundLanes) {
+        while let Some(event) = self.peer_events.pop_front() {
+            if let Err(event) = lanes.peers.try_offer(event) {
+                self.peer_events.push_front(event);
+                break;
+            }
+        }
+        while let Some(event) = self.request_events.pop_front() {
+            if let Err(event) = lanes.request_events.try_offer(event) {
+                self.request_events.push_front(event);
+                break;
+            }
+        }
+    }
+
+    /// Names a peer's request.
+    pub(super) fn serve(&mut self, serving: Serving) -> InboundRequestId {
+        let id = InboundRequestId(self.next_served);
+        self.next_served += 1;
+        self.serving.insert(id, serving);
+        id
+    }
+
+    /// The name by which the world knows a node.
+    pub(super) fn name_of(&self, node: usize) -> network::PeerId {
+        self.book.name_of(&identity(node))
+    }
+}

@@ -1,0 +1,396 @@
+//! The loop: events in their order, updates where they make them due, oracles after each.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use quintet_components::{
+    network::{PeerId, Request, RequestEvent, RequestId},
+    task::TaskKind,
+};
+
+use super::{
+    adversary::Player,
+    edge::{Content, Outbound},
+    gossip::meshes,
+    links::Links,
+    machine::{Beginning, Customize, GENESIS_MS, SimMachine},
+    oracle::Oracles,
+    port::{Gossip, Port, identity},
+    queue::EventQueue,
+    random::{Fingerprint, Random},
+    report::{Counts, Violation},
+    scenario::{Delay, Scenario},
+    signer::SignatureLog,
+    trace::Recorder,
+};
+
+/// Before genesis nodes start, one after the other.
+const START_MS: u64 = 2_500;
+/// What is no node's stands behind those of all nodes.
+pub(super) const NOBODY: usize = usize::MAX;
+
+/// What travels between two nodes.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Gossip(Arc<Gossip>),
+    Ask(RequestId, Request),
+    Reply(RequestEvent),
+}
+
+/// What happens at a node.
+#[derive(Debug)]
+pub(super) enum Event {
+    Start,
+    /// An interval or a deadline is due.
+    Wake,
+    Job {
+        life: u32,
+        job: u64,
+    },
+    Write {
+        life: u32,
+    },
+    Arrive {
+        from: usize,
+        connection: u64,
+        parcel: Parcel,
+    },
+    /// The node calls a peer.
+    Dial {
+        peer: usize,
+        wait_ms: u64,
+    },
+    /// The node notices that a connection is gone.
+    Lost {
+        peer: usize,
+        connection: u64,
+    },
+    /// A connection over which nothing gets through.
+    Idle {
+        peer: usize,
+        connection: u64,
+    },
+    Expire {
+        life: u32,
+        request: RequestId,
+    },
+    Tend {
+        life: u32,
+    },
+    /// A script acts.
+    Act {
+        content: Content,
+        to: Vec<usize>,
+    },
+    /// A copy of the node's disk is made.
+    Copy,
+    /// A fault begins or ends.
+    Fault {
+        fault: usize,
+        is_on: bool,
+    },
+}
+
+/// A simulation under way.
+pub(super) struct Run {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) beginning: Beginning,
+    pub(super) customize: Option<Customize>,
+    pub(super) queue: EventQueue<Event>,
+    pub(super) now_ms: u64,
+    pub(super) machines: Vec<SimMachine>,
+    pub(super) players: Vec<Option<Player>>,
+    /// Who a world's name of a peer is.
+    pub(super) names: BTreeMap<PeerId, usize>,
+    pub(super) links: Links,
+    /// Whom each node passes gossip on to.
+    pub(super) mesh: Vec<Vec<bool>>,
+    /// What waits for a node that is paused.
+    pub(super) held: Vec<Vec<Event>>,
+    pub(super) next_connection: u64,
+    pub(super) random: Random,
+    task_times: Random,
+    pub(super) log: Fingerprint,
+    pub(super) counts: Counts,
+    pub(super) oracles: Oracles,
+    pub(super) violation: Option<Violation>,
+    pub(super) recorder: Recorder,
+}
+
+impl Run {
+    pub(super) fn new(
+        scenario: Arc<Scenario>,
+        customize: Option<Customize>,
+        oracles: Oracles,
+    ) -> Self {
+        let random = Random::new(scenario.seed);
+        let signed = SignatureLog::default();
+        let of_adversary = SignatureLog::default();
+        let machine = |index: usize| {
+            let log = if scenario.is_honest(index) { &signed } else { &of_adversary };
+            SimMachine::new(index, log.clone(), random.stream("machine", index as u64))
+        };
+        let machines: Vec<_> = (0..scenario.nodes).map(machine).collect();
+        let blank = Port::new(Vec::new());
+        let name = |node: usize| (blank.book.name_of(&identity(node)), node);
+        let mut run = Self {
+            beginning: Beginning::of(&scenario),
+            customize,
+            queue: EventQueue::new(),
+            now_ms: GENESIS_MS - START_MS,
+            players: (0..scenario.nodes).map(|node| Player::of(&scenario, node)).collect(),
+            names: (0..scenario.nodes).map(name).collect(),
+            links: Links::new(&scenario, random.stream("links", 0)),
+            mesh: meshes(&scenario, &random),
+            held: (0..scenario.nodes).map(|_| Vec::new()).collect(),
+            next_connection: 0,
+            task_times: random.stream("tasks", 0),
+            log: Fingerprint::new(0),
+            counts: Counts::default(),
+            oracles: oracles.watching(signed),
+            violation: None,
+            recorder: Recorder::default(),
+            machines,
+            random,
+            scenario,
+        };
+        run.plan();
+        run
+    }
+
+    fn plan(&mut self) {
+        let mut starts = self.random.stream("starts", 0);
+        for node in 0..self.scenario.nodes {
+            let at_ms = self.now_ms + starts.below(1_000);
+            self.queue.push(at_ms, node, Event::Start);
+        }
+        let scenario = Arc::clone(&self.scenario);
+        for (fault, planned) in scenario.faults.iter().enumerate() {
+            for (at_ms, is_on) in [(planned.from_ms, true), (planned.until_ms(), false)] {
+                self.queue.push(GENESIS_MS + at_ms, NOBODY, Event::Fault { fault, is_on });
+            }
+            self.plan_copy(planned);
+        }
+        for (node, player) in self.players.iter().enumerate() {
+            if let Some(player) = player {
+                self.machines[node].clock.step(player.clock_ahead_ms());
+            }
+        }
+    }
+
+    /// Runs until this many milliseconds since genesis, or the first violation.
+    pub(super) fn run_until(&mut self, until_ms: u64) {
+        let end_ms = GENESIS_MS + until_ms;
+        while let Some((at_ms, node)) = self.queue.next_due()
+            && at_ms < end_ms
+            && self.violation.is_none()
+        {
+            self.now_ms = at_ms;
+            let mut is_touched = false;
+            while self.queue.next_due() == Some((at_ms, node)) {
+                let event = self.queue.pop().expect("it is due");
+                self.counts.events += 1;
+                is_touched |= self.happen(node, event);
+            }
+            if is_touched {
+                self.update(node);
+            }
+        }
+        if self.violation.is_none() {
+            self.now_ms = end_ms;
+        }
+    }
+
+    /// Lets an event happen. Returns true if the node is to be updated for it.
+    fn happen(&mut self, node: usize, event: Event) -> bool {
+        self.note(node, &event);
+        if let Event::Fault { fault, is_on } = event {
+            self.strike(fault, is_on);
+            return false;
+        }
+        let machine = &mut self.machines[node];
+        if machine.paused > 0 && !matches!(event, Event::Start | Event::Copy) {
+            self.held[node].push(event);
+            return false;
+        }
+        match event {
+            Event::Start => self.start(node),
+            Event::Copy => {
+                machine.disk.copy();
+                false
+            }
+            Event::Wake => {
+                let now_ms = self.now_ms;
+                machine.node.as_mut().is_some_and(|alive| {
+                    let is_due = alive.wakes_at.is_some_and(|at_ms| at_ms <= now_ms);
+                    if is_due {
+                        alive.wakes_at = None;
+                    }
+                    is_due
+                })
+            }
+            Event::Job { life, job } => self.end_job(node, life, job),
+            Event::Write { life } => self.write(node, life),
+            Event::Arrive { from, connection, parcel } => {
+                self.arrive(node, (from, connection), parcel)
+            }
+            Event::Dial { peer, wait_ms } => self.dial(node, peer, wait_ms),
+            Event::Lost { peer, connection } => self.lose(node, peer, connection),
+            Event::Idle { peer, connection } => self.idle(node, peer, connection),
+            Event::Expire { life, request } => self.expire(node, life, request),
+            Event::Tend { life } => self.tend(node, life),
+            Event::Act { content, to } => {
+                self.send_as(node, &content, &to);
+                false
+            }
+            Event::Fault { .. } => false,
+        }
+    }
+
+    fn end_job(&mut self, node: usize, life: u32, job: u64) -> bool {
+        let machine = &mut self.machines[node];
+        let Some(alive) = machine.node.as_mut().filter(|_| machine.life == life) else {
+            return false;
+        };
+        let Some(job) = alive.jobs.remove(&job) else { return false };
+        self.counts.tasks += 1;
+        job();
+        true
+    }
+
+    fn write(&mut self, node: usize, life: u32) -> bool {
+        let machine = &mut self.machines[node];
+        let Some(alive) = machine.node.as_mut().filter(|_| machine.life == life) else {
+            return false;
+        };
+        alive.is_writing = false;
+        let had_fault = !alive.writer.store().health().can_sign();
+        alive.writer.turn();
+        let has_fault = !alive.writer.store().health().can_sign();
+        if alive.writer.has_work() {
+            self.plan_write(node, has_fault);
+        }
+        had_fault != has_fault
+    }
+
+    /// Has what waits for the disk written after a while.
+    fn plan_write(&mut self, node: usize, is_retry: bool) {
+        let machine = &mut self.machines[node];
+        let Some(alive) = machine.node.as_mut() else { return };
+        if std::mem::replace(&mut alive.is_writing, true) {
+            return;
+        }
+        let factor = machine.disk_factor;
+        let delay = self.scenario.tasks.write.draw(&mut self.task_times).saturating_mul(factor);
+        let at_ms = self.now_ms + if is_retry { delay.max(500) } else { delay };
+        self.queue.push(at_ms, node, Event::Write { life: machine.life });
+    }
+
+    /// Updates a node, does what it wants, and looks at it.
+    pub(super) fn update(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        let shown_ms = machine.clock.at(self.now_ms);
+        let Some(alive) = &mut machine.node else { return };
+        self.counts.updates += 1;
+        let updated = std::panic::catch_unwind(AssertUnwindSafe(|| alive.update(shown_ms)));
+        let outbox = match updated {
+            Ok(Ok(outbox)) => outbox,
+            Ok(Err(text)) => return self.violate("stopped", Some(node), text),
+            Err(_) => return self.violate("panic", Some(node), "a system panicked".into()),
+        };
+        for outbound in outbox {
+            match outbound {
+                Outbound::Verdict(id, verdict) => self.judge(node, id, &verdict),
+                Outbound::Publish(content) => self.publish(node, content),
+                Outbound::Command(command) => self.obey(node, command),
+            }
+        }
+        self.plan_tasks(node);
+        self.plan_wake(node);
+        self.watch(node);
+    }
+
+    fn plan_tasks(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        let Some(alive) = &mut machine.node else { return };
+        let (has_work, life) = (alive.writer.has_work(), machine.life);
+        let mut planned = Vec::new();
+        for (kind, job) in alive.take_tasks() {
+            let id = alive.next_job;
+            alive.next_job += 1;
+            alive.jobs.insert(id, job);
+            let factor = match kind {
+                TaskKind::Prove => machine.prover_factor,
+                TaskKind::Sign => machine.disk_factor,
+                _ => 1,
+            };
+            let delay = delay_of(&self.scenario, kind).draw(&mut self.task_times);
+            // What a stuck prover begins never ends.
+            if kind != TaskKind::Prove || machine.stuck == 0 {
+                planned.push((kind, id, self.now_ms + delay.saturating_mul(factor).max(1)));
+            }
+        }
+        for (kind, job, at_ms) in planned {
+            self.record_task(node, kind, at_ms);
+            self.queue.push(at_ms, node, Event::Job { life, job });
+        }
+        if has_work {
+            self.plan_write(node, false);
+        }
+    }
+
+    /// Has the node woken when it has something to do by itself.
+    fn plan_wake(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        let Some(alive) = &mut machine.node else { return };
+        let shown_ms = alive.next_deadline();
+        let at_ms = machine.clock.when(shown_ms, self.now_ms).max(self.now_ms + 1);
+        if alive.wakes_at.is_none_or(|planned| at_ms < planned) {
+            alive.wakes_at = Some(at_ms);
+            self.queue.push(at_ms, node, Event::Wake);
+        }
+    }
+
+    pub(super) fn violate(&mut self, rule: &str, node: Option<usize>, text: String) {
+        let at_ms = self.now_ms.saturating_sub(GENESIS_MS);
+        self.violation.get_or_insert(Violation { rule: rule.into(), at_ms, node, text });
+    }
+
+    /// Adds an event to the hash of all events.
+    fn note(&mut self, node: usize, event: &Event) {
+        let (kind, detail) = match event {
+            Event::Start => (0, 0),
+            Event::Wake => (1, 0),
+            Event::Job { job, .. } => (2, *job),
+            Event::Write { .. } => (3, 0),
+            Event::Arrive { from, parcel, .. } => {
+                self.counts.arrivals += 1;
+                let (kind, detail) = match parcel {
+                    Parcel::Gossip(gossip) => (0, u64::try_from(gossip.id >> 64).unwrap_or(0)),
+                    Parcel::Ask(id, _) => (1, id.0),
+                    Parcel::Reply(_) => (2, 0),
+                };
+                (16 + kind, detail ^ (*from as u64) << 56)
+            }
+            Event::Dial { peer, .. } => (4, *peer as u64),
+            Event::Lost { peer, .. } => (5, *peer as u64),
+            Event::Idle { peer, .. } => (6, *peer as u64),
+            Event::Expire { request, .. } => (7, request.0),
+            Event::Tend { .. } => (8, 0),
+            Event::Act { to, .. } => (9, to.len() as u64),
+            Event::Copy => (10, 0),
+            Event::Fault { fault, is_on } => (11 + u64::from(*is_on), *fault as u64),
+        };
+        self.log.word(self.now_ms).word(node as u64).word(kind).word(detail);
+    }
+}
+
+fn delay_of(scenario: &Scenario, kind: TaskKind) -> Delay {
+    let model = &scenario.tasks;
+    match kind {
+        TaskKind::CheckSignatures => model.check_signatures,
+        TaskKind::CheckAggregate => model.check_aggregate,
+        TaskKind::Import | TaskKind::CheckHistory => model.import,
+        TaskKind::Sign | TaskKind::Other => model.sign,
+        TaskKind::Prove => model.prove,
+    }
+}

@@ -1,0 +1,184 @@
+//! The library's entry.
+
+use std::sync::Arc;
+
+use bevy_app::App;
+use quintet_components::{
+    constants::SLOT_DURATION_MS, containers::Root, duties::DutyCounts, hashing::hash_on_this_thread,
+};
+use quintet_systems::digest::world_digest;
+
+use super::{
+    machine::{Customize, GENESIS_MS, SimMachine},
+    oracle::{Oracle, Oracles, checkpoints},
+    report::{NodeReport, Report},
+    run::Run,
+    scenario::{Scenario, ScenarioError},
+    trace::{Recorder, Trace},
+};
+
+/// A network to simulate.
+pub struct Simulation {
+    scenario: Scenario,
+    customize: Option<Customize>,
+    oracles: Vec<Box<dyn Oracle>>,
+}
+
+impl Simulation {
+    /// Four honest nodes of one validator each for 100 slots, from this seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            scenario: Scenario { seed, ..Scenario::default() },
+            customize: None,
+            oracles: Vec::new(),
+        }
+    }
+
+    /// What a scenario says.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] when it contradicts itself.
+    pub fn of(scenario: Scenario) -> Result<Self, ScenarioError> {
+        scenario.check()?;
+        Ok(Self { scenario, customize: None, oracles: Vec::new() })
+    }
+
+    /// So many nodes: 1 to 64.
+    #[must_use]
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.scenario.nodes = nodes;
+        self
+    }
+
+    /// So many validators, dealt out to the nodes in turn: 1 to 4096.
+    #[must_use]
+    pub fn validators(mut self, validators: u64) -> Self {
+        self.scenario.validators = validators;
+        self
+    }
+
+    /// For so many slots.
+    #[must_use]
+    pub fn slots(mut self, slots: u64) -> Self {
+        self.scenario.slots = slots;
+        self
+    }
+
+    /// With the scenario changed in any way.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Scenario)) -> Self {
+        change(&mut self.scenario);
+        self
+    }
+
+    /// Changes every node, by its number, after its plugins were added and each time that it starts.
+    #[must_use]
+    pub fn customize(mut self, change: impl Fn(usize, &mut App) + Send + Sync + 'static) -> Self {
+        self.customize = Some(Arc::new(change));
+        self
+    }
+
+    /// One more rule that no honest node may break.
+    #[must_use]
+    pub fn oracle(mut self, oracle: impl Oracle + 'static) -> Self {
+        self.oracles.push(Box::new(oracle));
+        self
+    }
+
+    /// What is simulated.
+    pub const fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// Runs it to its end, or to the first violation.
+    ///
+    /// # Panics
+    /// When the scenario cannot be: [`Scenario::check`] says so before.
+    pub fn run(self) -> Report {
+        self.run_with(|_, _| {})
+    }
+
+    /// The same, and tells after every slot how far each node is.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_with(self, after_slot: impl FnMut(u64, &[NodeReport])) -> Report {
+        finish(self.play(false, after_slot)).0
+    }
+
+    /// The same, with what happened when.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_traced(self) -> Trace {
+        let scenario = self.scenario.clone();
+        let mut slots = Vec::new();
+        let run = self.play(true, |_, nodes| slots.push(nodes.to_vec()));
+        let (report, Recorder { moments, left_out, .. }) = finish(run);
+        Trace { scenario, moments, left_out, slots, report }
+    }
+
+    fn play(self, is_traced: bool, mut after_slot: impl FnMut(u64, &[NodeReport])) -> Run {
+        self.scenario.check().expect("the scenario can be");
+        // Trees are hashed here, by nobody else.
+        hash_on_this_thread();
+        let slots = self.scenario.slots;
+        let scenario = Arc::new(self.scenario);
+        let mut run = Run::new(scenario, self.customize, Oracles::new(self.oracles));
+        if is_traced {
+            run.recorder.turn_on();
+        }
+        for slot in 1..=slots {
+            run.run_until(slot * SLOT_DURATION_MS);
+            let nodes: Vec<_> =
+                run.machines.iter_mut().map(|each| report_of(each, false)).collect();
+            after_slot(slot, &nodes);
+            if run.violation.is_some() {
+                return run;
+            }
+        }
+        run.conclude();
+        run
+    }
+}
+
+fn finish(mut run: Run) -> (Report, Recorder) {
+    run.counts.batches = run.machines.iter().map(|machine| machine.disk.batches()).sum();
+    let nodes: Vec<_> = run.machines.iter_mut().map(|machine| report_of(machine, true)).collect();
+    let log =
+        run.log.finish().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let report = Report {
+        seed: run.scenario.seed,
+        log,
+        counts: run.counts,
+        ended_ms: run.now_ms.saturating_sub(GENESIS_MS),
+        nodes,
+        violation: run.violation,
+    };
+    (report, run.recorder)
+}
+
+/// What became of a node; its world is hashed when that is asked for.
+fn report_of(machine: &mut SimMachine, with_hash: bool) -> NodeReport {
+    let Some(node) = &mut machine.node else {
+        return NodeReport {
+            is_up: false,
+            world: Root::ZERO,
+            head: Default::default(),
+            justified: Default::default(),
+            finalized: Default::default(),
+            duties: [0; 3],
+        };
+    };
+    let world = node.app.world_mut();
+    let [head, justified, finalized] = checkpoints(world);
+    let counts = world.get_resource::<DutyCounts>().copied().unwrap_or_default();
+    NodeReport {
+        is_up: true,
+        world: if with_hash { world_digest(world) } else { Root::ZERO },
+        head,
+        justified,
+        finalized,
+        duties: [counts.proposed, counts.attested, counts.missed],
+    }
+}

@@ -1,0 +1,151 @@
+//! What happened when, for a page that shows it.
+
+use quintet_components::{
+    containers::{Root, Slot, ValidatorIndex},
+    task::TaskKind,
+};
+use serde::Serialize;
+
+use super::{
+    edge::Content,
+    machine::GENESIS_MS,
+    report::{NodeReport, Report},
+    run::Run,
+    scenario::Scenario,
+};
+
+/// Moments that are kept at most; what comes later is left out, and counted.
+const MAX_MOMENTS: usize = 400_000;
+
+/// Something that a node did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// Milliseconds since genesis.
+    pub at_ms: u64,
+    /// Which node.
+    pub node: usize,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a node did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum What {
+    /// It published a block.
+    Block {
+        /// Its slot.
+        slot: Slot,
+        /// Its root.
+        root: Root,
+        /// Its parent's.
+        parent: Root,
+    },
+    /// One of its validators attested.
+    Attestation {
+        /// For which slot.
+        slot: Slot,
+        /// Which validator.
+        validator: ValidatorIndex,
+        /// The head that it attests to.
+        head: Root,
+    },
+    /// It published an aggregate.
+    Aggregate {
+        /// For which slot.
+        slot: Slot,
+        /// Of how many validators.
+        participants: usize,
+    },
+    /// Its prover began, and ends then.
+    Proof {
+        /// Milliseconds since genesis.
+        until_ms: u64,
+    },
+    /// It started.
+    Start,
+    /// It went down.
+    Stop,
+    /// It banned a peer.
+    Ban {
+        /// Which node.
+        peer: usize,
+    },
+}
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trace {
+    /// What was simulated.
+    pub scenario: Scenario,
+    /// In the order of time.
+    pub moments: Vec<Moment>,
+    /// Moments that found no room.
+    pub left_out: u64,
+    /// Where each node stood at the end of each slot, from slot 0 on.
+    pub slots: Vec<Vec<NodeReport>>,
+    /// What it came to.
+    pub report: Report,
+}
+
+/// Keeps what happens, if anybody wants it.
+#[derive(Default)]
+pub(super) struct Recorder {
+    is_on: bool,
+    pub(super) moments: Vec<Moment>,
+    pub(super) left_out: u64,
+}
+
+impl Recorder {
+    pub(super) fn turn_on(&mut self) {
+        self.is_on = true;
+    }
+
+    fn keep(&mut self, moment: Moment) {
+        if self.moments.len() < MAX_MOMENTS {
+            self.moments.push(moment);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn record(&mut self, node: usize, what: What) {
+        if self.recorder.is_on {
+            let at_ms = self.now_ms.saturating_sub(GENESIS_MS);
+            self.recorder.keep(Moment { at_ms, node, what });
+        }
+    }
+
+    pub(super) fn record_content(&mut self, node: usize, content: &Content) {
+        if !self.recorder.is_on {
+            return;
+        }
+        let what = match content {
+            Content::Block(block) => What::Block {
+                slot: block.block.slot,
+                root: tree_hash::TreeHash::tree_hash_root(&block.block),
+                parent: block.block.parent_root,
+            },
+            Content::Attestation(vote) => What::Attestation {
+                slot: vote.data.slot,
+                validator: vote.validator_index,
+                head: vote.data.head.root,
+            },
+            Content::Aggregate(aggregate) => What::Aggregate {
+                slot: aggregate.data.slot,
+                participants: aggregate.proof.participants.count(),
+            },
+        };
+        self.record(node, what);
+    }
+
+    pub(super) fn record_task(&mut self, node: usize, kind: TaskKind, until_ms: u64) {
+        if kind == TaskKind::Prove {
+            let until_ms = until_ms.saturating_sub(GENESIS_MS);
+            self.record(node, What::Proof { until_ms });
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Whole networks in one process, each from one seed.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod determinism;
+mod library;
+#[cfg(feature = "planted")]
+mod planted;
+mod scenarios;
+mod signing;
