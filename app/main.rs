@@ -11,13 +11,12 @@ mod cli;
 mod commands;
 mod logging;
 mod output;
-mod signals;
 
 use std::{error::Error, io::Write, process::ExitCode};
 
 use cli::{Cli, Command};
 use output::OutputError;
-use signals::NodeSignals;
+use quintet::client::Signals;
 
 fn main() -> ExitCode {
     let _started = match output::start() {
@@ -57,7 +56,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     });
     // Before the first line: who reads it may stop the node.
     let signals = match command {
-        Command::Node(_) => Some(NodeSignals::listen()?),
+        Command::Node(_) => Some(Signals::listen(output::settle)?),
         _ => None,
     };
     logging::init(level, format.unwrap_or_default())
@@ -70,6 +69,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         );
     }
     Ok(match command {
+        #[cfg(feature = "devnet")]
         Command::Devnet(arguments) => commands::devnet::run(&arguments),
         Command::Genesis(arguments) => commands::genesis::run(&arguments),
         Command::Keys(command) => commands::keys::run(&command),

@@ -1,5 +1,6 @@
 //! The command line.
 
+#[cfg(feature = "devnet")]
 mod devnet;
 mod environment;
 mod keys;
@@ -7,8 +8,9 @@ mod node;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "devnet")]
+pub(crate) use self::devnet::{DevnetArgs, Pause};
 pub(crate) use self::{
-    devnet::{DevnetArgs, Pause},
     environment::origin,
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
@@ -46,6 +48,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a network of nodes on this machine and watch it finalize.
+    #[cfg(feature = "devnet")]
     Devnet(DevnetArgs),
     /// Write the folder of a new network: genesis, nodes and keys.
     Genesis(GenesisArgs),

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod capacity;
+#[cfg(feature = "devnet")]
 pub(crate) mod devnet;
 pub(crate) mod genesis;
 mod history;

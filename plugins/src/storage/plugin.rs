@@ -20,16 +20,20 @@ use super::{
     store::Store,
     writer::{Writer, WriterThread},
 };
-use crate::vital::VitalThreads;
+use crate::{
+    needs::{Need, needs},
+    vital::VitalThreads,
+};
 
 /// How many distinct attestations are saved as latest votes; those of the most validators are kept.
 pub const MAX_SAVED_VOTES: usize = 256;
 
-/// Keeps the chain in `RocksDB`. Open the store with [`Store::open`] first.
+/// Keeps the chain in `RocksDB`. Open the store with `Store::open` first.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`Blocks`], [`StoredChain`], [`StoredStates`], [`StorageHealth`](quintet_components::storage::StorageHealth), [`StoredHistory`](quintet_components::storage::StoredHistory), [`StorageWriter`] | [`BlockImported`], [`HistoryBatch`], the checkpoints, [`LatestVotes`] | the store |
+#[cfg(feature = "rocksdb")]
 #[derive(Debug)]
 pub struct RocksDbPlugin {
     /// The store.
@@ -39,7 +43,7 @@ pub struct RocksDbPlugin {
 /// Keeps the chain in memory, with the same window and a limit in bytes. Make the store with
 /// [`Store::in_memory`].
 ///
-/// Inserts, reads and writes the same as [`RocksDbPlugin`].
+/// Inserts, reads and writes the same as `RocksDbPlugin`.
 #[derive(Debug)]
 pub struct MemoryStoragePlugin {
     /// The store.
@@ -57,19 +61,21 @@ impl StorageWriter {
     }
 }
 
+#[cfg(feature = "rocksdb")]
 impl Plugin for RocksDbPlugin {
     fn build(&self, app: &mut App) {
-        install(app, &self.store);
+        install(app, &self.store, "RocksDbPlugin");
     }
 }
 
 impl Plugin for MemoryStoragePlugin {
     fn build(&self, app: &mut App) {
-        install(app, &self.store);
+        install(app, &self.store, "MemoryStoragePlugin");
     }
 }
 
-fn install(app: &mut App, store: &Arc<Store>) {
+fn install(app: &mut App, store: &Arc<Store>, plugin: &'static str) {
+    needs(app, plugin, &[Need::resource::<LatestVotes>("ForkChoicePlugin")]);
     let vital = VitalThreads::of(app.world_mut()).watch("storage");
     let thread = Writer::spawn(Arc::clone(store), Some(vital))
         .expect("a thread can be started, and an opened store read");
