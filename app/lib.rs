@@ -49,6 +49,11 @@ pub mod client;
 #[cfg(feature = "client")]
 pub mod network_dir;
 
+/// The book's page, whose listings are compiled with the doc tests.
+#[cfg(all(doctest, feature = "client", feature = "inspector"))]
+#[doc = include_str!("../docs/own-client.md")]
+struct OwnClientPage;
+
 use bevy_app::{App, Plugins};
 use bevy_ecs::error::{BevyError, ErrorContext, Severity};
 

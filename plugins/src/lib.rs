@@ -21,6 +21,8 @@ mod group;
 pub mod http;
 mod inbound;
 #[cfg(feature = "inspector")]
+mod inspected;
+#[cfg(feature = "inspector")]
 pub mod inspector;
 pub mod keys;
 mod loopback;
