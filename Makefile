@@ -31,7 +31,7 @@ lint-tools: setup ## install the pinned lint tools
 devnet: ## run a local devnet
 	@bash .ci/announce
 	@bash .ci/setup build
-	cargo run $(LOCKED) -- devnet $(ARGS)
+	cargo run $(LOCKED) --features names -- devnet $(ARGS)
 
 # QUINTET names a binary that is built already.
 # The pauses of the run that ours is compared with: the aggregator, a follower, half of the network.
@@ -54,6 +54,7 @@ lint: lint-tools ## formatting, clippy, docs, dependencies, file sizes
 	bash .ci/file-sizes
 	bash .ci/rooms
 	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	bash .ci/smallest
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 	bash .ci/deny
 	cargo machete --with-metadata --skip-target-dir

@@ -1,7 +1,20 @@
 //! Quintet, a Lean Ethereum consensus client: a node in which everything happens in one of the
 //! five intervals of a four-second slot, built on Bevy's ECS.
 //!
-//! [`node`] makes a node of a [`NodeConfig`]; a custom client edits its plugins:
+//! A [`Client`] joins a network: from its folder, from settings, or by hand.
+//!
+//! ```no_run
+//! # use quintet::plugins::SlotLogPlugin;
+//! quintet::Client::from_network_dir("network")
+//!     .node_id("quintet_0")
+//!     .data_dir("data")
+//!     .plugins(|group| group.disable::<SlotLogPlugin>())
+//!     .run()?;
+//! # Ok::<(), quintet::ClientError>(())
+//! ```
+//!
+//! [`node`] makes a node of a [`NodeConfig`] and needs neither files nor network; [`app`] makes one
+//! of plugins:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,11 +44,21 @@
 //! # Ok::<(), quintet::prover::UnknownProofSystem>(())
 //! ```
 
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
 pub mod network_dir;
+
+/// The book's page, whose listings are compiled with the doc tests.
+#[cfg(all(doctest, feature = "client", feature = "inspector"))]
+#[doc = include_str!("../docs/own-client.md")]
+struct OwnClientPage;
 
 use bevy_app::{App, Plugins};
 use bevy_ecs::error::{BevyError, ErrorContext, Severity};
 
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError};
 pub use quintet_components as components;
 pub use quintet_plugins as plugins;
 pub use quintet_plugins::{NodeConfig, NodePlugins};
@@ -55,13 +78,15 @@ pub fn app<M>(plugins: impl Plugins<M>) -> App {
 }
 
 fn log_error(error: BevyError, context: ErrorContext) {
-    let system = context.name();
+    let name = context.name();
+    let is_named = !name.starts_with('<');
+    let system = if is_named { &*name } else { "unnamed: the feature `names` is off" };
     match error.severity() {
         Severity::Ignore => {}
-        Severity::Trace => tracing::trace!(%system, %error, "system failed"),
-        Severity::Debug => tracing::debug!(%system, %error, "system failed"),
-        Severity::Info => tracing::info!(%system, %error, "system failed"),
-        Severity::Warning => tracing::warn!(%system, %error, "system failed"),
-        _ => tracing::error!(%system, %error, "system failed"),
+        Severity::Trace => tracing::trace!(system, %error, "system failed"),
+        Severity::Debug => tracing::debug!(system, %error, "system failed"),
+        Severity::Info => tracing::info!(system, %error, "system failed"),
+        Severity::Warning => tracing::warn!(system, %error, "system failed"),
+        _ => tracing::error!(system, %error, "system failed"),
     }
 }

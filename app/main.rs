@@ -11,13 +11,12 @@ mod cli;
 mod commands;
 mod logging;
 mod output;
-mod signals;
 
 use std::{error::Error, io::Write, process::ExitCode};
 
 use cli::{Cli, Command};
 use output::OutputError;
-use signals::NodeSignals;
+use quintet::client::Signals;
 
 fn main() -> ExitCode {
     let _started = match output::start() {
@@ -53,13 +52,14 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     }
     let level = level.as_deref().unwrap_or(match command {
         Command::Node(_) => "info",
-        // What nodes say of faults that are meant says nothing.
+        // Simulated nodes log faults that are meant.
+        #[cfg(feature = "sim")]
         Command::Sim(_) => "off",
         _ => "warn",
     });
     // Before the first line: who reads it may stop the node.
     let signals = match command {
-        Command::Node(_) => Some(NodeSignals::listen()?),
+        Command::Node(_) => Some(Signals::listen(output::settle)?),
         _ => None,
     };
     logging::init(level, format.unwrap_or_default())
@@ -72,12 +72,14 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         );
     }
     Ok(match command {
+        #[cfg(feature = "devnet")]
         Command::Devnet(arguments) => commands::devnet::run(&arguments),
         Command::Genesis(arguments) => commands::genesis::run(&arguments),
         Command::Keys(command) => commands::keys::run(&command),
         Command::Node(settings) => {
             commands::node::run(&settings, &signals.expect("a node has them"))
         }
+        #[cfg(feature = "sim")]
         Command::Sim(arguments) => commands::sim::run(&arguments),
     })
 }

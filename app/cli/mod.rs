@@ -1,19 +1,23 @@
 //! The command line.
 
+#[cfg(feature = "devnet")]
 mod devnet;
 mod environment;
 mod keys;
 mod node;
+#[cfg(feature = "sim")]
 mod sim;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "devnet")]
+pub(crate) use self::devnet::{DevnetArgs, Pause};
+#[cfg(feature = "sim")]
+pub(crate) use self::sim::{Seeds, SimArgs};
 pub(crate) use self::{
-    devnet::{DevnetArgs, Pause},
     environment::origin,
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
-    sim::{Seeds, SimArgs},
 };
 use crate::logging::LogFormat;
 
@@ -48,6 +52,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a network of nodes on this machine and watch it finalize.
+    #[cfg(feature = "devnet")]
     Devnet(DevnetArgs),
     /// Write the folder of a new network: genesis, nodes and keys.
     Genesis(GenesisArgs),
@@ -57,6 +62,7 @@ pub(crate) enum Command {
     /// Run a node of an existing network.
     Node(Box<NodeArgs>),
     /// Simulate whole networks, each from one seed.
+    #[cfg(feature = "sim")]
     Sim(SimArgs),
 }
 

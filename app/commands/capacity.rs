@@ -1,64 +1,15 @@
-//! How many validators a network may have with a proof system.
+//! How many validators a new network may have.
 
-use quintet::prover::{ProofSystem, ProofSystems, by_name};
+use quintet::{client::check_capacity, prover::by_name};
 use quintet_components::preset::SignaturePreset;
 use quintet_systems::verification::scheme_of;
 
-/// Returns an error when the registry has more validators than a block can justify with this proof
-/// system. It says how many there may be, and which systems have room for all.
-pub(crate) fn check(
-    validators: u64,
-    preset: SignaturePreset,
-    proofs: &dyn ProofSystem,
-) -> Result<(), String> {
-    let holds = |system: &dyn ProofSystem| system.max_validators() as u64 >= validators;
-    if holds(proofs) {
-        return Ok(());
-    }
-    let embedded = ProofSystems::embedded();
-    let others: Vec<&str> = embedded
-        .names()
-        .filter(|name| {
-            let system = embedded.by_name(name, scheme_of(preset));
-            system.is_ok_and(|system| holds(&*system))
-        })
-        .collect();
-    let remedy = if others.is_empty() {
-        "a proof system with shorter proofs".to_owned()
-    } else {
-        format!("the proof system {}", others.join(" or "))
-    };
-    Err(format!(
-        "{validators} validators are too many for the proof system {} with signatures of preset \
-         {preset}: a block's proof has no room for two thirds of them, so that nothing would be \
-         justified. Use at most {} validators, or {remedy}",
-        proofs.name(),
-        proofs.max_validators(),
-    ))
-}
-
-/// As [`check`], for the embedded system of this name.
+/// As [`check_capacity`], for the embedded proof system of this name.
 pub(crate) fn check_named(
     validators: u64,
     preset: SignaturePreset,
     name: &str,
 ) -> Result<(), String> {
     let proofs = by_name(name, scheme_of(preset)).map_err(|error| error.to_string())?;
-    check(validators, preset, &*proofs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_registry_is_as_large_as_two_thirds_of_it_fit_into_a_block() {
-        let preset = SignaturePreset::Production;
-        let proofs = by_name("multisig", scheme_of(preset)).expect("it is embedded");
-        assert_eq!(check(307, preset, &*proofs), Ok(()));
-        let error = check(308, preset, &*proofs).expect_err("two thirds are 206 and the proposer");
-        for part in ["308 validators", "multisig", "production", "at most 307 validators, or"] {
-            assert!(error.contains(part), "{error}");
-        }
-    }
+    check_capacity(validators, preset, &*proofs)
 }

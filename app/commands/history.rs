@@ -1,13 +1,9 @@
 //! What keys have signed, as a file: to take keys to another machine.
 
-use std::sync::Arc;
-
-use quintet_components::storage::SigningRecord;
+use quintet::client::{Client, Settings};
 use quintet_plugins::keys::{HistoryError, SigningGuard, SigningHistory};
-use quintet_systems::transition::generate_genesis;
-use tree_hash::TreeHash;
 
-use super::node::{Failure, Files, data_dir, guard_options, open_store};
+use super::node::{Failure, client_settings, named};
 use crate::{
     cli::{HistoryArgs, NodeArgs},
     output::say,
@@ -24,16 +20,17 @@ pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure
         let text = "exists: choose another name, or replace it with --force";
         return Err(format!("{} {text}", file.display()).into());
     }
-    let settings = settings(arguments);
-    if !data_dir(&settings).join("chain").exists() {
+    let settings = settings(arguments)?;
+    let data_folder = settings.data_folder();
+    if !data_folder.join("chain").exists() {
         // An empty record would be made, and its history would say that nothing was signed.
         return Err(format!(
             "{}: there is no node's data; name its folder with --data-dir",
-            data_dir(&settings).display()
+            data_folder.display()
         )
         .into());
     }
-    let history = guard(&settings)?.export()?;
+    let history = guard(settings)?.export()?;
     history.write(file)?;
     let entries: usize = history.keys.iter().map(|key| key.entries.len()).sum();
     say!(
@@ -55,8 +52,8 @@ pub(super) fn import(arguments: &HistoryArgs, accept_loss: bool) -> Result<(), F
         }
         read => read.map_err(place)?,
     };
-    let settings = NodeArgs { accept_signing_history_loss: accept_loss, ..settings(arguments) };
-    let summary = guard(&settings)?.import(&history).map_err(place)?;
+    let settings = Settings { accept_signing_history_loss: accept_loss, ..settings(arguments)? };
+    let summary = guard(settings)?.import(&history).map_err(place)?;
     say!(
         "{}: {} signatures added, {} known before, {} floors raised",
         file.display(),
@@ -76,7 +73,7 @@ pub(super) fn import(arguments: &HistoryArgs, accept_loss: bool) -> Result<(), F
 }
 
 /// As the node itself would have them.
-fn settings(arguments: &HistoryArgs) -> NodeArgs {
+fn settings(arguments: &HistoryArgs) -> Result<Settings, Failure> {
     let HistoryArgs {
         file: _,
         network_dir,
@@ -88,7 +85,7 @@ fn settings(arguments: &HistoryArgs) -> NodeArgs {
         fork_digest,
         xmss,
     } = arguments.clone();
-    NodeArgs {
+    client_settings(&NodeArgs {
         network_dir,
         genesis,
         data_dir,
@@ -100,15 +97,10 @@ fn settings(arguments: &HistoryArgs) -> NodeArgs {
         // Nothing is asked of them here.
         bootnodes: Some(Vec::new()),
         ..NodeArgs::default()
-    }
+    })
 }
 
 /// The node's guard; it is locked, so that no node runs meanwhile.
-fn guard(settings: &NodeArgs) -> Result<SigningGuard, Failure> {
-    let files = Files::read(settings)?;
-    let genesis = generate_genesis(files.genesis.genesis_time, files.genesis.registry()?);
-    let data_dir = data_dir(settings);
-    let record: Arc<dyn SigningRecord> = open_store(settings, &data_dir, &genesis, files.preset)?;
-    let options = guard_options(settings, &data_dir, genesis.tree_hash_root())?;
-    Ok(SigningGuard::open(record, &options)?)
+fn guard(settings: Settings) -> Result<SigningGuard, Failure> {
+    Client::from_settings(settings).signing_guard().map_err(named)
 }

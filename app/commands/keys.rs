@@ -7,6 +7,7 @@ use std::{
 };
 
 use leansig::keys::{KeyKind, Role as FileRole, find_file, read_public_key};
+use quintet::client::preset_of;
 use quintet::network_dir::{
     self, GenesisFile, KeyManifest, NetworkFiles, manifest, write_public_file,
 };
@@ -16,7 +17,7 @@ use quintet_plugins::keys::{
 };
 use quintet_systems::verification::scheme_of;
 
-use super::{history, node::preset, progress::ProgressLine};
+use super::{history, progress::ProgressLine};
 use crate::{
     cli::{GenerateArgs, KeysCommand},
     output::{self, OutputError, say, tell},
@@ -133,7 +134,7 @@ fn verify(
     let genesis = &network.genesis.1;
     let registry = genesis.registry()?;
     let keys = folder.join(network_dir::KEYS);
-    let preset = preset(asked, Some(&keys))?;
+    let preset = preset_of(asked, Some(&keys))?;
     let files = match node {
         Some(node) => {
             network.node(node)?;

@@ -1,10 +1,12 @@
 //! The subcommands.
 
 mod capacity;
+#[cfg(feature = "devnet")]
 pub(crate) mod devnet;
 pub(crate) mod genesis;
 mod history;
 pub(crate) mod keys;
 pub(crate) mod node;
 mod progress;
+#[cfg(feature = "sim")]
 pub(crate) mod sim;

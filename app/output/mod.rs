@@ -98,6 +98,7 @@ pub(crate) fn start() -> io::Result<Started> {
 ///
 /// # Errors
 /// The system gives no thread.
+#[cfg_attr(not(feature = "devnet"), allow(dead_code, reason = "the devnet calls it"))]
 pub(crate) fn queue_stdout() -> io::Result<()> {
     let gap = |lost: u64| format!("({lost} lines are lost: nobody read them)\n").into_bytes();
     let stream = own(io::stdout().as_fd())?;
@@ -215,6 +216,7 @@ fn lost_lines(lost: u64) -> Vec<u8> {
 
 /// Standard output for what draws on a terminal.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "tui"), allow(dead_code, reason = "the table draws on it"))]
 pub(crate) struct Stdout;
 
 impl Write for Stdout {

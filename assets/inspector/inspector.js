@@ -13,6 +13,8 @@ let asked = 0;
 let isBusy = false;
 // The newest answer and where it is from: what has not changed is not drawn again.
 let last = null;
+// Whether Bevy's own components, resources and systems are shown.
+let showsBevys = false;
 
 async function ask(path) {
   const abort = new AbortController();
@@ -30,24 +32,15 @@ async function ask(path) {
   }
 }
 
-const table = (columns, rows, empty) => h("div", { class: "scroll" }, h("table", {},
-  h("thead", {}, h("tr", {}, ...columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
-  h("tbody", {}, ...(rows.length ? rows : [h("tr", {}, h("td", { colspan: columns.length, class: "soft" }, empty))]))));
-
-const leftOut = (count) => count ? h("p", { class: "soft" }, `${count} more are not shown.`) : null;
-
-// A value that is not shown has a size.
-const value = (component) => component.value ?? h("span", { class: "soft" }, component.bytes ? `${component.bytes} bytes, not shown` : "");
+const ours = (each) => showsBevys || !each.is_bevys;
 
 // Entities.
 
-const link = (hash, text) => h("a", { href: hash }, text);
-const entitiesOf = (path) => `#entities/${encodeURIComponent(path)}`;
-
 function drawKinds({ entities, kinds, left_out }) {
+  const shown = kinds.map((kind) => ({ ...kind, components: kind.components.filter(ours) })).filter((kind) => kind.components.length);
   return [
     h("p", { class: "soft" }, `${entities} entities of ${kinds.length + left_out} kinds. A component's name leads to the entities that have it.`),
-    table([["Entities", "num"], ["Components"]], kinds.map((kind) => h("tr", {},
+    table([["Entities", "num"], ["Components"]], shown.map((kind) => h("tr", {},
       h("td", { class: "num" }, String(kind.count)),
       h("td", {}, h("span", { class: "chips value" }, ...kind.components.map((each) => h("a", { href: entitiesOf(each.path), title: each.path }, each.name)))))), "No entities."),
     leftOut(left_out),
@@ -61,48 +54,69 @@ function drawEntities({ count, entities, next }, [path, from]) {
     h("div", { class: "tools" }, link("#entities", "All kinds"), h("span", {}, `${count} with `, h("code", {}, path)), first, more),
     table([["Entity"], ["Components"]], entities.map((entity) => h("tr", {},
       h("td", {}, link(`#entity/${entity.id}`, entity.name)),
-      h("td", { class: "value" }, ...entity.components.map((each) => h("div", { title: each.path }, each.value ?? each.name))))), "None now."),
+      h("td", { class: "value" }, ...entity.components.filter(ours).map((each) => h("div", { title: each.path }, each.value ?? each.name))))), "None now."),
   ];
 }
 
-function drawEntity({ name, components }) {
+function drawEntity({ id, name, components }) {
   return [
-    h("div", { class: "tools" }, link("#entities", "All kinds"), h("strong", {}, `Entity ${name}`)),
-    ...components.map((each) => h("section", {},
+    h("div", { class: "tools" }, link("#entities", "All kinds"), h("strong", {}, `Entity ${name}`), link(`#follow/${id}`, "Follow it")),
+    ...components.filter(ours).map((each) => h("section", {},
       h("h2", {}, h("a", { href: entitiesOf(each.path) }, each.name), " ", h("span", { class: "soft" }, each.path)),
-      h("pre", { tabindex: 0 }, value(each)))),
+      each.tree ? h("div", { class: "tree value" }, drawTree(each.tree, `${id} ${each.path}`)) : h("p", { class: "soft" }, hidden(each)))),
   ];
 }
 
-// Resources, queues, schedules.
+function drawChanges({ changes }, [id]) {
+  return [
+    h("div", { class: "tools" }, link(`#entity/${id}`, "The entity"), h("span", { class: "soft" }, "What has changed since it is followed, in the last 16 slots. It is followed as long as somebody asks.")),
+    table([["Slot", "num"], ["Component"], ["What"], ["Value"]], changes.map((each) => h("tr", {},
+      h("td", { class: "num" }, `${each.slot}.${each.interval}`),
+      h("td", {}, each.component || "the entity"),
+      h("td", {}, each.what),
+      h("td", { class: "value" }, each.value))), "Nothing has changed yet."),
+  ];
+}
+
+// Resources and queues.
 
 function drawResources({ resources, left_out }) {
   return [
-    table([["Resource"], ["Value"]], resources.map((each) => h("tr", {},
+    table([["Resource"], ["Value"]], resources.filter(ours).map((each) => h("tr", {},
       h("td", { title: each.path }, link(`#entity/${each.id}`, each.name)),
-      h("td", { class: "value" }, value(each)))), "No resources."),
+      h("td", { class: "value" }, each.value ?? h("span", { class: "soft" }, hidden(each))))), "No resources."),
     leftOut(left_out),
   ];
 }
 
+// A bar for each second of the last minute, as high as what waited of what may, or of the most.
+function minuteOf(each) {
+  const most = Math.max(each.limit ?? 0, ...each.minute, 1);
+  return s("svg", { class: "minute", viewBox: "0 0 120 20", role: "img", "aria-label": `the most in the last minute: ${Math.max(0, ...each.minute)}` },
+    ...each.minute.map((depth, at) => depth ? s("rect", { class: "aggregation", x: at * 2, width: 1.5, y: 20 - Math.max(1, 20 * depth / most), height: Math.max(1, 20 * depth / most) }) : null),
+    s("line", { class: "hair", x1: 0, x2: 120, y1: 19.5, y2: 19.5 }));
+}
+
 function drawQueues({ queues }) {
   const share = (each) => each.limit ? Math.min(1, each.depth / each.limit) : 0;
-  return [table([["Queue"], ["Waiting", "num"], ["Limit", "num"], ["Full"], ["Dropped", "num"]], queues.map((each) => h("tr", {},
+  return [table([["Queue"], ["Waiting", "num"], ["Limit", "num"], ["Full"], ["Last minute"], ["Dropped", "num"]], queues.map((each) => h("tr", {},
     h("td", {}, each.name),
     h("td", { class: "num" }, String(each.depth)),
     h("td", { class: "num" }, each.limit == null ? "–" : String(each.limit)),
     h("td", {}, each.limit == null ? null : h("span", { class: "fill", role: "img", "aria-label": `${Math.round(share(each) * 100)} %` }, h("i", { style: `width:${share(each) * 100}%` }))),
+    h("td", {}, minuteOf(each)),
     h("td", { class: `num ${each.dropped ? "warn" : ""}` }, each.dropped == null ? "–" : String(each.dropped)))), "No queues.")];
 }
 
-function drawSchedules({ schedules }) {
-  return [
-    h("p", { class: "soft" }, "Systems in the order in which they run. Numbered schedules run in every update, in that order; the others when they are called, or at the start."),
-    h("div", { class: "columns" }, ...schedules.map((schedule) => h("section", { class: "card" },
-      h("h2", {}, schedule.place == null ? "" : `${schedule.place}. `, schedule.name),
-      h("ol", {}, ...schedule.systems.map((system) => h("li", { title: system.path }, system.name, system.is_exclusive ? h("span", { class: "soft" }, " exclusive") : null))),
-      leftOut(schedule.left_out)))),
-  ];
+// A tab of the client's own: a table of a list of objects, a tree of anything else.
+
+function drawOwn(answer, [name]) {
+  const isTable = Array.isArray(answer) && answer.length && answer.every((each) => each && typeof each === "object" && !Array.isArray(each));
+  if (!isTable) return [h("div", { class: "tree value" }, drawTree(treeOfJson(answer), `tab ${name}`))];
+  const columns = [...new Set(answer.flatMap((each) => Object.keys(each)))];
+  const text = (each) => each == null ? "" : typeof each === "object" ? JSON.stringify(each) : String(each);
+  return [table(columns.map((column) => [column, answer.every((each) => typeof (each[column] ?? 0) === "number") ? "num" : ""]), answer.map((each) => h("tr", {},
+    ...columns.map((column) => h("td", { class: typeof each[column] === "number" ? "num" : "value" }, text(each[column]))))), "Nothing.")];
 }
 
 // The prover.
@@ -135,7 +149,7 @@ function drawProver(overview) {
   ];
 }
 
-const TABS = [
+const tabs = [
   ["entities", "Entities", () => `${BASE}/kinds`, drawKinds],
   ["resources", "Resources", () => `${BASE}/resources`, drawResources],
   ["queues", "Queues", () => `${BASE}/queues`, drawQueues],
@@ -151,13 +165,14 @@ function decoded(part) {
 // What the address says is open.
 function open() {
   const [name, ...rest] = location.hash.slice(1).split("/").map(decoded);
+  if (name === "follow") return { tab: "entities", path: `${BASE}/entities/${encodeURIComponent(rest[0] ?? "")}/changes`, draw: drawChanges, rest };
   if (name === "entity") return { tab: "entities", path: `${BASE}/entities/${encodeURIComponent(rest[0] ?? "")}`, draw: drawEntity, rest };
   if (name === "entities" && rest[0]) {
     const query = new URLSearchParams({ with: rest[0], ...(rest[1] && { from: rest[1] }) });
     return { tab: "entities", path: `${BASE}/entities?${query}`, draw: drawEntities, rest };
   }
-  const [tab, , path, draw] = TABS.find((each) => each[0] === name) ?? TABS[0];
-  return { tab, path: path(), draw, rest };
+  const [tab, , path, draw] = tabs.find((each) => each[0] === name) ?? tabs[0];
+  return { tab, path: path(), draw, rest: [tab, ...rest] };
 }
 
 async function refresh() {
@@ -185,16 +200,19 @@ async function refresh() {
   }
 }
 
+// What can have the keyboard.
+const STOPS = "a, summary";
+
 function draw(what, answer) {
   // Drawing anew would take the reader's place and the keyboard's away for nothing.
-  const shown = what.path + JSON.stringify(answer);
+  const shown = `${what.path}{${showsBevys}${JSON.stringify(answer)}`;
   if (shown === last) return;
   const isSame = last?.startsWith(`${what.path}{`);
   last = shown;
   const view = $("view");
   const focused = view.contains(document.activeElement) ? document.activeElement : null;
   // What has the keyboard keeps it: found again by where it leads, or by its place.
-  const place = focused ? [...view.querySelectorAll("a, pre")].indexOf(focused) : -1;
+  const place = focused ? [...view.querySelectorAll(STOPS)].indexOf(focused) : -1;
   const href = focused?.getAttribute("href");
   const scrolled = focused?.scrollTop;
   view.replaceChildren(...what.draw(answer, what.rest).filter((child) => child != null));
@@ -204,7 +222,7 @@ function draw(what, answer) {
     scrollTo(0, 0);
     return;
   }
-  const stops = [...view.querySelectorAll("a, pre")];
+  const stops = [...view.querySelectorAll(STOPS)];
   const again = (href && stops.find((each) => each.getAttribute("href") === href)) || stops[place] || view;
   again.focus({ preventScroll: true });
   if (scrolled) again.scrollTop = scrolled;
@@ -226,18 +244,35 @@ function hold(isOn) {
   $("hold").setAttribute("aria-pressed", String(isOn));
 }
 
+function addTab([tab, name]) {
+  const button = h("button", { type: "button", "data-tab": tab }, name);
+  button.onclick = () => { location.hash = tab; };
+  $("tabs").append(button);
+}
+
+// The client's own tabs come after the node's.
+async function addOwnTabs() {
+  const { tabs: own } = await ask(`${BASE}/tabs`);
+  for (const { name, title } of own) {
+    if (tabs.some((each) => each[0] === name)) continue;
+    const tab = [name, title, () => `${BASE}/tabs/${encodeURIComponent(name)}`, drawOwn];
+    tabs.push(tab);
+    addTab(tab);
+  }
+  if (own.length) refresh();
+}
+
 function setUp() {
-  $("tabs").append(...TABS.map(([tab, name]) => {
-    const button = h("button", { type: "button", "data-tab": tab }, name);
-    button.onclick = () => { location.hash = tab; };
-    return button;
-  }));
+  tabs.forEach(addTab);
+  addOwnTabs().catch(() => {});
+  $("bevys").onchange = () => { showsBevys = $("bevys").checked; refresh(); };
   $("hold").onclick = () => { hold(!isHeld); refresh(); };
   $("token-form").onsubmit = (event) => {
     event.preventDefault();
     token = $("token").value;
     hold(false);
     refresh();
+    addOwnTabs().catch(() => {});
   };
   addEventListener("hashchange", refresh);
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !isHeld) refresh(); });

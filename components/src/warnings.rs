@@ -27,10 +27,13 @@ pub enum WarningCode {
     CrowdedBlocks,
     /// Blocks or aggregates of peers are refused because of their proofs.
     ForeignProofs,
+    /// A warning of a custom client, by its name. The log and the API have it, the metric
+    /// `quintet_warning` does not.
+    Custom(&'static str),
 }
 
 impl WarningCode {
-    /// Every code.
+    /// Every code of the node's own.
     pub const ALL: [Self; 9] = [
         Self::NoAggregator,
         Self::OldFinality,
@@ -55,6 +58,7 @@ impl WarningCode {
             Self::SlowUpdate => "slow_update",
             Self::CrowdedBlocks => "crowded_blocks",
             Self::ForeignProofs => "foreign_proofs",
+            Self::Custom(name) => name,
         }
     }
 }

@@ -20,10 +20,14 @@ use quintet_systems::{
         subnets::follow_role,
     },
     duties::duties_are_due,
-    proving::join_prover,
+    proving::{ProverScheduler, join_prover},
+    verification::Proofs,
 };
 
-use crate::DutyRecordPlugin;
+use crate::{
+    DutyRecordPlugin,
+    needs::{Need, needs},
+};
 
 /// Makes aggregates while the node is an aggregator. Opens a session at interval 2 if sync allows
 /// duties, or earlier when two thirds of the expected attestations have arrived. Collects its
@@ -41,6 +45,14 @@ pub struct AggregationPlugin {
 
 impl Plugin for AggregationPlugin {
     fn build(&self, app: &mut App) {
+        needs(
+            app,
+            "AggregationPlugin",
+            &[
+                Need::resource::<Proofs>("ForkChoicePlugin"),
+                Need::resource::<ProverScheduler>("ProverPlugin"),
+            ],
+        );
         DutyRecordPlugin::add_once(app);
         app.insert_resource(self.config.clone())
             .init_resource::<AggregationHistory>()
@@ -89,6 +101,14 @@ pub struct ReaggregationPlugin;
 
 impl Plugin for ReaggregationPlugin {
     fn build(&self, app: &mut App) {
+        needs(
+            app,
+            "ReaggregationPlugin",
+            &[
+                Need::resource::<Proofs>("ForkChoicePlugin"),
+                Need::resource::<ProverScheduler>("ProverPlugin"),
+            ],
+        );
         app.init_resource::<Splits>()
             .init_resource::<AggregationHistory>()
             .init_resource::<AggregationConfig>()

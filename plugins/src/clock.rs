@@ -22,6 +22,8 @@ use quintet_components::{
     schedule::{Interval, OnInterval, RunIntervals},
 };
 
+use crate::needs::{Need, needs};
+
 /// If the clock is set back by at most this many intervals, two slots, the walk waits for it. If it
 /// is set back further, the walk goes back with it.
 const WAITS_INTERVALS: u64 = 2 * INTERVALS_PER_SLOT;
@@ -40,6 +42,7 @@ pub struct ClockPlugin;
 
 impl Plugin for ClockPlugin {
     fn build(&self, app: &mut App) {
+        needs(app, "ClockPlugin", &[Need::order()]);
         app.init_resource::<UnixTime>()
             .init_resource::<IntervalLog>()
             .add_systems(RunIntervals, walk_intervals);
@@ -190,12 +193,15 @@ fn run_interval(world: &mut World, interval: Interval) -> (Duration, Arc<[Arc<st
         let systems = schedule.systems().into_iter().flatten().enumerate();
         let ran = systems
             .filter(|(place, (_, system))| last_runs.get(*place) != Some(&system.get_last_run()))
-            .map(|(_, (_, system))| short_name(&system.name().to_string()).into());
+            .map(|(place, (_, system))| short_name(&system.name(), place).into());
         (took, ran.collect())
     })
 }
 
-/// The last part of a path.
-fn short_name(path: &str) -> &str {
-    path.rsplit("::").next().unwrap_or(path)
+/// The last part of a system's path; its place in the schedule in a build without names.
+fn short_name(path: &str, place: usize) -> String {
+    if path.starts_with('<') {
+        return format!("system {}", place + 1);
+    }
+    path.rsplit("::").next().unwrap_or(path).to_owned()
 }

@@ -9,12 +9,18 @@ use quintet_components::{
     messages::AttestationAccepted,
     schedule::{CollectSystems, Interval, IntervalSystems, NodeSystems, OnInterval},
 };
-use quintet_systems::duties::{
-    AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
-    collect_proposals, commit_proposals, duties_are_due, expire_proposals, give_up_held_proposal,
-    has_signed, hold_proposal, prepare_proposal, record_duties, skip_attestations,
-    start_attestations, start_proposal,
+use quintet_systems::{
+    duties::{
+        AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
+        collect_proposals, commit_proposals, duties_are_due, expire_proposals,
+        give_up_held_proposal, has_signed, hold_proposal, prepare_proposal, record_duties,
+        skip_attestations, start_attestations, start_proposal,
+    },
+    proving::ProverScheduler,
+    verification::Proofs,
 };
+
+use crate::needs::{Need, needs};
 
 /// Counts, records and logs how every duty ended.
 ///
@@ -57,6 +63,14 @@ pub struct DutiesPlugin {
 
 impl Plugin for DutiesPlugin {
     fn build(&self, app: &mut App) {
+        needs(
+            app,
+            "DutiesPlugin",
+            &[
+                Need::resource::<Proofs>("ForkChoicePlugin"),
+                Need::resource::<ProverScheduler>("ProverPlugin"),
+            ],
+        );
         DutyRecordPlugin::add_once(app);
         app.insert_resource(self.signing.clone())
             .init_resource::<BlockRoom>()

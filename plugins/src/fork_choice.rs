@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    clock::IntervalLog,
     containers::{Block, State},
     messages::{
         AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, BlockRefused,
@@ -13,6 +14,7 @@ use quintet_components::{
     preset::SignaturePreset,
     schedule::{CollectSystems, ImportSystems, Interval, IntervalSystems, NodeSystems, OnInterval},
     storage::ResumeData,
+    task::Tasks,
 };
 use quintet_prover::ProofSystem;
 use quintet_systems::{
@@ -41,6 +43,11 @@ use quintet_systems::{
         seen::SeenAttestations,
     },
     verification::{Proofs, SignatureVerifier, Signatures, XmssVerifier},
+};
+
+use crate::{
+    InboundLanes,
+    needs::{Need, has_all, needs},
 };
 
 /// The trusted state and block that a node starts from.
@@ -81,6 +88,15 @@ pub struct ForkChoicePlugin {
 
 impl Plugin for ForkChoicePlugin {
     fn build(&self, app: &mut App) {
+        needs(
+            app,
+            "ForkChoicePlugin",
+            &[
+                Need::resource::<InboundLanes>("InboundPlugin"),
+                Need::resource::<Tasks>("TasksPlugin"),
+                Need::resource::<IntervalLog>("ClockPlugin"),
+            ],
+        );
         let signatures =
             self.signatures.clone().unwrap_or_else(|| Arc::new(XmssVerifier::new(self.preset)));
         app.insert_resource(self.preset)
@@ -118,6 +134,9 @@ pub struct ResumePlugin {
 
 impl Plugin for ResumePlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "ResumePlugin", &[Need::resource::<Proofs>("ForkChoicePlugin")]) {
+            return;
+        }
         resume(app.world_mut(), self.data.clone()).expect("what a store hands out fits together");
     }
 }

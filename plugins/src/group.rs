@@ -9,13 +9,20 @@ use quintet_components::{
 };
 use quintet_prover::ProofSystem;
 
+#[cfg(not(feature = "rocksdb"))]
+use crate::storage::MemoryStoragePlugin as StoragePlugin;
+#[cfg(feature = "rocksdb")]
+use crate::storage::RocksDbPlugin as StoragePlugin;
 use crate::{
-    AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, HttpConfig, HttpPlugin,
-    InboundPlugin, MetricsPlugin, NetworkConfig, NetworkPlugin, OrderPlugin, PeerNames,
-    ProverPlugin, ReaggregationPlugin, ResumePlugin, RunnerPlugin, SlotLogPlugin, StopPlugin,
-    SyncPlugin, TasksPlugin, WallClock, WarningsPlugin,
-    storage::{RocksDbPlugin, Store},
+    AggregationPlugin, Anchor, ClockPlugin, DutiesPlugin, ForkChoicePlugin, InboundPlugin,
+    MetricsPlugin, OrderPlugin, PeerNames, ProverPlugin, ReaggregationPlugin, ResumePlugin,
+    RunnerPlugin, SlotLogPlugin, StopPlugin, SyncPlugin, TasksPlugin, WallClock, WarningsPlugin,
+    storage::Store,
 };
+#[cfg(feature = "http")]
+use crate::{HttpConfig, HttpPlugin};
+#[cfg(feature = "network")]
+use crate::{NetworkConfig, NetworkPlugin};
 
 /// The settings of a node. [`NodeConfig::new`] sets what every node needs; the rest is optional.
 pub struct NodeConfig {
@@ -38,8 +45,10 @@ pub struct NodeConfig {
     /// The data from which a stored chain continues. `anchor` is then made from it.
     pub resumed: Option<ResumeData>,
     /// The network; `None` for no network.
+    #[cfg(feature = "network")]
     pub network: Option<NetworkConfig>,
     /// The HTTP servers; `None` for no servers.
+    #[cfg(feature = "http")]
     pub http: Option<HttpConfig>,
     /// The node's identity, in metrics and over HTTP. The name of the proof system is added to it,
     /// and to its agent.
@@ -63,7 +72,9 @@ impl NodeConfig {
             signing: None,
             store: None,
             resumed: None,
+            #[cfg(feature = "network")]
             network: None,
+            #[cfg(feature = "http")]
             http: None,
             identity: NodeIdentity::default(),
             clock: WallClock::default(),
@@ -78,12 +89,16 @@ impl NodeConfig {
     fn announce_proof_system(&mut self) {
         let name = self.proofs.name();
         self.identity.proof_system = name.into();
-        let network = self.network.as_mut().map(|network| &mut network.agent);
-        for agent in [Some(&mut self.identity.agent), network].into_iter().flatten() {
+        let announce = |agent: &mut String| {
             if !agent.is_empty() {
                 agent.push('/');
                 agent.push_str(name);
             }
+        };
+        announce(&mut self.identity.agent);
+        #[cfg(feature = "network")]
+        if let Some(network) = &mut self.network {
+            announce(&mut network.agent);
         }
     }
 }
@@ -91,30 +106,33 @@ impl NodeConfig {
 /// All plugins of a node. A custom client changes the group:
 /// `NodePlugins::new(config).build().disable::<AggregationPlugin>().add(MyPlugin)`.
 ///
-/// | plugin | what it does | needs |
-/// | --- | --- | --- |
-/// | [`RunnerPlugin`] | sleeps until the next interval or a wake | |
-/// | [`StopPlugin`] | ends the node when it is asked to | |
-/// | [`IdentityPlugin`] | the identity of the node | |
-/// | [`MetricsPlugin`] | measurements of the node | |
-/// | [`OrderPlugin`] | schedules, sets and their order | |
-/// | [`TasksPlugin`] | runs tasks on `AsyncComputeTaskPool` | |
-/// | [`ClockPlugin`] | walks the intervals that are due | |
-/// | [`InboundPlugin`] | lanes from other threads | |
-/// | [`ForkChoicePlugin`] | blocks, attestations, head, finality | |
-/// | [`ResumePlugin`] | restores the world of the store's last batch | `resumed` |
-/// | [`RolePlugin`] | whether the node aggregates at first | |
-/// | [`ProverPlugin`] | one queue for all proofs | |
-/// | [`AggregationPlugin`] | aggregation sessions | |
-/// | [`ReaggregationPlugin`] | payloads split from imported blocks | |
-/// | [`SyncPlugin`] | peers, missing blocks, when duties may be done | |
-/// | [`RocksDbPlugin`] | stores the chain | `store` |
-/// | [`NetworkPlugin`] | libp2p over QUIC | `network` |
-/// | [`DutiesPlugin`] | proposes and attests | `signing` |
-/// | `InspectorPlugin` | entities, queues, schedules in a browser | the feature `inspector`, and `http` |
-/// | [`HttpPlugin`] | the API, metrics, pages | `http` |
-/// | [`WarningsPlugin`] | warnings for the operator | |
-/// | [`SlotLogPlugin`] | a line in the log for each slot | |
+/// What a plugin needs, the plugins above it bring. Without it the node ends before its first update,
+/// with a [`MissingPiece`](crate::MissingPiece) that names both.
+///
+/// | plugin | there with | needs | without it |
+/// | --- | --- | --- | --- |
+/// | [`RunnerPlugin`]: sleeps until the next interval or a wake | | | no node: nothing wakes it |
+/// | [`StopPlugin`]: ends the node when it is asked to | | `RunnerPlugin` | the node runs until its process is killed, also when a thread of it has ended |
+/// | [`IdentityPlugin`]: who the node is | | | metrics and API name nobody |
+/// | [`MetricsPlugin`]: what the node measures | | | the scrape is empty |
+/// | [`OrderPlugin`]: schedules, sets and their order | | | no node: no interval runs |
+/// | [`TasksPlugin`]: runs tasks on `AsyncComputeTaskPool` | | `RunnerPlugin` | no node, unless a plugin inserts `Tasks` |
+/// | [`ClockPlugin`]: walks the intervals that are due | | `OrderPlugin` | no node: nothing tells the time |
+/// | [`InboundPlugin`]: lanes from other threads | | `RunnerPlugin` | no node: nothing comes in |
+/// | [`ForkChoicePlugin`]: blocks, votes, head, finality | | `InboundPlugin`, `TasksPlugin`, `ClockPlugin` | no node: there is no chain |
+/// | [`ResumePlugin`]: the world as the store's last batch has it | `resumed` | `ForkChoicePlugin` | the node starts at its anchor |
+/// | [`RolePlugin`]: whether the node aggregates at first | | | it does not, until somebody inserts `IsAggregator` |
+/// | [`ProverPlugin`]: one line for all that the prover is asked for | | `TasksPlugin` | no proofs, and so none of the two below and no duties |
+/// | [`AggregationPlugin`]: aggregation sessions | | `ForkChoicePlugin`, `ProverPlugin` | the node never aggregates |
+/// | [`ReaggregationPlugin`]: payloads out of imported blocks | | `ForkChoicePlugin`, `ProverPlugin` | what a block brings is counted, and not proved anew |
+/// | [`SyncPlugin`]: peers, missing blocks, when duties may be done | | `ForkChoicePlugin` | a block without a parent is refused; duties are done always |
+/// | [`RocksDbPlugin`](crate::storage::RocksDbPlugin): keeps the chain | `store` | `ForkChoicePlugin` | the chain is kept in memory, as far as fork choice needs it |
+/// | [`NetworkPlugin`](crate::NetworkPlugin): libp2p over QUIC | `network` | `InboundPlugin` | the node talks to nobody |
+/// | [`DutiesPlugin`]: proposes and attests | `signing` | `ForkChoicePlugin`, `ProverPlugin` | the node observes |
+/// | `InspectorPlugin`: entities, queues, schedules in a browser | the feature `inspector`, and `http` | `RunnerPlugin` | `/inspector` is 404 |
+/// | [`HttpPlugin`](crate::HttpPlugin): the API, metrics, pages | `http` | `RunnerPlugin`, `ForkChoicePlugin` | nobody can ask the node |
+/// | [`WarningsPlugin`]: what an operator should look at | | `ForkChoicePlugin` | no warnings |
+/// | [`SlotLogPlugin`]: a line in the log for each slot | | `ForkChoicePlugin` | a quiet log |
 pub struct NodePlugins {
     config: NodeConfig,
 }
@@ -155,8 +173,9 @@ impl PluginGroup for NodePlugins {
             .add(ReaggregationPlugin)
             .add(SyncPlugin);
         if let Some(store) = config.store {
-            group = group.add(RocksDbPlugin { store });
+            group = group.add(StoragePlugin { store });
         }
+        #[cfg(feature = "network")]
         if let Some(config) = config.network {
             group = group.add(NetworkPlugin { config });
         }
@@ -167,6 +186,7 @@ impl PluginGroup for NodePlugins {
         if config.http.is_some() {
             group = group.add(crate::InspectorPlugin);
         }
+        #[cfg(feature = "http")]
         if let Some(http) = config.http {
             group = group.add(HttpPlugin { config: http });
         }

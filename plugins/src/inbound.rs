@@ -10,6 +10,8 @@ use quintet_components::{
     waker::NodeWaker,
 };
 
+use crate::needs::{Need, has_all};
+
 /// The sending ends of the lanes: clones go to the threads that decode what arrives.
 #[derive(Resource, Clone, Debug)]
 pub struct InboundLanes {
@@ -40,6 +42,9 @@ pub struct InboundPlugin;
 
 impl Plugin for InboundPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "InboundPlugin", &[Need::resource::<NodeWaker>("RunnerPlugin")]) {
+            return;
+        }
         let lanes = InboundLanes {
             blocks: add_lane(app, 256, 16),
             aggregates: add_lane(app, 512, 64),

@@ -7,25 +7,34 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod aggregation;
+#[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 mod clock;
+#[cfg(feature = "driver")]
 pub mod driver;
 mod duties;
 mod end_reason;
+mod files;
 mod fork_choice;
 mod group;
+#[cfg(feature = "http")]
 pub mod http;
 mod inbound;
+#[cfg(feature = "inspector")]
+mod inspected;
 #[cfg(feature = "inspector")]
 pub mod inspector;
 pub mod keys;
 mod loopback;
 mod metrics;
+mod needs;
+#[cfg(feature = "network")]
 pub mod network;
 pub mod order;
 mod prover;
 mod runner;
 pub mod scenario;
+#[cfg(feature = "sim")]
 pub mod sim;
 mod slot_log;
 mod stop;
@@ -35,6 +44,7 @@ mod tasks;
 pub mod text;
 mod vital;
 mod warnings;
+#[cfg(feature = "http")]
 mod web;
 
 pub use aggregation::{AggregationPlugin, ReaggregationPlugin};
@@ -43,12 +53,15 @@ pub use duties::{DutiesPlugin, DutyRecordPlugin};
 pub use end_reason::EndReason;
 pub use fork_choice::{Anchor, ForkChoicePlugin, ResumePlugin};
 pub use group::{IdentityPlugin, NodeConfig, NodePlugins, RolePlugin};
+#[cfg(feature = "http")]
 pub use http::{HttpConfig, HttpPlugin};
 pub use inbound::{InboundLanes, InboundPlugin};
 #[cfg(feature = "inspector")]
 pub use inspector::InspectorPlugin;
 pub use loopback::{LoopbackHub, LoopbackPlugin};
 pub use metrics::MetricsPlugin;
+pub use needs::MissingPiece;
+#[cfg(feature = "network")]
 pub use network::{NetworkConfig, NetworkPlugin};
 pub use order::OrderPlugin;
 pub use prover::ProverPlugin;

@@ -11,7 +11,10 @@ use quintet_components::{
     schedule::NodeSystems,
 };
 
-use crate::InboundLanes;
+use crate::{
+    InboundLanes,
+    needs::{Need, has_all},
+};
 
 /// The lanes of every node that has joined, in order of joining.
 #[derive(Resource, Clone, Debug, Default)]
@@ -53,6 +56,9 @@ struct Joined {
 
 impl Plugin for LoopbackPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "LoopbackPlugin", &[Need::resource::<InboundLanes>("InboundPlugin")]) {
+            return;
+        }
         let lanes = app.world().resource::<InboundLanes>().clone();
         let node = self.hub.join(lanes);
         let name = PeerId::from(&*format!("node {node}"));

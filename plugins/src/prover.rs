@@ -5,10 +5,13 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     prover::{ProofAbandoned, ProverLimits},
     schedule::{NodeSystems, Shutdown},
+    task::Tasks,
 };
 use quintet_systems::proving::{
     JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover,
 };
+
+use crate::needs::{Need, needs};
 
 /// One queue for all proofs: proposals, then aggregation, then re-aggregation, within
 /// [`ProverLimits`]. Every job is an entity with `ProverJob`, which stays for 64 slots after the
@@ -25,6 +28,7 @@ pub struct ProverPlugin {
 
 impl Plugin for ProverPlugin {
     fn build(&self, app: &mut App) {
+        needs(app, "ProverPlugin", &[Need::resource::<Tasks>("TasksPlugin")]);
         app.insert_resource(self.limits)
             .init_resource::<ProverScheduler>()
             .init_resource::<JoinTimeout>()

@@ -19,7 +19,7 @@ use quintet_components::{
     waker::{NodeWaker, Wakes},
 };
 
-use crate::clock::begin_at_clock;
+use crate::{EndReason, MissingPiece, clock::begin_at_clock};
 
 /// The source of a node's time. Its `Debug` output shows nothing.
 #[derive(Clone)]
@@ -89,6 +89,10 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
     }
     app.finish();
     app.cleanup();
+    if let Some(missing) = MissingPiece::of(&app) {
+        EndReason::end(app.world_mut(), missing.to_string());
+        return AppExit::error();
+    }
     begin_at_clock(app.world_mut(), clock.now_ms());
     let mut deadlines = app.world_mut().query::<&Deadline>();
     let WakesResource(wakes) = app.world_mut().remove_resource().expect("the plugin put it there");

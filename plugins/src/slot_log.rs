@@ -13,6 +13,8 @@ use quintet_components::{
     schedule::{Interval, IntervalSystems, OnInterval},
 };
 
+use crate::needs::{Need, needs};
+
 /// A slot that ended longer ago gets no line; in milliseconds. A node that was asleep for a day
 /// would otherwise write 21,600 lines.
 const OLD_MS: u64 = 64 * SLOT_DURATION_MS;
@@ -29,6 +31,7 @@ pub struct SlotLogPlugin;
 
 impl Plugin for SlotLogPlugin {
     fn build(&self, app: &mut App) {
+        needs(app, "SlotLogPlugin", &[Need::resource::<Head>("ForkChoicePlugin")]);
         app.add_systems(
             OnInterval(Interval::Accept),
             log_slot.after(IntervalSystems::Duties).ambiguous_with_all(),

@@ -9,7 +9,10 @@ use bevy_app::{App, AppExit, Plugin, PostUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{schedule::NodeSystems, waker::NodeWaker};
 
-use crate::vital::VitalThreads;
+use crate::{
+    needs::{Need, has_all},
+    vital::VitalThreads,
+};
 
 /// Asks the node to stop, for example from a signal handler's thread.
 #[derive(Resource, Clone, Debug)]
@@ -39,6 +42,9 @@ pub struct StopPlugin;
 
 impl Plugin for StopPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "StopPlugin", &[Need::resource::<NodeWaker>("RunnerPlugin")]) {
+            return;
+        }
         let waker = app.world().resource::<NodeWaker>().clone();
         app.insert_resource(StopHandle { asked: Arc::default(), waker }).add_systems(
             PostUpdate,

@@ -15,6 +15,7 @@ use quintet_components::{
         DutyGate, Orphans, RecentDisconnects, RequestsById, RequestsByRoot, SyncCounts, SyncState,
         WaitingAttestations,
     },
+    tree::BlockTree,
 };
 use quintet_systems::sync::{
     Alone, Awake, Backfill, Fetches, GossipHeard, RangeSync, RequestNumbers, RequestedBlocks,
@@ -22,6 +23,8 @@ use quintet_systems::sync::{
     fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans, remember_refused,
     renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
 };
+
+use crate::needs::{Need, needs};
 
 /// Keeps the node on its network's chain: tracks peers as entities, requests missing blocks,
 /// answers peers, and holds duties back while the node is behind. Its limits are in
@@ -36,6 +39,7 @@ pub struct SyncPlugin;
 
 impl Plugin for SyncPlugin {
     fn build(&self, app: &mut App) {
+        needs(app, "SyncPlugin", &[Need::resource::<BlockTree>("ForkChoicePlugin")]);
         app.add_message::<PeerEvent>()
             .add_message::<RequestEvent>()
             .add_message::<RequestReceived>()

@@ -8,6 +8,8 @@ use quintet_components::{
     waker::NodeWaker,
 };
 
+use crate::needs::{Need, has_all};
+
 /// Runs jobs on a task pool: the process's `AsyncComputeTaskPool`, or a separate one.
 #[derive(Debug)]
 pub struct PoolSpawner(Option<TaskPool>);
@@ -64,7 +66,9 @@ impl Default for TasksPlugin {
 
 impl Plugin for TasksPlugin {
     fn build(&self, app: &mut App) {
-        if !app.world().contains_resource::<Tasks>() {
+        if !app.world().contains_resource::<Tasks>()
+            && has_all(app, "TasksPlugin", &[Need::resource::<NodeWaker>("RunnerPlugin")])
+        {
             let waker = app.world().resource::<NodeWaker>().clone();
             app.insert_resource(Tasks::new(PoolSpawner::global(self.threads), waker));
         }

@@ -37,6 +37,7 @@ pub(crate) struct Vital {
 
 impl Vital {
     /// Does not report the end.
+    #[cfg(any(feature = "network", test))]
     pub(crate) fn dismiss(mut self) {
         self.is_dismissed = true;
     }

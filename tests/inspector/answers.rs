@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use quintet_components::{chain::Head, clock::CurrentInterval, network::Agent};
-use quintet_plugins::{InspectorPlugin, http::AdminToken};
-use serde_json::Value;
+use bevy_ecs::prelude::Resource;
+use quintet_components::{
+    chain::Head,
+    clock::CurrentInterval,
+    network::{Agent, PeerScore},
+};
+use quintet_plugins::{InspectorPlugin, http::AdminToken, inspector::InspectorAppExt};
+use serde_json::{Value, json};
 
 use crate::{
     HOSTILE, VALIDATORS, busy, idle,
@@ -89,13 +94,10 @@ fn an_entity_is_shown_whole_until_it_is_gone() {
     let peers = told(&mut served, "/entities?with=quintet_components::network::peer::Peer");
     let id = peers["entities"][0]["id"].as_str().expect("an id").to_owned();
     let peer = told(&mut served, &format!("/entities/{id}"));
-    let value = |name: &str| {
-        let components = list(&peer["components"]);
-        let found = components.iter().find(|component| component["name"] == name);
-        found.and_then(|component| component["value"].as_str()).map(str::to_owned)
-    };
-    assert_eq!(value("PeerScore").as_deref(), Some("PeerScore(\n    -0.5,\n)"));
-    assert_eq!(value("Agent"), Some(format!("{:#?}", Agent(HOSTILE.into()))));
+    let tree = |name: &str| named(&peer["components"], name)["tree"].clone();
+    let part = |name: &str, text: String| json!({ "text": name, "parts": [{ "text": text }] });
+    assert_eq!(tree("PeerScore"), part("PeerScore", "-0.5".into()));
+    assert_eq!(tree("Agent"), part("Agent", format!("{HOSTILE:?}")));
     let world = served.node.world();
     let entity = world.query::<(bevy_ecs::entity::Entity, &Agent)>().single(world).expect("one").0;
     assert_eq!(entity.to_bits().to_string(), id);
@@ -106,7 +108,10 @@ fn an_entity_is_shown_whole_until_it_is_gone() {
 
 #[test]
 fn resources_show_their_values_only_when_somebody_said_so() {
+    #[derive(Resource)]
+    struct Unseen;
     let mut served = busy();
+    served.node.app.insert_resource(Unseen);
     let resources = told(&mut served, "/resources");
     let value = |name: &str| named(&resources["resources"], name)["value"].clone();
     let head = *served.node.world().resource::<Head>();
@@ -114,7 +119,15 @@ fn resources_show_their_values_only_when_somebody_said_so() {
     let interval = *served.node.world().resource::<CurrentInterval>();
     assert_eq!(value("CurrentInterval"), format!("{interval:?}"));
     // What holds keys could be one of these.
-    assert_eq!(value("Signatures"), Value::Null);
+    assert_eq!(value("Unseen"), Value::Null);
+    // Of the node's own everything is shown.
+    let is_hidden = |each: &&Value| each["is_bevys"] == false && each["value"].is_null();
+    let hidden: Vec<_> = list(&resources["resources"]).iter().filter(is_hidden).collect();
+    // What HTTP keeps for itself has no value to show.
+    let allowed =
+        ["Unseen", "Announcer", "Carried", "HttpThread", "Lane<SetAggregator>", "Sessions"];
+    let is_allowed = |each: &&&Value| !allowed.iter().any(|name| each["name"] == *name);
+    assert_eq!(hidden.iter().filter(is_allowed).collect::<Vec<_>>(), Vec::<&&Value>::new());
     let names: Vec<_> =
         list(&resources["resources"]).iter().map(|each| each["name"].as_str()).collect();
     assert!(names.is_sorted(), "{names:?}");
@@ -133,6 +146,11 @@ fn queues_have_a_depth_a_limit_and_what_was_dropped() {
     assert_eq!(queue("attestations")["limit"], 8192);
     assert_eq!(queue("questions of the inspector")["limit"], 16);
     assert!(queue("proofs in line")["limit"].is_null());
+    let minute = list(&blocks["minute"]);
+    assert_eq!((minute.len(), minute.iter().all(Value::is_u64)), (60, true), "{blocks}");
+    // The question that is being answered has waited.
+    let asked = list(&queue("questions of the inspector")["minute"]);
+    assert!(asked.last().is_some_and(|most| most.as_u64() >= Some(1)), "{asked:?}");
 }
 
 #[test]
@@ -169,6 +187,93 @@ fn schedules_list_their_systems_in_order() {
 }
 
 #[test]
+fn systems_have_their_times_and_what_they_touch() {
+    let mut served = busy();
+    let answer = told(&mut served, "/schedules");
+    let system = |schedule: &str, name: &str| {
+        named(&named(&answer["schedules"], schedule)["systems"], name).clone()
+    };
+    let drain = system("PreUpdate", "drain_lane<BlockReceived>");
+    let times = &drain["times"];
+    let runs = times["runs"].as_u64().expect("it has run");
+    assert!(runs > 5, "{drain}");
+    let number = |name: &str| times[name].as_f64().expect("a number");
+    assert!(number("mean_us") > 0.0 && number("mean_us") <= number("max_us"), "{drain}");
+    assert!(number("p99_us") <= number("max_us") && number("last_us") <= number("max_us"));
+    assert!((number("total_us") / number("mean_us") - runs as f64).abs() < 0.01, "{drain}");
+    assert_eq!(drain["reads"], json!(["Lane<BlockReceived>"]));
+    assert_eq!(drain["writes"], json!(["Messages<BlockReceived>"]));
+    let walk = system("RunIntervals", "walk_intervals");
+    assert_eq!((&walk["is_exclusive"], &walk["reads"]), (&true.into(), &json!([])));
+    // An update is as long as what runs in it, and the walk is a part.
+    let updates = &answer["updates"];
+    assert!(updates["total_us"].as_f64() > walk["times"]["total_us"].as_f64(), "{updates}");
+    assert!(updates["share"].as_f64().is_some_and(|share| share > 0.0), "{updates}");
+    // Where systems of a node run, no order is open.
+    for schedule in ["PreUpdate", "Update", "PostUpdate", "OnInterval(Attest)"] {
+        assert_eq!(named(&answer["schedules"], schedule)["ambiguous"], json!([]), "{schedule}");
+    }
+}
+
+#[test]
+fn what_bevy_keeps_for_itself_is_marked() {
+    let mut served = busy();
+    let resources = told(&mut served, "/resources");
+    let is_bevys = |name: &str| named(&resources["resources"], name)["is_bevys"].clone();
+    assert_eq!(
+        (is_bevys("Head"), is_bevys("Messages<BlockReceived>")),
+        (false.into(), true.into())
+    );
+}
+
+#[test]
+fn an_entity_leads_to_those_that_it_is_related_to() {
+    let mut served = busy();
+    let page = told(&mut served, &format!("/entities?with={SIGNATURE}"));
+    let id = page["entities"][0]["id"].as_str().expect("an id").to_owned();
+    let signature = told(&mut served, &format!("/entities/{id}"));
+    let of = &named(&signature["components"], "SignatureOf")["tree"]["parts"][0]["entity"];
+    let attestation = told(&mut served, &format!("/entities/{}", of.as_str().expect("an id")));
+    named(&attestation["components"], "PooledAttestation");
+    // And back.
+    let back = &named(&attestation["components"], "AttestationSignatures")["tree"];
+    assert!(back.to_string().contains(&format!("\"entity\":\"{id}\"")), "{back}");
+}
+
+#[test]
+fn an_entity_that_is_followed_tells_what_has_changed() {
+    let mut served = busy();
+    let world = served.node.world();
+    let peer = world.query::<(bevy_ecs::entity::Entity, &Agent)>().single(world).expect("one").0;
+    let path = format!("/entities/{}/changes", peer.to_bits());
+    assert_eq!(told(&mut served, &path)["changes"], json!([]));
+    let slot = served.node.world().resource::<CurrentInterval>().slot();
+    served.node.world().entity_mut(peer).insert(PeerScore(-7.5));
+    served.node.update();
+    let changes = told(&mut served, &path);
+    let change = &changes["changes"][0];
+    assert_eq!((&change["component"], &change["what"]), (&"PeerScore".into(), &"changed".into()));
+    assert_eq!((&change["value"], &change["slot"]), (&"PeerScore(-7.5)".into(), &slot.into()));
+}
+
+#[test]
+fn a_client_has_tabs_of_its_own() {
+    let setup = Setup::new(chain::genesis(4)).with(|app| {
+        app.add_plugins(InspectorPlugin).show_tab(
+            "mine",
+            "Mine",
+            |world| json!([{ "head": world.resource::<Head>().0.slot }]),
+        );
+    });
+    let mut served = Served::start(setup);
+    let tabs = told(&mut served, "/tabs");
+    assert_eq!(tabs["tabs"], json!([{ "name": "mine", "title": "Mine" }]));
+    assert_eq!(told(&mut served, "/tabs/mine"), json!([{ "head": 0 }]));
+    let none = ask(&mut served, "/tabs/other");
+    assert_eq!((none.status, none.error().as_str()), (404, "no tab has this name"));
+}
+
+#[test]
 fn questions_that_make_no_sense_are_told_so() {
     let mut served = idle();
     for (path, status, says) in [
@@ -177,6 +282,7 @@ fn questions_that_make_no_sense_are_told_so() {
         ("/entities?with=Nonsense&from=x", 400, "`from` is the id of an entity"),
         ("/entities?with=%ff", 404, "no component has this name"),
         ("/entities/x", 400, "this is no id of an entity"),
+        ("/entities/x/changes", 400, "this is no id of an entity"),
         ("/entities/0", 400, "this is no id of an entity"),
         ("/entities/99999999999999999999", 400, "this is no id of an entity"),
         ("/entities/4290000000", 404, "the entity is gone"),
@@ -204,7 +310,16 @@ fn the_world_is_shown_to_who_may_administer_the_node_and_the_page_to_all() {
     let mut served = Served::with(setup, |config| {
         config.admin_token = Some(AdminToken::new(token).expect("a token"));
     });
-    for path in ["/kinds", "/entities/1", "/resources", "/queues", "/schedules"] {
+    for path in [
+        "/kinds",
+        "/entities/1",
+        "/entities/1/changes",
+        "/resources",
+        "/queues",
+        "/schedules",
+        "/tabs",
+        "/tabs/mine",
+    ] {
         let answer = ask(&mut served, path);
         assert_eq!(answer.status, 401, "{path}");
         answer.error();

@@ -1,10 +1,13 @@
 //! The inspector's page in a browser.
 
+use quintet_plugins::{InspectorPlugin, inspector::InspectorAppExt};
+use serde_json::json;
+
 use crate::{
     HOSTILE, VALIDATORS,
     browser::{self, Browser},
     busy,
-    support::http::Served,
+    support::{chain, http::Served, node::Setup},
 };
 
 const TAB: char = '\u{e004}';
@@ -56,6 +59,8 @@ fn every_tab_shows_the_world() {
         tab(browser, "schedules");
         wait_for(browser, "OnInterval(Aggregate)");
         wait_for(browser, "drain_lane<BlockReceived>");
+        wait_for(browser, "of a core");
+        wait_for(browser, "1 read, 1 written");
         browser.picture("inspector-schedules");
         browser.look(1280, 900, "dark");
         browser.picture("inspector-schedules-dark");
@@ -92,12 +97,61 @@ fn a_component_leads_to_its_entities_and_an_entity_to_its_values() {
         browser.run("location.hash = 'entities/quintet_components::network::peer::Peer'");
         wait_for(browser, "1 with");
         browser.run("document.querySelector('#view tbody a').click()");
-        browser.wait("document.querySelectorAll('#view pre').length > 0");
+        browser.wait("document.querySelectorAll('#view .tree').length > 0");
         wait_for(browser, "PeerScore");
         // What a peer says of itself is text.
         wait_for(browser, "<b id=");
         assert!(browser.get("document.getElementById('hostile')").is_null(), "{HOSTILE}");
         browser.picture("inspector-entity");
+    });
+}
+
+#[test]
+fn what_is_bevys_shows_when_it_is_asked_for() {
+    let mut served = busy();
+    look("inspector-bevys", &mut served, |browser| {
+        tab(browser, "resources");
+        wait_for(browser, "CurrentInterval");
+        assert_eq!(browser.get("view.textContent.includes('MessageRegistry')"), false);
+        browser.click("bevys");
+        wait_for(browser, "MessageRegistry");
+    });
+}
+
+#[test]
+fn a_signature_leads_to_its_attestation_and_a_followed_peer_shows_what_changes() {
+    let mut served = busy();
+    look("inspector-links", &mut served, |browser| {
+        browser.run(
+            "location.hash = 'entities/quintet_components::attestations::AttestationSignature'",
+        );
+        wait_for(browser, &format!("{VALIDATORS} with"));
+        browser.run("document.querySelector('#view tbody a').click()");
+        wait_for(browser, "SignatureOf");
+        browser.run("[...document.querySelectorAll('#view .tree a')][0].click()");
+        wait_for(browser, "PooledAttestation");
+        browser.picture("inspector-related");
+        browser.run("[...document.querySelectorAll('#view a')].find((a) => a.textContent === 'Follow it').click()");
+        wait_for(browser, "Nothing has changed yet.");
+    });
+}
+
+#[test]
+fn a_tab_of_the_clients_own_is_drawn_as_a_table_or_as_a_tree() {
+    let setup = Setup::new(chain::genesis(4)).with(|app| {
+        app.add_plugins(InspectorPlugin)
+            .show_tab("rows", "Rows", |_| json!([{ "name": "<i>one</i>", "count": 1 }]))
+            .show_tab("whole", "Whole", |_| json!({ "deep": { "er": [1, 2] } }));
+    });
+    let mut served = Served::start(setup);
+    look("inspector-own", &mut served, |browser| {
+        browser.wait("document.querySelectorAll('#tabs button').length === 7");
+        tab(browser, "rows");
+        wait_for(browser, "<i>one</i>");
+        assert_eq!(browser.number("document.querySelectorAll('#view tbody tr').length"), 1.0);
+        tab(browser, "whole");
+        wait_for(browser, "deep");
+        assert!(browser.number("document.querySelectorAll('#view details').length") >= 1.0);
     });
 }
 

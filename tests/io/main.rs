@@ -7,6 +7,7 @@
 mod support;
 
 mod checkpoint;
+mod composing;
 mod driver;
 mod http;
 mod metrics;

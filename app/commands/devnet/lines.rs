@@ -1,6 +1,6 @@
 //! What is printed where no terminal shows it: a line a slot and node.
 
-use super::{status::NodeView, table::state};
+use super::status::NodeView;
 
 /// The names of the columns.
 pub(super) fn head() -> String {
@@ -15,8 +15,7 @@ pub(super) fn line(slot: u64, node: &NodeView) -> String {
         (overview.justified.slot.to_string(), overview.finalized.slot.to_string());
     let (peers, proofs) = (overview.peers.len().to_string(), node.proofs.to_string());
     let missed = overview.duties.missed.to_string();
-    let (state, _) = state(node);
-    row([&slot, &node.name, state, &head, &justified, &finalized, &peers, &proofs, &missed])
+    row([&slot, &node.name, node.word(), &head, &justified, &finalized, &peers, &proofs, &missed])
 }
 
 fn row(

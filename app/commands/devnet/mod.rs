@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod screen;
 mod status;
+#[cfg_attr(not(feature = "tui"), path = "no_table.rs")]
 mod table;
 mod usage;
 mod watch;

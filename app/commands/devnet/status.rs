@@ -121,6 +121,20 @@ impl NodeView {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// What the node does, in a word.
+    pub(super) fn word(&self) -> &str {
+        match self.condition {
+            Condition::Starting => "starting",
+            Condition::Paused => "paused",
+            Condition::Silent => "silent",
+            Condition::Running if self.overview.sync.state != "synced" => {
+                self.overview.sync.state.as_str()
+            }
+            Condition::Running if self.overview.node.is_aggregator => "aggregates",
+            Condition::Running => "follows",
+        }
+    }
+
     /// Takes what the node said last.
     pub(super) fn take(&mut self, answer: io::Result<Overview>) {
         let Ok(overview) = answer else {

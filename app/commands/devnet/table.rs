@@ -91,7 +91,6 @@ fn nodes(nodes: &[NodeView]) -> Table<'_> {
     let newest = nodes.iter().map(|node| node.overview.head.slot).max().unwrap_or(0);
     let rows = nodes.iter().map(|node| {
         let overview = &node.overview;
-        let (state, color) = state(node);
         let point = |slot: u64, lag: u64| {
             let cell = right(slot.to_string());
             if slot + lag < newest { cell.style(Style::new().fg(Color::Yellow)) } else { cell }
@@ -104,7 +103,7 @@ fn nodes(nodes: &[NodeView]) -> Table<'_> {
         };
         Row::new([
             Cell::from(node.name.as_str()),
-            Cell::from(Span::styled(state, Style::new().fg(color))),
+            Cell::from(Span::styled(node.word(), Style::new().fg(color(node)))),
             right(format!("{}.{}", overview.clock.slot, overview.clock.interval)),
             point(overview.head.slot, 1),
             point(overview.justified.slot, 4),
@@ -128,17 +127,14 @@ fn nodes(nodes: &[NodeView]) -> Table<'_> {
     Table::new(rows, widths).header(head).column_spacing(1)
 }
 
-/// What a node does, in a word.
-pub(super) fn state(node: &NodeView) -> (&str, Color) {
+/// The colour of what a node does.
+fn color(node: &NodeView) -> Color {
     match node.condition {
-        Condition::Starting => ("starting", Color::Blue),
-        Condition::Paused => ("paused", Color::Magenta),
-        Condition::Silent => ("silent", Color::Red),
-        Condition::Running if node.overview.sync.state != "synced" => {
-            (node.overview.sync.state.as_str(), Color::Yellow)
-        }
-        Condition::Running if node.overview.node.is_aggregator => ("aggregates", Color::Green),
-        Condition::Running => ("follows", Color::Green),
+        Condition::Starting => Color::Blue,
+        Condition::Paused => Color::Magenta,
+        Condition::Silent => Color::Red,
+        Condition::Running if node.overview.sync.state != "synced" => Color::Yellow,
+        Condition::Running => Color::Green,
     }
 }
 

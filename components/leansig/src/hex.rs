@@ -6,27 +6,16 @@ use zeroize::Zeroizing;
 pub(crate) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = text.trim();
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    // The capacity is exact: a buffer that grows would leave copies of secrets behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
-    for [high, low] in pairs {
-        bytes.push(digit(*high)? << 4 | digit(*low)?);
-    }
+    // The size is exact: a buffer that grows would leave copies of secrets behind.
+    let mut bytes = Zeroizing::new(vec![0; digits.len() / 2]);
+    const_hex::decode_to_slice(digits, &mut bytes).ok()?;
     Some(bytes)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Appends bytes as hex digits.
 pub(crate) fn append(out: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
+    // They may be a secret's.
+    let mut digits = Zeroizing::new(vec![0; 2 * bytes.len()]);
+    let digits = const_hex::encode_to_str(bytes, &mut digits).expect("two digits a byte");
+    out.push_str(digits);
 }

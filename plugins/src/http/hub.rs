@@ -3,6 +3,10 @@
 //! The world puts events into one bounded queue, and only those of topics that a client wants. A
 //! task on the server's thread encodes each one once and offers it to the clients. Each client has
 //! a bounded buffer of its own, so that a slow client loses events without affecting the others.
+//!
+//! Not `tokio::sync::broadcast`: a client chooses its topics, and a receiver that lags there counts
+//! lost events of all topics, also of topics that it did not choose. A channel per topic would lose
+//! the order between topics.
 
 use std::{
     sync::{

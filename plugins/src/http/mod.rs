@@ -36,7 +36,7 @@ use bevy_app::{App, Plugin, PostUpdate, PreUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::SessionEnded,
-    chain::IsAggregator,
+    chain::{Head, IsAggregator},
     clock::{SlotClock, UnixTime},
     duties::AttestationProduced,
     lane::{Lane, LaneSender},
@@ -58,6 +58,8 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
+/// What routes of a client's own are made with.
+pub use axum;
 pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
 
 use self::{
@@ -70,6 +72,7 @@ use self::{
 pub use crate::web::HttpRoutes;
 use crate::{
     EndReason,
+    needs::{Need, has_all, needs},
     vital::VitalThreads,
     web::{answer, error},
 };
@@ -123,6 +126,10 @@ struct Prepared {
 
 impl Plugin for HttpPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "HttpPlugin", &[Need::resource::<NodeWaker>("RunnerPlugin")]) {
+            return;
+        }
+        needs(app, "HttpPlugin", &[Need::resource::<Head>("ForkChoicePlugin")]);
         let listeners = match bind(&self.config) {
             Ok(listeners) => listeners,
             Err(error) => {

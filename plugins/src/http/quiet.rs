@@ -1,7 +1,8 @@
 //! A stream that holds back hyper's own answers.
 //!
-//! If bytes are not a request, hyper answers with a status and no body before any handler runs. The
-//! server sends its own answer when the connection has ended.
+//! If bytes are not a request, hyper answers with a status and no body before any handler runs, and it
+//! has no setting for that. The API promises a reason in JSON with every error. So the server holds
+//! hyper's answer back, and sends its own when the connection has ended.
 
 use std::{
     io::{self, IoSlice},

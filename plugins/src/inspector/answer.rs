@@ -7,22 +7,26 @@ use bevy_ecs::{
     component::{ComponentId, Components},
     prelude::*,
     resource::IsResource,
-    schedule::ScheduleLabel,
     world::EntityRef,
 };
-use quintet_components::schedule::{Interval, OnInterval};
-use serde::Serialize;
 
 use super::{
-    UpdateOrder,
-    queues::{QueueBody, ShownQueues},
+    bodies::{
+        ChangesBody, ComponentBody, EntitiesBody, EntityBody, KindBody, KindsBody, NameBody,
+        QueuesBody, ResourceBody, ResourcesBody, TabsBody,
+    },
+    follow::Followed,
+    queues,
+    schedules::schedules,
     shown::{Form, ShownComponents},
+    tabs::OwnTabs,
+    tree::tree,
 };
 
 /// Entities of one answer at most.
 const MAX_ENTITIES: usize = 64;
 /// Kinds of entities, resources, and systems of a schedule in one answer at most.
-const MAX_ROWS: usize = 1024;
+pub(super) const MAX_ROWS: usize = 1024;
 
 /// What may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,112 +37,23 @@ pub(super) enum Question {
     Entities { with: String, from: u64 },
     /// One entity.
     Entity(Entity),
+    /// What has changed on an entity since the first such question.
+    Changes(Entity),
     /// The resources.
     Resources,
     /// What waits.
     Queues,
-    /// What runs, in which order.
+    /// What runs, in which order, and how long it takes.
     Schedules,
+    /// The tabs of the client's own.
+    Tabs,
+    /// What such a tab shows.
+    Tab(String),
 }
 
 /// What was asked about is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing(pub(super) &'static str);
-
-/// A component's name, and its value where it is shown.
-#[derive(Serialize)]
-struct ComponentBody {
-    /// Without paths.
-    name: String,
-    /// The whole name of its type.
-    path: String,
-    bytes: usize,
-    value: Option<String>,
-}
-
-/// Entities that have the same components.
-#[derive(Serialize)]
-struct KindBody {
-    count: usize,
-    /// Their components' names, and what those are called in questions.
-    components: Vec<NameBody>,
-}
-
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct NameBody {
-    name: String,
-    path: String,
-}
-
-#[derive(Serialize)]
-struct KindsBody {
-    /// Resources left aside.
-    entities: usize,
-    kinds: Vec<KindBody>,
-    /// Kinds beyond the limit.
-    left_out: usize,
-}
-
-#[derive(Serialize)]
-struct EntityBody {
-    /// As logs write it.
-    name: String,
-    /// As questions name it.
-    id: String,
-    components: Vec<ComponentBody>,
-}
-
-#[derive(Serialize)]
-struct EntitiesBody {
-    /// All that have the component.
-    count: usize,
-    entities: Vec<EntityBody>,
-    /// Where the next answer begins, if there is more.
-    next: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ResourcesBody {
-    resources: Vec<ResourceBody>,
-    left_out: usize,
-}
-
-/// A resource, which is an entity with one component of interest.
-#[derive(Serialize)]
-struct ResourceBody {
-    /// The entity that it is kept on.
-    id: String,
-    #[serde(flatten)]
-    component: ComponentBody,
-}
-
-#[derive(Serialize)]
-struct QueuesBody {
-    queues: Vec<QueueBody>,
-}
-
-#[derive(Serialize)]
-struct SchedulesBody {
-    schedules: Vec<ScheduleBody>,
-}
-
-#[derive(Serialize)]
-struct ScheduleBody {
-    name: String,
-    /// Its number among those that every update runs.
-    place: Option<usize>,
-    /// In the order in which they run.
-    systems: Vec<SystemBody>,
-    left_out: usize,
-}
-
-#[derive(Serialize)]
-struct SystemBody {
-    name: String,
-    path: String,
-    /// Whether it has the world for itself.
-    is_exclusive: bool,
-}
 
 /// Answers, as JSON.
 pub(super) fn answer(world: &World, question: &Question) -> Result<Vec<u8>, Missing> {
@@ -147,9 +62,17 @@ pub(super) fn answer(world: &World, question: &Question) -> Result<Vec<u8>, Miss
         Question::Entities { with, from } => serde_json::to_vec(&entities(world, with, *from)?),
         Question::Entity(entity) => serde_json::to_vec(&whole_entity(world, *entity)?),
         Question::Resources => serde_json::to_vec(&resources(world)),
-        Question::Queues => {
-            let queues = world.resource::<ShownQueues>().look(world);
-            serde_json::to_vec(&QueuesBody { queues })
+        Question::Changes(entity) => {
+            let changes = world.resource::<Followed>().ask(world, *entity);
+            serde_json::to_vec(&ChangesBody { changes })
+        }
+        Question::Queues => serde_json::to_vec(&QueuesBody { queues: queues::look(world) }),
+        Question::Tabs => {
+            serde_json::to_vec(&TabsBody { tabs: world.resource::<OwnTabs>().list() })
+        }
+        Question::Tab(name) => {
+            let shown = world.resource::<OwnTabs>().look(world, name);
+            serde_json::to_vec(&shown.ok_or(Missing("no tab has this name"))?)
         }
         Question::Schedules => serde_json::to_vec(&schedules(world)),
     };
@@ -179,6 +102,7 @@ fn names(components: &Components, ids: &[ComponentId]) -> Vec<NameBody> {
         .map(|info| NameBody {
             name: info.name().shortname().to_string(),
             path: info.name().to_string(),
+            is_bevys: is_bevys(&info.name()),
         })
         .collect();
     names.sort_unstable();
@@ -224,12 +148,25 @@ fn component_body(
     form: Form,
 ) -> Option<ComponentBody> {
     let info = world.components().get_info(id)?;
+    let text = world.resource::<ShownComponents>().value(entity, id, form);
+    let (value, tree) = match form {
+        Form::Line => (text, None),
+        Form::Whole => (None, text.map(|text| tree(&text, world))),
+    };
     Some(ComponentBody {
         name: info.name().shortname().to_string(),
         path: info.name().to_string(),
         bytes: info.layout().size(),
-        value: world.resource::<ShownComponents>().value(entity, id, form),
+        is_bevys: is_bevys(&info.name()),
+        value,
+        tree,
     })
+}
+
+/// Returns true if the type is Bevy's, and says nothing of the node. Messages are of this kind: the
+/// buffers belong to Bevy.
+pub(super) fn is_bevys(path: &str) -> bool {
+    path.starts_with("bevy_")
 }
 
 fn resources(world: &World) -> ResourcesBody {
@@ -252,44 +189,8 @@ fn resources(world: &World) -> ResourcesBody {
     ResourcesBody { resources, left_out }
 }
 
-/// Every schedule that has systems, but the one that this runs in, and `Main`, which runs it: those of
-/// an update in their order, then those of the intervals, then others by name.
-fn schedules(world: &World) -> SchedulesBody {
-    let order = &world.resource::<UpdateOrder>().0;
-    let place_of = |schedule: &Schedule| {
-        let update = order.iter().position(|label| *label == schedule.label());
-        let is_of = |interval: &Interval| OnInterval(*interval).intern() == schedule.label();
-        let interval = Interval::ALL.iter().position(is_of);
-        (update.unwrap_or(usize::MAX), interval.unwrap_or(usize::MAX))
-    };
-    let mut schedules: Vec<_> = world
-        .resource::<Schedules>()
-        .iter()
-        .map(|(_, schedule)| (place_of(schedule), schedule_body(schedule)))
-        .filter(|(_, schedule)| !schedule.systems.is_empty())
-        .collect();
-    schedules.sort_by(|(a, first), (b, second)| (a, &first.name).cmp(&(b, &second.name)));
-    let numbered = schedules.into_iter().zip(1..).map(|(((update, _), schedule), number)| {
-        ScheduleBody { place: (update < usize::MAX).then_some(number), ..schedule }
-    });
-    SchedulesBody { schedules: numbered.collect() }
-}
-
-fn schedule_body(schedule: &Schedule) -> ScheduleBody {
-    let systems = schedule.systems_with_access().ok().into_iter().flatten();
-    let mut systems: Vec<SystemBody> = systems
-        .map(|(_, each)| SystemBody {
-            name: each.system().name().shortname().to_string(),
-            path: each.system().name().to_string(),
-            is_exclusive: each.access().is_exclusive(),
-        })
-        .collect();
-    let left_out = cut(&mut systems, MAX_ROWS);
-    ScheduleBody { name: format!("{:?}", schedule.label()), place: None, systems, left_out }
-}
-
 /// Keeps as many rows as an answer may have. Returns how many it leaves out.
-fn cut<T>(rows: &mut Vec<T>, limit: usize) -> usize {
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: usize) -> usize {
     let left_out = rows.len().saturating_sub(limit);
     rows.truncate(limit);
     left_out

@@ -2,7 +2,10 @@
 //! HTTP and on a page. Only in a build with the feature `inspector`.
 //!
 //! Questions come through a [`Lane`] and are answered at the end of the update that they wake, when
-//! nothing is half done. Of a component the value is shown only when its type was registered with
+//! nothing is half done. Every system that is added before the plugin is finished is measured: count,
+//! mean, 99th percentile, longest, last.
+//!
+//! Of a component the value is shown only when its type was registered with
 //! [`InspectorAppExt::show_component`]: what nobody registered has a name and a size, so that nothing
 //! secret is shown by accident.
 //!
@@ -13,13 +16,22 @@
 //! | entities of one answer | 64 | the next page |
 //! | kinds of entities, resources, systems of one answer | 1024 each | left out, and counted |
 //! | a value in a list, alone | 200, 65536 bytes | cut off, with `…` |
+//! | parts within parts of a value | 24 | text |
+//! | entities that are followed | 4, 120 s after the last question | the one that was asked about longest ago |
+//! | changes of a followed entity | 16 slots, 512 | the oldest |
 
 mod answer;
+mod bodies;
+mod follow;
 mod queues;
 mod routes;
+mod schedules;
 mod shown;
+mod tabs;
+mod times;
+mod tree;
 
-use bevy_app::{App, Last, MainScheduleOrder, Plugin};
+use bevy_app::{App, First, Last, MainScheduleOrder, Plugin};
 use bevy_ecs::{
     prelude::*,
     schedule::{InternedScheduleLabel, ScheduleLabel},
@@ -29,14 +41,21 @@ use tokio::sync::oneshot;
 
 pub use queues::{QueueBody, ShownQueues};
 pub use shown::{InspectorAppExt, ShownComponents};
+pub use tabs::LookTab;
 
 use self::{
     answer::{Missing, Question},
-    queues::show_queues,
+    follow::{Followed, follow_entities},
+    queues::{QueueHistory, note_queues, show_queues},
     routes::routes,
     shown::show_known,
+    tabs::OwnTabs,
+    times::{SystemTimes, begin_update, end_update, time_systems},
 };
-use crate::web::HttpRoutes;
+use crate::{
+    needs::{Need, has_all},
+    web::HttpRoutes,
+};
 
 /// Questions that wait for the world at most.
 const MAX_WAITING: usize = 16;
@@ -64,22 +83,33 @@ struct Asked {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | [`Inspect`], a [`Lane`] of questions, [`ShownComponents`], [`ShownQueues`], [`HttpRoutes`] if it is missing | everything | [`HttpRoutes`] |
+/// | [`Inspect`], a [`Lane`] of questions, [`ShownComponents`], [`ShownQueues`], the times of systems, [`HttpRoutes`] if it is missing | everything | [`HttpRoutes`] |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InspectorPlugin;
 
 impl Plugin for InspectorPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "InspectorPlugin", &[Need::resource::<NodeWaker>("RunnerPlugin")]) {
+            return;
+        }
         let waker = app.world().resource::<NodeWaker>().clone();
         let (sender, lane) = Lane::<Asked>::new(MAX_WAITING, MAX_ANSWERS, waker);
         app.insert_resource(lane)
             .init_schedule(Inspect)
-            .add_systems(Inspect, answer_questions)
+            .init_resource::<Followed>()
+            .add_systems(First, begin_update)
+            .add_systems(
+                Inspect,
+                (end_update, note_queues, follow_entities, answer_questions).chain(),
+            )
             .world_mut()
             .resource_mut::<MainScheduleOrder>()
             .insert_after(Last, Inspect);
         show_known(app);
+        crate::inspected::show(app);
+        show_own(app);
         show_queues(app);
+        app.world_mut().get_resource_or_init::<OwnTabs>();
         app.world_mut().get_resource_or_init::<HttpRoutes>().add_guarded(routes(sender));
         app.world_mut().resource_mut::<HttpRoutes>().add(routes::page());
     }
@@ -87,7 +117,20 @@ impl Plugin for InspectorPlugin {
     fn finish(&self, app: &mut App) {
         let labels = app.world().resource::<MainScheduleOrder>().labels.clone();
         app.insert_resource(UpdateOrder(labels));
+        time_systems(app);
     }
+}
+
+/// Shows the inspector's own resources as what they are for.
+fn show_own(app: &mut App) {
+    app.show_component_as(|lane: &Lane<Asked>| format!("{} of {MAX_WAITING} wait", lane.depth()))
+        .show_component_as(|_: &Followed| "the entities that are followed".into())
+        .show_component_as(|_: &OwnTabs| "the tabs of the client's own".into())
+        .show_component_as(|_: &QueueHistory| "the last minute of the queues".into())
+        .show_component_as(|_: &ShownComponents| "which values are shown".into())
+        .show_component_as(|_: &ShownQueues| "which queues are shown".into())
+        .show_component_as(|_: &SystemTimes| "how long systems take".into())
+        .show_component::<UpdateOrder>();
 }
 
 /// Answers what was asked, and wakes the runner once more when some of it has to wait.

@@ -1,5 +1,11 @@
 //! What waits in the world, and how much may.
 
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
 use bevy_app::App;
 use bevy_ecs::{archetype::Archetype, prelude::*};
 use quintet_components::{
@@ -26,6 +32,9 @@ pub struct QueueBody {
     pub dropped: Option<u64>,
 }
 
+/// Seconds of a queue that are remembered.
+const KEPT_SECONDS: u64 = 60;
+
 /// Looks at one queue, if the node has it.
 type Look = fn(&World) -> Option<QueueBody>;
 
@@ -41,12 +50,90 @@ impl ShownQueues {
     }
 
     /// Every queue that the node has.
-    pub(super) fn look(&self, world: &World) -> Vec<QueueBody> {
+    fn look(&self, world: &World) -> Vec<QueueBody> {
         self.0.iter().filter_map(|look| look(world)).collect()
     }
 }
 
+/// The most that waited in each queue, by second. Systems that only read the world write it.
+#[derive(Resource, Debug)]
+pub(super) struct QueueHistory {
+    began: Instant,
+    depths: Mutex<HashMap<&'static str, VecDeque<(u64, usize)>>>,
+}
+
+impl Default for QueueHistory {
+    fn default() -> Self {
+        Self { began: Instant::now(), depths: Mutex::default() }
+    }
+}
+
+impl QueueHistory {
+    /// Notes the queues as they stand at a second.
+    fn note(&self, queues: &[QueueBody], second: u64) {
+        let mut depths = self.depths.lock().unwrap_or_else(PoisonError::into_inner);
+        for queue in queues {
+            let seconds = depths.entry(queue.name).or_default();
+            match seconds.back_mut() {
+                Some((at, most)) if *at == second => *most = (*most).max(queue.depth),
+                _ => seconds.push_back((second, queue.depth)),
+            }
+            while seconds.front().is_some_and(|(at, _)| at + KEPT_SECONDS <= second) {
+                seconds.pop_front();
+            }
+        }
+    }
+
+    /// The most that waited in each of the last 60 seconds, the oldest first. A second without an
+    /// update has what waited before it.
+    fn of(&self, name: &str, now: u64) -> Vec<usize> {
+        let depths = self.depths.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(seconds) = depths.get(name) else { return Vec::new() };
+        let mut known = seconds.iter().peekable();
+        let mut most = 0;
+        (0..KEPT_SECONDS)
+            .map(|at| {
+                // Counted from 60 seconds before the node's first one.
+                let second = (now + 1 + at).checked_sub(KEPT_SECONDS);
+                while let Some((_, depth)) = known.next_if(|(at, _)| Some(*at) <= second) {
+                    most = *depth;
+                }
+                most
+            })
+            .collect()
+    }
+
+    fn second(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+}
+
+/// A queue, and how it stood over the last minute.
+#[derive(Serialize)]
+pub(super) struct QueueWithHistory {
+    #[serde(flatten)]
+    queue: QueueBody,
+    /// The most that waited, by second.
+    minute: Vec<usize>,
+}
+
+/// The queues as they stand, and as they stood.
+pub(super) fn look(world: &World) -> Vec<QueueWithHistory> {
+    let history = world.resource::<QueueHistory>();
+    let now = history.second();
+    let queues = world.resource::<ShownQueues>().look(world);
+    let with = |queue: QueueBody| QueueWithHistory { minute: history.of(queue.name, now), queue };
+    queues.into_iter().map(with).collect()
+}
+
+/// Notes how the queues stand.
+pub(super) fn note_queues(world: &World) {
+    let history = world.resource::<QueueHistory>();
+    history.note(&world.resource::<ShownQueues>().look(world), history.second());
+}
+
 pub(super) fn show_queues(app: &mut App) {
+    app.init_resource::<QueueHistory>();
     app.world_mut()
         .get_resource_or_init::<ShownQueues>()
         .add(|world| lane::<BlockReceived>(world, "blocks"))
@@ -94,4 +181,29 @@ fn prover(world: &World) -> Option<QueueBody> {
     let waiting = jobs.filter(|job| status(job.id()) == Some(&ProverStatus::Queued));
     let depth = waiting.count();
     Some(QueueBody { name: "proofs in line", depth, limit: None, dropped: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_minute_has_the_most_of_each_second() {
+        let history = QueueHistory::default();
+        let at = |second, depth| {
+            let queue = QueueBody { name: "blocks", depth, limit: None, dropped: None };
+            history.note(&[queue], second);
+        };
+        for (second, depth) in [(0, 9), (40, 3), (40, 7), (40, 5), (70, 2)] {
+            at(second, depth);
+        }
+        let minute = history.of("blocks", 71);
+        assert_eq!((minute.len(), minute[0], minute[27], minute[28]), (60, 0, 0, 7));
+        assert_eq!((minute[57], minute[58], minute[59]), (7, 2, 2), "seconds 69, 70 and 71");
+        assert_eq!(history.of("others", 71), Vec::<usize>::new());
+        let young = QueueHistory::default();
+        young.note(&[QueueBody { name: "blocks", depth: 4, limit: None, dropped: None }], 0);
+        let minute = young.of("blocks", 1);
+        assert_eq!((minute.len(), &minute[56..]), (60, &[0, 0, 4, 4][..]));
+    }
 }

@@ -43,6 +43,9 @@ pub(super) fn routes(lane: LaneSender<Asked>) -> Router {
         .route("/quintet/v0/inspector/schedules", fixed(Question::Schedules))
         .route("/quintet/v0/inspector/entities", get(entities))
         .route("/quintet/v0/inspector/entities/{id}", get(entity))
+        .route("/quintet/v0/inspector/entities/{id}/changes", get(changes))
+        .route("/quintet/v0/inspector/tabs", fixed(Question::Tabs))
+        .route("/quintet/v0/inspector/tabs/{name}", get(tab))
         .with_state(lane)
 }
 
@@ -50,8 +53,15 @@ pub(super) fn routes(lane: LaneSender<Asked>) -> Router {
 pub(super) fn page() -> Router {
     const PAGE: &str = include_str!("../../../assets/inspector/index.html");
     const STYLE: &str = include_str!("../../../assets/inspector/inspector.css");
+    const VALUES: &str = include_str!("../../../assets/inspector/values.js");
+    const SCHEDULES: &str = include_str!("../../../assets/inspector/schedules.js");
     const SCRIPT: &str = include_str!("../../../assets/inspector/inspector.js");
-    let scripts = [("elements.js", pages::ELEMENTS), ("inspector.js", SCRIPT)];
+    let scripts = [
+        ("elements.js", pages::ELEMENTS),
+        ("values.js", VALUES),
+        ("schedules.js", SCHEDULES),
+        ("inspector.js", SCRIPT),
+    ];
     let text: Bytes = pages::assembled(PAGE, &[("inspector.css", STYLE)], &scripts).into();
     Router::new().route("/inspector", get(|| async { pages::page(text) }))
 }
@@ -71,9 +81,26 @@ async fn entity(
     State(lane): State<LaneSender<Asked>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
+    ask(&lane, Question::Entity(entity_of(&id)?)).await
+}
+
+async fn changes(
+    State(lane): State<LaneSender<Asked>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    ask(&lane, Question::Changes(entity_of(&id)?)).await
+}
+
+async fn tab(
+    State(lane): State<LaneSender<Asked>>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    ask(&lane, Question::Tab(name)).await
+}
+
+fn entity_of(id: &str) -> Result<Entity, ApiError> {
     let entity = id.parse().ok().and_then(Entity::try_from_bits);
-    let entity = entity.ok_or_else(|| bad("this is no id of an entity"))?;
-    ask(&lane, Question::Entity(entity)).await
+    entity.ok_or_else(|| bad("this is no id of an entity"))
 }
 
 fn bad(message: &str) -> ApiError {

@@ -8,34 +8,45 @@ use std::{
 use bevy_app::App;
 use bevy_ecs::{component::ComponentId, prelude::*, world::EntityRef};
 use quintet_components::{
-    aggregation::{AggregationConfig, AggregationSession, CurrentSession},
+    aggregation::{AggregationConfig, AggregationHistory, AggregationSession, CurrentSession},
     attestations::{
         AttestationSignature, AttestationSignatures, AttestationsByData, Known, LatestVotes,
         Member, New, Own, Payload, PayloadOf, Payloads, Phase, PooledAttestation, SignatureOf,
         Signed,
     },
     chain::{
-        Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, SafeTarget, States,
+        Finalized, Genesis, Head, IsAggregator, Justified, LandedProposal, Registry, SafeTarget,
+        States,
     },
     clock::{CurrentInterval, Deadline, IntervalLog, LastUpdate, SlotClock, UnixTime},
-    duties::{DutyCounts, RecentDuties},
-    network::{Agent, BannedPeers, Direction, LastStatus, Peer, PeerNames, PeerScore, PeersById},
+    duties::{BlockRoom, DutyCounts, RecentDuties, Signing},
+    metrics::{Metrics, MetricsRegistry},
+    network::{
+        Agent, BannedPeers, Direction, LastStatus, MeshPeers, Peer, PeerNames, PeerScore, PeersById,
+    },
     preset::SignaturePreset,
     prover::{ProverJob, ProverLimits, ProverStatus, ProverTimes},
-    snapshot::NodeIdentity,
+    pulse::Pulse,
+    rules::Rules,
+    snapshot::{NodeIdentity, SnapshotCell},
+    storage::{Blocks, StorageHealth, StoredChain, StoredHistory, StoredStates},
     sync::{
         Asked, BatchRequest, DutyGate, Ended, HistoryRequest, Orphans, PeerSync, RecentDisconnects,
         RequestsById, RequestsByRoot, RootRequest, StatusRequest, SyncCounts, SyncState,
         WaitingAttestations,
     },
+    task::Tasks,
     tree::{BlockNode, BlockTree},
+    waker::NodeWaker,
     warnings::Warnings,
 };
 
-/// Writes the component of an entity, if it has it.
-type Show = fn(EntityRef<'_>, Form) -> Option<String>;
+use super::tabs::{LookTab, OwnTabs};
 
-/// How long a value may be, and whether it is spread over lines.
+/// Writes the component of an entity, if it has it.
+type Show = Box<dyn Fn(EntityRef<'_>, Form) -> Option<String> + Send + Sync>;
+
+/// How long a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// In a list.
@@ -55,8 +66,14 @@ impl Form {
 }
 
 /// How the components are written whose values are shown.
-#[derive(Resource, Debug, Default)]
+#[derive(Resource, Default)]
 pub struct ShownComponents(HashMap<ComponentId, Show>);
+
+impl Debug for ShownComponents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl ShownComponents {
     /// The value of a component of an entity; `None` when it is not to be shown.
@@ -75,28 +92,52 @@ pub trait InspectorAppExt {
     /// Shows the values of a component, or of a resource, as `Debug` writes them. Not for what has a
     /// secret in it.
     fn show_component<C: Component + Debug>(&mut self) -> &mut Self;
+
+    /// Shows this text in the place of the values of a component, or of a resource: of what has no
+    /// `Debug`, or has more in it than should be shown.
+    fn show_component_as<C: Component>(&mut self, text: fn(&C) -> String) -> &mut Self;
+
+    /// Adds a tab to the page, in the place of one of this name. `name` is a part of its address:
+    /// letters, digits and hyphens.
+    fn show_tab(&mut self, name: &'static str, title: &'static str, look: LookTab) -> &mut Self;
 }
 
 impl InspectorAppExt for App {
     fn show_component<C: Component + Debug>(&mut self) -> &mut Self {
-        let id = self.world_mut().register_component::<C>();
-        self.world_mut().get_resource_or_init::<ShownComponents>().0.insert(id, show::<C>);
+        add::<C>(
+            self,
+            Box::new(|entity, form| entity.get::<C>().map(|value| written(value, form))),
+        );
+        self
+    }
+
+    fn show_component_as<C: Component>(&mut self, text: fn(&C) -> String) -> &mut Self {
+        let show = move |entity: EntityRef<'_>, form| {
+            entity.get::<C>().map(|value| bounded(form, format_args!("{}", text(value))))
+        };
+        add::<C>(self, Box::new(show));
+        self
+    }
+
+    fn show_tab(&mut self, name: &'static str, title: &'static str, look: LookTab) -> &mut Self {
+        self.world_mut().get_resource_or_init::<OwnTabs>().add(name, title, look);
         self
     }
 }
 
-fn show<C: Component + Debug>(entity: EntityRef<'_>, form: Form) -> Option<String> {
-    entity.get::<C>().map(|value| written(value, form))
+fn add<C: Component>(app: &mut App, show: Show) {
+    let id = app.world_mut().register_component::<C>();
+    app.world_mut().get_resource_or_init::<ShownComponents>().0.insert(id, show);
 }
 
 /// A value as far as there is room for it.
 fn written(value: &impl Debug, form: Form) -> String {
+    bounded(form, format_args!("{value:?}"))
+}
+
+fn bounded(form: Form, content: fmt::Arguments<'_>) -> String {
     let mut text = Bounded { text: String::new(), limit: form.limit() };
-    let result = match form {
-        Form::Line => write!(text, "{value:?}"),
-        Form::Whole => write!(text, "{value:#?}"),
-    };
-    if result.is_err() {
+    if text.write_fmt(content).is_err() {
         text.text.push('…');
     }
     text.text
@@ -142,7 +183,18 @@ pub(super) fn show_known(app: &mut App) {
         HistoryRequest, RequestsById, RequestsByRoot, Orphans, WaitingAttestations, SyncState, SyncCounts,
         DutyGate);
     // Duties and the node.
-    show_all!(app: DutyCounts, RecentDuties, IsAggregator, NodeIdentity, Warnings);
+    show_all!(app: DutyCounts, RecentDuties, BlockRoom, IsAggregator, NodeIdentity, Warnings,
+        AggregationHistory, StorageHealth, StoredHistory, MeshPeers, Rules, Pulse);
+    app.show_component_as(|signing: &Signing| format!("{:?}", signing.0.validators()))
+        .show_component_as(|registry: &Registry| format!("{} validators", registry.len()))
+        .show_component_as(|_: &NodeWaker| "wakes the runner".into())
+        .show_component_as(|_: &Tasks| "runs tasks".into())
+        .show_component_as(|_: &Metrics| "handles of what is measured: /metrics".into())
+        .show_component_as(|_: &MetricsRegistry| "what is measured: /metrics".into())
+        .show_component_as(|_: &SnapshotCell| "what HTTP serves".into())
+        .show_component_as(|_: &Blocks| "reads blocks".into())
+        .show_component_as(|_: &StoredStates| "reads states".into())
+        .show_component_as(|_: &StoredChain| "reads the canonical chain".into());
 }
 
 #[cfg(test)]
@@ -152,7 +204,7 @@ mod tests {
     #[test]
     fn a_value_is_written_as_far_as_there_is_room() {
         assert_eq!(written(&Some(1), Form::Line), "Some(1)");
-        assert_eq!(written(&Some(1), Form::Whole), "Some(\n    1,\n)");
+        assert_eq!(written(&"a".repeat(500), Form::Whole).len(), 502);
         let long = written(&"ä".repeat(500), Form::Line);
         assert!(long.ends_with('…') && long.len() <= 200 + '…'.len_utf8(), "{long}");
         assert_eq!(long.matches('ä').count(), 99, "a quote, and no half character");

@@ -1,4 +1,4 @@
-//! Files that are complete after a crash, and locks that keep a second process out.
+//! Small files, and locks that keep a second process out.
 
 use std::{
     ffi::OsString,
@@ -7,21 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::text::open_file;
+pub(super) use crate::files::replace;
+use crate::{files::folder_of, text::open_file};
 
 /// The largest small file that is read: marks and locks have a few hundred bytes.
 const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024;
-
-/// Replaces a file: writes and syncs a neighbouring file, renames it over the file, and syncs the
-/// folder. After a crash there is either the old file or the new one.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = with_suffix(path, ".new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    File::open(folder_of(path))?.sync_all()
-}
 
 /// A small file's bytes; `None` if there is no file.
 pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -43,10 +33,6 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(suffix);
     path.with_file_name(name)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Why a lock was not taken.

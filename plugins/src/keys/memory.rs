@@ -19,8 +19,10 @@ pub struct KeyPair {
     pub proposer: SecretKey,
 }
 
-/// Keys in memory, each with what it has signed. The record ends with the process, and the keys end
-/// too, so that nothing can sign with them a second time.
+/// Keys in memory, each with what it has signed: for tests, simulations and examples that make
+/// their keys for one run. The record ends with the process, and so do the keys: nothing can sign with
+/// them a second time. Keys that outlive the process sign through [`KeyManager`](super::KeyManager)
+/// and its durable record.
 pub struct MemoryKeys(BTreeMap<(ValidatorIndex, Role), Mutex<GuardedKey>>);
 
 struct GuardedKey {

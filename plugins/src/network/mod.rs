@@ -44,7 +44,11 @@ use quintet_components::{
     storage::Blocks,
 };
 
-use crate::{EndReason, InboundLanes, vital::VitalThreads};
+use crate::{
+    EndReason, InboundLanes,
+    needs::{Need, has_all},
+    vital::VitalThreads,
+};
 pub use bootnode::{Bootnode, BootnodeError};
 pub use codec::{
     identity::KeyError,
@@ -111,6 +115,9 @@ struct ServedBlocks(Arc<OnceLock<Blocks>>);
 
 impl Plugin for NetworkPlugin {
     fn build(&self, app: &mut App) {
+        if !has_all(app, "NetworkPlugin", &[Need::resource::<InboundLanes>("InboundPlugin")]) {
+            return;
+        }
         let lanes = app.world().resource::<InboundLanes>().clone();
         let counters = NetworkCounters::default();
         let blocks = Arc::new(OnceLock::new());

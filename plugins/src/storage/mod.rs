@@ -2,7 +2,7 @@
 //!
 //! # The contract
 //!
-//! A [`Store`] keeps one chain in a [`Backend`]. [`RocksDbPlugin`] and [`MemoryStoragePlugin`]
+//! A [`Store`] keeps one chain in a [`Backend`]. `RocksDbPlugin` and [`MemoryStoragePlugin`]
 //! follow the same contract, and so does any store with a backend that follows [`Backend`]'s.
 //!
 //! - **One batch per update.** The changes of an update (blocks with post-states, checkpoints) are
@@ -33,11 +33,13 @@ mod append;
 mod backend;
 mod canonical;
 mod memory;
+#[cfg(feature = "rocksdb")]
 mod open;
 mod plugin;
 mod prune;
 mod records;
 mod resume;
+#[cfg(feature = "rocksdb")]
 mod rocks;
 mod signing;
 mod state_records;
@@ -48,14 +50,13 @@ mod writer;
 pub use append::{ImportedBlock, Update, Written};
 pub use backend::{Backend, Batch, Change, Column, Durability, Visit};
 pub use memory::{MEMORY_LIMIT_BYTES, MemoryBackend};
-pub use open::{MARKER_FILE, OpenError, SCHEMA_VERSION};
-pub use plugin::{
-    MAX_SAVED_VOTES, MemoryStoragePlugin, RocksDbPlugin, SteppedStoragePlugin, StorageWriter,
-};
+#[cfg(feature = "rocksdb")]
+pub use open::{MARKER_FILE, OpenError, RocksDbConfig, SCHEMA_VERSION};
+#[cfg(feature = "rocksdb")]
+pub use plugin::RocksDbPlugin;
+pub use plugin::{MAX_SAVED_VOTES, MemoryStoragePlugin, SteppedStoragePlugin, StorageWriter};
 pub use prune::PRUNE_STEP_SLOTS;
-pub use store::{
-    HISTORY_CHUNK_ROOTS, Retention, RocksDbConfig, SNAPSHOT_EVERY, Store, WINDOW_SLOTS,
-};
+pub use store::{HISTORY_CHUNK_ROOTS, Retention, SNAPSHOT_EVERY, Store, WINDOW_SLOTS};
 pub use writer::{
     BEHIND_BLOCKS, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS, MAX_WAITING_BYTES, Writer, WriterThread,
 };

@@ -11,9 +11,9 @@ use rocksdb::ErrorKind;
 
 use super::{
     rocks::{self, RocksBackend},
-    store::{RocksDbConfig, Store},
+    store::{Retention, Store},
 };
-use crate::text::open_file;
+use crate::{files, text::open_file};
 
 /// The version of the database's layout. A release reads only its own.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -22,6 +22,15 @@ pub const MARKER_FILE: &str = "quintet-database.json";
 
 /// The largest marker that is read.
 const MAX_MARKER_BYTES: u64 = 64 << 10;
+
+/// A database that `RocksDB` keeps in a directory.
+#[derive(Clone, Debug)]
+pub struct RocksDbConfig {
+    /// The directory; it is made when it is missing.
+    pub path: PathBuf,
+    /// What is kept.
+    pub retention: Retention,
+}
 
 /// Why a database was not opened. Nothing was changed, and every message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -167,33 +176,25 @@ fn prepare(path: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
     match open_file(&marker).and_then(read) {
         Ok(bytes) => check_marker(path, &marker, &bytes, identity),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let unfinished = path.join(format!("{MARKER_FILE}.new"));
             for entry in fs::read_dir(path).map_err(io_error(path))? {
                 let entry = entry.map_err(io_error(path))?;
-                if entry.path() != unfinished {
-                    let found = entry.file_name().to_string_lossy().into_owned();
+                let found = entry.file_name().to_string_lossy().into_owned();
+                // A marker whose writing a crash ended.
+                if !found.starts_with(MARKER_FILE) {
                     return Err(OpenError::Foreign { path: path.to_owned(), found });
                 }
             }
-            write_marker(path, &unfinished, &marker, identity)
+            write_marker(&marker, identity)
         }
         Err(error) => Err(OpenError::Io { path: marker, error }),
     }
 }
 
 /// Writes the marker, completely or not at all.
-fn write_marker(
-    path: &Path,
-    unfinished: &Path,
-    marker: &Path,
-    identity: &ChainIdentity,
-) -> Result<(), OpenError> {
+fn write_marker(marker: &Path, identity: &ChainIdentity) -> Result<(), OpenError> {
     let content = Marker { schema: SCHEMA_VERSION, chain: identity.clone() };
     let text = serde_json::to_string_pretty(&content).expect("text and numbers");
-    fs::write(unfinished, text + "\n").map_err(io_error(unfinished))?;
-    fs::File::open(unfinished).and_then(|file| file.sync_all()).map_err(io_error(unfinished))?;
-    fs::rename(unfinished, marker).map_err(io_error(marker))?;
-    fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error(path))
+    files::replace(marker, (text + "\n").as_bytes()).map_err(io_error(marker))
 }
 
 fn check_marker(

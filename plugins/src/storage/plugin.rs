@@ -20,16 +20,20 @@ use super::{
     store::Store,
     writer::{Writer, WriterThread},
 };
-use crate::vital::VitalThreads;
+use crate::{
+    needs::{Need, needs},
+    vital::VitalThreads,
+};
 
 /// How many distinct attestations are saved as latest votes; those of the most validators are kept.
 pub const MAX_SAVED_VOTES: usize = 256;
 
-/// Keeps the chain in `RocksDB`. Open the store with [`Store::open`] first.
+/// Keeps the chain in `RocksDB`. Open the store with `Store::open` first.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
 /// | [`Blocks`], [`StoredChain`], [`StoredStates`], [`StorageHealth`](quintet_components::storage::StorageHealth), [`StoredHistory`](quintet_components::storage::StoredHistory), [`StorageWriter`] | [`BlockImported`], [`HistoryBatch`], the checkpoints, [`LatestVotes`] | the store |
+#[cfg(feature = "rocksdb")]
 #[derive(Debug)]
 pub struct RocksDbPlugin {
     /// The store.
@@ -39,7 +43,7 @@ pub struct RocksDbPlugin {
 /// Keeps the chain in memory, with the same window and a limit in bytes. Make the store with
 /// [`Store::in_memory`].
 ///
-/// Inserts, reads and writes the same as [`RocksDbPlugin`].
+/// Inserts, reads and writes the same as `RocksDbPlugin`.
 #[derive(Debug)]
 pub struct MemoryStoragePlugin {
     /// The store.
@@ -71,24 +75,26 @@ impl StorageWriter {
     }
 }
 
+#[cfg(feature = "rocksdb")]
 impl Plugin for RocksDbPlugin {
     fn build(&self, app: &mut App) {
         let writer = start(app, &self.store);
-        install(app, &self.store, writer);
+        install(app, &self.store, writer, "RocksDbPlugin");
     }
 }
 
 impl Plugin for MemoryStoragePlugin {
     fn build(&self, app: &mut App) {
         let writer = start(app, &self.store);
-        install(app, &self.store, writer);
+        install(app, &self.store, writer, "MemoryStoragePlugin");
     }
 }
 
 impl Plugin for SteppedStoragePlugin {
     fn build(&self, app: &mut App) {
         let writer = Writer::by_hand(Arc::clone(&self.store)).expect("an opened store can be read");
-        install(app, &self.store, StorageWriter { writer, _thread: None });
+        let writer = StorageWriter { writer, _thread: None };
+        install(app, &self.store, writer, "SteppedStoragePlugin");
     }
 }
 
@@ -99,7 +105,8 @@ fn start(app: &mut App, store: &Arc<Store>) -> StorageWriter {
     StorageWriter { writer: Arc::clone(thread.writer()), _thread: Some(thread) }
 }
 
-fn install(app: &mut App, store: &Arc<Store>, handle: StorageWriter) {
+fn install(app: &mut App, store: &Arc<Store>, handle: StorageWriter, plugin: &'static str) {
+    needs(app, plugin, &[Need::resource::<LatestVotes>("ForkChoicePlugin")]);
     let writer = Arc::clone(handle.writer());
     if let Some(waker) = app.world().get_resource::<NodeWaker>() {
         store.health().wakes(waker.clone());

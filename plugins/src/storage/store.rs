@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, VecDeque},
     fs::File,
     ops::ControlFlow,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -74,6 +73,7 @@ pub struct Store {
     /// Its name in error messages.
     place: String,
     /// Keeps other processes out of its directory, if it has one.
+    #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "memory needs no lock"))]
     pub(super) lock: Option<File>,
     pub(super) retention: Retention,
     pub(super) health: StorageHealth,
@@ -281,13 +281,4 @@ impl BlockSource for Store {
         };
         Ok(Some(Arc::new(SignedBlock { block, proof })))
     }
-}
-
-/// A database of `RocksDB` in a directory.
-#[derive(Clone, Debug)]
-pub struct RocksDbConfig {
-    /// The directory. It is created if it is missing.
-    pub path: PathBuf,
-    /// How long data is kept.
-    pub retention: Retention,
 }

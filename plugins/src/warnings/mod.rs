@@ -18,12 +18,15 @@ mod updates;
 use bevy_app::{App, Plugin, PostUpdate};
 use bevy_ecs::prelude::*;
 use quintet_components::{
+    chain::Finalized,
     clock::{LastUpdate, SlotClock, UnixTime},
     containers::Slot,
     messages::{AggregateReceived, AttestationReceived, BlockImported, BlockReceived, InputJudged},
     schedule::NodeSystems,
     warnings::{WarningCode, Warnings},
 };
+
+use crate::needs::{Need, needs};
 
 /// Watches the node and warns the operator.
 ///
@@ -35,6 +38,7 @@ pub struct WarningsPlugin;
 
 impl Plugin for WarningsPlugin {
     fn build(&self, app: &mut App) {
+        needs(app, "WarningsPlugin", &[Need::resource::<Finalized>("ForkChoicePlugin")]);
         app.init_resource::<Warnings>()
             .init_resource::<LastUpdate>()
             .add_message::<BlockReceived>()

@@ -4,6 +4,7 @@
 //! What is asserted of slots is read from the nodes' logs, which tell of every slot, also of one
 //! in which a node could not be asked.
 
+mod client;
 mod clock;
 mod command;
 mod lifecycle;

@@ -130,7 +130,7 @@ fn committees_are_the_same_in_all_files_and_not_none() {
     let folder = network("committee-flag");
     for count in ["0", "65"] {
         let flags = ["--attestation-committee-count", count];
-        let words = ["--attestation-committee-count is", "1 to 64"];
+        let words = ["--attestation-committee-count: ", "1 to 64"];
         refused(&folder, &[&NODE[..], &flags].concat(), &words);
     }
 }

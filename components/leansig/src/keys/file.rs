@@ -1,9 +1,8 @@
 //! Reads whole files into memory that is erased, and writes files completely or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -54,46 +53,35 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
 
 /// Writes a neighbouring file, makes it durable, and renames it over `path`.
 pub(super) fn write(path: &Path, content: &[u8], access: Access) -> Result<(), KeyFileError> {
-    let temporary = neighbour(path);
-    let written = create(&temporary, access)
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
-    written.map_err(|source| {
-        // If this fails too, the reported error is enough.
-        let _ = std::fs::remove_file(&temporary);
-        KeyFileError::Io { path: path.to_owned(), source }
-    })
+    let replace = || -> io::Result<()> {
+        let mut file = unfinished(access).tempfile_in(folder_of(path))?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        sync_folder(path)
+    };
+    replace().map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
 }
 
-/// A hidden name in the same folder that only this call of this process uses.
-fn neighbour(path: &Path) -> PathBuf {
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}.{call}.tmp", std::process::id()));
-    path.with_file_name(name)
-}
-
-fn create(path: &Path, access: Access) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+/// A hidden file of a name that no other has; it goes when it is not kept.
+fn unfinished(access: Access) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".key-").suffix(".tmp");
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode());
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(access.mode()));
     #[cfg(not(unix))]
     let _ = access;
-    options.open(path)
+    builder
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a rename durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        File::open(folder_of(path))?.sync_all()?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use alloy_primitives::hex;
 use quintet_components::{
     containers::{PublicKey, Root, Signature, Slot},
     duties::{SignError, SignRequest},
@@ -16,7 +17,6 @@ use super::{
     AcceptHistoryLoss, GuardError, GuardOptions, HistoryError, HistoryLoss, ImportSummary,
     SigningHistory,
     bookkeeping::{self, Header, Kind, RecordId},
-    hex,
     history::{KeyHistory, SignedSlot},
     mark::{Mark, MarkFile},
 };
@@ -85,7 +85,7 @@ impl Ledger {
         let highest = highest_slot(&keys);
         let loss = find_loss(found, highest, mark.as_ref(), options);
         let header = found.unwrap_or(Header { id, generation: 0 });
-        let fresh = Mark::new(options.genesis, hex(&header.id));
+        let fresh = Mark::new(options.genesis, hex::encode(header.id));
         let mut ledger = Self {
             record,
             header,
@@ -129,7 +129,7 @@ impl Ledger {
             return Ok(());
         }
         let mut mark = self.mark.clone();
-        mark.record = hex(&self.header.id);
+        mark.record = hex::encode(self.header.id);
         mark.generation = self.header.generation;
         mark.highest_slot = mark.highest_slot.max(highest_slot(&self.keys));
         self.mark_file.write(&mark)?;
@@ -373,7 +373,7 @@ fn find_loss(
         (Some(mark), None) => {
             Some(HistoryLoss::RecordMissing { mark: path(), highest: mark.highest_slot })
         }
-        (Some(mark), Some(header)) if mark.record != hex(&header.id) => {
+        (Some(mark), Some(header)) if mark.record != hex::encode(header.id) => {
             Some(HistoryLoss::OtherRecord { mark: path() })
         }
         (Some(mark), Some(header)) if header.generation < mark.generation => {

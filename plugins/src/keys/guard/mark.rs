@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy_primitives::hex;
 use quintet_components::containers::{Root, Slot};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -170,7 +171,7 @@ impl MarkFile {
 
 fn checksum(entry: &Entry) -> String {
     let text = serde_json::to_vec(entry).expect("text and numbers");
-    super::hex(&Sha256::digest(text)[..16])
+    hex::encode(&Sha256::digest(text)[..16])
 }
 
 /// A place's content.

@@ -256,16 +256,6 @@ fn lock(path: &Path) -> Result<FileLock, GuardError> {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// The number of signatures for which a thread is started.
 const SIGNATURES_PER_THREAD: usize = 16;
 

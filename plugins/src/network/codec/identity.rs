@@ -55,16 +55,8 @@ pub struct KeyError;
 /// # Errors
 /// [`KeyError`].
 pub fn parse_secret(text: &str) -> Result<[u8; 32], KeyError> {
-    let text = text.trim();
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(KeyError);
-    }
     let mut secret = [0; 32];
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| KeyError)?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| KeyError)?;
-    }
+    alloy_primitives::hex::decode_to_slice(text.trim(), &mut secret).map_err(|_| KeyError)?;
     Ok(secret)
 }
 

@@ -84,7 +84,7 @@ impl NodeKey {
 
     /// Its hex digits without `0x`, as in its file.
     pub fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        alloy_primitives::hex::encode(self.0)
     }
 
     /// The record of a node at this address. The same address always gives the same record.

@@ -1,6 +1,11 @@
 //! Snappy: raw for gossip, framed for requests and responses.
+//!
+//! Frames are read by [`FrameReader`] and not by `snap::read::FrameDecoder`: that one waits for a
+//! blocking reader and reads on beyond the content, while a stream of the network is read piece by
+//! piece, ends its content at a length that was announced, and goes on with the next response. It
+//! also takes any number of frames that have no content.
 
-use std::sync::LazyLock;
+use std::io::Write;
 
 /// The first bytes of every framed stream.
 pub const STREAM_IDENTIFIER: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
@@ -56,22 +61,13 @@ pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
 
 /// Compresses into frames of at most 64 KiB, after the stream's identifier.
 pub fn compress_framed(data: &[u8]) -> Vec<u8> {
-    let mut framed = STREAM_IDENTIFIER.to_vec();
-    for content in data.chunks(MAX_FRAME_BYTES) {
-        let compressed = compress(content);
-        // If compression saves less than an eighth, the frame is not compressed.
-        let (kind, body) = if compressed.len() < content.len() - content.len() / 8 {
-            (COMPRESSED, compressed.as_slice())
-        } else {
-            (UNCOMPRESSED, content)
-        };
-        let length = u32::try_from(CHECKSUM_BYTES + body.len()).expect("below 64 KiB and a bit");
-        framed.push(kind);
-        framed.extend_from_slice(&length.to_le_bytes()[..3]);
-        framed.extend_from_slice(&checksum(content).to_le_bytes());
-        framed.extend_from_slice(body);
+    if data.is_empty() {
+        // The encoder would write nothing.
+        return STREAM_IDENTIFIER.to_vec();
     }
-    framed
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(data).expect("a vector takes all");
+    encoder.into_inner().expect("a vector takes all")
 }
 
 /// Decompresses a whole framed stream.
@@ -188,34 +184,5 @@ impl FrameReader {
 
 /// CRC-32C, masked as the framing format requires.
 fn checksum(data: &[u8]) -> u32 {
-    static TABLES: LazyLock<[[u32; 256]; 8]> = LazyLock::new(crc32c_tables);
-    let tables = &*TABLES;
-    let at = |table: usize, byte: u32| tables[table][usize::from(byte.to_le_bytes()[0])];
-    let mut crc = !0_u32;
-    let (blocks, rest) = data.as_chunks::<8>();
-    for [a, b, c, d, e, f, g, h] in blocks {
-        let low = crc ^ u32::from_le_bytes([*a, *b, *c, *d]);
-        let high = u32::from_le_bytes([*e, *f, *g, *h]);
-        crc = at(7, low) ^ at(6, low >> 8) ^ at(5, low >> 16) ^ at(4, low >> 24);
-        crc ^= at(3, high) ^ at(2, high >> 8) ^ at(1, high >> 16) ^ at(0, high >> 24);
-    }
-    for byte in rest {
-        crc = (crc >> 8) ^ at(0, crc ^ u32::from(*byte));
-    }
-    (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
-/// Eight tables, so that eight bytes are processed at a time.
-fn crc32c_tables() -> [[u32; 256]; 8] {
-    const POLYNOMIAL: u32 = 0x82f6_3b78;
-    let mut tables = [[0; 256]; 8];
-    for (byte, entry) in (0_u32..).zip(&mut tables[0]) {
-        *entry = (0..8).fold(byte, |crc, _| (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg()));
-    }
-    let first = tables[0];
-    for table in 1..8 {
-        tables[table] =
-            tables[table - 1].map(|crc| (crc >> 8) ^ first[usize::from(crc.to_le_bytes()[0])]);
-    }
-    tables
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -1,4 +1,7 @@
 //! Unsigned LEB128: seven bits per byte, the lowest first.
+//!
+//! Not `unsigned-varint`: it refuses encodings with more bytes than needed. Protobuf allows them, and
+//! leanSpec refuses a varint only for more than ten bytes or 64 bits, so a peer may send them.
 
 /// The largest number of bytes of a varint.
 pub const MAX_VARINT_BYTES: u32 = 10;
@@ -62,5 +65,16 @@ pub fn append(mut value: u64, bytes: &mut Vec<u8>) {
             return;
         }
         bytes.push(low | 0x80);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_with_more_bytes_than_needed_is_read() {
+        assert_eq!(decode(&[0x81, 0x80, 0x00]), Ok((1, 3)));
+        assert_eq!(decode(&[0x80, 0x00]), Ok((0, 2)));
     }
 }

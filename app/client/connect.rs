@@ -5,46 +5,38 @@ use std::net::{IpAddr, Ipv4Addr};
 use quintet_components::{aggregation::AggregationConfig, containers::ValidatorIndex};
 use quintet_plugins::{HttpConfig, NetworkConfig, http::AdminToken, network::NodeKey};
 
-use super::{Failure, files::Files};
-use crate::cli::{NodeArgs, origin};
+use super::{ClientError, Network, Settings};
 
 /// Ports when neither settings nor files name one.
 const QUIC_PORT: u16 = 9000;
 const API_PORT: u16 = 5052;
 const METRICS_PORT: u16 = 5054;
 
-/// The variable with the token itself: as a flag, whoever lists processes would see it.
-const ADMIN_TOKEN: &str = "QUINTET_ADMIN_TOKEN";
-
 /// Where the node serves its API and its metrics: on one listener when both are the same.
-pub(super) fn http(settings: &NodeArgs, files: &Files) -> Result<HttpConfig, Failure> {
+pub(super) fn http(settings: &Settings, network: &Network) -> Result<HttpConfig, ClientError> {
     let ip = settings.http_address.unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let node = files.node.as_ref();
+    let node = network.node.as_ref();
     let api = settings.api_port.or(node.and_then(|node| node.api_port));
     let metrics = settings.metrics_port.or(node.and_then(|node| node.metrics_port));
     Ok(HttpConfig {
         api: Some((ip, api.unwrap_or(API_PORT)).into()),
         metrics: Some((ip, metrics.unwrap_or(METRICS_PORT)).into()),
         admin_token: admin_token(settings)?,
-        cors_origins: cors_origins(settings.cors_origins.as_deref().unwrap_or_default())?,
+        cors_origins: cors_origins(&settings.cors_origins)?,
         ..HttpConfig::default()
     })
 }
 
-fn admin_token(settings: &NodeArgs) -> Result<Option<AdminToken>, Failure> {
-    // One that is set and empty counts as unset.
-    if let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) {
-        // What is no text has characters that no token has.
-        let token = AdminToken::new(&text.to_string_lossy());
-        return Ok(Some(token.map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?));
-    }
-    let Some(path) = settings.admin_token_file.as_deref() else { return Ok(None) };
-    let named = |error| format!("{}: {error}", origin("admin-token-file"));
-    Ok(Some(AdminToken::read(path).map_err(named)?))
+fn admin_token(settings: &Settings) -> Result<Option<AdminToken>, ClientError> {
+    let (None, Some(path)) = (&settings.admin_token, &settings.admin_token_file) else {
+        return Ok(settings.admin_token.clone());
+    };
+    let token = AdminToken::read(path);
+    token.map(Some).map_err(|error| ClientError::setting("admin-token-file", error))
 }
 
 /// Each is `*`, or a scheme and an authority, as browsers send them.
-fn cors_origins(named: &[String]) -> Result<Vec<String>, Failure> {
+fn cors_origins(named: &[String]) -> Result<Vec<String>, ClientError> {
     let is_origin = |origin: &str| {
         origin == "*"
             || origin.split_once("://").is_some_and(|(scheme, authority)| {
@@ -56,8 +48,8 @@ fn cors_origins(named: &[String]) -> Result<Vec<String>, Failure> {
     let origins: Vec<String> = named.iter().map(|origin| origin.trim().to_owned()).collect();
     match origins.iter().find(|origin| !is_origin(origin)) {
         Some(wrong) => {
-            let place = origin("cors-origins");
-            Err(format!("{place}: {wrong:?} is no origin like http://127.0.0.1:3000").into())
+            let reason = format!("{wrong:?} is no origin like http://127.0.0.1:3000");
+            Err(ClientError::setting("cors-origins", reason))
         }
         None => Ok(origins),
     }
@@ -69,15 +61,13 @@ pub(super) fn subnets(
     asked: &[u64],
     own: &[ValidatorIndex],
     committees: u64,
-) -> Result<(Vec<u64>, Vec<u64>), Failure> {
+) -> Result<(Vec<u64>, Vec<u64>), ClientError> {
     if let Some(wrong) = asked.iter().find(|subnet| **subnet >= committees) {
-        let place = origin("aggregate-subnet-ids");
         let last = committees.saturating_sub(1);
-        return Err(format!(
-            "{place}: there is no subnet {wrong}: {committees} committees have the subnets 0 to \
-             {last}"
-        )
-        .into());
+        let reason = format!(
+            "there is no subnet {wrong}: {committees} committees have the subnets 0 to {last}"
+        );
+        return Err(ClientError::setting("aggregate-subnet-ids", reason));
     }
     let sorted = |mut subnets: Vec<u64>| {
         subnets.sort_unstable();
@@ -89,41 +79,45 @@ pub(super) fn subnets(
     Ok((of_validators, aggregated))
 }
 
-pub(super) fn network(
-    settings: &NodeArgs,
-    files: &Files,
+/// How the node talks to others.
+pub(super) fn connect(
+    settings: &Settings,
+    network: &Network,
     aggregation: &AggregationConfig,
     is_aggregator: bool,
-) -> Result<NetworkConfig, Failure> {
-    let mut config = NetworkConfig::new(node_key(settings, files)?);
-    let own_ip = files.node.as_ref().and_then(|node| node.ip);
+) -> Result<NetworkConfig, ClientError> {
+    let mut config = NetworkConfig::new(node_key(settings, network)?);
+    let own_ip = network.node.as_ref().and_then(|node| node.ip);
     let default_ip = own_ip.filter(IpAddr::is_loopback).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    let port = settings.gossipsub_port.or(files.node.as_ref().and_then(|node| node.quic_port));
+    let port = settings.quic_port.or(network.node.as_ref().and_then(|node| node.quic_port));
     config.listen =
         (settings.listen_address.unwrap_or(default_ip), port.unwrap_or(QUIC_PORT)).into();
     config.external_ip = own_ip;
     if let Some(digest) = &settings.fork_digest {
         if digest.contains('/') {
-            let place = origin("fork-digest");
-            return Err(format!("{place}: {digest:?} has a slash, which topics cannot have").into());
+            let reason = format!("{digest:?} has a slash, which topics cannot have");
+            return Err(ClientError::setting("fork-digest", reason));
         }
         config.fork_digest.clone_from(digest);
     }
     config.committee_count = aggregation.committee_count;
     config.subnets = aggregation.subscribed_subnets(is_aggregator);
-    for text in &files.bootnodes {
-        config.bootnodes.push(text.parse().map_err(|error| format!("bootnode {text}: {error}"))?);
+    for text in &network.bootnodes {
+        let wrong = |error| match settings.bootnodes {
+            Some(_) => ClientError::setting("bootnodes", format!("bootnode {text}: {error}")),
+            None => ClientError::Network(format!("bootnode {text}: {error}")),
+        };
+        config.bootnodes.push(text.parse().map_err(wrong)?);
     }
     Ok(config)
 }
 
 /// The key that is named, the one of `validator-config.yaml`, the one of the folder, or a new one.
-fn node_key(settings: &NodeArgs, files: &Files) -> Result<NodeKey, Failure> {
+fn node_key(settings: &Settings, network: &Network) -> Result<NodeKey, ClientError> {
     if let Some(path) = &settings.node_key {
-        let named = |error| format!("{}: {error}", origin("node-key"));
-        return Ok(NodeKey::read(path).map_err(named)?);
+        return NodeKey::read(path).map_err(|error| ClientError::setting("node-key", error));
     }
-    if let Some(key) = files.node.as_ref().and_then(|node| node.key.as_ref()) {
+    if let Some(key) = network.node.as_ref().and_then(|node| node.key.as_ref()) {
         return Ok(key.clone());
     }
     let file = |node: &String| Some(settings.network_dir.as_ref()?.join(format!("{node}.key")));

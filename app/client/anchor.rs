@@ -19,8 +19,7 @@ use quintet_plugins::{
 use quintet_prover::ProofSystem;
 use quintet_systems::{transition::anchor_block, verification::verify_block};
 
-use super::Failure;
-use crate::cli::origin;
+use super::ClientError;
 
 /// Begins the store where that is called for, and says what the node starts from.
 pub(super) fn anchor(
@@ -28,12 +27,12 @@ pub(super) fn anchor(
     (genesis, proofs): (&State, &dyn ProofSystem),
     urls: &[String],
     (now_ms, now_slot): (u64, Slot),
-) -> Result<(Anchor, Option<ResumeData>), Failure> {
+) -> Result<(Anchor, Option<ResumeData>), ClientError> {
     let named = urls.iter().filter(|url| !url.trim().is_empty());
     let sources: Vec<CheckpointSource> = named
         .map(|url| CheckpointSource::parse(url))
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("{}: {error}", origin("checkpoint-sync-url")))?;
+        .map_err(|error| ClientError::setting("checkpoint-sync-url", error))?;
     let fetch = || fetch(&sources, genesis, proofs, now_ms);
     match store.facts()? {
         None if sources.is_empty() => return at_genesis(store, genesis),
@@ -76,11 +75,13 @@ pub(super) fn anchor(
             }
         }
     }
-    let data = store.resume()?.ok_or("the database has begun and has no checkpoints")?;
+    let data = store.resume()?.ok_or_else(|| {
+        ClientError::Network("the database has begun and has no checkpoints".into())
+    })?;
     Ok((Anchor::from(&data), Some(data)))
 }
 
-fn at_genesis(store: &Store, genesis: &State) -> Result<(Anchor, Option<ResumeData>), Failure> {
+fn at_genesis(store: &Store, genesis: &State) -> Result<(Anchor, Option<ResumeData>), ClientError> {
     let anchor = Anchor { block: anchor_block(genesis), state: Arc::new(genesis.clone()) };
     store.begin(&anchor.block, &anchor.state)?;
     Ok((anchor, None))

@@ -1,0 +1,168 @@
+//! From a client's parts to its app.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bevy_app::{App, PluginGroup};
+use quintet_components::{
+    aggregation::AggregationConfig, chain::IsAggregator, clock::SlotClock,
+    containers::ValidatorIndex, prover::ProverLimits, snapshot::NodeIdentity,
+    storage::SigningRecord,
+};
+use quintet_plugins::{
+    EndReason, MissingPiece, NodeConfig, NodePlugins, http::LocalHttp, network::LocalNode,
+};
+
+use super::{
+    Client, ClientError, Network, OpenStore, Settings,
+    anchor::anchor,
+    capacity::check_capacity,
+    connect::{connect, http, subnets},
+    genesis_time,
+    signing::{open_store, signing},
+};
+
+/// Makes the configuration, edits it, and builds the plugins.
+pub(super) fn build(mut client: Client) -> Result<App, ClientError> {
+    let network = match client.network.take() {
+        Some(network) => network,
+        None => Network::read(&client.settings)?,
+    };
+    let open = client.open_store.take();
+    let mut config = config(&client, &network, open)?;
+    for change in client.configure {
+        change(&mut config);
+    }
+    let group = NodePlugins::new(config).build();
+    let group = client.edit.into_iter().fold(group, |group, edit| edit(group));
+    let mut app = crate::app(group);
+    if let Some(missing) = MissingPiece::of(&app) {
+        return Err(missing.into());
+    }
+    if app.should_exit().is_some() {
+        let reason = EndReason::of(app.world_mut());
+        let reason = reason.get().unwrap_or("the log says what failed");
+        return Err(ClientError::Boot(reason.to_owned()));
+    }
+    tell_addresses(&mut app);
+    Ok(app)
+}
+
+/// What the plugins of a node with these settings are made of.
+fn config(
+    client: &Client,
+    network: &Network,
+    open: Option<OpenStore>,
+) -> Result<NodeConfig, ClientError> {
+    let settings = &client.settings;
+    let committee_count = network.committees(settings.attestation_committee_count)?;
+    let proofs = network.proofs(settings.proof_system.as_deref(), &client.proofs)?;
+    genesis_time::check(network.genesis_time(), client.clock.now_ms())
+        .map_err(ClientError::Network)?;
+    let http = http(settings, network)?;
+    let validators = network.genesis.validators.len();
+    tracing::info!(
+        genesis_time = network.genesis_time(),
+        validators,
+        preset = %network.preset,
+        committee_count,
+        proof_system = proofs.name(),
+        "network"
+    );
+    let own: Vec<ValidatorIndex> = network.keys.iter().map(|keys| keys.index).collect();
+    let aggregation = aggregation(settings, &own, committee_count)?;
+    let is_aggregator = settings
+        .is_aggregator
+        .unwrap_or_else(|| network.node.as_ref().is_some_and(|node| node.is_aggregator));
+    let connection = connect(settings, network, &aggregation, is_aggregator)?;
+    if let Err(error) = check_capacity(validators as u64, network.preset, &*proofs) {
+        tracing::warn!("{error}");
+    }
+    let store = open_store(settings, network, open)?;
+    let now_ms = client.clock.now_ms();
+    let now_slot = SlotClock::new(network.genesis_time()).current_slot(now_ms);
+    let (anchor, resumed) = anchor(
+        &store,
+        (&network.genesis, &*proofs),
+        &settings.checkpoint_sync_urls,
+        (now_ms, now_slot),
+    )?;
+    let signing = if own.is_empty() {
+        tracing::info!("no validators: the node observes");
+        None
+    } else {
+        let record: Arc<dyn SigningRecord> = Arc::clone(&store) as _;
+        Some(signing(settings, network, record, client.show_keys.as_deref().map(|show| show as _))?)
+    };
+    let identity = NodeIdentity {
+        name: settings.node_id.clone().unwrap_or_else(|| "observer".into()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        agent: concat!("quintet/", env!("CARGO_PKG_VERSION")).into(),
+        fork_digest: connection.fork_digest.clone(),
+        start_time_ms: now_ms,
+        validators: own,
+        ..NodeIdentity::default()
+    };
+    Ok(NodeConfig {
+        is_aggregator,
+        aggregation,
+        prover: prover_limits(settings),
+        signing,
+        store: Some(store),
+        resumed,
+        network: Some(connection),
+        http: Some(http),
+        identity,
+        peer_names: network.peer_names.clone(),
+        clock: client.clock.clone(),
+        ..NodeConfig::new(anchor, network.preset, proofs)
+    })
+}
+
+fn aggregation(
+    settings: &Settings,
+    own: &[ValidatorIndex],
+    committee_count: u64,
+) -> Result<AggregationConfig, ClientError> {
+    let (validator_subnets, subnets) =
+        subnets(&settings.aggregate_subnet_ids, own, committee_count)?;
+    Ok(AggregationConfig {
+        committee_count,
+        subnets,
+        validator_subnets,
+        ..AggregationConfig::default()
+    })
+}
+
+fn prover_limits(settings: &Settings) -> ProverLimits {
+    let limits = ProverLimits::default();
+    let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    ProverLimits {
+        permits: settings.prover_permits.map_or(limits.permits, usize::from),
+        memory_bytes: settings.prover_memory_mib.map_or(limits.memory_bytes, mib),
+        ..limits
+    }
+}
+
+/// Puts the addresses that the node has taken into its identity, and into the log.
+fn tell_addresses(app: &mut App) {
+    if let Some(local) = app.world().get_resource::<LocalNode>().cloned() {
+        let is_aggregator = app.world().get_resource().is_some_and(|IsAggregator(yes)| *yes);
+        let identity = app.world_mut().get_resource_mut::<NodeIdentity>();
+        tracing::info!(
+            address = local.address(),
+            record = local.record.as_deref().unwrap_or("none"),
+            is_aggregator,
+            validators = ?identity.as_ref().map_or(&[][..], |identity| &identity.validators),
+            "listening"
+        );
+        if let Some(mut identity) = identity {
+            identity.peer_id = Some(local.peer.to_string());
+            identity.addresses = vec![local.address()];
+            identity.record = local.record;
+        }
+    }
+    if let Some(LocalHttp { api, metrics }) = app.world().get_resource() {
+        let address = |address: &Option<SocketAddr>| address.map(|address| address.to_string());
+        tracing::info!(api = address(api), metrics = address(metrics), "HTTP");
+    }
+}

@@ -1,0 +1,222 @@
+//! What a client knows of its network.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use quintet_components::{containers::State, preset::SignaturePreset};
+use quintet_plugins::{PeerNames, keys::KeyFiles, network::MAX_COMMITTEES};
+use quintet_prover::{ProofSystem, ProofSystems};
+use quintet_systems::{transition::generate_genesis, verification::scheme_of};
+
+use super::{ClientError, Settings};
+use crate::network_dir::{
+    self, Bootnodes, DEFAULT_PROOF_SYSTEM, KeyManifest, NetworkFiles, NodeConfig, ValidatorConfig,
+};
+
+/// A network, as one of its nodes knows it.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The genesis state.
+    pub genesis: State,
+    /// The XMSS instantiation of the validators' keys.
+    pub preset: SignaturePreset,
+    /// Committees of attestations; `None` for one.
+    pub committee_count: Option<u64>,
+    /// The proof system of the blocks, by name.
+    pub proof_system: String,
+    /// This node's entry: ports, key, role. `None` for an observer.
+    pub node: Option<NodeConfig>,
+    /// What peers are called.
+    pub peer_names: PeerNames,
+    /// The key files of this node's validators.
+    pub keys: Vec<KeyFiles>,
+    /// The folder of the key files.
+    pub keys_dir: Option<PathBuf>,
+    /// Nodes to connect to: records and multiaddrs.
+    pub bootnodes: Vec<String>,
+}
+
+impl Network {
+    /// A network with this genesis, as an observer without bootnodes knows it.
+    pub fn new(genesis: State, preset: SignaturePreset) -> Self {
+        Self {
+            genesis,
+            preset,
+            committee_count: None,
+            proof_system: DEFAULT_PROOF_SYSTEM.into(),
+            node: None,
+            peer_names: PeerNames::default(),
+            keys: Vec::new(),
+            keys_dir: None,
+            bootnodes: Vec::new(),
+        }
+    }
+
+    /// Reads the files that the settings name, and those of the network's folder.
+    ///
+    /// # Errors
+    /// [`ClientError::File`] for a file that is missing, malformed or contradicts another one;
+    /// [`ClientError::Network`] when no file has the genesis.
+    pub fn read(settings: &Settings) -> Result<Self, ClientError> {
+        let in_folder = |name: &str| settings.network_dir.as_ref().map(|dir| dir.join(name));
+        // A link that leads nowhere is there, too: reading it says so.
+        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+        // A file that is named has to be there; one of the folder need not.
+        let optional = |named: &Option<PathBuf>, name: &str| {
+            named.clone().or_else(|| in_folder(name).filter(is_there))
+        };
+        let config = settings.genesis.clone().or_else(|| in_folder(network_dir::CONFIG));
+        let config = config
+            .ok_or_else(|| ClientError::Network("--network-dir or --genesis is needed".into()))?;
+        // It belongs to the folder's list of keys, not to one that is named.
+        let list = in_folder(network_dir::VALIDATORS)
+            .filter(|path| settings.validators.is_none() && is_there(path));
+        let files = NetworkFiles::read_named(
+            config,
+            optional(&settings.validators, network_dir::ANNOTATED_VALIDATORS),
+            list,
+            optional(&settings.validator_config, network_dir::VALIDATOR_CONFIG),
+        )?;
+        let keys_dir = optional(&settings.hash_sig_keys_dir, network_dir::KEYS);
+        let preset = preset_of(settings.preset, keys_dir.as_deref())?;
+        let (node, keys) = match settings.node_id.as_deref() {
+            Some(name) => own_entries(&files, name)?,
+            None => (None, Vec::new()),
+        };
+        let in_folder = in_folder(network_dir::NODES).filter(is_there);
+        let genesis = &files.genesis.1;
+        let registry = genesis.registry().map_err(ClientError::Network)?;
+        Ok(Self {
+            committee_count: files.committee_count(),
+            proof_system: genesis
+                .proof_system
+                .clone()
+                .unwrap_or_else(|| DEFAULT_PROOF_SYSTEM.into()),
+            peer_names: files.config.as_ref().map(|(_, it)| names(it)).unwrap_or_default(),
+            node,
+            keys,
+            keys_dir,
+            bootnodes: bootnodes(settings.bootnodes.as_deref(), in_folder)?,
+            ..Self::new(generate_genesis(genesis.genesis_time, registry), preset)
+        })
+    }
+
+    /// Unix time of slot 0 in seconds.
+    pub fn genesis_time(&self) -> u64 {
+        self.genesis.config.genesis_time
+    }
+
+    /// How many committees attest.
+    ///
+    /// # Errors
+    /// More or fewer were asked for than a network has.
+    pub(super) fn committees(&self, asked: Option<u64>) -> Result<u64, ClientError> {
+        let Some(asked) = asked else { return Ok(self.committee_count.unwrap_or(1)) };
+        if !(1..=MAX_COMMITTEES).contains(&asked) {
+            let reason = format!("{asked}, and a network has 1 to {MAX_COMMITTEES} committees");
+            return Err(ClientError::setting("attestation-committee-count", reason));
+        }
+        if let Some(of_files) = self.committee_count.filter(|of_files| *of_files != asked) {
+            tracing::warn!(
+                asked,
+                of_files,
+                "the network's files name another number of committees than the setting \
+                 attestation-committee-count: nodes that go by the files use other subnets"
+            );
+        }
+        Ok(asked)
+    }
+
+    /// What makes and checks the network's proofs.
+    ///
+    /// # Errors
+    /// There is no proof system of this name; the error lists those there are.
+    pub(super) fn proofs(
+        &self,
+        asked: Option<&str>,
+        systems: &ProofSystems,
+    ) -> Result<Arc<dyn ProofSystem>, ClientError> {
+        let of_files = self.proof_system.as_str();
+        let name = asked.unwrap_or(of_files);
+        if name != of_files {
+            tracing::warn!(
+                asked = name,
+                of_files,
+                "the network's files name another proof system than the setting proof-system: \
+                 nodes that go by the files refuse this node's blocks"
+            );
+        }
+        systems.by_name(name, scheme_of(self.preset)).map_err(|error| match asked {
+            Some(_) => ClientError::setting("proof-system", error),
+            None => ClientError::Network(format!("PROOF_SYSTEM in config.yaml: {error}")),
+        })
+    }
+}
+
+/// What the files have of the node of this name: its entry and its key files.
+fn own_entries(
+    files: &NetworkFiles,
+    name: &str,
+) -> Result<(Option<NodeConfig>, Vec<KeyFiles>), ClientError> {
+    let keys = match &files.annotated {
+        Some((_, annotated)) => annotated.key_files(name, &files.genesis.1)?,
+        None => Vec::new(),
+    };
+    Ok((files.node(name)?.cloned(), keys))
+}
+
+/// What the nodes are called whose identities the file has.
+fn names(config: &ValidatorConfig) -> PeerNames {
+    PeerNames::new(config.nodes.iter().filter_map(|node| {
+        let peer = node.key.as_ref()?.peer_id();
+        Some((peer, node.name.clone()))
+    }))
+}
+
+/// The preset that is asked for, or the one whose lifetime the manifest of the keys' folder names.
+///
+/// # Errors
+/// [`ClientError::File`] for a manifest that cannot be read, [`ClientError::Network`] for a lifetime
+/// that no preset has.
+pub fn preset_of(
+    asked: Option<SignaturePreset>,
+    keys_dir: Option<&Path>,
+) -> Result<SignaturePreset, ClientError> {
+    let manifest = keys_dir.map(|dir| dir.join(network_dir::KEY_MANIFEST));
+    let Some(path) = manifest.filter(|path| asked.is_none() && path.exists()) else {
+        return Ok(asked.unwrap_or(SignaturePreset::Production));
+    };
+    let Some(lifetime) = KeyManifest::read(&path)?.header.lifetime else {
+        return Ok(SignaturePreset::Production);
+    };
+    let presets = [SignaturePreset::Production, SignaturePreset::Short, SignaturePreset::Test];
+    presets.into_iter().find(|preset| scheme_of(*preset).lifetime() == lifetime).ok_or_else(|| {
+        ClientError::Network(format!("{}: no preset has a lifetime of {lifetime}", path.display()))
+    })
+}
+
+/// Records and multiaddrs: those that are named, themselves or by their file, or those of the
+/// folder's file.
+fn bootnodes(
+    named: Option<&[String]>,
+    in_folder: Option<PathBuf>,
+) -> Result<Vec<String>, ClientError> {
+    let Some(named) = named else {
+        let Some(path) = in_folder else { return Ok(Vec::new()) };
+        return Ok(Bootnodes::read(&path)?.0);
+    };
+    let mut nodes = Vec::new();
+    for text in named.iter().map(|text| text.trim()) {
+        if text.is_empty() || text.eq_ignore_ascii_case("none") {
+            continue;
+        }
+        match Path::new(text) {
+            path if path.exists() => nodes.extend(Bootnodes::read(path)?.0),
+            // Whoever reads it says what is wrong with it.
+            _ => nodes.push(text.to_owned()),
+        }
+    }
+    Ok(nodes)
+}
