@@ -4,25 +4,28 @@ use p3_field::{Field, PrimeField32};
 use p3_koala_bear::KoalaBear;
 
 /// A field element; p = 2^31 - 2^24 + 1.
-pub(crate) type F = KoalaBear;
+pub type F = KoalaBear;
 
 /// As many field elements as one vector register holds; one on targets without vectors.
 pub(crate) type Packed = <F as Field>::Packing;
 
 /// Elements in a digest.
-pub(crate) const DIGEST_LEN: usize = 8;
+pub const DIGEST_LEN: usize = 8;
 /// Elements in the public parameter of a key.
-pub(crate) const PARAMETER_LEN: usize = 5;
+pub const PARAMETER_LEN: usize = 5;
 /// Elements in the randomness of a signature.
-pub(crate) const RANDOMNESS_LEN: usize = 7;
+pub const RANDOMNESS_LEN: usize = 7;
 /// Bytes of an encoded field element.
 pub(crate) const ELEMENT_BYTES: usize = 4;
 /// Bytes of an encoded digest.
 pub(crate) const DIGEST_BYTES: usize = DIGEST_LEN * ELEMENT_BYTES;
 
-pub(crate) type Digest = [F; DIGEST_LEN];
-pub(crate) type Parameter = [F; PARAMETER_LEN];
-pub(crate) type Randomness = [F; RANDOMNESS_LEN];
+/// A digest: a node, or a value of a chain.
+pub type Digest = [F; DIGEST_LEN];
+/// The public parameter of a key.
+pub type Parameter = [F; PARAMETER_LEN];
+/// The randomness of a signature.
+pub type Randomness = [F; RANDOMNESS_LEN];
 
 /// The field's modulus, wide enough for arithmetic.
 pub(crate) const P: u64 = F::ORDER_U32 as u64;

@@ -94,6 +94,7 @@ pub mod array;
 pub mod keys;
 pub mod packing;
 pub mod poseidon;
+pub mod relation;
 pub mod scheme;
 pub mod serialization;
 pub mod signature;

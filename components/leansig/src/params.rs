@@ -6,17 +6,17 @@ use crate::field::{DIGEST_BYTES, ELEMENT_BYTES, F, RANDOMNESS_LEN};
 use crate::poseidon::leaf_capacity;
 
 /// The number of values of a chain position: each chain has `BASE - 1` steps.
-pub(crate) const BASE: u8 = 8;
+pub const BASE: u8 = 8;
 /// Steps of a whole chain.
-pub(crate) const STEPS: u8 = BASE - 1;
+pub const STEPS: u8 = BASE - 1;
 /// Codeword digits that one field element of the message hash yields.
-pub(crate) const DIGITS_PER_ELEMENT: usize = 8;
+pub const DIGITS_PER_ELEMENT: usize = 8;
 /// Size of the groups of residues that share a quotient: `QUOTIENT * BASE^DIGITS_PER_ELEMENT = p - 1`.
-pub(crate) const QUOTIENT: u32 = 127;
+pub const QUOTIENT: u32 = 127;
 /// The number of attempts after which signing fails to find a codeword.
 pub(crate) const MAX_TRIES: u64 = 100_000;
 /// Elements of the sponge state that input never touches.
-pub(crate) const CAPACITY: usize = 9;
+pub const CAPACITY: usize = 9;
 
 /// The numbers of one preset.
 #[derive(Debug)]

@@ -9,13 +9,13 @@ const MESSAGE_PREFIX: u64 = 0x02;
 
 /// A node at `level` of the tree (0: leaves), `index` from the left.
 #[inline]
-pub(crate) const fn tree(level: u32, index: u32) -> [F; 2] {
+pub const fn tree(level: u32, index: u32) -> [F; 2] {
     two_limbs(((level as u64) << 40) | ((index as u64) << 8) | TREE_PREFIX)
 }
 
 /// Step 1 to 7 of a chain at an epoch.
 #[inline]
-pub(crate) const fn chain(epoch: u32, chain_index: u8, step: u8) -> [F; 2] {
+pub const fn chain(epoch: u32, chain_index: u8, step: u8) -> [F; 2] {
     two_limbs(
         ((epoch as u64) << 24) | ((chain_index as u64) << 16) | ((step as u64) << 8) | CHAIN_PREFIX,
     )
@@ -23,6 +23,6 @@ pub(crate) const fn chain(epoch: u32, chain_index: u8, step: u8) -> [F; 2] {
 
 /// The hash of the message for an epoch.
 #[inline]
-pub(crate) const fn message(epoch: u32) -> [F; 2] {
+pub const fn message(epoch: u32) -> [F; 2] {
     two_limbs(((epoch as u64) << 8) | MESSAGE_PREFIX)
 }

@@ -186,6 +186,7 @@ fn root(params: &Params, item: &Item<'_>, ends: &[Digest]) -> Digest {
 }
 
 /// The index of an epoch's ancestor at a level; level 32 has one node.
-fn shifted(epoch: u32, level: u32) -> u32 {
+#[must_use]
+pub fn shifted(epoch: u32, level: u32) -> u32 {
     epoch.checked_shr(level).unwrap_or(0)
 }

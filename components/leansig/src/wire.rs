@@ -65,17 +65,22 @@ impl From<WireError> for ssz::DecodeError {
 
 /// A decoded public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct PublicKeyParts {
-    pub(crate) root: Digest,
-    pub(crate) parameter: Parameter,
+pub struct PublicKeyParts {
+    /// The root of the tree.
+    pub root: Digest,
+    /// What every hash of the key takes.
+    pub parameter: Parameter,
 }
 
 /// A decoded signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SignatureParts {
-    pub(crate) path: Vec<Digest>,
-    pub(crate) rho: Randomness,
-    pub(crate) hashes: Vec<Digest>,
+pub struct SignatureParts {
+    /// The siblings on the way from the leaf to the root, leaf first.
+    pub path: Vec<Digest>,
+    /// The randomness of the message hash.
+    pub rho: Randomness,
+    /// The value of each chain.
+    pub hashes: Vec<Digest>,
 }
 
 /// Reads one field element.

@@ -1,4 +1,4 @@
-//! The bytes of `multisig` proofs.
+//! The bytes around the proofs of `multisig` and `stark`.
 //!
 //! Integers are little-endian. A **single-message** envelope:
 //!
@@ -31,10 +31,11 @@
 //! | … | for each, 4 bytes of length and its single-message envelope | to the end |
 //!
 //! Every content has one encoding: parts ascend by kind and, within a kind, by first signer; each
-//! key of the statement is in exactly one part; nothing follows the last part. The only kind so
-//! far is [`RAW_SIGNATURES`], whose payload is the signatures of its signers in ascending order,
-//! all of the scheme's length, and which stands in an envelope once. The decoders here leave kinds
-//! and payloads to their caller.
+//! key of the statement is in exactly one part; nothing follows the last part. The kind
+//! [`RAW_SIGNATURES`] has for its payload the signatures of its signers in ascending order, all of the
+//! scheme's length, and stands in an envelope once; `multisig` knows no other. Those of `stark` are
+//! described with [`Hybrid`](crate::Hybrid). The decoders here leave kinds and payloads to their
+//! caller.
 //!
 //! Decoding borrows from the input. It allocates one small descriptor a part, whose number is
 //! bounded before it is read, and ends at the first fault.
@@ -49,6 +50,7 @@ pub use signers::Signers;
 pub use single::{Part, Single};
 
 pub(crate) use multi::{multi_len, write_multi_header, write_single};
+pub(crate) use signers::{bit_list_len, last_byte_mask};
 pub(crate) use single::{raw_single_len, write_raw_header};
 
 use crate::MAX_SIGNERS;

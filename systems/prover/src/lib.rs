@@ -1,8 +1,8 @@
 //! Aggregation proof systems: public keys, messages, signatures and proofs as bytes.
 //!
 //! [`ProofSystem`] is the contract; its documentation says what a caller may rely on and what a
-//! system has to keep. [`Multisig`] is the embedded system, and [`envelope`] describes the bytes
-//! of its proofs. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
+//! system has to keep. [`Multisig`] and [`Hybrid`] are the embedded systems, and [`envelope`] describes
+//! the bytes around their proofs. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
 //! systems of one's own.
 //!
 //! # Contract
@@ -11,6 +11,7 @@
 
 mod contract;
 pub mod envelope;
+mod hybrid;
 mod multisig;
 mod registry;
 
@@ -18,5 +19,6 @@ pub use contract::{
     CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProveError, RawSignature,
     Statement, VerifyError,
 };
+pub use hybrid::{Engine, Hybrid, NoProof};
 pub use multisig::{Multisig, Refused, SignatureCheck, SignedItem};
 pub use registry::{Constructor, ProofSystems, UnknownProofSystem, by_name};

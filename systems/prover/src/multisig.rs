@@ -4,6 +4,8 @@ mod check;
 mod fault;
 mod gather;
 
+pub(crate) use gather::{check_signers, out_of_range};
+
 use leansig::scheme::Scheme;
 
 pub use check::{Refused, SignatureCheck, SignedItem};
@@ -39,8 +41,8 @@ type Signatures<'a> = Vec<&'a [u8]>;
 /// of other kinds; this version refuses kinds that it does not know.
 #[derive(Clone, Debug)]
 pub struct Multisig<C = Scheme> {
-    check: C,
-    limit: usize,
+    pub(crate) check: C,
+    pub(crate) limit: usize,
 }
 
 impl Multisig {
@@ -120,7 +122,7 @@ impl<C: SignatureCheck> Multisig<C> {
     }
 
     /// The statement's epoch, if the statement is one that can be signed.
-    fn epoch(&self, statement: &Statement<'_>) -> Result<u32, String> {
+    pub(crate) fn epoch(&self, statement: &Statement<'_>) -> Result<u32, String> {
         let keys = statement.public_keys.len();
         if !(1..=MAX_SIGNERS).contains(&keys) {
             return Err(format!("the statement has {keys} keys, expected 1 to {MAX_SIGNERS}"));
@@ -138,14 +140,15 @@ impl<C: SignatureCheck> Multisig<C> {
         })
     }
 
-    fn epochs(&self, statements: &[Statement<'_>]) -> Result<Vec<u32>, String> {
+    pub(crate) fn epochs(&self, statements: &[Statement<'_>]) -> Result<Vec<u32>, String> {
         let epochs = statements.iter().enumerate().map(|(index, statement)| {
             self.epoch(statement).map_err(|reason| format!("statement {index}: {reason}"))
         });
         epochs.collect()
     }
 
-    fn check_all(&self, items: &[SignedItem<'_>]) -> Result<(), (usize, String)> {
+    /// Checks signatures in batches; gives the first that is not valid.
+    pub(crate) fn check_all(&self, items: &[SignedItem<'_>]) -> Result<(), (usize, String)> {
         for (batch, items) in items.chunks(CHECK_BATCH).enumerate() {
             self.check
                 .check(items)
@@ -292,10 +295,10 @@ fn items<'a>(
         .map(move |(key, signature)| (*key, epoch, &statement.message, *signature))
 }
 
-fn go_on(cancel: &CancelToken) -> Result<(), ProveError> {
+pub(crate) fn go_on(cancel: &CancelToken) -> Result<(), ProveError> {
     if cancel.is_cancelled() { Err(ProveError::Cancelled) } else { Ok(()) }
 }
 
-fn within(bytes: usize, limit: usize) -> Result<(), ProveError> {
+pub(crate) fn within(bytes: usize, limit: usize) -> Result<(), ProveError> {
     if bytes > limit { Err(ProveError::TooLarge { bytes, limit }) } else { Ok(()) }
 }

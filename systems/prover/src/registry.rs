@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use leansig::scheme::Scheme;
 
-use crate::{Multisig, ProofSystem};
+use crate::{Hybrid, Multisig, ProofSystem};
 
 /// Makes a proof system for a signature scheme.
 pub type Constructor = Box<dyn Fn(Scheme) -> Arc<dyn ProofSystem> + Send + Sync>;
@@ -23,11 +23,12 @@ pub struct UnknownProofSystem {
 pub struct ProofSystems(BTreeMap<&'static str, Constructor>);
 
 impl ProofSystems {
-    /// The embedded systems: `multisig`.
+    /// The embedded systems: `multisig` and `stark`.
     #[must_use]
     pub fn embedded() -> Self {
         let mut systems = Self(BTreeMap::new());
         systems.register(Multisig::NAME, Box::new(|scheme| Arc::new(Multisig::new(scheme))));
+        systems.register(Hybrid::NAME, Box::new(|scheme| Arc::new(Hybrid::stark(scheme))));
         systems
     }
 

@@ -94,8 +94,11 @@ fn more_signers_than_the_limit_are_too_large() {
 #[test]
 fn an_unknown_name_is_refused_with_the_known_ones() {
     let error = by_name("snark", Scheme::Lifetime8).err().expect("unknown");
-    assert_eq!(error, UnknownProofSystem { name: "snark".to_owned(), known: vec!["multisig"] });
-    assert_eq!(error.to_string(), "unknown proof system \"snark\"; known are: multisig");
+    assert_eq!(
+        error,
+        UnknownProofSystem { name: "snark".to_owned(), known: vec!["multisig", "stark"] }
+    );
+    assert_eq!(error.to_string(), "unknown proof system \"snark\"; known are: multisig, stark");
     assert!(by_name("Multisig", Scheme::Lifetime8).is_err());
 }
 
@@ -104,7 +107,7 @@ fn a_custom_system_can_be_brought() {
     let mut systems = ProofSystems::default();
     systems.register("custom", Box::new(|_| Arc::new(Custom(None))));
     let names: Vec<_> = systems.names().collect();
-    assert_eq!(names, ["custom", "multisig"]);
+    assert_eq!(names, ["custom", "multisig", "stark"]);
     let system = systems.by_name("custom", Scheme::Lifetime8).expect("registered");
     assert_eq!(system.name(), "custom");
     assert!(systems.by_name("multisig", Scheme::Lifetime8).is_ok());

@@ -8,7 +8,7 @@ pub struct Signers<'a>(&'a [u8]);
 
 impl<'a> Signers<'a> {
     /// The list of these bytes, of which the spare bits are not yet checked.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
@@ -33,12 +33,12 @@ impl<'a> Signers<'a> {
 }
 
 /// Bytes of a bit list over so many keys.
-pub(super) fn bit_list_len(keys: usize) -> usize {
+pub(crate) fn bit_list_len(keys: usize) -> usize {
     keys.div_ceil(8)
 }
 
 /// The bits of the last byte that stand for keys.
-pub(super) fn last_byte_mask(keys: usize) -> u8 {
+pub(crate) fn last_byte_mask(keys: usize) -> u8 {
     match keys % 8 {
         0 => u8::MAX,
         used => (1 << used) - 1,

@@ -69,6 +69,13 @@ impl<'a> Single<'a> {
         }
     }
 
+    /// An envelope of these parts, which are put in order. The caller makes sure that each key is in
+    /// exactly one of them.
+    pub(crate) fn of(keys: usize, mut parts: Vec<Part<'a>>) -> Self {
+        parts.sort_by_key(|part| (part.kind, part.signers.positions().next()));
+        Self { keys, parts }
+    }
+
     /// How many keys its statement has.
     #[must_use]
     pub fn keys(&self) -> usize {

@@ -47,7 +47,12 @@ impl<C: SignatureCheck> Multisig<C> {
     }
 }
 
-fn check_signers(child: usize, signers: &[usize], keys: usize) -> Result<(), ProveError> {
+/// Checks the signers that a child names.
+pub(crate) fn check_signers(
+    child: usize,
+    signers: &[usize],
+    keys: usize,
+) -> Result<(), ProveError> {
     if signers.is_empty() {
         return Err(ProveError::InvalidInput(format!("child {child} has no signer")));
     }
@@ -63,6 +68,7 @@ fn check_signers(child: usize, signers: &[usize], keys: usize) -> Result<(), Pro
     }
 }
 
-fn out_of_range(input: &str, signer: usize, keys: usize) -> ProveError {
+/// That an input names a signer past the statement's last.
+pub(crate) fn out_of_range(input: &str, signer: usize, keys: usize) -> ProveError {
     ProveError::Coverage(format!("{input} names signer {signer} of {keys}"))
 }

@@ -1,0 +1,89 @@
+//! The threads that prove.
+
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// How much the threads stand back behind others, where the system allows it.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Threads of their own for proofs, so that nothing else waits for one. Clones are the same threads.
+#[derive(Clone, Debug)]
+pub struct Workers(Arc<ThreadPool>);
+
+impl Workers {
+    /// So many threads, at least one. They stand back behind the process' other threads.
+    ///
+    /// # Errors
+    /// If the system has no more threads.
+    pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(|index| format!("prover-{index}"))
+            .start_handler(|_| stand_back())
+            .build()?;
+        Ok(Self(Arc::new(pool)))
+    }
+
+    /// The threads that all systems share which were given none: one fewer than there are cores.
+    ///
+    /// # Panics
+    /// If the system has no more threads when they are needed first.
+    #[must_use]
+    pub fn shared() -> Self {
+        static SHARED: LazyLock<Workers> = LazyLock::new(|| {
+            let cores = available_parallelism().map_or(1, usize::from);
+            Workers::new(cores - 1).expect("the system has a thread left")
+        });
+        SHARED.clone()
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
+    /// Runs something on the threads and waits for it. Parallel iterators in it are shared among them.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.0.install(work)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stand_back() {
+    // It is no fault if the system does not allow it. On Linux this is the thread's own priority.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stand_back() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_runs_on_the_threads_and_they_stand_back() {
+        let workers = Workers::new(2).expect("two threads");
+        let (threads, name) = workers.run(|| {
+            let name = std::thread::current().name().map(str::to_owned);
+            (rayon::current_num_threads(), name)
+        });
+        assert_eq!((workers.threads(), threads), (2, 2));
+        assert!(name.is_some_and(|name| name.starts_with("prover-")));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn they_stand_back_and_the_caller_does_not() {
+        let own = rustix::process::getpriority_process(None);
+        let theirs =
+            Workers::new(1).expect("a thread").run(|| rustix::process::getpriority_process(None));
+        if let (Ok(own), Ok(theirs)) = (own, theirs) {
+            assert!(theirs >= own, "{theirs} {own}");
+        }
+    }
+}
