@@ -29,6 +29,20 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     ))
 }
 
+/// Makes a folder, and those above it, if they are missing.
+///
+/// # Errors
+/// Something else is there, or a folder cannot be made.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "it is a file, or a link that leads nowhere, and a folder is needed here",
+        ),
+        _ => error,
+    })
+}
+
 /// The text of a file of at most `limit` bytes, without a byte order mark.
 ///
 /// # Errors
@@ -85,6 +99,20 @@ mod tests {
         }
         let error = text_of(b"a: 1\nb: \xe4".to_vec()).expect_err("latin-1");
         assert!(error.contains("not UTF-8") && error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_called_so() {
+        let folder = std::env::temp_dir().join(format!("quintet-folder-{}", std::process::id()));
+        make_folder(&folder.join("deep/er")).expect("writable");
+        make_folder(&folder.join("deep")).expect("it is there");
+        std::fs::write(folder.join("file"), "").expect("writable");
+        std::os::unix::fs::symlink("nowhere", folder.join("link")).expect("writable");
+        for name in ["file", "link"] {
+            let error = make_folder(&folder.join(name)).expect_err("no folder").to_string();
+            assert!(error.contains("a folder is needed here"), "{name}: {error}");
+        }
+        std::fs::remove_dir_all(folder).expect("it is there");
     }
 
     #[test]

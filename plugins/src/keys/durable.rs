@@ -8,7 +8,10 @@ use std::{
 };
 
 pub(super) use crate::files::replace;
-use crate::{files::folder_of, text::open_file};
+use crate::{
+    files::folder_of,
+    text::{make_folder, open_file},
+};
 
 /// The largest small file that is read: marks and locks have a few hundred bytes.
 const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024;
@@ -52,7 +55,7 @@ impl FileLock {
     /// Takes the lock, or returns an error if another process holds it; never waits. Creates the
     /// folder if it is missing.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
-        std::fs::create_dir_all(folder_of(path)).map_err(LockError::Io)?;
+        make_folder(folder_of(path)).map_err(LockError::Io)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

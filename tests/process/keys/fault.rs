@@ -7,9 +7,10 @@ use std::sync::{
 
 use quintet_components::duties::SignError;
 use quintet_plugins::keys::{GuardError, HistoryLoss, SigningCounts, SigningGuard};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::support::{
-    FaultyRecord, Place, already_signed, public_key, raw_signature, request, sign,
+    FaultyRecord, MemoryRecord, Place, already_signed, public_key, raw_signature, request, sign,
 };
 
 fn faulty(place: &Place) -> (Arc<FaultyRecord>, SigningGuard) {
@@ -96,3 +97,31 @@ fn a_batch_with_a_refused_request_signs_the_others() {
         [Err(already_signed(5)), raw_signature(&requests[1]), raw_signature(&requests[2])];
     assert_eq!(made, expected);
 }
+
+#[test]
+fn signing_goes_on_when_the_process_may_open_no_more_files() {
+    // The limit would be that of all tests of this process.
+    if std::env::var_os(NO_FILES).is_none() {
+        let own = std::env::current_exe().expect("tests are a program");
+        let name = "keys::fault::signing_goes_on_when_the_process_may_open_no_more_files";
+        let mut command = std::process::Command::new(own);
+        let output = command.args(["--exact", name]).env(NO_FILES, "1").output();
+        let output = output.expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let place = Place::new("no-files");
+    let guard = place.open(MemoryRecord::default()).expect("a new record");
+    let limit = getrlimit(Resource::Nofile);
+    let none = Rlimit { current: Some(0), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, none).expect("it may be lowered");
+    assert!(std::fs::File::open("/dev/null").is_err(), "no more files");
+    for slot in 5..9 {
+        sign(&guard, slot, 1).expect("the mark is open");
+    }
+    setrlimit(Resource::Nofile, limit).expect("it may be raised again");
+}
+
+/// Set in the process that may open no files.
+const NO_FILES: &str = "QUINTET_TEST_NO_FILES";

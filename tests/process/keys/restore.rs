@@ -99,6 +99,8 @@ fn a_lost_mark_is_refused() {
     drop(guard);
     std::fs::remove_file(&place.options.mark).expect("it is there");
     assert!(matches!(loss(place.open(record.clone())), HistoryLoss::MarkMissing { .. }));
+    let error = place.open(record.clone()).map(drop).expect_err("it is missing").to_string();
+    assert!(error.contains("bring the mark back") && !error.contains("Restore"), "{error}");
     let guard = place.accept_loss(record).expect("it was accepted");
     assert_eq!(sign(&guard, 4, 1), Err(too_old(4, 6)));
 }

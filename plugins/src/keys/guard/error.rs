@@ -33,10 +33,8 @@ pub enum GuardError {
     },
     /// The mark could not be read or written.
     #[error(
-        "{}: the mark of the signing record cannot be used: {reason}; make it readable and \
-         writable, choose another folder for it with --signing-mark-dir, or restore it from the \
-         newest backup",
-        path.display()
+        "{}: the mark of the signing record cannot be used: {reason}; {}",
+        path.display(), mark_remedy(reason)
     )]
     Mark {
         /// The mark.
@@ -114,10 +112,10 @@ pub enum GuardError {
     },
     /// Signatures are missing from the record.
     #[error(
-        "{loss}. Restore the newest data directory. If it is lost, and no other process signs with \
-         these keys, --accept-signing-history-loss goes on, and never signs for a slot before \
-         {resumes_at}; a signing history that was exported is added with `quintet keys import` \
-         first"
+        "{loss}. {}. If it is lost, and no other process signs with these keys, \
+         --accept-signing-history-loss goes on, and never signs for a slot before {resumes_at}; a \
+         signing history that was exported is added with `quintet keys import` first",
+        loss.remedy()
     )]
     HistoryLoss {
         /// What is missing.
@@ -128,6 +126,31 @@ pub enum GuardError {
     /// The record failed.
     #[error("the signing record cannot be used: {0}; nothing is signed without it")]
     Record(#[from] StorageError),
+}
+
+/// What helps when the mark cannot be used.
+fn mark_remedy(reason: &str) -> &'static str {
+    if reason.contains("Too many open files") {
+        "raise the limit of open files (ulimit -n); the mark itself is as good as it was"
+    } else if reason.contains("No space left") || reason.contains("quota") {
+        "free space on that disk; the mark itself is as good as it was"
+    } else {
+        "make it readable and writable, choose another folder for it with --signing-mark-dir, or \
+         restore it from the newest backup"
+    }
+}
+
+impl HistoryLoss {
+    /// What brings the record and its mark together again.
+    const fn remedy(&self) -> &'static str {
+        match self {
+            Self::MarkMissing { .. } => {
+                "The data directory may be good: bring the mark back, from where it was moved to or \
+                 from the newest backup"
+            }
+            _ => "Restore the newest data directory",
+        }
+    }
 }
 
 /// How the guard found that signatures are missing from the record.
@@ -179,4 +202,31 @@ pub enum HistoryLoss {
         /// The expected path of the mark.
         mark: PathBuf,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_to_be_restored_only_if_it_is_bad() {
+        let text = |reason: &str| {
+            GuardError::Mark { path: "mark".into(), reason: reason.into() }.to_string()
+        };
+        let damaged = text("its checksum is wrong");
+        assert!(damaged.contains("newest backup"), "{damaged}");
+        let files = text("Too many open files (os error 24)");
+        assert!(files.contains("ulimit -n") && !files.contains("backup"), "{files}");
+        let full = text("No space left on device (os error 28)");
+        assert!(full.contains("free space") && !full.contains("backup"), "{full}");
+    }
+
+    #[test]
+    fn what_is_missing_is_what_has_to_come_back() {
+        let text = |loss| GuardError::HistoryLoss { loss, resumes_at: 9 }.to_string();
+        let mark = text(HistoryLoss::MarkMissing { mark: "mark".into() });
+        assert!(mark.contains("bring the mark back") && !mark.contains("Restore"), "{mark}");
+        let record = text(HistoryLoss::RecordMissing { mark: "mark".into(), highest: None });
+        assert!(record.contains("Restore the newest data directory"), "{record}");
+    }
 }

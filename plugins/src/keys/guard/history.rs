@@ -31,7 +31,7 @@ pub struct SigningHistory {
 
 /// What a key has signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "the history of a key")]
 pub struct KeyHistory {
     /// The key.
     pub public_key: PublicKey,
@@ -43,7 +43,7 @@ pub struct KeyHistory {
 
 /// A slot that a key has signed a message for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a slot and a message")]
 pub struct SignedSlot {
     /// The slot.
     pub slot: Slot,
@@ -101,7 +101,7 @@ pub enum HistoryError {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with format, version, genesis and keys")]
 struct Form {
     format: String,
     version: u32,

@@ -6,10 +6,11 @@
 //! checksum, padded with blanks.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use alloy_primitives::hex;
@@ -104,22 +105,50 @@ pub trait MarkPlace: Send + Sync + 'static {
 }
 
 /// A file on the disk.
-struct DiskFile(PathBuf);
+struct DiskFile {
+    path: PathBuf,
+    /// It stays open, so that signing goes on when the process may open no more files.
+    open: Mutex<Option<File>>,
+}
+
+impl DiskFile {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), open: Mutex::default() }
+    }
+
+    /// Does something with the file at the path. It is opened again if another one is there now,
+    /// and not made again if it is gone.
+    fn with<T>(&self, run: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = std::fs::metadata(&self.path)?;
+        let file = match open.take() {
+            Some(file) if is_same(&file, &there)? => file,
+            _ => OpenOptions::new().write(true).open(&self.path)?,
+        };
+        run(open.insert(file))
+    }
+}
+
+fn is_same(file: &File, there: &std::fs::Metadata) -> io::Result<bool> {
+    let own = file.metadata()?;
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
+}
 
 impl MarkPlace for DiskFile {
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        durable::read_small(&self.0)
+        durable::read_small(&self.path)
     }
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        durable::replace(&self.0, bytes)
+        durable::replace(&self.path, bytes)?;
+        self.with(|_| Ok(()))
     }
 
-    /// A file that has gone is not made anew.
     fn write_over(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(&self.0)?;
-        file.write_all_at(bytes, at)?;
-        file.sync_data()
+        self.with(|file| {
+            file.write_all_at(bytes, at)?;
+            file.sync_data()
+        })
     }
 }
 
@@ -135,7 +164,7 @@ pub(super) struct MarkFile {
 impl MarkFile {
     /// Opens the file, with the mark in it, if there is one.
     pub(super) fn open(path: &Path) -> Result<(Self, Option<Mark>), GuardError> {
-        Self::open_at(path, Box::new(DiskFile(path.to_owned())))
+        Self::open_at(path, Box::new(DiskFile::new(path)))
     }
 
     /// The same at a place that messages call by this path.
@@ -299,6 +328,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_made_again_and_one_that_is_put_back_is_used() {
+        let folder = std::env::temp_dir().join(format!("quintet-mark-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("writable");
+        let path = folder.join("mark");
+        let (mut file, _) = MarkFile::open(&path).expect("none yet");
+        file.write(&mark(1)).expect("writable");
+        file.write(&mark(2)).expect("writable");
+        let bytes = std::fs::read(&path).expect("it was written");
+        std::fs::remove_file(&path).expect("it is there");
+        file.write(&mark(3)).expect_err("it is gone");
+        assert!(!path.exists());
+        std::fs::write(&path, bytes).expect("writable");
+        file.write(&mark(3)).expect("it was put back");
+        let (_, found) = MarkFile::open(&path).expect("it is good");
+        assert_eq!(found, Some(mark(3)));
+        std::fs::remove_dir_all(folder).expect("it is there");
     }
 
     #[test]
