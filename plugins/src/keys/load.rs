@@ -41,7 +41,8 @@ pub struct LoadOptions<'a> {
     pub scheme: Scheme,
     /// The folder for files without a path and for relative paths.
     pub folder: &'a Path,
-    /// The number of threads that read and check keys. Each one holds a file of up to 67 MB.
+    /// The number of threads that read and check keys, at most one per core. Each one holds a file
+    /// of up to 67 MB.
     pub threads: usize,
     /// The slot for which keys are prepared.
     pub slot: Slot,
@@ -227,8 +228,11 @@ pub fn load_keys(
             }
         }
     };
+    // More threads than cores gain nothing, and each holds a file.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.clamp(1, cores).min(wanted.len().max(1));
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.clamp(1, wanted.len().max(1)) {
+        for _ in 0..threads {
             scope.spawn(work);
         }
     });
@@ -261,21 +265,14 @@ fn load_key(
         Role::Attester => (validator.attestation_public_key, validator.proposal_public_key),
         Role::Proposer => (validator.proposal_public_key, validator.attestation_public_key),
     };
-    let path =
-        match file {
-            Some(file) => options.folder.join(file),
-            None => find_file(options.folder, index, file_role(role), KeyKind::Secret).ok_or_else(
-                || KeyLoadError::Missing {
-                    folder: options.folder.to_owned(),
-                    index,
-                    role: role.name(),
-                },
-            )?,
-        };
+    let path = match file {
+        Some(file) => options.folder.join(file),
+        None => find(options.folder, index, role)?,
+    };
     let key = read(&path, role, options.scheme)?;
     let found = PublicKey::from(key.public_key());
     if found == expected {
-        let key = WindowedKey::new(index, role, key);
+        let key = WindowedKey::new(index, role, key, path.clone());
         return prepare(key, path, options.slot);
     }
     if found == other {
@@ -292,6 +289,18 @@ fn load_key(
     }
     let owner = owner_of(registry, &found);
     Err(KeyLoadError::OtherKey { path, index, role: role.name(), owner })
+}
+
+/// The key's file in the folder, by its usual names.
+fn find(folder: &Path, index: ValidatorIndex, role: Role) -> Result<PathBuf, KeyLoadError> {
+    if let Some(path) = find_file(folder, index, file_role(role), KeyKind::Secret) {
+        return Ok(path);
+    }
+    let folder = folder.to_owned();
+    Err(match std::fs::metadata(&folder) {
+        Ok(_) => KeyLoadError::Missing { folder, index, role: role.name() },
+        Err(error) => KeyLoadError::Unreadable { path: folder, reason: error.to_string() },
+    })
 }
 
 fn owner_of(registry: &Validators, key: &PublicKey) -> Option<(ValidatorIndex, &'static str)> {

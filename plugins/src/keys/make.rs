@@ -19,6 +19,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 
 use super::load::file_role;
+use crate::text::make_folder;
 
 /// Base-2 logarithm of the largest number of slots for which a key is made. It is 24: making a
 /// production key for more takes hours.
@@ -40,7 +41,7 @@ pub struct MakeOptions<'a> {
     pub seed: Option<u64>,
     /// The folder in which keys of a seed are cached.
     pub cache: Option<&'a Path>,
-    /// The number of threads; 0 for all cores.
+    /// The number of threads, at most one per core; 0 for all cores.
     pub threads: usize,
     /// Called as work is done, from several threads.
     pub progress: Option<&'a (dyn Fn(MakeProgress) + Sync)>,
@@ -111,10 +112,10 @@ pub fn make_keys(
     options: &MakeOptions<'_>,
 ) -> Result<Vec<MadeKeys>, MakeKeysError> {
     for folder in [Some(folder), options.cache].into_iter().flatten() {
-        std::fs::create_dir_all(folder)
+        make_folder(folder)
             .map_err(|source| MakeKeysError::Io { path: folder.to_owned(), source })?;
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(options.threads)).build()?;
     let mut maker = Maker {
         folder,
         options,
@@ -130,6 +131,12 @@ pub fn make_keys(
             Ok(MadeKeys { index, attester, proposer, attester_file, proposer_file })
         })
         .collect()
+}
+
+/// The threads to make keys with. More than there are cores gain nothing: to start many thousands
+/// takes minutes.
+fn threads(asked: usize) -> usize {
+    asked.min(std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 struct Maker<'a> {
@@ -253,5 +260,23 @@ fn place(cached: &Path, path: &Path) -> Result<(), MakeKeysError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    std::fs::copy(cached, path).map(drop).map_err(io)
+    std::fs::copy(cached, path).map(drop).map_err(|source| {
+        // What is there of it, as on a full disk, is no key. If this fails too, the reported error
+        // is enough.
+        let _ = std::fs::remove_file(path);
+        io(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_threads_than_cores() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        assert_eq!(threads(usize::MAX), cores);
+        assert_eq!(threads(1), 1);
+        assert_eq!(threads(0), 0, "all cores");
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! A key in memory can sign for the slots of two neighbouring bottom trees. Half a window before
 //! their end, plus a margin for late duties, the key advances by one tree in the background. It can
-//! sign in the meantime, and is never much closer than half a window to the end.
+//! sign in the meantime, and is never much closer than half a window to the end. If the clock is set
+//! back to before the window, the key's file is read again.
 
 use std::{
     ops::Range,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,11 +16,13 @@ use std::{
     thread::JoinHandle,
 };
 
-use leansig::{KeyGenError, KeyGenOptions, scheme::SecretKey};
+use leansig::{KeyGenError, KeyGenOptions, keys::read_secret_key, scheme::SecretKey};
 use quintet_components::{
     containers::{PublicKey, Root, Signature, Slot, ValidatorIndex},
     duties::{Role, SignError},
 };
+
+use super::load::file_role;
 
 /// The previous tree is dropped when this part of a bottom tree's slots is over, because duties for
 /// its last slots may be late.
@@ -30,17 +34,20 @@ pub(super) struct WindowedKey {
     pub(super) role: Role,
     pub(super) public_key: PublicKey,
     key: RwLock<SecretKey>,
+    /// The file that it was read from.
+    file: PathBuf,
     /// Held while the next tree is made, so that it is made only once.
     advancing: Mutex<()>,
 }
 
 impl WindowedKey {
-    pub(super) fn new(index: ValidatorIndex, role: Role, key: SecretKey) -> Self {
+    pub(super) fn new(index: ValidatorIndex, role: Role, key: SecretKey, file: PathBuf) -> Self {
         Self {
             index,
             role,
             public_key: PublicKey::from(key.public_key()),
             key: RwLock::new(key),
+            file,
             advancing: Mutex::new(()),
         }
     }
@@ -63,10 +70,39 @@ impl WindowedKey {
 
     /// Returns true if the window should advance, now that this slot has begun.
     pub(super) fn is_due(&self, slot: Slot) -> bool {
-        let prepared = self.prepared();
-        let tree = (prepared.end - prepared.start) / 2;
-        let margin = (tree / MARGIN_DIVISOR).max(1);
-        prepared.end < self.activation().end && slot >= prepared.start + tree + margin
+        self.read(|key| is_due(key, slot))
+    }
+
+    /// Returns true if the window has left the current slot behind: the clock was set back.
+    pub(super) fn is_past(&self, slot: Slot) -> bool {
+        slot < self.prepared().start && slot >= self.activation().start
+    }
+
+    /// Reads the key's file again, and prepares the key for a slot that its window has left behind.
+    /// Returns true if it did.
+    ///
+    /// # Errors
+    /// The file cannot be read, has another key now, or the work was cancelled.
+    pub(super) fn go_back(&self, slot: Slot, options: &KeyGenOptions<'_>) -> Result<bool, String> {
+        let _advancing = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_past(slot) {
+            return Ok(false);
+        }
+        let (scheme, role) = (self.read(SecretKey::scheme), file_role(self.role));
+        let mut key =
+            read_secret_key(scheme, &self.file, Some(role)).map_err(|error| error.to_string())?;
+        if PublicKey::from(key.public_key()) != self.public_key {
+            return Err(format!("{}: it has another key now", self.file.display()));
+        }
+        while is_due(&key, slot) {
+            let next = key.prepare_next(options).map_err(|error| error.to_string())?;
+            let advanced = next.is_some_and(|next| key.advance_with(next).is_ok());
+            if !advanced {
+                break;
+            }
+        }
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(true)
     }
 
     /// Advances the window by one tree if `due` is still true. Returns true if it advanced.
@@ -134,7 +170,8 @@ impl WindowedKey {
         let prepared = self.prepared();
         if slot < prepared.start {
             return Err(SignError::Key(format!(
-                "{} has moved on to slots {} to {} and no longer signs for slot {slot}",
+                "{} has moved on to slots {} to {} and no longer signs for slot {slot}; if the clock \
+                 was set back, the key is prepared again within a slot, or at a restart",
                 self.who(),
                 prepared.start,
                 prepared.end - 1
@@ -147,6 +184,14 @@ impl WindowedKey {
             .map_err(|error| SignError::Key(error.to_string()))?;
         Signature::new(bytes).map_err(|error| SignError::Key(error.to_string()))
     }
+}
+
+/// Returns true if the key's window should advance, now that this slot has begun.
+fn is_due(key: &SecretKey, slot: Slot) -> bool {
+    let prepared = key.prepared();
+    let tree = (prepared.end - prepared.start) / 2;
+    let margin = (tree / MARGIN_DIVISOR).max(1);
+    prepared.end < key.activation().end && slot >= prepared.start + tree + margin
 }
 
 /// The thread that advances keys, one after the other, on one core.
@@ -202,6 +247,9 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
     let options = KeyGenOptions { pool: Some(&pool), progress: None, cancel: Some(cancel) };
     while let Ok(slot) = asked.recv() {
         for key in keys {
+            if key.is_past(slot) {
+                go_back(key, slot, &options);
+            }
             while key.is_due(slot) && !cancel.load(Ordering::Acquire) {
                 match key.advance_if(|key| key.is_due(slot), &options) {
                     Ok(true) => {
@@ -226,5 +274,34 @@ fn work(asked: &Receiver<Slot>, keys: &[WindowedKey], advanced: &AtomicU64, canc
                 }
             }
         }
+    }
+}
+
+/// Prepares a key for a slot that its window has left behind, and logs that.
+fn go_back(key: &WindowedKey, slot: Slot, options: &KeyGenOptions<'_>) {
+    let (index, role) = (key.index, key.role.name());
+    match key.go_back(slot, options) {
+        Ok(true) => {
+            let prepared = key.prepared();
+            tracing::warn!(
+                index,
+                role,
+                slot,
+                from = prepared.start,
+                until = prepared.end,
+                "the clock was set back: the key is prepared for earlier slots again"
+            );
+        }
+        Ok(false) => {}
+        // The node ends.
+        Err(_) if options.cancel.is_some_and(|cancel| cancel.load(Ordering::Acquire)) => {}
+        Err(error) => tracing::error!(
+            index,
+            role,
+            slot,
+            %error,
+            "the clock was set back, and the key cannot be prepared for earlier slots: mend its \
+             file and restart the node"
+        ),
     }
 }

@@ -94,6 +94,29 @@ fn the_window_moves_long_before_it_ends_and_not_at_once() {
 }
 
 #[test]
+fn a_window_goes_back_when_the_clock_is_set_back() {
+    let place = Place::new("set-back");
+    // An hour ahead at the start, and set right later.
+    let manager = manager(&place, 0, 128, 100);
+    sign(&manager, 100).expect("prepared");
+    let error = sign(&manager, 3).expect_err("long past").to_string();
+    assert!(error.contains("if the clock was set back"), "{error}");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while manager.status().prepared_until > 2 * TREE {
+        assert!(Instant::now() < deadline, "{:?}", manager.status());
+        manager.begin_slot(3);
+        std::thread::yield_now();
+    }
+    // Both keys.
+    while sign(&manager, 4).is_err() {
+        assert!(Instant::now() < deadline, "{:?}", manager.status());
+        manager.begin_slot(4);
+    }
+    let other = SignRequest { message: message(2), ..request(100) };
+    assert!(manager.sign_all(&[other]).remove(0).is_err(), "the record stays");
+}
+
+#[test]
 fn signing_past_a_window_waits_for_it_and_says_so() {
     let place = Place::new("waits");
     let manager = manager(&place, 0, 128, 0);

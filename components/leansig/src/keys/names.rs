@@ -1,5 +1,6 @@
 //! The names that tools give to key files.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What a validator's key signs. Each role has its own key, because both may sign in one epoch.
@@ -70,11 +71,15 @@ pub fn file_names(index: u64, role: Role, kind: KeyKind) -> Vec<String> {
     names
 }
 
-/// The first of [`file_names`] that exists in a folder.
+/// The first of [`file_names`] that is in a folder, whatever it is: reading it says if it is no
+/// file, or if the folder may not be entered.
 #[must_use]
 pub fn find_file(folder: &Path, index: u64, role: Role, kind: KeyKind) -> Option<PathBuf> {
+    let is_absent = |path: &Path| {
+        path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
     file_names(index, role, kind)
         .into_iter()
         .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+        .find(|path| !is_absent(path))
 }
