@@ -38,6 +38,8 @@ mod open;
 mod plugin;
 mod prune;
 mod records;
+#[cfg(feature = "rocksdb")]
+mod resources;
 mod resume;
 #[cfg(feature = "rocksdb")]
 mod rocks;
@@ -45,6 +47,8 @@ mod signing;
 mod state_records;
 mod states;
 mod store;
+#[cfg(feature = "rocksdb")]
+mod unused;
 mod writer;
 
 pub use append::{ImportedBlock, Update, Written};
@@ -56,6 +60,8 @@ pub use open::{MARKER_FILE, OpenError, RocksDbConfig, SCHEMA_VERSION};
 pub use plugin::RocksDbPlugin;
 pub use plugin::{MAX_SAVED_VOTES, MemoryStoragePlugin, SteppedStoragePlugin, StorageWriter};
 pub use prune::PRUNE_STEP_SLOTS;
+#[cfg(feature = "rocksdb")]
+pub use resources::Lack;
 pub use store::{HISTORY_CHUNK_ROOTS, Retention, SNAPSHOT_EVERY, Store, WINDOW_SLOTS};
 pub use writer::{
     BEHIND_BLOCKS, MAX_HISTORY_BATCHES, MAX_WAITING_BLOCKS, MAX_WAITING_BYTES, Writer, WriterThread,

@@ -10,10 +10,15 @@ use quintet_components::storage::{ChainIdentity, StorageError};
 use rocksdb::ErrorKind;
 
 use super::{
+    resources::{self, Lack},
     rocks::{self, RocksBackend},
     store::{Retention, Store},
+    unused,
 };
-use crate::{files, text::open_file};
+use crate::{
+    files,
+    text::{make_folder, open_file},
+};
 
 /// The version of the database's layout. A release reads only its own.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -109,6 +114,14 @@ pub enum OpenError {
         /// What to do.
         remedy: &'static str,
     },
+    /// There are too few threads or too little memory for `RocksDB`, which would end the process.
+    #[error("{path} cannot be opened: {lack}")]
+    Resources {
+        /// The directory.
+        path: PathBuf,
+        /// What there is too little of, and what to do.
+        lack: Lack,
+    },
     /// It was opened but cannot be read.
     #[error(transparent)]
     Content(#[from] StorageError),
@@ -137,15 +150,27 @@ impl Store {
         if path.exists() && !path.is_dir() {
             return Err(OpenError::NotADirectory(path.clone()));
         }
-        fs::create_dir_all(path).map_err(io_error(path))?;
+        make_folder(path).map_err(io_error(path))?;
         let lock = lock(path)?;
-        prepare(path, identity)?;
+        resources::check().map_err(|lack| OpenError::Resources { path: path.clone(), lack })?;
+        match prepare(path, identity) {
+            Err(OpenError::Chain { found, .. }) if unused::empty(path, &found, identity)? => {
+                write_marker(&path.join(MARKER_FILE), identity)?;
+                tracing::warn!(
+                    "{} was made for other settings, and nothing has happened in it: it is made \
+                     anew ({})",
+                    path.display(),
+                    ChainIdentity::differences(&found, identity)
+                );
+            }
+            outcome => outcome?,
+        }
         // If a directory has its marker but no database, its creation was interrupted. If it has
         // tables but no list of them, it is damaged and must not be created again.
         let is_new = !path.join("CURRENT").exists() && !has_tables(path)?;
         let backend = RocksBackend::open(path, is_new).map_err(|error| refusal(path, &error))?;
         let mut store = Self::new(backend, path.display().to_string(), identity, config.retention)?;
-        store.lock = lock;
+        store.lock = lock.map(|directory| (path.clone(), directory));
         Ok(store)
     }
 }
@@ -232,7 +257,7 @@ fn has_tables(path: &Path) -> Result<bool, OpenError> {
     }))
 }
 
-fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
+pub(super) fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
     let detail = error.to_string();
     let path = path.to_owned();
     if error.kind() == ErrorKind::IOError && detail.to_lowercase().contains("lock") {

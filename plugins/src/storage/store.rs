@@ -2,8 +2,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fs::File,
+    fs::{File, Metadata},
+    io::ErrorKind,
     ops::ControlFlow,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -72,9 +75,8 @@ pub struct Store {
     pub(super) backend: Box<dyn Backend>,
     /// Its name in error messages.
     place: String,
-    /// Keeps other processes out of its directory, if it has one.
-    #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "memory needs no lock"))]
-    pub(super) lock: Option<File>,
+    /// Its directory, if it has one; locked, to keep other processes out.
+    pub(super) lock: Option<(PathBuf, File)>,
     pub(super) retention: Retention,
     pub(super) health: StorageHealth,
     pub(super) writer: Mutex<WriterState>,
@@ -261,9 +263,33 @@ impl Store {
     /// # Errors
     /// [`StorageError`] if writes fail.
     pub(super) fn probe(&self) -> Result<(), StorageError> {
+        self.check_place()?;
         let mut batch = Batch::default();
         batch.put(Column::Metadata, names::PROBE, vec![records::VALUE_VERSION]);
         self.backend.write(&batch, Durability::Power)
+    }
+}
+
+impl Store {
+    /// Checks that the store's directory is still at its path. The files of a directory that was
+    /// removed can still be written, and are lost when the process ends.
+    pub(super) fn check_place(&self) -> Result<(), StorageError> {
+        let Some((path, directory)) = &self.lock else { return Ok(()) };
+        let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        match (std::fs::metadata(path).map(id), directory.metadata().map(id)) {
+            (Ok(there), Ok(own)) if there != own => self.displaced("another directory is there"),
+            (Err(error), _) if error.kind() == ErrorKind::NotFound => self.displaced("it is gone"),
+            // What else may be wrong is found by reads and writes.
+            _ => Ok(()),
+        }
+    }
+
+    fn displaced(&self, what: &str) -> Result<(), StorageError> {
+        Err(StorageError(format!(
+            "the directory {} was removed or moved while the node runs: {what}; put it back, or \
+             stop the node and restore the newest data directory",
+            self.place
+        )))
     }
 }
 

@@ -36,7 +36,8 @@ const BATCH_BLOCKS: usize = 64;
 pub const MAX_HISTORY_BATCHES: usize = 4;
 /// How long the writer waits before it tries again after a fault: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How often an idle writer checks whether another user of the store has met a fault.
+/// How often an idle writer checks that the store's directory is in its place, and whether another
+/// user of the store has met a fault.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long the end of the node waits for the writer.
 const STOP: Duration = Duration::from_secs(2);
@@ -231,7 +232,7 @@ impl Writer {
     /// false when a write failed: then it is worth another turn after a while.
     pub fn turn(&self) -> bool {
         let is_degraded = !self.store.health().can_sign();
-        let outcome = if is_degraded { self.recover() } else { Ok(()) };
+        let outcome = if is_degraded { self.recover() } else { self.store.check_place() };
         match outcome.and_then(|()| self.write_waiting()) {
             Ok(()) if is_degraded => {
                 tracing::info!("{} can be written again", self.store.place());
@@ -249,6 +250,7 @@ impl Writer {
     /// Brings the backend back into a state in which it can write.
     fn recover(&self) -> Result<(), StorageError> {
         if self.store.probe().is_err() {
+            self.store.check_place()?;
             self.store.backend.recover()?;
             self.store.probe()?;
         }

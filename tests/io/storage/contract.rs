@@ -186,8 +186,11 @@ fn another_registry_is_refused(fixture: &Fixture) {
 }
 
 fn another_chain_is_refused(fixture: &Fixture) {
-    let tree = Tree::new(4);
-    drop(fixture.begin(&tree.anchor, small()));
+    let mut tree = Tree::new(4);
+    let head = tree.grow_chain(0, 1);
+    let store = fixture.begin(&tree.anchor, small());
+    store.append(&tree.update(&[head], head, 0)).expect("writes");
+    drop(store);
     let ours = identity(&tree.anchor);
     let others = [
         ("fork digest", ChainIdentity { network: "other".into(), ..ours.clone() }),

@@ -6,15 +6,18 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use proptest::{prelude::*, sample::Index};
 use quintet_components::{
-    containers::PublicKey,
-    storage::{BlockSource, SigningEntry, SigningRecord, StateSource},
+    containers::{PublicKey, Root, Signature},
+    preset::SignaturePreset,
+    storage::{BlockSource, ChainIdentity, SigningEntry, SigningRecord, StateSource},
 };
 use quintet_plugins::storage::{
-    Backend, Batch, Column, Durability, MARKER_FILE, MemoryBackend, OpenError, RocksDbConfig, Store,
+    Backend, Batch, Column, Durability, MARKER_FILE, MemoryBackend, OpenError, RocksDbConfig,
+    Store, Writer,
 };
 
 use crate::{
@@ -322,4 +325,115 @@ fn a_missing_list_of_tables_is_not_taken_for_a_new_database() {
     fs::remove_file(path.join("CURRENT")).expect("removes");
     let error = refusal(&path, &tree, ";");
     assert!(matches!(error, OpenError::Database { .. }), "{error}");
+}
+
+/// Other settings with the same genesis, and another genesis.
+fn other_chains(tree: &Tree) -> [ChainIdentity; 3] {
+    let ours = identity(&tree.anchor);
+    [
+        ChainIdentity { network: "oops".into(), ..ours.clone() },
+        ChainIdentity { preset: SignaturePreset::Short, ..ours.clone() },
+        ChainIdentity { genesis_time: 7, ..ours },
+    ]
+}
+
+fn entry(signature: Option<Signature>) -> SigningEntry {
+    SigningEntry {
+        public_key: PublicKey::repeat_byte(1),
+        slot: 1,
+        message: Root::repeat_byte(2),
+        signature,
+    }
+}
+
+#[test]
+fn a_database_in_which_nothing_has_happened_is_made_anew_for_other_settings() {
+    let (folder, tree) = (TempDir::new(), Tree::new(2));
+    let config = RocksDbConfig { path: folder.path().join("db"), retention: small() };
+    for wrong in other_chains(&tree) {
+        let store = Store::open(&config, &wrong).expect("it was made for it");
+        store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+        drop(store);
+        let store = open(&config.path, &tree).expect("nothing has happened in it");
+        assert!(store.facts().expect("reads").is_none(), "it begins anew");
+        store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+        drop(store);
+        // The marker says so, too.
+        open(&config.path, &tree).expect("it is this chain's");
+    }
+}
+
+#[test]
+fn a_record_of_signatures_is_never_made_anew() {
+    let mut tree = Tree::new(2);
+    let head = tree.grow_chain(0, 1);
+    for (at, wrong) in other_chains(&tree).into_iter().enumerate() {
+        let folder = TempDir::new();
+        let config = RocksDbConfig { path: folder.path().join("db"), retention: small() };
+        let store = Store::open(&config, &wrong).expect("it was made for it");
+        store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+        store.write(&[entry(None)]).expect("writes");
+        drop(store);
+        // It holds for every chain of the genesis.
+        match open(&config.path, &tree) {
+            Ok(store) => {
+                assert!(at < 2, "another genesis");
+                let kept = store.find(&PublicKey::repeat_byte(1), 1).expect("reads");
+                assert_eq!(kept, Some(entry(None)));
+                drop(store);
+                let _ = Store::open(&config, &wrong).expect("still nothing has happened");
+            }
+            Err(error) => assert!(at == 2 && matches!(error, OpenError::Chain { .. }), "{error}"),
+        }
+        let store = Store::open(&config, &wrong).expect("its own");
+        let signature = Signature::placeholder(SignaturePreset::Test);
+        store.write(&[entry(Some(signature))]).expect("writes");
+        drop(store);
+        assert!(matches!(
+            refusal(&config.path, &tree, "another directory"),
+            OpenError::Chain { .. }
+        ));
+    }
+    // A block is something that has happened.
+    let folder = TempDir::new();
+    let config = RocksDbConfig { path: folder.path().join("db"), retention: small() };
+    let [wrong, ..] = other_chains(&tree);
+    let store = Store::open(&config, &wrong).expect("it was made for it");
+    store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+    store.append(&tree.update(&[head], head, 0)).expect("writes");
+    drop(store);
+    refusal(&config.path, &tree, "another directory");
+}
+
+#[test]
+fn a_directory_that_is_removed_while_the_node_runs_is_a_fault() {
+    let (folder, tree) = (TempDir::new(), Tree::new(2));
+    let path = folder.path().join("db");
+    let store = Arc::new(open(&path, &tree).expect("a new one"));
+    store.begin(&tree.anchor.block, &tree.anchor.state).expect("begins");
+    let writer = Writer::start(Arc::clone(&store)).expect("a thread");
+    let fault = |is_there: bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let fault = store.health().status().fault;
+            if fault.is_some() == is_there {
+                return fault;
+            }
+            assert!(Instant::now() < deadline, "{fault:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let elsewhere = folder.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).expect("it is there");
+    let reason = fault(true).expect("it is a fault");
+    assert!(reason.contains("removed or moved") && reason.contains("it is gone"), "{reason}");
+    store.write(&[entry(None)]).expect_err("it would be lost");
+    fs::create_dir(&path).expect("writable");
+    let again = store.write(&[entry(None)]).expect_err("another directory is there").to_string();
+    assert!(again.contains("removed or moved"), "{again}");
+    fs::remove_dir(&path).expect("it is empty");
+    fs::rename(&elsewhere, &path).expect("it is there");
+    fault(false);
+    store.write(&[entry(None)]).expect("it was put back");
+    drop(writer);
 }
