@@ -30,6 +30,7 @@ mod metrics;
 mod needs;
 #[cfg(feature = "network")]
 pub mod network;
+mod open_files;
 pub mod order;
 mod prover;
 mod runner;

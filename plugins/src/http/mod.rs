@@ -11,6 +11,7 @@ mod announce;
 mod api;
 mod config;
 mod document;
+mod failure;
 mod guards;
 mod heap;
 mod hub;
@@ -73,6 +74,7 @@ pub use crate::web::HttpRoutes;
 use crate::{
     EndReason,
     needs::{Need, has_all, needs},
+    open_files,
     vital::VitalThreads,
     web::{answer, error},
 };
@@ -195,7 +197,9 @@ impl Plugin for HttpPlugin {
         let Some(prepared) = world.remove_resource::<Prepared>() else { return };
         let Prepared { listeners, admin, events: (queue, events) } = prepared;
         let routes = world.remove_resource::<HttpRoutes>().unwrap_or_default();
-        let limits = self.config.limits;
+        let count = [&listeners.api, &listeners.metrics].into_iter().flatten().count();
+        let mut limits = self.config.limits;
+        limits.connections = open_files::connections(limits.connections, count);
         let vital = VitalThreads::of(world).watch("HTTP");
         let pulse = world.get_resource::<Pulse>().cloned();
         let api = Api::from(Shared {
@@ -227,7 +231,8 @@ impl Plugin for HttpPlugin {
         match HttpThread::start(sites, queue, limits, vital) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
-                EndReason::end(world, format!("HTTP has no thread: {error}"));
+                let help = failure::of_thread(&error);
+                EndReason::end(world, format!("HTTP has no thread: {error}{help}"));
             }
         }
     }
@@ -235,20 +240,27 @@ impl Plugin for HttpPlugin {
 
 /// Binds the configured addresses, equal ones once.
 fn bind(config: &HttpConfig) -> Result<Listeners, String> {
-    let bind = |address: SocketAddr| -> Result<TcpListener, String> {
+    let bind = |address: SocketAddr, port_flag: &str| -> Result<TcpListener, String> {
         let listen = || -> io::Result<TcpListener> {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
             Ok(listener)
         };
-        listen().map_err(|error| format!("cannot listen on {address}: {error}"))
+        listen().map_err(|error| {
+            let help = failure::of_binding(&error, port_flag);
+            format!("cannot listen on {address}: {error}{help}")
+        })
     };
     // Two listeners with port 0 get different ports.
     let shares =
         config.metrics.is_some_and(|metrics| metrics.port() != 0) && config.metrics == config.api;
     Ok(Listeners {
-        api: config.api.map(bind).transpose()?,
-        metrics: config.metrics.filter(|_| !shares).map(bind).transpose()?,
+        api: config.api.map(|address| bind(address, "--api-port")).transpose()?,
+        metrics: config
+            .metrics
+            .filter(|_| !shares)
+            .map(|address| bind(address, "--metrics-port"))
+            .transpose()?,
     })
 }
 

@@ -125,7 +125,11 @@ mod tests {
         }
         let socket = "1.2.3.4:9000".parse::<Bootnode>().expect_err("no multiaddr").to_string();
         assert!(socket.ends_with("/ip4/1.2.3.4/udp/9000/quic-v1"), "{socket}");
-        assert!(matches!("enr:-x".parse::<Bootnode>(), Err(BootnodeError::Record(_))));
+        for wrong in ["enr:-x", "enr:-IW4", "enr:x|y"] {
+            let error = wrong.parse::<Bootnode>().expect_err("no record");
+            assert!(matches!(error, BootnodeError::Record(_)), "{error}");
+            assert!(error.to_string().contains("copy the whole text again"), "{error}");
+        }
         for (ip, address) in [
             (Ipv4Addr::LOCALHOST.into(), "/ip4/127.0.0.1/udp/9/quic-v1"),
             (Ipv6Addr::LOCALHOST.into(), "/ip6/::1/udp/9/quic-v1"),

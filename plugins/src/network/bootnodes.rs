@@ -56,6 +56,10 @@ pub(super) fn warning(listen: IpAddr, nodes: &[Bootnode]) -> Option<String> {
 /// Why a node that listens here cannot reach a peer there.
 fn unreachable(listen: IpAddr, peer: IpAddr) -> Option<&'static str> {
     match (listen, peer) {
+        _ if is_nowhere(peer) => Some(
+            "no machine has the address that the bootnodes are named with; name the one at which \
+             they are reached",
+        ),
         (IpAddr::V4(_), IpAddr::V6(_)) => Some(
             "the bootnodes have IPv6 addresses and the node listens on IPv4: listen with \
              --listen-address ::, or name bootnodes with IPv4 addresses",
@@ -70,6 +74,12 @@ fn unreachable(listen: IpAddr, peer: IpAddr) -> Option<&'static str> {
         ),
         _ => None,
     }
+}
+
+/// Returns true for addresses that stand for any machine, or for many.
+fn is_nowhere(ip: IpAddr) -> bool {
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    ip.is_unspecified() || ip.is_multicast() || is_broadcast
 }
 
 fn ip_of(address: &Multiaddr) -> Option<IpAddr> {

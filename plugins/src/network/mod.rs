@@ -15,7 +15,6 @@ mod counters;
 mod failure;
 mod gate;
 mod gossip;
-mod limits;
 mod metrics;
 mod node;
 pub(crate) mod peers;

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 
 use super::{
     LocalNode, Measures, NetworkConfig, NetworkError, codec::identity, counters::Counters,
-    gossip::Content, limits, node::Node,
+    gossip::Content, node::Node,
 };
-use crate::{InboundLanes, vital::Vital};
+use crate::{InboundLanes, open_files, vital::Vital};
 
 /// How many messages of the world may wait for the thread.
 const MAX_OUTBOUND: usize = 16_384;
@@ -94,7 +94,7 @@ pub(super) fn start(
     let counters = Arc::clone(&measures.counters);
     config.check()?;
     let key = identity::keypair(*config.key.bytes())?;
-    limits::check();
+    open_files::check();
     let (outbound, inbox) = mpsc::channel(MAX_OUTBOUND);
     let (started, starts) = std_mpsc::sync_channel(1);
     let (ending, ended) = std_mpsc::channel::<()>();

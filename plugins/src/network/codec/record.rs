@@ -39,7 +39,7 @@ impl NodeRecord {
         if !text.starts_with("enr:") {
             return Err(RecordError("does not begin with enr:".into()));
         }
-        text.parse().map(Self).map_err(RecordError)
+        text.parse().map(Self).map_err(|error: String| RecordError(in_words(&error).into()))
     }
 
     /// Makes a record for a node at this address. The same key, address and port give the same
@@ -145,6 +145,15 @@ impl NodeRecord {
         let ip = self.ip().ok_or_else(|| RecordError("no ip".into()))?;
         let port = self.quic_port().ok_or_else(|| RecordError("no quic port".into()))?;
         Ok(Multiaddr::from(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
+    }
+}
+
+/// What is wrong with a record's text. The library's own words are those of its code.
+fn in_words(error: &str) -> &'static str {
+    if error.contains("ignature") {
+        "its signature is wrong: the text was changed"
+    } else {
+        "it is cut short, or has letters that do not belong there: copy the whole text again"
     }
 }
 

@@ -7,17 +7,36 @@ const OPEN_FILES: u64 = 16_384;
 /// Below this, storage or the network may run out of files.
 const FEW_OPEN_FILES: u64 = 4_096;
 
+/// Files that storage and the network may have open while HTTP has many.
+const KEPT_FILES: u64 = 512;
+
 /// Raises the limit of open files as far as this process may, and warns if that is not enough.
-pub(super) fn check() {
-    let mut limit = getrlimit(Resource::Nofile);
-    if let Some(raised) = raised(&limit, OPEN_FILES)
-        && setrlimit(Resource::Nofile, raised).is_ok()
-    {
-        limit = raised;
-    }
-    if let Some(warning) = open_files_warning(limit.current) {
+pub(crate) fn check() {
+    if let Some(warning) = open_files_warning(raise()) {
         tracing::warn!("{warning}");
     }
+}
+
+/// Raises the limit of open files as far as this process may. Returns it; `None` for no limit.
+fn raise() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    match raised(&limit, OPEN_FILES) {
+        Some(raised) if setrlimit(Resource::Nofile, raised).is_ok() => raised.current,
+        _ => limit.current,
+    }
+}
+
+/// How many connections each of these listeners may have, of those that it is meant to have: their
+/// files must not be missing where the chain and the signatures are stored.
+pub(crate) fn connections(wanted: usize, listeners: usize) -> usize {
+    share(raise(), wanted, listeners)
+}
+
+fn share(limit: Option<u64>, wanted: usize, listeners: usize) -> usize {
+    let Some(limit) = limit else { return wanted };
+    let free = limit.saturating_sub(KEPT_FILES).max(limit / 4);
+    let each = usize::try_from(free).unwrap_or(usize::MAX) / listeners.max(1);
+    wanted.min(each.max(1))
 }
 
 /// The limit to request, if it is higher than the current one.
@@ -50,6 +69,18 @@ mod tests {
         assert_eq!(asked(&limit(10, None)), Some(100));
         assert_eq!(asked(&limit(200, Some(500))), None);
         assert_eq!(asked(&limit(50, Some(50))), None);
+    }
+
+    #[test]
+    fn connections_leave_files_for_storage_and_network() {
+        assert_eq!(share(None, 2048, 2), 2048);
+        assert_eq!(share(Some(16_384), 2048, 2), 2048);
+        // All connections of both, and the files that are kept.
+        assert_eq!(share(Some(1024), 2048, 2), 256);
+        assert_eq!(share(Some(1024), 2048, 1), 512);
+        assert_eq!(share(Some(1024), 10, 1), 10, "no more than are wanted");
+        assert_eq!(share(Some(64), 2048, 2), 8);
+        assert_eq!(share(Some(1), 2048, 2), 1);
     }
 
     #[test]
