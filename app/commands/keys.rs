@@ -1,19 +1,21 @@
 //! Making keys, and looking at them.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use leansig::keys::{KeyKind, Role as FileRole, find_file, read_public_key};
-use quintet::client::preset_of;
 use quintet::network_dir::{
-    self, GenesisFile, KeyManifest, NetworkFiles, manifest, write_public_file,
+    self, Bootnodes, DEFAULT_PROOF_SYSTEM, KeyManifest, NetworkFileError, NetworkFiles, existing,
+    manifest, write_public_file,
 };
 use quintet_components::{containers::PublicKey, preset::SignaturePreset};
-use quintet_plugins::keys::{
-    KeyContent, KeyFiles, LoadOptions, MakeOptions, inspect_file, load_keys, make_keys,
+use quintet_plugins::{
+    keys::{KeyContent, KeyFiles, LoadOptions, MakeOptions, inspect_file, load_keys, make_keys},
+    network::Bootnode,
 };
 use quintet_systems::verification::scheme_of;
 
@@ -47,7 +49,7 @@ pub(crate) fn run(command: &KeysCommand) -> ExitCode {
 fn generate(arguments: &GenerateArgs) -> Outcome {
     let GenerateArgs { out, validators, first_slot, force, keys } = arguments;
     let list = out.join(network_dir::KEY_MANIFEST);
-    if list.exists() && !force {
+    if existing(list.clone())?.is_some() && !force {
         return Err(format!(
             "{} exists: choose another folder, or replace the keys there with --force",
             list.display()
@@ -101,6 +103,10 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     files.retain(|file| {
         file.extension().is_some_and(|extension| extension == "ssz" || extension == "json")
     });
+    if files.is_empty() {
+        let text = "the folder has no key files (.ssz or .json); name a folder that has them";
+        return Err(format!("{}: {text}", path.display()).into());
+    }
     files.sort();
     Ok(files)
 }
@@ -131,22 +137,18 @@ fn verify(
     threads: usize,
 ) -> Outcome {
     let network = NetworkFiles::read(folder)?;
-    let genesis = &network.genesis.1;
-    let registry = genesis.registry()?;
+    let registry = network.genesis.1.registry()?;
     let keys = folder.join(network_dir::KEYS);
-    let preset = preset_of(asked, Some(&keys))?;
+    let preset = asked.map_or_else(|| KeyManifest::preset_of(&keys), Ok)?;
+    check_rest(folder, &network, preset)?;
     let files = match node {
-        Some(node) => {
-            network.node(node)?;
-            let path = folder.join(network_dir::ANNOTATED_VALIDATORS);
-            let none =
-                || format!("{}: there is no such file, to name the node's keys", path.display());
-            network.annotated.as_ref().ok_or_else(none)?.1.key_files(node, genesis)?
-        }
-        None => (0..registry.len() as u64)
-            .map(|index| KeyFiles { index, attester: None, proposer: None })
-            .collect(),
+        Some(node) => network.own(node)?.1,
+        None => all_key_files(&network, registry.len() as u64)?,
     };
+    if let Some(node) = node.filter(|_| files.is_empty()) {
+        say!("{node} has no validators")?;
+        return Ok(());
+    }
     let options =
         LoadOptions { scheme: scheme_of(preset), folder: &keys, threads, slot: 0, progress: None };
     load_keys(&files, &registry, &options)?;
@@ -170,18 +172,41 @@ fn verify(
             }
         }
     }
-    check_manifest(&keys.join(network_dir::KEY_MANIFEST), genesis)?;
+    check_manifest(&keys, &network)?;
     say!("{}: the keys of {} validators are good", keys.display(), files.len())?;
     Ok(())
 }
 
-/// Compares the manifest, where there is one, with the genesis.
-fn check_manifest(path: &Path, genesis: &GenesisFile) -> Outcome {
-    if !path.exists() {
-        return Ok(());
+/// The key files of every validator: those that the nodes' rows name, or those with usual names.
+fn all_key_files(network: &NetworkFiles, count: u64) -> Result<Vec<KeyFiles>, NetworkFileError> {
+    let usual = |index| KeyFiles { index, attester: None, proposer: None };
+    let mut files: BTreeMap<_, _> = (0..count).map(|index| (index, usual(index))).collect();
+    for name in network.annotated.iter().flat_map(|(_, annotated)| annotated.nodes.keys()) {
+        files.extend(network.own(name)?.1.into_iter().map(|files| (files.index, files)));
     }
-    for entry in KeyManifest::read(path)?.validators {
-        let keys = usize::try_from(entry.index).ok().and_then(|at| genesis.validators.get(at));
+    Ok(files.into_values().collect())
+}
+
+/// Checks what a node reads of the folder besides keys and lists.
+fn check_rest(folder: &Path, network: &NetworkFiles, preset: SignaturePreset) -> Outcome {
+    let (path, genesis) = &network.genesis;
+    let proofs = genesis.proof_system.as_deref().unwrap_or(DEFAULT_PROOF_SYSTEM);
+    quintet::prover::by_name(proofs, scheme_of(preset))
+        .map_err(|error| format!("{}: PROOF_SYSTEM: {error}", path.display()))?;
+    let Some(path) = existing(folder.join(network_dir::NODES))? else { return Ok(()) };
+    for node in Bootnodes::read(&path)?.0 {
+        node.parse::<Bootnode>().map_err(|error| format!("{}: {node}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Compares the manifest, where there is one, with the genesis.
+fn check_manifest(keys: &Path, network: &NetworkFiles) -> Outcome {
+    let Some((path, manifest)) = KeyManifest::of_folder(keys)? else { return Ok(()) };
+    network.check_manifest(&path, &manifest)?;
+    let validators = &network.genesis.1.validators;
+    for entry in manifest.validators {
+        let keys = usize::try_from(entry.index).ok().and_then(|at| validators.get(at));
         let same = keys.is_some_and(|keys| {
             keys.attestation == entry.attester && keys.proposal == entry.proposer
         });

@@ -36,6 +36,7 @@ pub struct AnnotatedValidators {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a row with an index, pubkey_hex and privkey_file")]
 struct RowForm {
     index: Number<u64>,
     pubkey_hex: Option<KeyText>,

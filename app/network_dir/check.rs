@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,9 @@ use super::{
 
 /// Names that an error lists at most.
 const SHOWN_NAMES: usize = 16;
+
+/// Each validator's node, and the place that says so.
+type Owners<'a> = BTreeMap<ValidatorIndex, (&'a str, String)>;
 
 /// A network's files that are at hand, each with its path.
 #[derive(Clone, Debug)]
@@ -37,9 +41,9 @@ impl NetworkFiles {
         let named = |name: &str| existing(folder.join(name));
         Self::read_named(
             folder.join(CONFIG),
-            named(ANNOTATED_VALIDATORS),
-            named(VALIDATORS),
-            named(VALIDATOR_CONFIG),
+            named(ANNOTATED_VALIDATORS)?,
+            named(VALIDATORS)?,
+            named(VALIDATOR_CONFIG)?,
         )
     }
 
@@ -88,7 +92,7 @@ impl NetworkFiles {
 
     fn check(&self) -> Result<(), NetworkFileError> {
         self.check_keys()?;
-        self.check_committees()?;
+        self.check_numbers()?;
         self.check_nodes()?;
         let annotated = self.check_annotated()?;
         self.check_lists(annotated.as_ref())
@@ -113,30 +117,17 @@ impl NetworkFiles {
         Ok(())
     }
 
-    fn check_committees(&self) -> Result<(), NetworkFileError> {
-        let (one, genesis) = &self.genesis;
-        let Some((other, config)) = &self.config else { return Ok(()) };
-        match (genesis.attestation_committee_count, config.attestation_committee_count) {
-            (Some(first), Some(second)) if first != second => {
-                Err(NetworkFileError::Contradiction {
-                    one: one.clone(),
-                    other: other.clone(),
-                    reason: format!(
-                        "ATTESTATION_COMMITTEE_COUNT is {first}, and \
-                         config.attestation_committee_count is {second}"
-                    ),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Of two nodes of one name only one would be started; two of one identity shut each other
     /// out.
     fn check_nodes(&self) -> Result<(), NetworkFileError> {
         let Some((path, config)) = &self.config else { return Ok(()) };
-        let (mut names, mut keys) = (HashMap::new(), HashMap::new());
+        let (mut names, mut keys, mut addresses) = (HashMap::new(), HashMap::new(), HashMap::new());
         for (at, node) in config.nodes.iter().enumerate() {
+            if node.name.trim().is_empty() {
+                let reason =
+                    format!("validators[{at}].name is empty: a node is started by its name");
+                return Err(NetworkFileError::content(path, reason));
+            }
             if let Some(before) = names.insert(&node.name, at) {
                 let reason = format!(
                     "validators[{before}].name and validators[{at}].name are both {:?}",
@@ -152,16 +143,24 @@ impl NetworkFiles {
                 );
                 return Err(NetworkFileError::content(path, reason));
             }
+            let address = node.ip.zip(node.quic_port.filter(|port| *port > 0));
+            if let Some((ip, port)) = address
+                && let Some(before) = addresses.insert((ip, port), at)
+            {
+                let reason = format!(
+                    "validators[{before}].enrFields and validators[{at}].enrFields are both {ip}, \
+                     port {port}: only one of the nodes could listen there"
+                );
+                return Err(NetworkFileError::content(path, reason));
+            }
         }
         Ok(())
     }
 
     /// Each validator's node with the place that says so, by the annotated list.
-    fn check_annotated(
-        &self,
-    ) -> Result<Option<BTreeMap<ValidatorIndex, (&str, String)>>, NetworkFileError> {
+    fn check_annotated(&self) -> Result<Option<Owners<'_>>, NetworkFileError> {
         let Some((path, annotated)) = &self.annotated else { return Ok(None) };
-        let mut owners: BTreeMap<ValidatorIndex, (&str, String)> = BTreeMap::new();
+        let mut owners = Owners::new();
         for (node, rows) in &annotated.nodes {
             annotated.key_files(node, &self.genesis.1)?;
             for (at, row) in rows.iter().enumerate() {
@@ -180,16 +179,24 @@ impl NetworkFiles {
         Ok(Some(owners))
     }
 
-    /// The list without keys names each validator once, and the node that the annotated one names.
-    fn check_lists(
-        &self,
-        annotated: Option<&BTreeMap<ValidatorIndex, (&str, String)>>,
-    ) -> Result<(), NetworkFileError> {
+    /// The list without keys names each validator of the genesis once, and the node that the
+    /// annotated one names.
+    fn check_lists(&self, annotated: Option<&Owners<'_>>) -> Result<(), NetworkFileError> {
         let Some((path, validators)) = &self.validators else { return Ok(()) };
+        let registered = self.genesis.1.validators.len();
         let mut places: HashMap<ValidatorIndex, String> = HashMap::new();
         for (node, indices) in &validators.0 {
             for (at, index) in indices.iter().enumerate() {
                 let place = format!("{node}[{at}]");
+                if usize::try_from(*index).is_ok_and(|index| index >= registered) {
+                    return Err(NetworkFileError::Contradiction {
+                        one: path.clone(),
+                        other: self.genesis.0.clone(),
+                        reason: format!(
+                            "{place} is validator {index}, and GENESIS_VALIDATORS has {registered}"
+                        ),
+                    });
+                }
                 match places.entry(*index) {
                     Entry::Occupied(before) => {
                         let reason = two_nodes(*index, before.get(), &place);
@@ -197,28 +204,56 @@ impl NetworkFiles {
                     }
                     Entry::Vacant(free) => _ = free.insert(place.clone()),
                 }
-                let owner = annotated.and_then(|owners| owners.get(index));
-                if let (Some((owner, row)), Some((other, _))) = (owner, &self.annotated)
-                    && owner != node
-                {
-                    return Err(NetworkFileError::Contradiction {
-                        one: path.clone(),
-                        other: other.clone(),
-                        reason: format!(
-                            "validator {index} is at {place} in one and at {row} in the other"
-                        ),
-                    });
-                }
+                self.check_owner(path, (node, *index, &place), annotated)?;
             }
+        }
+        if places.len() < registered {
+            tracing::warn!(
+                path = %path.display(),
+                "{} of the {registered} validators belong to no node of the list: nobody signs for \
+                 them, unless another list has them",
+                registered - places.len()
+            );
         }
         Ok(())
     }
+
+    /// A row of the list without keys has a row in the annotated list, under the same node. The
+    /// annotated list may leave out whole nodes: those of other operators.
+    fn check_owner(
+        &self,
+        list: &Path,
+        (node, index, place): (&str, ValidatorIndex, &str),
+        annotated: Option<&Owners<'_>>,
+    ) -> Result<(), NetworkFileError> {
+        let (Some((other, rows)), Some(owners)) = (&self.annotated, annotated) else {
+            return Ok(());
+        };
+        let reason = match owners.get(&index) {
+            Some((owner, row)) if *owner != node => {
+                format!("validator {index} is at {place} in one and at {row} in the other")
+            }
+            None if rows.nodes.contains_key(node) => format!(
+                "validator {index} is at {place} in one, and {node} has no row for it in the \
+                 other: the node would not sign for it"
+            ),
+            _ => return Ok(()),
+        };
+        let (one, other) = (list.to_owned(), other.clone());
+        Err(NetworkFileError::Contradiction { one, other, reason })
+    }
 }
 
-/// The path, if there is anything.
-pub(super) fn existing(path: PathBuf) -> Option<PathBuf> {
-    // A link that leads nowhere is something, too: reading it says so.
-    path.symlink_metadata().is_ok().then_some(path)
+/// The path, if there is anything. A link that leads nowhere is something, too: reading it says so.
+///
+/// # Errors
+/// [`NetworkFileError::Io`]: it cannot be known, for example because a folder may not be entered.
+pub fn existing(path: PathBuf) -> Result<Option<PathBuf>, NetworkFileError> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(Some(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(NetworkFileError::Io { path, source }),
+    }
 }
 
 fn located<T>(

@@ -139,7 +139,17 @@ impl NetworkPlan {
                 self.preset, self.active_epoch
             ));
         }
-        if self.committees == 0 || self.committees > u64::from(self.nodes) {
+        if self.ip.is_unspecified() || self.ip.is_multicast() || is_broadcast(self.ip) {
+            return wrong(format!(
+                "{}: nodes would dial this address, and no machine has it; name the address at \
+                 which the nodes are reached, for example 127.0.0.1",
+                self.ip
+            ));
+        }
+        if self.committees == 0 {
+            return wrong("a network needs a committee of attestations".into());
+        }
+        if self.committees > u64::from(self.nodes) {
             return wrong(format!(
                 "{} committees need as many aggregators, and there are {} nodes",
                 self.committees, self.nodes
@@ -180,6 +190,10 @@ impl NetworkPlan {
     }
 }
 
+fn is_broadcast(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(ip) if ip.is_broadcast())
+}
+
 /// Makes the folder: keys first, and what makes it a network last. `genesis_time` is asked once
 /// the keys are there, and noted in the plan.
 ///
@@ -202,11 +216,33 @@ pub fn create(
         .collect::<Result<_, String>>()
         .map_err(CreateError::Plan)?;
     let files = [CONFIG, VALIDATORS, ANNOTATED_VALIDATORS, VALIDATOR_CONFIG, NODES, KEYS];
-    if let Some(path) = files.iter().map(|name| folder.join(name)).find(|path| path.exists())
-        && !plan.force
-    {
-        return Err(CreateError::Exists { path });
+    let files = files.map(|name| folder.join(name));
+    let there = files.iter().find(|path| path.symlink_metadata().is_ok());
+    if let Some(path) = there.filter(|_| !plan.force) {
+        return Err(CreateError::Exists { path: path.clone() });
     }
+    let is_new = there.is_none();
+    let made = write_all(folder, plan, &nodes, &records, genesis_time, (progress, cancel));
+    if made.is_err() && is_new {
+        // A part of a network would be in the way of the next attempt. If it cannot be removed, that
+        // attempt says so.
+        for path in &files {
+            let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
+        }
+    }
+    made.map(|()| CreatedNetwork { nodes })
+}
+
+type Work<'a> = (Option<&'a (dyn Fn(MakeProgress) + Sync)>, Option<&'a AtomicBool>);
+
+fn write_all(
+    folder: &Path,
+    plan: &mut NetworkPlan,
+    nodes: &[PlannedNode],
+    records: &[String],
+    genesis_time: impl FnOnce() -> u64,
+    (progress, cancel): Work<'_>,
+) -> Result<(), CreateError> {
     let key_folder = folder.join(KEYS);
     let options = MakeOptions {
         scheme: scheme_of(plan.preset),
@@ -222,15 +258,15 @@ pub fn create(
     plan.genesis_time = genesis_time();
     let manifest = write::manifest(plan.preset, plan.active_epoch, &keys);
     write_file(&key_folder.join(KEY_MANIFEST), &manifest, false)?;
-    for node in &nodes {
+    for node in nodes {
         write_file(&folder.join(format!("{}.key", node.name)), &node.key.to_hex(), true)?;
     }
     // It has the nodes' secret keys.
-    write_file(&folder.join(VALIDATOR_CONFIG), &write::validator_config(plan, &nodes), true)?;
+    write_file(&folder.join(VALIDATOR_CONFIG), &write::validator_config(plan, nodes), true)?;
     let texts = [
-        (NODES, write::nodes(&records)),
-        (VALIDATORS, write::validators(&nodes)),
-        (ANNOTATED_VALIDATORS, write::annotated_validators(&nodes, &keys)),
+        (NODES, write::nodes(records)),
+        (VALIDATORS, write::validators(nodes)),
+        (ANNOTATED_VALIDATORS, write::annotated_validators(nodes, &keys)),
         (CONFIG, write::config(plan, &keys)),
     ];
     for (name, text) in texts {
@@ -238,7 +274,7 @@ pub fn create(
     }
     // As every node reads it.
     NetworkFiles::read(folder)?;
-    Ok(CreatedNetwork { nodes })
+    Ok(())
 }
 
 /// Replaces a file that anyone may read.
@@ -260,7 +296,10 @@ fn write_file(path: &Path, text: &str, secret: bool) -> Result<(), CreateError> 
         }
         let mode = if secret { 0o600 } else { 0o644 };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(text.as_bytes())
+        file.write_all(text.as_bytes()).inspect_err(|_| {
+            // Half a file is worse than none. If this fails too, the reported error is enough.
+            let _ = std::fs::remove_file(path);
+        })
     };
     write().map_err(|source| CreateError::Io { path: path.to_owned(), source })
 }

@@ -41,6 +41,7 @@ pub struct GenesisKeys {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "the settings of a genesis, as config.yaml has them")]
 struct GenesisForm {
     #[serde(rename = "GENESIS_TIME")]
     genesis_time: Number<u64>,
@@ -61,6 +62,7 @@ struct GenesisForm {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a validator's two public keys")]
 struct GenesisKeysForm {
     #[serde(alias = "attestation_public_key")]
     attestation_pubkey: KeyText,
@@ -166,8 +168,12 @@ impl Bootnodes {
         let mut nodes = Vec::with_capacity(entries.len());
         for (at, Text(entry)) in entries.into_iter().enumerate() {
             let entry = entry.trim();
-            if entry.eq_ignore_ascii_case("none") || entry.is_empty() {
+            if entry.eq_ignore_ascii_case("none") {
                 continue;
+            }
+            if entry.is_empty() {
+                let reason = format!("[{at}] is empty: expected enr:-… or /ip4/…, or none");
+                return Err(NetworkFileError::content(path, reason));
             }
             if !entry.starts_with('/') {
                 entry.parse::<NodeRecord>().map_err(|reason| {
@@ -211,11 +217,12 @@ pub struct NodeConfig {
     pub api_port: Option<u16>,
     /// Whether it aggregates.
     pub is_aggregator: bool,
-    /// How many validators it has.
-    pub validator_count: u64,
+    /// How many validators it has, if the file says so.
+    pub validator_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "the settings of nodes, as validator-config.yaml has them")]
 struct ValidatorConfigForm {
     #[serde(default)]
     config: Option<SharedForm>,
@@ -224,6 +231,7 @@ struct ValidatorConfigForm {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(expecting = "settings of all nodes")]
 struct SharedForm {
     #[serde(rename = "activeEpoch")]
     active_epoch: Option<Number<u64>>,
@@ -231,7 +239,7 @@ struct SharedForm {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "the settings of a node")]
 struct NodeForm {
     name: Text,
     privkey: Option<Text>,
@@ -246,6 +254,7 @@ struct NodeForm {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a node's ip and quic port")]
 struct EnrForm {
     ip: Option<Number<IpAddr>>,
     quic: Option<Number<u16>>,
@@ -273,7 +282,7 @@ impl ValidatorConfig {
                 metrics_port: node.metrics_port.map(|port| port.0),
                 api_port: node.api_port.or(node.http_port).map(|port| port.0),
                 is_aggregator: node.is_aggregator.0,
-                validator_count: node.count.map_or(1, |count| count.0),
+                validator_count: node.count.map(|count| count.0),
             })
         };
         let committees = shared.attestation_committee_count.map(|number| number.0);
@@ -332,6 +341,7 @@ pub struct ManifestEntry {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a manifest of keys")]
 struct ManifestForm {
     lifetime: Option<Number<u64>>,
     log_num_active_epochs: Option<Number<u64>>,
@@ -340,6 +350,7 @@ struct ManifestForm {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a validator's keys")]
 struct ManifestEntryForm {
     index: Number<u64>,
     #[serde(alias = "attestation_public_key_hex")]

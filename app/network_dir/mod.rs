@@ -19,11 +19,14 @@ mod annotated;
 mod check;
 mod create;
 mod files;
+mod manifest;
+mod numbers;
+mod own;
 mod write;
 mod yaml;
 
 pub use annotated::{AnnotatedRow, AnnotatedValidators};
-pub use check::NetworkFiles;
+pub use check::{NetworkFiles, existing};
 pub use create::{
     CreateError, CreatedNetwork, NetworkPlan, PlannedNode, create, write_public_file,
 };

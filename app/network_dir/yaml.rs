@@ -50,6 +50,29 @@ pub enum NetworkFileError {
         /// Both places, and what they say.
         reason: String,
     },
+    /// A node has validators, and the file that names their keys is missing.
+    #[error(
+        "{}: there is no such file, but {} gives {what}, and without the file the node would not \
+         sign for them; put it back, or name it with --validators",
+        path.display(), by.display()
+    )]
+    NoKeys {
+        /// The missing file.
+        path: PathBuf,
+        /// The file that gives the node validators.
+        by: PathBuf,
+        /// The node and its validators.
+        what: String,
+    },
+    /// No file names any node.
+    #[error(
+        "no file names the node {name:?}: give the network's other files (--network-dir, \
+         --validators, --validator-config), or leave --node-id out to run a node without validators"
+    )]
+    Unnamed {
+        /// The node.
+        name: String,
+    },
     /// The content is not what it should be; the reason has the place.
     #[error("{}: {reason}; mend the line or write the file again", path.display())]
     Content {
@@ -70,7 +93,11 @@ impl NetworkFileError {
 pub(super) fn read_text(path: &Path) -> Result<String, NetworkFileError> {
     let text = quintet_plugins::text::read_text(path, MAX_FILE_BYTES)
         .map_err(|source| NetworkFileError::Io { path: path.to_owned(), source })?;
-    let has_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let has_content = |line: &str| {
+        // The ends of a document, and nothing.
+        let is_empty = matches!(line.trim(), "" | "---" | "..." | "null" | "~");
+        !is_empty && !line.trim_start().starts_with('#')
+    };
     if !text.lines().any(has_content) {
         return Err(NetworkFileError::Empty { path: path.to_owned() });
     }

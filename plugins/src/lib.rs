@@ -30,6 +30,11 @@ mod metrics;
 mod needs;
 #[cfg(feature = "network")]
 pub mod network;
+#[cfg(any(feature = "http", feature = "network"))]
+#[cfg_attr(
+    not(all(feature = "http", feature = "network")),
+    allow(dead_code, reason = "each of the two uses its part")
+)]
 mod open_files;
 pub mod order;
 mod prover;

@@ -137,12 +137,12 @@ fn node_configurations_are_read_in_both_styles() {
         (zeam.quic_port, zeam.metrics_port, zeam.api_port),
         (Some(9001), Some(8081), Some(5051))
     );
-    assert!(zeam.is_aggregator && zeam.validator_count == 2);
+    assert!(zeam.is_aggregator && zeam.validator_count == Some(2));
     let seven = read.node("7").expect("a name may look like a number");
     assert_eq!((seven.key.as_ref(), seven.quic_port), (zeam.key.as_ref(), Some(9002)));
     assert_eq!(
         (seven.api_port, seven.is_aggregator, seven.validator_count),
-        (Some(5052), false, 1)
+        (Some(5052), false, None)
     );
     assert_eq!(read.node("bare").expect("it is there").key, None);
     assert!(read.node("other").is_none());
