@@ -48,6 +48,8 @@
 pub mod client;
 #[cfg(feature = "client")]
 pub mod network_dir;
+#[cfg(feature = "client")]
+pub mod stop_signals;
 
 /// The book's page, whose listings are compiled with the doc tests.
 #[cfg(all(doctest, feature = "client", feature = "inspector"))]

@@ -77,6 +77,17 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
+/// What a library says in words of its own, which the node says better: that a packet was not sent.
+const QUIETED: &str = "quinn_udp=error";
+
+/// Checks that a text is a filter for the log.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
+    parse(filter).map(drop)
+}
+
 fn parse(text: &str) -> Result<EnvFilter, FilterError> {
     let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
     let bare = text.split(',').map(str::trim).find(|part| {
@@ -86,7 +97,11 @@ fn parse(text: &str) -> Result<EnvFilter, FilterError> {
     if let Some(word) = bare {
         return Err(FilterError::Level(word.to_owned()));
     }
-    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    let mut parts: Vec<_> = text.split(',').map(str::trim).collect();
+    let is_usual = |part: &str| ["info", "warn"].iter().any(|it| it.eq_ignore_ascii_case(part));
+    if parts.iter().all(|part| is_usual(part)) {
+        parts.push(QUIETED);
+    }
     EnvFilter::builder()
         .parse(parts.join(","))
         .map_err(|source| FilterError::Directive { text: text.to_owned(), source })
@@ -104,6 +119,12 @@ mod tests {
         for bad in ["inof", "info,quintet_systems", "", "info,,warn", "quintet=loud", "a=b=c"] {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(error.starts_with("log filter \""), "{error}");
+        }
+        // Whoever asks for more gets it.
+        for (text, is_quieted) in [("info", true), ("debug", false), ("info,quinn_udp=warn", false)]
+        {
+            let filter = parse(text).expect(text).to_string();
+            assert_eq!(filter.contains(QUIETED), is_quieted, "{filter}");
         }
         assert!(parse("info,dbg").is_err_and(|error| error.to_string().contains("\"dbg\"")));
     }

@@ -64,7 +64,7 @@ pub enum ClientError {
     Boot(String),
     /// The handler of signals was not installed.
     #[error("signals are not heard: {0}")]
-    Signals(#[from] ctrlc::Error),
+    Signals(#[source] io::Error),
 }
 
 impl ClientError {

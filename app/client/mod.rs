@@ -150,7 +150,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn run(self) -> Result<AppExit, ClientError> {
-        let signals = Signals::listen(|| {})?;
+        let signals = Signals::listen(|| {}).map_err(ClientError::Signals)?;
         let mut app = self.build()?;
         signals.stop(app.world().resource::<StopHandle>().clone());
         Ok(app.run())

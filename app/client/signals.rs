@@ -1,16 +1,16 @@
 //! SIGINT, SIGTERM and SIGHUP to a node.
 
 use std::{
-    process,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    io,
+    sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quintet_plugins::StopHandle;
+use signal_hook::low_level;
+
+use crate::stop_signals::{self, Wish, Wishes};
 
 /// How long a node may take to stop, from the signal on.
 const STOP_TIME: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ const FORCED: i32 = 130;
 pub struct Signals(Arc<Shared>);
 
 struct Shared {
-    is_asked: AtomicBool,
+    wishes: Wishes,
     node: Mutex<Option<StopHandle>>,
     /// Called before the process is ended.
     before_exit: Box<dyn Fn() + Send + Sync>,
@@ -35,15 +35,15 @@ impl Signals {
     /// writes what is not yet written of the log.
     ///
     /// # Errors
-    /// The process has a handler already, or the system gives no thread.
-    pub fn listen(before_exit: impl Fn() + Send + Sync + 'static) -> Result<Self, ctrlc::Error> {
+    /// The system has no room for handlers, or gives no thread.
+    pub fn listen(before_exit: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            is_asked: AtomicBool::new(false),
+            wishes: Wishes::default(),
             node: Mutex::new(None),
             before_exit: Box::new(before_exit),
         });
         let heard = Arc::clone(&shared);
-        ctrlc::set_handler(move || heard.receive())?;
+        stop_signals::listen(move || heard.receive())?;
         Ok(Self(shared))
     }
 
@@ -55,10 +55,17 @@ impl Signals {
 
 impl Shared {
     fn receive(self: &Arc<Self>) {
-        if self.is_asked.swap(true, Ordering::AcqRel) {
-            tracing::warn!("asked to stop a second time: the node ends at once");
-            self.exit(FORCED);
+        match self.wishes.note(Instant::now()) {
+            Wish::Stop => self.stop(),
+            Wish::Echo => tracing::debug!("the signal is repeated"),
+            Wish::StopNow => {
+                tracing::warn!("asked to stop a second time: the node ends at once");
+                self.exit(FORCED);
+            }
         }
+    }
+
+    fn stop(self: &Arc<Self>) {
         let node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = &*node else {
             tracing::info!("asked to stop before the node has begun: it ends");
@@ -81,9 +88,10 @@ impl Shared {
         }
     }
 
-    /// Ends the process.
+    /// Ends the process. Nothing else runs: what C++ does at the end of a process would take the
+    /// ground from under threads that are in `RocksDB`.
     fn exit(&self, code: i32) -> ! {
         (self.before_exit)();
-        process::exit(code)
+        low_level::exit(code)
     }
 }

@@ -21,9 +21,12 @@ mod watch;
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
+use quintet::stop_signals;
+
 use self::run::{Outcome, Signals};
 use crate::{
     cli::DevnetArgs,
+    logging,
     output::{self, tell},
 };
 
@@ -46,11 +49,14 @@ fn begin(arguments: &DevnetArgs) -> Result<Outcome, Failure> {
     if let Some(pause) = arguments.pause.iter().find(|pause| pause.node >= arguments.nodes) {
         return Err(format!("--pause: there is no node {}", pause.node).into());
     }
+    if let Some(filter) = &arguments.node_log_level {
+        logging::check(filter).map_err(|error| format!("--node-log-level: {error}"))?;
+    }
     // A terminal that is stopped, or a reader that waits, holds up no pause and no end.
     output::queue_stdout()?;
     let signals = Arc::new(Signals::default());
     let handler = Arc::clone(&signals);
-    ctrlc::set_handler(move || handler.receive())?;
+    stop_signals::listen(move || handler.receive())?;
     let devnet = folder::make(arguments, &signals)?;
     run::run(&devnet, arguments, &signals)
 }

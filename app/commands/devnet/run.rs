@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use quintet::stop_signals::{Wish, Wishes};
 use quintet_components::{
     clock::SlotClock,
     constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT},
@@ -54,6 +55,7 @@ pub(super) enum Outcome {
 /// What the user asked for with signals.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
+    wishes: Wishes,
     asked: AtomicBool,
     forced: AtomicBool,
 }
@@ -61,8 +63,10 @@ pub(super) struct Signals {
 impl Signals {
     /// Notes a signal: the first asks to stop, the second to do so at once.
     pub(super) fn receive(&self) {
-        if self.asked.swap(true, Ordering::AcqRel) {
-            self.forced.store(true, Ordering::Release);
+        match self.wishes.note(Instant::now()) {
+            Wish::Stop => self.asked.store(true, Ordering::Release),
+            Wish::Echo => {}
+            Wish::StopNow => self.forced.store(true, Ordering::Release),
         }
     }
 

@@ -1,6 +1,11 @@
 //! `quintet node`: its settings, and how it ends.
 
-use std::{fs, process::Output, time::Duration};
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    process::{Command, Output},
+    time::Duration,
+};
 
 use rustix::process::Signal;
 
@@ -69,8 +74,8 @@ fn a_node_stops_in_order_when_it_is_asked_to() {
 }
 
 #[test]
-fn a_second_signal_ends_a_node_at_once() {
-    let network = Network::make("forced", Plan { nodes: 1, ..Plan::default() });
+fn a_signal_that_is_repeated_at_once_is_one() {
+    let network = Network::make("repeated", Plan { nodes: 1, ..Plan::default() });
     let mut node = network.start(0);
     node.wait_for("listening");
     // Both are there when it goes on.
@@ -78,7 +83,42 @@ fn a_second_signal_ends_a_node_at_once() {
     node.signal(Signal::INT);
     node.signal(Signal::TERM);
     node.resume();
-    assert_eq!(node.wait_at_most(STOPS_WITHIN).code(), Some(130), "{}", node.tail());
+    assert!(node.wait_at_most(STOPS_WITHIN).success(), "{}", node.tail());
+}
+
+#[test]
+fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
+    let network = Network::make("ignored", Plan { nodes: 1, ..Plan::default() });
+    let plain = network.command(Some(0));
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(plain.get_program());
+    command.args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let mut node = network.run("nohup", command);
+    node.wait_for("listening");
+    node.signal(Signal::HUP);
+    network.wait_for(1);
+    node.signal(Signal::TERM);
+    assert!(node.wait_at_most(STOPS_WITHIN).success(), "{}", node.tail());
+}
+
+#[test]
+fn a_signal_while_the_database_is_made_ends_the_node_in_order() {
+    let network = Network::make("early-signal", Plan { nodes: 1, ..Plan::default() });
+    for delay_ms in (40..160).step_by(4) {
+        for left in ["data-0", "data-0.signing"] {
+            // None at the first time.
+            let _ = fs::remove_dir_all(network.folder().join(left));
+        }
+        let mut node = network.run(&format!("early-{delay_ms}"), network.command(Some(0)));
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        node.signal(Signal::TERM);
+        let status = node.wait_at_most(STOPS_WITHIN);
+        // Before the handler is there, the signal itself ends the process.
+        assert!(status.success() || status.signal() == Some(15), "{status}: {}", node.tail());
+    }
 }
 
 #[test]

@@ -62,6 +62,25 @@ fn a_world_that_stands_still_is_unhealthy_and_ends_when_it_is_asked_to() {
 }
 
 #[test]
+fn a_second_signal_ends_a_node_at_once() {
+    let network = Network::make("forced", Plan { nodes: 1, ..Plan::default() });
+    let offset = network.folder().join("offset");
+    fs::write(&offset, "0").expect("the folder is writable");
+    let mut command = network.command(Some(0));
+    command.arg("--clock-offset-file").arg(&offset);
+    let mut node = network.run("quintet_0", command);
+    node.wait_for("listening");
+    make_unreadable(&offset);
+    // The world stands still from its next step on.
+    thread::sleep(Duration::from_secs(1));
+    node.signal(Signal::INT);
+    thread::sleep(Duration::from_millis(700));
+    node.signal(Signal::TERM);
+    let status = node.wait_at_most(STOPS_WITHIN);
+    assert_eq!(status.code(), Some(130), "{}", node.tail());
+}
+
+#[test]
 fn a_signal_ends_a_node_that_has_not_begun() {
     let network = Network::make("not-begun", Plan { nodes: 1, ..Plan::default() });
     // It takes connections and answers nothing.
