@@ -17,7 +17,7 @@ pub(crate) struct DevnetArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) validators_per_node: u16,
     /// Committees of attestations.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) committees: u64,
     /// The proof system of the network's blocks.
     #[arg(

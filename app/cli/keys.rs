@@ -17,10 +17,15 @@ pub(crate) struct GenesisArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) nodes: u16,
     /// How many validators; they are dealt to the nodes one by one.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=4096))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) validators: Option<u64>,
     /// How many validators each node has.
-    #[arg(long, default_value_t = 1, conflicts_with = "validators")]
+    #[arg(
+        long,
+        default_value_t = 1,
+        conflicts_with = "validators",
+        value_parser = clap::value_parser!(u64).range(1..=4096)
+    )]
     pub(crate) validators_per_node: u64,
     /// Unix time of slot 0 in seconds.
     #[arg(long)]
@@ -29,7 +34,7 @@ pub(crate) struct GenesisArgs {
     #[arg(long, default_value_t = 30, conflicts_with = "genesis_time")]
     pub(crate) genesis_delay: u64,
     /// Committees of attestations; as many nodes aggregate.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) committees: u64,
     /// The proof system of the network's blocks.
     #[arg(
@@ -186,7 +191,7 @@ pub(crate) struct HistoryArgs {
     #[arg(
         long,
         env = "QUINTET_FORK_DIGEST",
-        value_parser = NonEmptyStringValueParser::new(),
+        value_parser = super::node::fork_digest,
         value_name = "TEXT"
     )]
     pub(crate) fork_digest: Option<String>,

@@ -121,9 +121,10 @@ pub(crate) struct NodeArgs {
     #[arg(
         long,
         env = "QUINTET_FORK_DIGEST",
-        value_parser = NonEmptyStringValueParser::new(),
+        value_parser = fork_digest,
         value_name = "TEXT"
     )]
+    #[serde(deserialize_with = "digest_from_text", default)]
     pub(crate) fork_digest: Option<String>,
     /// The signature preset; the one of the keys' manifest, or `production`.
     #[arg(long, env = "QUINTET_XMSS", value_name = "PRESET")]
@@ -144,9 +145,16 @@ pub(crate) struct NodeArgs {
         value_parser = clap::value_parser!(u16).range(1..),
         value_name = "N"
     )]
+    #[serde(deserialize_with = "not_zero", default)]
     pub(crate) prover_permits: Option<u16>,
     /// Memory in MiB that proofs may take together; 256 by default.
-    #[arg(long, env = "QUINTET_PROVER_MEMORY_MIB", value_name = "MIB")]
+    #[arg(
+        long,
+        env = "QUINTET_PROVER_MEMORY_MIB",
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "MIB"
+    )]
+    #[serde(deserialize_with = "not_zero", default)]
     pub(crate) prover_memory_mib: Option<u32>,
     /// Go on although the record of signatures is older than its mark, or gone: the node signs for
     /// no slot up to the last one that is known. For one start, so a flag only.
@@ -169,6 +177,9 @@ pub(crate) struct NodeArgs {
     #[arg(skip)]
     pub(crate) log_format: Option<LogFormat>,
 }
+
+/// The longest text that names a network: the usual one has 8 bytes.
+const MAX_DIGEST_BYTES: usize = 64;
 
 /// Takes each setting that is there from the first, the others from the second.
 macro_rules! first_of {
@@ -247,6 +258,45 @@ where
     }
 }
 
+/// The text that names the network in its topics.
+pub(super) fn fork_digest(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    if text.len() > MAX_DIGEST_BYTES {
+        let bytes = text.len();
+        return Err(format!("it has {bytes} bytes, and topics have room for {MAX_DIGEST_BYTES}"));
+    }
+    match text.chars().find(|letter| !letter.is_ascii_graphic() || *letter == '/') {
+        Some(wrong) => Err(format!("it has {wrong:?}, which topics cannot have")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn digest_from_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // Empty texts are refused with their keys.
+    if text.is_empty() {
+        return Ok(Some(text));
+    }
+    fork_digest(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// A number of things of which one is needed at least.
+fn not_zero<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default + PartialEq,
+{
+    let number = T::deserialize(deserializer)?;
+    if number == T::default() {
+        return Err(D::Error::custom("it is 0, and 1 is the least"));
+    }
+    Ok(Some(number))
+}
+
 /// What is written as text.
 fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -254,4 +304,32 @@ where
     T: FromStr<Err: Display>,
 {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_digest_is_short_and_plain() {
+        for good in ["12345678", "0x12345678", "devnet5", "a.b:c"] {
+            assert_eq!(fork_digest(good), Ok(good.to_owned()));
+        }
+        let long = "1".repeat(65);
+        for bad in ["", "a/b", "a b", "1234\n5678", "\u{e4}", &long] {
+            assert!(fork_digest(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_not_zero_in_the_file_either() {
+        let read = |text: &str| toml::from_str::<NodeArgs>(text).map_err(|error| error.to_string());
+        for key in ["prover-permits", "prover-memory-mib"] {
+            let error = read(&format!("{key} = 0")).map(drop).expect_err("nothing would be proven");
+            assert!(error.contains("1 is the least"), "{error}");
+        }
+        let read = read("prover-permits = 2\nprover-memory-mib = 64").expect("enough");
+        assert_eq!((read.prover_permits, read.prover_memory_mib), (Some(2), Some(64)));
+        assert!(toml::from_str::<NodeArgs>("fork-digest = 'a/b'").is_err());
+    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::{Display, Write},
     fs::File,
+    io::Write as _,
     os::unix::fs::FileTypeExt,
     path::Path,
     time::{Duration, Instant},
@@ -83,17 +84,21 @@ impl Meter {
 /// Finds out before the run whether its report can be written.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
     let wrong = |reason: &dyn Display| format!("--report {}: {reason}", path.display()).into();
-    let before = path.symlink_metadata();
-    if let Ok(there) = path.metadata()
+    let there = path.metadata();
+    if let Ok(there) = &there
         && (there.is_dir() || there.file_type().is_fifo())
     {
         return Err(wrong(&"it is a folder or a pipe, and a file is needed here"));
     }
-    File::options().append(true).create(true).open(path).map_err(|error| wrong(&error))?;
-    if before.is_err() {
-        std::fs::remove_file(path).map_err(|error| wrong(&error))?;
+    let open = || File::options().append(true).create(true).open(path);
+    let mut file = open().map_err(|error| wrong(&error))?;
+    match there {
+        // A device may refuse what is written, though it can be opened.
+        Ok(there) if !there.is_file() => file.write_all(b"\n").map_err(|error| wrong(&error)),
+        Ok(_) => Ok(()),
+        // Also the file that a link leads to.
+        Err(_) => path.canonicalize().and_then(std::fs::remove_file).map_err(|error| wrong(&error)),
     }
-    Ok(())
 }
 
 /// Writes the report, and shows it.
@@ -294,6 +299,23 @@ mod tests {
         );
         assert_eq!(spread(vec![7.0], ""), "mean 7.0, p50 7.0, p99 7.0, most 7.0 (of 1)");
         assert_eq!(spread(Vec::new(), ""), "not measured");
+    }
+
+    #[test]
+    fn a_place_that_takes_no_report_is_found_before_the_run() {
+        let folder = std::env::temp_dir().join(format!("quintet-report-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("writable");
+        let error = check(Path::new("/dev/full")).expect_err("it takes nothing").to_string();
+        assert!(error.contains("/dev/full") && error.contains("No space"), "{error}");
+        check(Path::new("/dev/null")).expect("it takes everything");
+        check(&folder).expect_err("a folder");
+        let link = folder.join("link");
+        std::os::unix::fs::symlink("target", &link).expect("writable");
+        for path in [&folder.join("report"), &link] {
+            check(path).expect("it can be written");
+            assert!(path.metadata().is_err(), "nothing is left of the trial");
+        }
+        std::fs::remove_dir_all(folder).expect("it is there");
     }
 
     #[test]
