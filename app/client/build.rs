@@ -11,6 +11,7 @@ use quintet_components::{
 use quintet_plugins::{
     EndReason, MissingPiece, NodeConfig, NodePlugins, http::LocalHttp, network::LocalNode,
 };
+use quintet_prover::ProofSystem;
 
 use super::{
     Client, ClientError, Network, OpenStore, Settings,
@@ -18,7 +19,7 @@ use super::{
     capacity::check_capacity,
     connect::{connect, http, subnets},
     genesis_time,
-    signing::{open_store, signing},
+    signing::{self, open_store},
 };
 
 /// Makes the configuration, edits it, and builds the plugins.
@@ -77,6 +78,8 @@ fn config(
     if let Err(error) = check_capacity(validators as u64, network.preset, &*proofs) {
         tracing::warn!("{error}");
     }
+    // Before the database is made: a start that is refused leaves nothing behind.
+    let keys = signing::keys(network, client.show_keys.as_deref().map(|show| show as _))?;
     let store = open_store(settings, network, open)?;
     let now_ms = client.clock.now_ms();
     let now_slot = SlotClock::new(network.genesis_time()).current_slot(now_ms);
@@ -86,12 +89,15 @@ fn config(
         &settings.checkpoint_sync_urls,
         (now_ms, now_slot),
     )?;
-    let signing = if own.is_empty() {
-        tracing::info!("no validators: the node observes");
-        None
-    } else {
-        let record: Arc<dyn SigningRecord> = Arc::clone(&store) as _;
-        Some(signing(settings, network, record, client.show_keys.as_deref().map(|show| show as _))?)
+    let signing = match keys {
+        None => {
+            tracing::info!("no validators: the node observes");
+            None
+        }
+        Some(keys) => {
+            let record: Arc<dyn SigningRecord> = Arc::clone(&store) as _;
+            Some(signing::signing(settings, network, (keys, record))?)
+        }
     };
     let identity = NodeIdentity {
         name: settings.node_id.clone().unwrap_or_else(|| "observer".into()),
@@ -105,7 +111,7 @@ fn config(
     Ok(NodeConfig {
         is_aggregator,
         aggregation,
-        prover: prover_limits(settings),
+        prover: prover_limits(settings, &*proofs)?,
         signing,
         store: Some(store),
         resumed,
@@ -133,14 +139,28 @@ fn aggregation(
     })
 }
 
-fn prover_limits(settings: &Settings) -> ProverLimits {
+/// What the prover may use.
+///
+/// # Errors
+/// It has no memory for one proof.
+fn prover_limits(
+    settings: &Settings,
+    proofs: &dyn ProofSystem,
+) -> Result<ProverLimits, ClientError> {
     let limits = ProverLimits::default();
     let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    ProverLimits {
-        permits: settings.prover_permits.map_or(limits.permits, usize::from),
-        memory_bytes: settings.prover_memory_mib.map_or(limits.memory_bytes, mib),
-        ..limits
+    let memory_bytes = settings.prover_memory_mib.map_or(limits.memory_bytes, mib);
+    let needed = proofs.working_bytes(proofs.max_proof_bytes());
+    if settings.prover_memory_mib.is_some() && memory_bytes < needed {
+        let least = needed.div_ceil(1 << 20);
+        let reason = format!("a proof may need {least} MiB: give at least as much");
+        return Err(ClientError::setting("prover-memory-mib", reason));
     }
+    Ok(ProverLimits {
+        permits: settings.prover_permits.map_or(limits.permits, usize::from),
+        memory_bytes,
+        ..limits
+    })
 }
 
 /// Puts the addresses that the node has taken into its identity, and into the log.

@@ -1,11 +1,19 @@
 //! Where the node is and whom it talks to.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use quintet_components::{aggregation::AggregationConfig, containers::ValidatorIndex};
-use quintet_plugins::{HttpConfig, NetworkConfig, http::AdminToken, network::NodeKey};
+use quintet_plugins::{
+    HttpConfig, NetworkConfig,
+    http::AdminToken,
+    network::{Bootnode, NodeKey},
+};
 
 use super::{ClientError, Network, Settings};
+use crate::network_dir::existing;
 
 /// Ports when neither settings nor files name one.
 const QUIC_PORT: u16 = 9000;
@@ -102,14 +110,32 @@ pub(super) fn connect(
     }
     config.committee_count = aggregation.committee_count;
     config.subnets = aggregation.subscribed_subnets(is_aggregator);
+    let own_port = network.node.as_ref().and_then(|node| node.quic_port);
     for text in &network.bootnodes {
-        let wrong = |error| match settings.bootnodes {
+        let wrong = |error: &dyn Display| match settings.bootnodes {
             Some(_) => ClientError::setting("bootnodes", format!("bootnode {text}: {error}")),
             None => ClientError::Network(format!("bootnode {text}: {error}")),
         };
-        config.bootnodes.push(text.parse().map_err(wrong)?);
+        let node: Bootnode = text.parse().map_err(|error| wrong(&error))?;
+        check_identity(&node, own_ip.zip(own_port), &config.key.peer_id().to_string())
+            .map_err(|error| wrong(&error))?;
+        config.bootnodes.push(node);
     }
     Ok(config)
+}
+
+/// A bootnode at the address that the files give this node is this node.
+fn check_identity(node: &Bootnode, own: Option<(IpAddr, u16)>, peer: &str) -> Result<(), String> {
+    let Some((ip, port)) = own else { return Ok(()) };
+    let kind = if ip.is_ipv4() { "ip4" } else { "ip6" };
+    let own = format!("/{kind}/{ip}/udp/{port}/quic-v1");
+    match node.peer.as_ref().map(ToString::to_string) {
+        Some(other) if other != peer && node.address.to_string() == own => Err(format!(
+            "it is at this node's own address {own} and has the identity {other}, and this node has \
+             {peer}: one of the two files has another key"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The key that is named, the one of `validator-config.yaml`, the one of the folder, or a new one.
@@ -121,7 +147,9 @@ fn node_key(settings: &Settings, network: &Network) -> Result<NodeKey, ClientErr
         return Ok(key.clone());
     }
     let file = |node: &String| Some(settings.network_dir.as_ref()?.join(format!("{node}.key")));
-    if let Some(path) = settings.node_id.as_ref().and_then(file).filter(|path| path.exists()) {
+    if let Some(path) = settings.node_id.as_ref().and_then(file)
+        && let Some(path) = existing(path)?
+    {
         return Ok(NodeKey::read(&path)?);
     }
     tracing::info!("no key for the node: a new identity");

@@ -16,7 +16,7 @@ const MOST_AHEAD: Duration = Duration::from_hours(365 * 24);
 ///
 /// # Errors
 /// Why no node can run, and what to mend.
-pub(super) fn check(genesis_time: u64, now_ms: u64) -> Result<(), String> {
+pub fn check(genesis_time: u64, now_ms: u64) -> Result<(), String> {
     let now = Duration::from_millis(now_ms);
     let genesis = Duration::from_secs(genesis_time);
     let slots = SLOT_DURATION_MS / 1000 * HISTORICAL_ROOTS_LIMIT as u64;

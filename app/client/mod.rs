@@ -35,6 +35,7 @@ use quintet_prover::ProofSystems;
 pub use self::{
     capacity::check_capacity,
     error::ClientError,
+    genesis_time::check as check_genesis_time,
     network::{Network, preset_of},
     settings::Settings,
     signals::Signals,

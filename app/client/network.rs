@@ -13,6 +13,7 @@ use quintet_systems::{transition::generate_genesis, verification::scheme_of};
 use super::{ClientError, Settings};
 use crate::network_dir::{
     self, Bootnodes, DEFAULT_PROOF_SYSTEM, KeyManifest, NetworkFiles, NodeConfig, ValidatorConfig,
+    existing,
 };
 
 /// A network, as one of its nodes knows it.
@@ -61,31 +62,32 @@ impl Network {
     /// [`ClientError::Network`] when no file has the genesis.
     pub fn read(settings: &Settings) -> Result<Self, ClientError> {
         let in_folder = |name: &str| settings.network_dir.as_ref().map(|dir| dir.join(name));
-        // A link that leads nowhere is there, too: reading it says so.
-        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+        let there = |name: &str| in_folder(name).map_or(Ok(None), existing);
         // A file that is named has to be there; one of the folder need not.
-        let optional = |named: &Option<PathBuf>, name: &str| {
-            named.clone().or_else(|| in_folder(name).filter(is_there))
+        let optional = |named: &Option<PathBuf>, name: &str| match named {
+            Some(path) => Ok(Some(path.clone())),
+            None => there(name),
         };
         let config = settings.genesis.clone().or_else(|| in_folder(network_dir::CONFIG));
         let config = config
             .ok_or_else(|| ClientError::Network("--network-dir or --genesis is needed".into()))?;
-        // It belongs to the folder's list of keys, not to one that is named.
-        let list = in_folder(network_dir::VALIDATORS)
-            .filter(|path| settings.validators.is_none() && is_there(path));
         let files = NetworkFiles::read_named(
             config,
-            optional(&settings.validators, network_dir::ANNOTATED_VALIDATORS),
-            list,
-            optional(&settings.validator_config, network_dir::VALIDATOR_CONFIG),
+            optional(&settings.validators, network_dir::ANNOTATED_VALIDATORS)?,
+            // It belongs to the folder's list of keys, not to one that is named.
+            match settings.validators {
+                Some(_) => None,
+                None => there(network_dir::VALIDATORS)?,
+            },
+            optional(&settings.validator_config, network_dir::VALIDATOR_CONFIG)?,
         )?;
-        let keys_dir = optional(&settings.hash_sig_keys_dir, network_dir::KEYS);
+        let keys_dir = optional(&settings.hash_sig_keys_dir, network_dir::KEYS)?;
         let preset = preset_of(settings.preset, keys_dir.as_deref())?;
         let (node, keys) = match settings.node_id.as_deref() {
-            Some(name) => own_entries(&files, name)?,
+            Some(name) => files.own(name)?,
             None => (None, Vec::new()),
         };
-        let in_folder = in_folder(network_dir::NODES).filter(is_there);
+        let in_folder = there(network_dir::NODES)?;
         let genesis = &files.genesis.1;
         let registry = genesis.registry().map_err(ClientError::Network)?;
         Ok(Self {
@@ -155,18 +157,6 @@ impl Network {
     }
 }
 
-/// What the files have of the node of this name: its entry and its key files.
-fn own_entries(
-    files: &NetworkFiles,
-    name: &str,
-) -> Result<(Option<NodeConfig>, Vec<KeyFiles>), ClientError> {
-    let keys = match &files.annotated {
-        Some((_, annotated)) => annotated.key_files(name, &files.genesis.1)?,
-        None => Vec::new(),
-    };
-    Ok((files.node(name)?.cloned(), keys))
-}
-
 /// What the nodes are called whose identities the file has.
 fn names(config: &ValidatorConfig) -> PeerNames {
     PeerNames::new(config.nodes.iter().filter_map(|node| {
@@ -178,23 +168,17 @@ fn names(config: &ValidatorConfig) -> PeerNames {
 /// The preset that is asked for, or the one whose lifetime the manifest of the keys' folder names.
 ///
 /// # Errors
-/// [`ClientError::File`] for a manifest that cannot be read, [`ClientError::Network`] for a lifetime
-/// that no preset has.
+/// [`ClientError::File`] for a folder or a manifest that cannot be read, or a lifetime that no preset
+/// has.
 pub fn preset_of(
     asked: Option<SignaturePreset>,
     keys_dir: Option<&Path>,
 ) -> Result<SignaturePreset, ClientError> {
-    let manifest = keys_dir.map(|dir| dir.join(network_dir::KEY_MANIFEST));
-    let Some(path) = manifest.filter(|path| asked.is_none() && path.exists()) else {
-        return Ok(asked.unwrap_or(SignaturePreset::Production));
-    };
-    let Some(lifetime) = KeyManifest::read(&path)?.header.lifetime else {
-        return Ok(SignaturePreset::Production);
-    };
-    let presets = [SignaturePreset::Production, SignaturePreset::Short, SignaturePreset::Test];
-    presets.into_iter().find(|preset| scheme_of(*preset).lifetime() == lifetime).ok_or_else(|| {
-        ClientError::Network(format!("{}: no preset has a lifetime of {lifetime}", path.display()))
-    })
+    match (asked, keys_dir) {
+        (Some(preset), _) => Ok(preset),
+        (None, Some(folder)) => Ok(KeyManifest::preset_of(folder)?),
+        (None, None) => Ok(SignaturePreset::Production),
+    }
 }
 
 /// Records and multiaddrs: those that are named, themselves or by their file, or those of the
@@ -213,7 +197,8 @@ fn bootnodes(
             continue;
         }
         match Path::new(text) {
-            path if path.exists() => nodes.extend(Bootnodes::read(path)?.0),
+            // A link that leads nowhere is a path, too: reading it says so.
+            path if path.symlink_metadata().is_ok() => nodes.extend(Bootnodes::read(path)?.0),
             // Whoever reads it says what is wrong with it.
             _ => nodes.push(text.to_owned()),
         }

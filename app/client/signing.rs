@@ -1,7 +1,6 @@
 //! The validators' keys, and the record of what they signed.
 
 use std::{
-    fs,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,10 +13,11 @@ use quintet_components::{
 use quintet_plugins::{
     keys::{
         AcceptHistoryLoss, GuardError, GuardOptions, KeyManager, LoadOptions, LoadProgress,
-        SigningGuard, load_keys, mark_folder, mark_path,
+        LoadedKeys, SigningGuard, load_keys, mark_folder, mark_path,
     },
     network::DEFAULT_FORK_DIGEST,
     storage::{Retention, RocksDbConfig, Store},
+    text::make_folder,
 };
 use quintet_systems::verification::scheme_of;
 use tree_hash::TreeHash;
@@ -36,18 +36,24 @@ impl Client {
             Some(network) => network,
             None => Network::read(&settings)?,
         };
+        if settings.node_id.is_none() && network.keys.is_empty() {
+            // The mark of the record has the node's name.
+            let reason = "it is needed: the record of signatures is that of one node";
+            return Err(ClientError::setting("node-id", reason));
+        }
         let store = open_store(&settings, &network, self.open_store)?;
         Ok(SigningGuard::open(store, &guard_options(&settings, &network)?)?)
     }
 }
 
-/// Loads the keys of the node's validators and opens the record of their signatures.
-pub(super) fn signing(
-    settings: &Settings,
+/// Loads the keys of the node's validators; `None` if it has none.
+pub(super) fn keys(
     network: &Network,
-    record: Arc<dyn SigningRecord>,
     progress: Option<&(dyn Fn(LoadProgress) + Sync)>,
-) -> Result<Signing, ClientError> {
+) -> Result<Option<LoadedKeys>, ClientError> {
+    if network.keys.is_empty() {
+        return Ok(None);
+    }
     let folder = network.keys_dir.as_deref().ok_or_else(|| {
         ClientError::Network(
             "the node has validators and no keys: --hash-sig-keys-dir names their folder".into(),
@@ -62,9 +68,17 @@ pub(super) fn signing(
         slot: SlotClock::new(network.genesis_time()).current_slot(now_ms),
         progress,
     };
-    let loaded = load_keys(&network.keys, &network.genesis.validators, &options)?;
+    Ok(Some(load_keys(&network.keys, &network.genesis.validators, &options)?))
+}
+
+/// Opens the record of the signatures of these keys.
+pub(super) fn signing(
+    settings: &Settings,
+    network: &Network,
+    (keys, record): (LoadedKeys, Arc<dyn SigningRecord>),
+) -> Result<Signing, ClientError> {
     let guard = SigningGuard::open(record, &guard_options(settings, network)?)?;
-    Ok(Signing(Arc::new(KeyManager::new(loaded, guard))))
+    Ok(Signing(Arc::new(KeyManager::new(keys, guard))))
 }
 
 /// Where the guard keeps its record and its mark.
@@ -100,8 +114,7 @@ pub(super) fn open_store(
     own: Option<OpenStore>,
 ) -> Result<Arc<Store>, ClientError> {
     let data_dir = settings.data_folder();
-    fs::create_dir_all(&data_dir)
-        .map_err(|source| ClientError::Io { path: data_dir.clone(), source })?;
+    make_folder(&data_dir).map_err(|source| ClientError::Io { path: data_dir.clone(), source })?;
     let name = settings.fork_digest.as_deref().unwrap_or(DEFAULT_FORK_DIGEST);
     let identity = ChainIdentity::of(&network.genesis, name, network.preset);
     let store = match own {

@@ -2,10 +2,13 @@
 
 use std::{
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use quintet::network_dir::{NetworkPlan, create};
+use quintet::{
+    client::check_genesis_time,
+    network_dir::{NetworkPlan, create},
+};
 
 use super::{capacity, progress::ProgressLine};
 use crate::{
@@ -38,15 +41,20 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
     if let Err(error) = capacity::check_named(plan.validators, plan.preset, &plan.proof_system) {
         return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
     }
+    let begin = || match arguments.genesis_time {
+        Some(time) => time,
+        None => unix_time().as_secs().saturating_add(arguments.genesis_delay),
+    };
+    // Before the keys, which may take long.
+    let now_ms = u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX);
+    if let Err(error) = check_genesis_time(begin(), now_ms) {
+        return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
+    }
     if keys.seed.is_some() {
         tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
     }
     let line = ProgressLine::new();
     let progress = |progress| line.show(progress);
-    let begin = || match arguments.genesis_time {
-        Some(time) => time,
-        None => unix_seconds() + arguments.genesis_delay,
-    };
     match create(&arguments.out, &mut plan, begin, Some(&progress), None) {
         Ok(network) => {
             let said = say!(
@@ -63,6 +71,6 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
     }
 }
 
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

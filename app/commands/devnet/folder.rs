@@ -8,7 +8,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quintet::network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create};
+use quintet::{
+    client::check_genesis_time,
+    network_dir::{CreatedNetwork, NetworkPlan, PlannedNode, create},
+};
 use quintet_components::preset::SignaturePreset;
 
 use super::{
@@ -92,6 +95,9 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         force: true,
     };
     plan.nodes()?;
+    let delay = arguments.genesis_delay.unwrap_or(start_seconds(arguments));
+    let begin = || unix_seconds().saturating_add(delay);
+    check_genesis_time(begin(), unix_seconds().saturating_mul(1000))?;
     say!(
         "keys of {} validators ({}), for 2^{} slots{}",
         plan.validators,
@@ -103,7 +109,6 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         )),
     )?;
     let line = ProgressLine::new();
-    let begin = || unix_seconds() + arguments.genesis_delay.unwrap_or(start_seconds(arguments));
     let CreatedNetwork { nodes } = create(
         &folder.join(NETWORK),
         &mut plan,

@@ -42,8 +42,6 @@ impl Machine {
             "test",
             "--seed",
             "3",
-            "--genesis-time",
-            "1700000000",
             "--key-cache",
             path(&folder.join("cache")),
             "--out",

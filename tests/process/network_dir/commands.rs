@@ -1,6 +1,9 @@
 //! The commands, as processes.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use quintet::network_dir::{CONFIG, GenesisFile, KEYS};
 
@@ -29,7 +32,7 @@ fn fails(folder: &Folder, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("it is text")
 }
 
-const GENESIS: [&str; 13] = [
+const GENESIS: [&str; 11] = [
     "genesis",
     "--nodes",
     "2",
@@ -39,8 +42,6 @@ const GENESIS: [&str; 13] = [
     "test",
     "--seed",
     "3",
-    "--genesis-time",
-    "1700000000",
     "--base-port",
     "9100",
 ];
@@ -58,17 +59,65 @@ fn genesis_refuses_more_validators_than_a_block_can_justify_with() {
 #[test]
 fn genesis_twice_with_a_seed_gives_the_same_bytes() {
     let folder = Folder::new("command-genesis");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let time = since.as_secs() + 60;
     for out in ["a", "b"] {
-        let text = succeeds(&folder, &[&GENESIS[..], &["--out", out]].concat());
-        assert!(text.contains("2 nodes, 4 validators (test), genesis at 1700000000"), "{text}");
+        let more = ["--genesis-time", &time.to_string(), "--out", out];
+        let text = succeeds(&folder, &[&GENESIS[..], &more].concat());
+        let told = format!("2 nodes, 4 validators (test), genesis at {time}");
+        assert!(text.contains(&told), "{text}");
     }
     assert!(contents(&folder.join("a")) == contents(&folder.join("b")));
     let genesis = GenesisFile::read(&folder.join("a").join(CONFIG)).expect("it is good");
-    assert_eq!((genesis.genesis_time, genesis.validators.len()), (1_700_000_000, 4));
+    assert_eq!((genesis.genesis_time, genesis.validators.len()), (time, 4));
 
     let text = fails(&folder, &[&GENESIS[..], &["--out", "a"]].concat());
     assert!(text.contains("a/config.yaml exists") && text.contains("--force"), "{text}");
     succeeds(&folder, &[&GENESIS[..], &["--out", "a", "--force"]].concat());
+}
+
+#[test]
+fn genesis_refuses_what_no_node_would_start_with() {
+    let folder = Folder::new("command-useless");
+    let largest = u64::MAX.to_string();
+    for (flags, word) in [
+        (["--genesis-time", "0"], "GENESIS_TIME is 0"),
+        (["--genesis-time", "1"], "this one is over"),
+        (["--genesis-time", "1795000000000"], "milliseconds"),
+        (["--genesis-time", &largest], "milliseconds"),
+        (["--genesis-delay", "99999999999"], "milliseconds"),
+        (["--genesis-delay", &largest], "milliseconds"),
+        (["--ip", "0.0.0.0"], "0.0.0.0"),
+        (["--ip", "224.0.0.1"], "no machine has it"),
+        (["--ip", "255.255.255.255"], "no machine has it"),
+        (["--validators-per-node", "0"], "0"),
+        (["--committees", "0"], "0"),
+    ] {
+        let text =
+            fails(&folder, &[&["genesis", "--xmss", "test"][..], &flags, &["--out", "a"]].concat());
+        assert!(text.contains(word) && !text.contains("panicked"), "{flags:?}: {text}");
+        assert!(!folder.join("a").exists(), "{flags:?}: nothing is made");
+    }
+}
+
+#[test]
+fn a_network_that_is_not_complete_leaves_nothing_in_the_way() {
+    let folder = Folder::new("command-partial");
+    // A folder in the place of a node's key.
+    let key = folder.join("net/quintet_0.key");
+    std::fs::create_dir_all(key.join("deep")).expect("writable");
+    let text = fails(&folder, &[&GENESIS[..], &["--out", "net"]].concat());
+    assert!(text.contains("quintet_0.key"), "{text}");
+    std::fs::remove_dir_all(&key).expect("it is there");
+    succeeds(&folder, &[&GENESIS[..], &["--out", "net"]].concat());
+}
+
+#[test]
+fn a_folder_without_keys_is_called_so() {
+    let folder = Folder::new("command-no-keys");
+    std::fs::create_dir(folder.join("empty")).expect("writable");
+    let text = fails(&folder, &["keys", "inspect", "empty"]);
+    assert!(text.contains("empty") && text.contains("no key files"), "{text}");
 }
 
 #[test]

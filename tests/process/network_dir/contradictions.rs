@@ -1,7 +1,7 @@
 //! Files that contradict each other or themselves: refused by every command that reads them, with
 //! both places.
 
-use std::{fs, process::Output};
+use std::{fs, os::unix::fs::symlink, process::Output};
 
 use quintet::network_dir::{
     ANNOTATED_VALIDATORS, CONFIG, KEYS, NODES, VALIDATOR_CONFIG, VALIDATORS,
@@ -14,7 +14,7 @@ use crate::folder::Folder;
 fn network(name: &str) -> Folder {
     let folder = Folder::new(name);
     let genesis = ["genesis", "--nodes", "2", "--xmss", "test", "--seed", "3", "--out", "net"];
-    succeeds(&folder, &[&genesis[..], &["--genesis-time", "1700000000"]].concat());
+    succeeds(&folder, &genesis);
     folder
 }
 
@@ -168,7 +168,7 @@ fn nodes_have_names_and_identities_of_their_own() {
 fn empty_files_are_called_so() {
     for name in [CONFIG, ANNOTATED_VALIDATORS, VALIDATORS, VALIDATOR_CONFIG] {
         let folder = network("empty");
-        for text in ["", "\n \n", "# nothing\n", "\u{feff}"] {
+        for text in ["", "\n \n", "# nothing\n", "\u{feff}", "---\n", "null\n"] {
             write(&folder, name, text);
             all_refuse(&folder, &[name, "is empty"]);
         }
@@ -194,4 +194,203 @@ fn an_unknown_proof_system_is_refused_with_those_there_are() {
     // Where the files name it, they are named.
     change(&folder, CONFIG, "GENESIS_TIME", "PROOF_SYSTEM: nope\nGENESIS_TIME");
     refused(&folder, &NODE, &["PROOF_SYSTEM in config.yaml", "unknown proof system"]);
+}
+
+const VERIFY_ONE: [&str; 6] = ["keys", "verify", "--network-dir", "net", "--node", "quintet_0"];
+
+/// The node and the check of its keys refuse the network.
+fn one_refuses(folder: &Folder, words: &[&str]) {
+    refused(folder, &VERIFY_ONE, words);
+    refused(folder, &NODE, words);
+}
+
+#[test]
+fn a_node_does_not_lose_its_validators() {
+    let folder = network("no-row");
+    let good = read(&folder, ANNOTATED_VALIDATORS);
+    let others = good.split_once("quintet_1:").expect("a second node").1;
+    write(&folder, ANNOTATED_VALIDATORS, &format!("quintet_0: []\nquintet_1:{others}"));
+    let words = [VALIDATORS, ANNOTATED_VALIDATORS, "validator 0", "quintet_0[0]"];
+    all_refuse(&folder, &words);
+    // Another operator's list may be left out, but not one's own.
+    write(&folder, ANNOTATED_VALIDATORS, &format!("quintet_1:{others}"));
+    one_refuses(&folder, &[ANNOTATED_VALIDATORS, "\"quintet_0\", only quintet_1"]);
+
+    let remove = |name: &str| fs::remove_file(folder.join("net").join(name)).expect("it is there");
+    remove(ANNOTATED_VALIDATORS);
+    let words = [ANNOTATED_VALIDATORS, "no such file", VALIDATORS, "quintet_0 the validators 0"];
+    one_refuses(&folder, &words);
+    remove(VALIDATORS);
+    let words = [ANNOTATED_VALIDATORS, "no such file", VALIDATOR_CONFIG, "quintet_0 1 validators"];
+    one_refuses(&folder, &words);
+    remove(VALIDATOR_CONFIG);
+    one_refuses(&folder, &["no file names the node \"quintet_0\""]);
+}
+
+#[test]
+fn lists_name_validators_of_the_genesis() {
+    let folder = network("unregistered");
+    write(&folder, VALIDATORS, "quintet_0: [0, 7]\nquintet_1: [1]\n");
+    all_refuse(&folder, &[VALIDATORS, CONFIG, "quintet_0[1]", "validator 7", "has 2"]);
+}
+
+#[test]
+fn numbers_are_the_same_in_all_files() {
+    let folder = network("epochs");
+    change(&folder, VALIDATOR_CONFIG, "activeEpoch: 8", "activeEpoch: 9");
+    let words = [CONFIG, VALIDATOR_CONFIG, "ACTIVE_EPOCH is 8", "config.activeEpoch is 9"];
+    all_refuse(&folder, &words);
+    change(&folder, VALIDATOR_CONFIG, "activeEpoch: 9", "activeEpoch: 8");
+    let manifest = format!("{KEYS}/validator-keys-manifest.yaml");
+    change(&folder, &manifest, "log_num_active_epochs: 8", "log_num_active_epochs: 7");
+    refused(&folder, &VERIFY, &[CONFIG, &manifest, "log_num_active_epochs is 7"]);
+    change(&folder, CONFIG, "GENESIS_TIME", "MAX_ATTESTATIONS_DATA: 1\nGENESIS_TIME");
+    all_refuse(&folder, &[CONFIG, "MAX_ATTESTATIONS_DATA is 1", "this build has 8"]);
+}
+
+#[test]
+fn nodes_have_names_and_addresses_of_their_own() {
+    let folder = network("no-name");
+    change(&folder, VALIDATOR_CONFIG, "name: \"quintet_1\"", "name: \"\"");
+    all_refuse(&folder, &[VALIDATOR_CONFIG, "validators[1].name is empty"]);
+    let folder = network("same-address");
+    change(&folder, VALIDATOR_CONFIG, "quic: 9002", "quic: 9001");
+    let words = [VALIDATOR_CONFIG, "validators[0].enrFields", "validators[1].enrFields", "9001"];
+    all_refuse(&folder, &words);
+}
+
+#[test]
+fn verify_checks_what_a_node_reads() {
+    let folder = network("verify-rest");
+    change(&folder, NODES, "- enr:", "- enr:-");
+    refused(&folder, &VERIFY, &[NODES]);
+    let folder = network("verify-proofs");
+    change(&folder, CONFIG, "GENESIS_TIME", "PROOF_SYSTEM: nope\nGENESIS_TIME");
+    refused(&folder, &VERIFY, &[CONFIG, "PROOF_SYSTEM", "nope"]);
+    let folder = network("verify-names");
+    change(&folder, ANNOTATED_VALIDATORS, "quintet_0:", "Quintet_0:");
+    fs::remove_file(folder.join("net").join(VALIDATORS)).expect("it is there");
+    refused(&folder, &VERIFY, &[VALIDATOR_CONFIG, "\"Quintet_0\""]);
+}
+
+#[test]
+fn verify_finds_the_files_that_the_rows_name() {
+    let folder = network("own-names");
+    let name = "validator_0_attester_key_sk.ssz";
+    let keys = folder.join("net").join(KEYS);
+    fs::rename(keys.join(name), keys.join("k1")).expect("it is there");
+    change(&folder, ANNOTATED_VALIDATORS, name, "k1");
+    succeeds(&folder, &VERIFY);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_a_file_that_is_missing() {
+    let folder = network("links");
+    let manifest = format!("{KEYS}/validator-keys-manifest.yaml");
+    for name in [ANNOTATED_VALIDATORS, VALIDATORS, VALIDATOR_CONFIG, &manifest] {
+        let path = folder.join("net").join(name);
+        let text = fs::read(&path).expect("it is there");
+        for target in ["nowhere", path.file_name().and_then(|it| it.to_str()).expect("a name")] {
+            fs::remove_file(&path).expect("it is there");
+            symlink(target, &path).expect("writable");
+            all_refuse(&folder, &[name]);
+        }
+        fs::remove_file(&path).expect("it is there");
+        fs::write(&path, text).expect("writable");
+    }
+    let keys = folder.join("net").join(KEYS);
+    let attester = keys.join("validator_0_attester_key_sk.ssz");
+    fs::remove_file(&attester).expect("it is there");
+    symlink("nowhere", &attester).expect("writable");
+    change(
+        &folder,
+        ANNOTATED_VALIDATORS,
+        "    privkey_file: validator_0_attester_key_sk.ssz\n",
+        "",
+    );
+    all_refuse(&folder, &["validator_0_attester_key_sk.ssz", "cannot be read"]);
+    fs::remove_dir_all(&keys).expect("it is there");
+    symlink("nowhere", &keys).expect("writable");
+    all_refuse(&folder, &[KEYS, "No such file"]);
+}
+
+#[test]
+fn a_nodes_links_are_followed_or_refused() {
+    let folder = network("node-links");
+    let nowhere = |name: &str| {
+        let path = folder.join("net").join(name);
+        // If it is there.
+        let _ = fs::remove_file(&path);
+        symlink("nowhere", path).expect("writable");
+    };
+    nowhere("others");
+    refused(&folder, &[&NODE[..], &["--bootnodes", "net/others"]].concat(), &["others", "No such"]);
+    let config = read(&folder, VALIDATOR_CONFIG);
+    let lines = config.lines().filter(|line| !line.contains("privkey"));
+    write(&folder, VALIDATOR_CONFIG, &lines.fold(String::new(), |text, line| text + line + "\n"));
+    nowhere("quintet_0.key");
+    refused(&folder, &NODE, &["quintet_0.key", "No such"]);
+}
+
+#[test]
+fn a_folder_that_may_not_be_entered_is_not_one_without_files() {
+    // What a user may not enter, nobody enters with a file in the place of the folder.
+    let folder = network("no-folder");
+    fs::rename(folder.join("net").join(CONFIG), folder.join("config.yaml")).expect("it is there");
+    fs::write(folder.join("file"), "").expect("writable");
+    let node = ["node", "--genesis", "config.yaml", "--network-dir", "file", "--data-dir", "data"];
+    refused(&folder, &node, &["file/", "Not a directory"]);
+    let keys = [&NODE[..3], &["--genesis", "config.yaml", "--hash-sig-keys-dir", "file"]].concat();
+    refused(&folder, &[&keys[..], &["--data-dir", "data"]].concat(), &["file/", "Not a directory"]);
+}
+
+#[test]
+fn keys_that_are_refused_leave_no_database() {
+    let folder = network("late");
+    let wrong = [&NODE[..], &["--xmss", "short"]].concat();
+    // The data folder is not made.
+    refused(&folder, &wrong, &["choose the preset"]);
+}
+
+#[test]
+fn a_record_of_signatures_is_that_of_a_node() {
+    let folder = network("no-name-history");
+    fs::create_dir_all(folder.join("other/chain")).expect("writable");
+    let export = ["keys", "export", "--network-dir", "net", "--data-dir", "other", "file"];
+    refused(&folder, &export, &["--node-id", "is needed"]);
+}
+
+#[test]
+fn the_record_of_a_node_has_its_identity() {
+    let folder = network("other-identity");
+    let secret = "11".repeat(32);
+    let config = read(&folder, VALIDATOR_CONFIG);
+    let own = config.lines().find_map(|line| line.trim().strip_prefix("privkey: "));
+    change(&folder, VALIDATOR_CONFIG, own.expect("the first node's"), &format!("\"{secret}\""));
+    refused(&folder, &NODE, &["bootnode enr:", "own address", "another key"]);
+}
+
+#[test]
+fn a_prover_has_memory_for_a_proof() {
+    let folder = network("prover");
+    let memory = |mib| [&NODE[..], &["--prover-memory-mib", mib]].concat();
+    refused(&folder, &memory("1"), &["--prover-memory-mib", "MiB"]);
+}
+
+#[test]
+fn what_has_another_form_is_told_in_words() {
+    let folder = network("forms");
+    for name in [CONFIG, ANNOTATED_VALIDATORS, VALIDATORS, VALIDATOR_CONFIG] {
+        let good = read(&folder, name);
+        for text in ["7\n", "[7]\n", "quintet_0: [7]\nvalidators: [7]\nGENESIS_TIME: [7]\n"] {
+            write(&folder, name, text);
+            let Output { stderr, .. } = quintet(&folder, &VERIFY);
+            let error = String::from_utf8(stderr).expect("it is text");
+            assert!(error.contains(name) && !error.contains("struct"), "{error}");
+            assert!(!error.contains("Form"), "{error}");
+        }
+        write(&folder, name, &good);
+    }
+    write(&folder, NODES, "- \"\"\n");
+    refused(&folder, &VERIFY, &[NODES, "[0] is empty"]);
 }
