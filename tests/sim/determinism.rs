@@ -9,8 +9,8 @@ fn run(scenario: &Scenario) -> Report {
 #[test]
 fn two_runs_of_a_seed_give_the_same_report() {
     // Faults, adversaries and clocks that are off: what takes longest is not among them.
-    for seed in [0, 1, 2, 5] {
-        let scenario = draw(seed, 16);
+    for seed in [0, 1, 5] {
+        let scenario = draw(seed, 12);
         let first = run(&scenario);
         assert!(first.counts.events > 1_000, "seed {seed}: {:?}", first.counts);
         assert_eq!(first, run(&scenario), "seed {seed}");
