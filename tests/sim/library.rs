@@ -2,7 +2,11 @@
 
 use bevy_app::{App, Update};
 use bevy_ecs::prelude::*;
-use quintet_components::{chain::Head, messages::HeadChanged};
+use quintet_components::{
+    chain::Head,
+    messages::HeadChanged,
+    schedule::{Last, NodeSystems},
+};
 use quintet_plugins::sim::{Fault, FaultKind, Loss, Oracle, Simulation, View, shrink};
 
 #[test]
@@ -50,7 +54,8 @@ fn a_plugin_and_a_rule_of_ones_own_are_in_every_node() {
     let simulation = Simulation::new(3)
         .slots(12)
         .customize(|_, app: &mut App| {
-            app.init_resource::<Reorganisations>().add_systems(Update, count);
+            let last = Last(NodeSystems::HeldDuties);
+            app.init_resource::<Reorganisations>().add_systems(Update, count.in_set(last));
         })
         .oracle(NotBeyond);
     let report = simulation.run();
