@@ -8,7 +8,7 @@ use std::{
 
 use quintet_components::{
     constants::MAX_ATTESTATIONS_DATA,
-    containers::{AttestationData, Block, Root, SingleMessageAggregate, State},
+    containers::{AttestationData, Block, Root, SingleMessageAggregate, Slot, State},
     rejection::Rejection,
 };
 use quintet_prover::ProofSystem;
@@ -157,7 +157,7 @@ fn in_spec_order<'a>(
 struct Eligible<'a> {
     items: Vec<Item<'a>>,
     data: AttestationData,
-    /// Its position in the body: the newest round, then its position among the candidates.
+    /// Its position in the body: a round, then its position among the candidates.
     place: (usize, usize),
     candidate: &'a Candidate,
 }
@@ -176,6 +176,8 @@ struct Worth<'a, 's> {
     /// Which candidates are among the eligible ones.
     seen: Vec<bool>,
     eligible: Vec<Eligible<'a>>,
+    /// The slot that was final when they were looked at last.
+    finalized: Slot,
     draft: Draft<'a>,
     view: ChainView,
     /// The post-state of a block with the draft.
@@ -208,7 +210,8 @@ impl<'a, 's> Worth<'a, 's> {
         let (draft, view) = (Draft::new(budget), site.view()?);
         let post = site.post_state(&draft)?;
         let seen = vec![false; candidates.len()];
-        Ok(Self { site, candidates, seen, eligible: Vec::new(), draft, view, post })
+        let (eligible, finalized) = (Vec::new(), view.finalized_slot);
+        Ok(Self { site, candidates, seen, eligible, finalized, draft, view, post })
     }
 
     fn select(mut self) -> Result<Selection, Rejection> {
@@ -227,12 +230,14 @@ impl<'a, 's> Worth<'a, 's> {
     }
 
     /// Adds what has become eligible. Attestations stay eligible, because the chain still counts
-    /// them, and move behind the draft: the view is that of a block with the whole draft, and
-    /// finality decides which targets count.
+    /// them. When the draft finalizes, they move behind it: finality decides which targets count.
     fn enter(&mut self, round: usize) -> Result<(), Rejection> {
-        for eligible in &mut self.eligible {
-            if !self.draft.has(eligible.place) {
-                eligible.move_to(round);
+        let finalized = self.view.finalized_slot;
+        if std::mem::replace(&mut self.finalized, finalized) != finalized {
+            for eligible in &mut self.eligible {
+                if !self.draft.has(eligible.place) {
+                    eligible.move_to(round);
+                }
             }
         }
         for (at, candidate) in self.candidates.iter().copied().enumerate() {

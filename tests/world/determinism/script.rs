@@ -237,7 +237,9 @@ impl Script<'_> {
                 2 => votes.insert(0, attested_by(other, 3)),
                 // Half of them see another head.
                 5 => {
-                    votes.splice(0..3, (0..3).map(|index| attested_by(other, index))).for_each(drop)
+                    votes
+                        .splice(0..3, (0..3).map(|index| attested_by(other, index)))
+                        .for_each(drop);
                 }
                 _ => {}
             }
