@@ -84,6 +84,7 @@ const QUIETED: &str = "quinn_udp=error";
 ///
 /// # Errors
 /// It is none.
+#[cfg(any(test, feature = "devnet"))]
 pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
 }

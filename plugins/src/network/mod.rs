@@ -54,6 +54,7 @@ pub use codec::{
     key::{KeyFileError, NodeKey},
     record::{NodeRecord, RecordError},
 };
+#[cfg(feature = "sim")]
 pub(crate) use config::BAN_TIME;
 pub use config::{
     DEFAULT_FORK_DIGEST, MAX_BOOTNODES, MAX_COMMITTEES, NetworkConfig, NetworkError, Rate, Rates,

@@ -201,7 +201,7 @@ fn the_log_is_text_or_an_object_a_line() {
     }
     node.kill();
     let mut command = network.command(Some(0));
-    command.args(["--log-format", "text", "--log-level", "quintet::commands=debug,warn"]);
+    command.args(["--log-format", "text", "--log-level", "quintet::client=debug,warn"]);
     let mut node = network.run("text", command);
     let begin = std::time::Instant::now();
     while !node.log().contains("listening") {
