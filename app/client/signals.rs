@@ -19,7 +19,7 @@ const FORCED: i32 = 130;
 
 /// What a signal does: the first one stops the node in order, or ends the process at once while
 /// there is no node yet, which loses nothing; the second one always ends the process. A node that
-/// has not stopped after [`STOP_TIME`] is ended: its world stands still.
+/// has not stopped after 5 s is ended: its world stands still.
 #[derive(Clone)]
 pub struct Signals(Arc<Shared>);
 
