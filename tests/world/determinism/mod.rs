@@ -15,7 +15,7 @@ use quintet_plugins::PoolSpawner;
 
 /// The digest of the scripted replay. It changes with the protocol or with the script, and then
 /// only on purpose.
-const GOLDEN: &str = "0xf2e81c747a259459f25a82316558bb0ba9f902e60dc8f8e72bfacd7e587028da";
+const GOLDEN: &str = "0xc5657e99f464939c04a0abcee2a09975eacd30a2d29d9fb836ee4f2401ce8d16";
 
 fn setup() -> Setup {
     Setup::new(chain::genesis(script::VALIDATORS)).accepting_signatures()
