@@ -78,6 +78,7 @@ fn config(
     if let Err(error) = check_capacity(validators as u64, network.preset, &*proofs) {
         tracing::warn!("{error}");
     }
+    let prover = prover_limits(settings, &*proofs)?;
     // Before the database is made: a start that is refused leaves nothing behind.
     let keys = signing::keys(network, client.show_keys.as_deref().map(|show| show as _))?;
     let store = open_store(settings, network, open)?;
@@ -111,7 +112,7 @@ fn config(
     Ok(NodeConfig {
         is_aggregator,
         aggregation,
-        prover: prover_limits(settings, &*proofs)?,
+        prover,
         signing,
         store: Some(store),
         resumed,

@@ -38,8 +38,9 @@ impl Client {
         };
         if settings.node_id.is_none() && network.keys.is_empty() {
             // The mark of the record has the node's name.
-            let reason = "it is needed: the record of signatures is that of one node";
-            return Err(ClientError::setting("node-id", reason));
+            let reason =
+                "a name is needed (--node-id): the record of signatures is that of one node";
+            return Err(ClientError::Network(reason.into()));
         }
         let store = open_store(&settings, &network, self.open_store)?;
         Ok(SigningGuard::open(store, &guard_options(&settings, &network)?)?)

@@ -31,7 +31,6 @@ label=${HIVE_LEAN_DEVNET_LABEL:-devnet5}
 [[ -f $files/config.yaml ]] || stop "no config.yaml in $files, where the simulator puts it"
 
 flags=(
-    --node-id "$node"
     --genesis "$files/config.yaml"
     --data-dir "$data/node"
     --signing-mark-dir "$data/signing"
@@ -47,6 +46,10 @@ umask 077
 run=$data/hive
 mkdir -p "$run"
 
+# A name means something where a file has names.
+if [[ -f $files/annotated_validators.yaml || -f $files/validator-config.yaml ]]; then
+    flags+=(--node-id "$node")
+fi
 if [[ -f $files/annotated_validators.yaml ]]; then
     flags+=(--validators "$files/annotated_validators.yaml")
 fi

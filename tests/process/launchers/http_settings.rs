@@ -1,12 +1,16 @@
 //! The settings of HTTP, from the command line and the environment to the answers.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
 use crate::{
     folder::Folder,
-    launchers::process::{self, Place, Process, QUINTET},
+    launchers::process::{self, PATIENCE, Place, Process, QUINTET},
     support::http::{exchange, request},
 };
 
@@ -50,8 +54,13 @@ fn a_token_from_a_file_or_the_environment_guards_the_role_and_its_change_is_logg
         let header = format!("authorization: Bearer {token}");
         let answer = exchange(place.api(), &enable(&header));
         assert_eq!(answer.json(), json!({ "is_aggregator": true, "previous": false }));
-        let log = node.log();
+        // The log is written by a thread of its own.
         let told = |line: &&str| line.contains("aggregator role") && line.contains("true");
+        let begin = Instant::now();
+        while node.log().lines().filter(told).count() == 0 && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let log = node.log();
         assert_eq!(log.lines().filter(told).count(), 1, "{log}");
         assert!(!log.contains(token), "{log}");
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// For a node to start and answer.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A file below `assets`.
 pub fn asset(path: &str) -> PathBuf {

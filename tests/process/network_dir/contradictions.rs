@@ -357,7 +357,7 @@ fn a_record_of_signatures_is_that_of_a_node() {
     let folder = network("no-name-history");
     fs::create_dir_all(folder.join("other/chain")).expect("writable");
     let export = ["keys", "export", "--network-dir", "net", "--data-dir", "other", "file"];
-    refused(&folder, &export, &["--node-id", "is needed"]);
+    refused(&folder, &export, &["--node-id", "name is needed"]);
 }
 
 #[test]

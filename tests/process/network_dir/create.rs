@@ -224,7 +224,7 @@ fn plans_that_cannot_be_are_refused_before_anything_is_written() {
         (NetworkPlan { nodes: 0, ..base() }, "needs a node"),
         (NetworkPlan { validators: 4097, ..base() }, "at most 4096"),
         (NetworkPlan { committees: 4, ..base() }, "aggregators"),
-        (NetworkPlan { committees: 0, ..base() }, "aggregators"),
+        (NetworkPlan { committees: 0, ..base() }, "needs a committee"),
         (NetworkPlan { nodes: 70, committees: 65, ..base() }, "at most 64"),
         (NetworkPlan { active_epoch: 9, ..base() }, "at most 2^8 slots"),
         (NetworkPlan { proof_system: "none".into(), ..base() }, "known are"),
