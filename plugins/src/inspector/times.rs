@@ -233,6 +233,8 @@ mod tests {
             own.filter_map(|(_, times)| Some(lock(times).body()?.runs)).collect()
         };
         assert_eq!(of(bevy_app::Update.intern()), [2]);
-        assert_eq!(of(bevy_app::Last.intern()), [2]);
+        // Bevy has a system of its own there.
+        let last = of(bevy_app::Last.intern());
+        assert!(!last.is_empty() && last.iter().all(|runs| *runs == 2), "{last:?}");
     }
 }
