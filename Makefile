@@ -44,7 +44,7 @@ test: ## run every test, doc tests included
 	@bash .ci/test $(ARGS)
 
 test-crash: setup ## kill a node KILLS times while it imports, prunes and signs
-	KILLS=$(KILLS) cargo test $(LOCKED) -p quintet --test process -- crash:: --nocapture
+	KILLS=$(KILLS) cargo test $(LOCKED) --workspace --test process -- crash:: --nocapture
 
 sim: setup ## simulate the networks of SEEDS, and of every scenario
 	$(or $(QUINTET),cargo run --release $(LOCKED) --) sim --seeds $(SEEDS) --shrink $(ARGS)
