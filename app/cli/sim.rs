@@ -4,7 +4,7 @@ use std::{ops::Range, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
 
-/// What is simulated, and what is told of it.
+/// The flags of `quintet sim`.
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
     /// The network that this seed draws: nodes, validators, faults and adversaries. Without a seed
@@ -20,7 +20,7 @@ pub(crate) struct SimArgs {
     /// Seeds at a time; as many as there are cores by default.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
-    /// What a TOML file says.
+    /// Run the scenario in this TOML file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "time", "slots"])]
     pub(crate) scenario: Option<PathBuf>,
     /// For how many slots.

@@ -1,4 +1,5 @@
-//! Where the chain goes on from: the database, what other nodes have finalized, or genesis.
+//! Chooses the block that the node starts from: the newest in the database, the one that other nodes
+//! have finalized, or genesis.
 
 use std::sync::Arc;
 

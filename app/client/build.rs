@@ -48,7 +48,7 @@ pub(super) fn build(mut client: Client) -> Result<App, ClientError> {
     Ok(app)
 }
 
-/// What the plugins of a node with these settings are made of.
+/// Makes the configuration of the plugin group from the settings.
 fn config(
     client: &Client,
     network: &Network,
@@ -140,7 +140,7 @@ fn aggregation(
     })
 }
 
-/// What the prover may use.
+/// Returns how many proofs the prover may make at once, and with how much memory.
 ///
 /// # Errors
 /// It has no memory for one proof.

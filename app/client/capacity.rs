@@ -1,4 +1,4 @@
-//! How many validators a network may have with a proof system.
+//! Refuses networks with more validators than the proof system can finalize with.
 
 use quintet_components::preset::SignaturePreset;
 use quintet_prover::{ProofSystem, ProofSystems};

@@ -1,4 +1,4 @@
-//! Where the node is and whom it talks to.
+//! Turns settings and the network's files into the node's addresses, key and bootnodes.
 
 use std::{
     fmt::Display,
@@ -20,7 +20,7 @@ const QUIC_PORT: u16 = 9000;
 const API_PORT: u16 = 5052;
 const METRICS_PORT: u16 = 5054;
 
-/// Where the node serves its API and its metrics: on one listener when both are the same.
+/// Returns the addresses of the API and of the metrics. Equal addresses share one listener.
 pub(super) fn http(settings: &Settings, network: &Network) -> Result<HttpConfig, ClientError> {
     let ip = settings.http_address.unwrap_or(Ipv4Addr::LOCALHOST.into());
     let node = network.node.as_ref();

@@ -1,11 +1,11 @@
-//! In the place of the table, in a build without the feature `tui`.
+//! Replaces the live table in a build without the feature `tui`: the devnet prints lines instead.
 
 use std::io;
 
 use super::status::NodeView;
 
-/// What would be drawn.
-#[allow(dead_code, reason = "nobody draws it")]
+/// The contents of the table.
+#[allow(dead_code, reason = "callers fill it as with `tui`, and nothing reads it here")]
 pub(super) struct Picture<'a> {
     pub(super) title: &'a str,
     pub(super) clock: &'a str,
@@ -13,7 +13,7 @@ pub(super) struct Picture<'a> {
     pub(super) foot: [&'a str; 2],
 }
 
-/// There is none.
+/// A table that cannot be made.
 pub(super) enum LiveTable {}
 
 impl LiveTable {

@@ -68,9 +68,10 @@ fn a_file_is_not_a_directory() {
 #[test]
 fn a_directory_that_cannot_be_written_is_refused() {
     let folder = TempDir::new();
-    let mut rights = fs::metadata(folder.path()).expect("reads").permissions();
-    rights.set_readonly(true);
-    fs::set_permissions(folder.path(), rights).expect("is ours");
+    let rights = fs::metadata(folder.path()).expect("reads").permissions();
+    let mut read_only = rights.clone();
+    read_only.set_readonly(true);
+    fs::set_permissions(folder.path(), read_only).expect("is ours");
     let mut path = folder.path().join("db");
     if fs::create_dir(&path).is_ok() {
         // Root writes everywhere but where the kernel does not let it.
@@ -78,12 +79,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     }
     let error = refusal(&path, &Tree::new(1), "can read and write");
     assert!(matches!(error, OpenError::Io { .. }));
-    #[allow(clippy::permissions_set_readonly_false, reason = "to remove it")]
-    {
-        let mut rights = fs::metadata(folder.path()).expect("reads").permissions();
-        rights.set_readonly(false);
-        fs::set_permissions(folder.path(), rights).expect("is ours");
-    }
+    fs::set_permissions(folder.path(), rights).expect("is ours");
 }
 
 #[test]

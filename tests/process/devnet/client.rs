@@ -15,7 +15,7 @@ use crate::devnet::network::{
     LAG_SLOTS, Network, Plan, assert_finalized_within, assert_safe, slot_of,
 };
 
-#[allow(dead_code, reason = "its main is not called")]
+#[allow(dead_code, reason = "the test runs the client itself, and leaves out the example's `main`")]
 #[path = "../../../app/examples/own_client.rs"]
 mod own_client;
 
