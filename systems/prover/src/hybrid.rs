@@ -2,7 +2,6 @@
 
 mod build;
 mod engine;
-mod fault;
 mod gather;
 mod parsed;
 mod parts;

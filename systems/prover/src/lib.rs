@@ -11,6 +11,7 @@
 
 mod contract;
 pub mod envelope;
+mod fault;
 mod hybrid;
 mod multisig;
 mod registry;

@@ -1,7 +1,6 @@
 //! The embedded proof system: an envelope of the signatures themselves.
 
 mod check;
-mod fault;
 mod gather;
 
 pub(crate) use gather::{check_signers, out_of_range};
@@ -10,7 +9,6 @@ use leansig::scheme::Scheme;
 
 pub use check::{Refused, SignatureCheck, SignedItem};
 
-use self::fault::Fault;
 use crate::{
     CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProveError, RawSignature,
     Statement, VerifyError,
@@ -18,6 +16,7 @@ use crate::{
         MAX_STATEMENTS, Multi, RAW_SIGNATURES, Single, multi_len, raw_single_len,
         write_multi_header, write_raw_header, write_single,
     },
+    fault::Fault,
 };
 
 /// Signatures that are checked in one call: whole vectors, and few enough that a proof of invalid
@@ -76,12 +75,12 @@ impl<C: SignatureCheck> Multisig<C> {
                 return Err(Fault::Kind { part, kind: content.kind });
             }
             if part > 0 {
-                return Err(Fault::RepeatedKind { part });
+                return Err(Fault::RepeatedKind { part, kind: content.kind });
             }
             let expected = content.signers.count().saturating_mul(signature_len);
             if content.payload.len() != expected {
                 let found = content.payload.len();
-                return Err(Fault::PayloadLength { part, found, expected });
+                return Err(Fault::RawLength { part, found, expected });
             }
         }
         let mut left = single.parts()[0].payload;

@@ -1,12 +1,10 @@
 //! A hybrid envelope whose structure is sound.
 
-use super::{
-    fault::Fault,
-    parts::{JOINT, Others, PROOF, SHARE, split_format, split_list, split_others},
-};
+use super::parts::{JOINT, Others, PROOF, SHARE, split_format, split_list, split_others};
 use crate::{
     Statement,
     envelope::{Multi, RAW_SIGNATURES, Signers, Single},
+    fault::Fault,
 };
 
 /// Proofs in an envelope at most.

@@ -14,7 +14,7 @@
 
 use quintet_stark::Claim;
 
-use super::fault::Fault;
+use crate::fault::Fault;
 use crate::{
     MAX_SIGNERS, Statement,
     envelope::{MAX_STATEMENTS, Signers, bit_list_len, last_byte_mask},

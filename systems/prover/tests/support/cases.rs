@@ -139,7 +139,7 @@ pub fn singles() -> Vec<Case> {
         case(
             "two-raw-parts",
             envelope(2, &[(raw, &[0b01], &signature), (raw, &[0b10], &signature)]),
-            Refused("part 1: a second part of raw signatures"),
+            Refused("part 1: a second part of kind 1"),
         ),
         case("kind-0", with(&proof, 9, 0), Refused("part 0: unknown kind 0")),
         case(

@@ -4,7 +4,7 @@ use crate::{VerifyError, envelope::EnvelopeError};
 
 /// Why a proof is not what a statement needs.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
     #[error("part {part}: unknown kind {kind}")]
