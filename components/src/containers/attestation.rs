@@ -1,11 +1,14 @@
 //! Attestations: their data, and the containers that carry them.
 
 use ssz_types::VariableList;
-use typenum::U4096;
+use tree_hash::{TreeHash, mix_in_length};
+use typenum::{U4096, Unsigned};
 
 use super::{
-    AggregationBits, Checkpoint, Signature, SingleMessageAggregate, Slot, ValidatorIndex, in_field,
+    AggregationBits, Checkpoint, Root, Signature, SingleMessageAggregate, Slot, ValidatorIndex,
+    in_field,
     macros::{containers, tree_hash_root},
+    merkle::{depth_of, merkle_root},
 };
 
 containers! {
@@ -110,7 +113,10 @@ impl ssz::Decode for SignedAttestation {
 #[ssz(struct_behaviour = "transparent")]
 pub struct AggregatedAttestations(pub VariableList<AggregatedAttestation, U4096>);
 
-tree_hash_root!(List, [] AggregatedAttestations, |this| this.0.tree_hash_root());
+tree_hash_root!(List, [] AggregatedAttestations, |this| {
+    let mut leaves: Vec<Root> = this.0.iter().map(TreeHash::tree_hash_root).collect();
+    mix_in_length(&merkle_root(&mut leaves, depth_of(U4096::USIZE)), this.0.len())
+});
 
 impl ssz::Decode for AggregatedAttestations {
     fn is_ssz_fixed_len() -> bool {

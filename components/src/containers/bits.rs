@@ -141,11 +141,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
             .map(|(index, (new, _))| (index, new))
             .collect();
         self.len = len;
-        // A vector applies updates one by one, a list all at once.
-        let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
-        list.bulk_update(changed).expect("nothing is pending");
-        list.apply_updates().expect("indices are below the limit");
-        self.words = Vector::try_from(list).expect("the length has not changed");
+        self.overwrite(changed);
         Ok(())
     }
 
@@ -162,10 +158,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
             return Err(*index);
         }
         let changed = words.into_iter().filter(|(index, _)| room(*index) > 0).collect();
-        let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
-        list.bulk_update(changed).expect("nothing is pending");
-        list.apply_updates().expect("indices are below the limit");
-        self.words = Vector::try_from(list).expect("the length has not changed");
+        self.overwrite(changed);
         Ok(())
     }
 
@@ -199,6 +192,21 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         if bits & !self.word(index) != 0 {
             *self.word_mut(index) |= bits;
         }
+    }
+
+    /// Overwrites words below the limit, each with its index.
+    fn overwrite(&mut self, words: BTreeMap<usize, u64>) {
+        if words.len() <= 1 {
+            for (index, word) in words {
+                *self.word_mut(index) = word;
+            }
+            return self.seal();
+        }
+        // A vector applies updates one by one, a list all at once.
+        let mut list: List<u64, W, BTreeMap<usize, u64>> = std::mem::take(&mut self.words).into();
+        list.bulk_update(words).expect("nothing is pending");
+        list.apply_updates().expect("indices are below the limit");
+        self.words = Vector::try_from(list).expect("the length has not changed");
     }
 
     /// Writes pending words into the tree, which is needed before hashing and comparing.

@@ -1,5 +1,5 @@
-//! The macro for all SSZ containers: it derives encoding, hashing and JSON, and a decoder whose
-//! errors name the field.
+//! The macro for all SSZ containers: it derives encoding and JSON, and adds hashing without
+//! allocation and a decoder whose errors name the field.
 
 /// Declares SSZ containers. Fields are encoded in the order in which they are written.
 macro_rules! containers {
@@ -11,13 +11,18 @@ macro_rules! containers {
     )+) => {$(
         $(#[$meta])*
         #[derive(
-            Clone, Debug, PartialEq, Eq, ssz_derive::Encode, tree_hash_derive::TreeHash,
-            serde::Serialize, serde::Deserialize,
+            Clone, Debug, PartialEq, Eq, ssz_derive::Encode, serde::Serialize, serde::Deserialize,
         )]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $ty,)+
         }
+
+        $crate::containers::macros::tree_hash_root!(Container, [] $name, |this| {
+            let mut leaves = [$(tree_hash::TreeHash::tree_hash_root(&this.$field)),+];
+            let depth = const { $crate::containers::merkle::depth_of([$(stringify!($field)),+].len()) };
+            $crate::containers::merkle::merkle_root(&mut leaves, depth)
+        });
 
         impl ssz::Decode for $name {
             fn is_ssz_fixed_len() -> bool {

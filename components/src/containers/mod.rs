@@ -7,6 +7,7 @@ mod bits;
 mod block;
 mod checkpoint;
 mod macros;
+mod merkle;
 mod network;
 mod participation;
 mod signature;

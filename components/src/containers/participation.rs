@@ -4,9 +4,14 @@ use std::cmp::Ordering;
 
 use ssz::BYTES_PER_LENGTH_OFFSET;
 use ssz_types::BitList;
-use typenum::U4096;
+use tree_hash::mix_in_length;
+use typenum::{U4096, Unsigned};
 
-use super::{ValidatorIndex, macros::tree_hash_root};
+use super::{
+    Root, ValidatorIndex,
+    macros::tree_hash_root,
+    merkle::{depth_of, merkle_root},
+};
 use crate::{
     constants::VALIDATOR_REGISTRY_LIMIT,
     rejection::{Rejection, RejectionReason},
@@ -17,7 +22,18 @@ use crate::{
 #[ssz(struct_behaviour = "transparent")]
 pub struct AggregationBits(BitList<U4096>);
 
-tree_hash_root!(List, [] AggregationBits, |this| this.0.tree_hash_root());
+/// How many chunks of 256 bits there are at most.
+const MAX_CHUNKS: usize = U4096::USIZE / 256;
+
+tree_hash_root!(List, [] AggregationBits, |this| {
+    let chunks = this.0.as_slice().chunks(32);
+    let mut leaves = [Root::ZERO; MAX_CHUNKS];
+    let used = chunks.len().min(MAX_CHUNKS);
+    for (leaf, chunk) in leaves.iter_mut().zip(chunks) {
+        leaf[..chunk.len()].copy_from_slice(chunk);
+    }
+    mix_in_length(&merkle_root(&mut leaves[..used], depth_of(MAX_CHUNKS)), this.0.len())
+});
 
 impl AggregationBits {
     /// The bits of these validators, with the length that the highest one needs.

@@ -37,15 +37,18 @@ pub struct NodeId(u32);
 
 impl NodeId {
     /// The index in an array over all blocks.
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 
     /// The block with this index in an array over all blocks.
+    #[inline]
     pub const fn at(place: u32) -> Self {
         Self(place)
     }
 
+    #[inline]
     fn some(id: u32) -> Option<Self> {
         (id != NONE).then_some(Self(id))
     }
@@ -139,6 +142,7 @@ impl BlockTree {
     }
 
     /// The data of a block.
+    #[inline]
     pub fn get(&self, id: NodeId) -> &BlockNode {
         &self.blocks[id.index()]
     }
@@ -149,11 +153,13 @@ impl BlockTree {
     }
 
     /// A block's slot.
+    #[inline]
     pub fn slot(&self, id: NodeId) -> Slot {
         self.slots[id.index()]
     }
 
     /// A block's parent, unless the tree begins with this block.
+    #[inline]
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
         NodeId::some(self.parents[id.index()])
     }
@@ -176,11 +182,13 @@ impl BlockTree {
     }
 
     /// A block's root.
+    #[inline]
     pub fn root(&self, id: NodeId) -> &Root {
         &self.roots[id.index()]
     }
 
     /// A block's children, newest first.
+    #[inline]
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let first = NodeId::some(self.first_child[id.index()]);
         std::iter::successors(first, |child| NodeId::some(self.next_sibling[child.index()]))

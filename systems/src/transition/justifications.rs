@@ -103,6 +103,10 @@ impl<'a> Justifications<'a> {
 
     /// The lists after the block: ascending roots, and votes in the same order.
     pub(super) fn finish(self) -> Result<(RootList, JustificationVotes), Rejection> {
+        if self.edits.is_empty() {
+            let State { justifications_roots, justifications_validators, .. } = self.state;
+            return Ok((justifications_roots.clone(), justifications_validators.clone()));
+        }
         let in_place = self.state.justifications_roots.iter().is_sorted()
             && self
                 .edits
