@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::output::{LogWriter, tell};
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -37,7 +37,7 @@ pub(crate) enum FilterError {
     Directive {
         /// The filter.
         text: String,
-        /// What is wrong.
+        /// The parser's error.
         source: ParseError,
     },
 }
@@ -77,7 +77,7 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// What a library says in words of its own, which the node says better: that a packet was not sent.
+/// Silences a library's message that a packet was not sent. The node has a better one.
 const QUIETED: &str = "quinn_udp=error";
 
 /// Checks that a text is a filter for the log.

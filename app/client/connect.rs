@@ -87,7 +87,7 @@ pub(super) fn subnets(
     Ok((of_validators, aggregated))
 }
 
-/// How the node talks to others.
+/// The node's configuration of the network.
 pub(super) fn connect(
     settings: &Settings,
     network: &Network,

@@ -1,4 +1,4 @@
-//! What a client knows of its network.
+//! The files of a network, as one of its nodes reads them.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +29,7 @@ pub struct Network {
     pub proof_system: String,
     /// This node's entry: ports, key, role. `None` for an observer.
     pub node: Option<NodeConfig>,
-    /// What peers are called.
+    /// The names of peers.
     pub peer_names: PeerNames,
     /// The key files of this node's validators.
     pub keys: Vec<KeyFiles>,
@@ -87,6 +87,11 @@ impl Network {
             Some(name) => files.own(name)?,
             None => (None, Vec::new()),
         };
+        if let Some(folder) = keys_dir.as_deref().filter(|_| !keys.is_empty())
+            && let Some((path, manifest)) = KeyManifest::of_folder(folder)?
+        {
+            files.check_manifest(&path, &manifest)?;
+        }
         let in_folder = there(network_dir::NODES)?;
         let genesis = &files.genesis.1;
         let registry = genesis.registry().map_err(ClientError::Network)?;
@@ -110,7 +115,7 @@ impl Network {
         self.genesis.config.genesis_time
     }
 
-    /// How many committees attest.
+    /// The number of attestation committees.
     ///
     /// # Errors
     /// More or fewer were asked for than a network has.
@@ -131,7 +136,7 @@ impl Network {
         Ok(asked)
     }
 
-    /// What makes and checks the network's proofs.
+    /// The network's proof system.
     ///
     /// # Errors
     /// There is no proof system of this name; the error lists those there are.
@@ -157,7 +162,7 @@ impl Network {
     }
 }
 
-/// What the nodes are called whose identities the file has.
+/// The names of the nodes whose keys the file has.
 fn names(config: &ValidatorConfig) -> PeerNames {
     PeerNames::new(config.nodes.iter().filter_map(|node| {
         let peer = node.key.as_ref()?.peer_id();
@@ -192,8 +197,17 @@ fn bootnodes(
         return Ok(Bootnodes::read(&path)?.0);
     };
     let mut nodes = Vec::new();
-    for text in named.iter().map(|text| text.trim()) {
-        if text.is_empty() || text.eq_ignore_ascii_case("none") {
+    for (at, text) in named.iter().map(|text| text.trim()).enumerate() {
+        if text.is_empty() {
+            let reason = format!(
+                "entry {} of {} is empty: name files, records or multiaddrs with a comma between \
+                 them, or `none` for no bootnodes",
+                at + 1,
+                named.len()
+            );
+            return Err(ClientError::setting("bootnodes", reason));
+        }
+        if text.eq_ignore_ascii_case("none") {
             continue;
         }
         match Path::new(text) {

@@ -12,14 +12,14 @@ use signal_hook::low_level;
 
 use crate::stop_signals::{self, Wish, Wishes};
 
-/// How long a node may take to stop, from the signal on.
+/// A node may take this long to stop after the signal.
 const STOP_TIME: Duration = Duration::from_secs(5);
 /// The code of a node that a second signal ends.
 const FORCED: i32 = 130;
 
-/// What a signal does: the first one stops the node in order, or ends the process at once while
-/// there is no node yet, which loses nothing; the second one always ends the process. A node that
-/// has not stopped after 5 s is ended: its world stands still.
+/// Signals that end the process. The first one stops the node in order; while there is no node yet,
+/// it ends the process at once, which loses nothing. The second one always ends the process. A node
+/// that has not stopped after 5 s is ended, because its world stands still.
 #[derive(Clone)]
 pub struct Signals(Arc<Shared>);
 
@@ -47,7 +47,7 @@ impl Signals {
         Ok(Self(shared))
     }
 
-    /// What signals stop from here on.
+    /// Makes signals stop this node from here on.
     pub fn stop(&self, node: StopHandle) {
         *self.0.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
     }

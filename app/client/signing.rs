@@ -82,7 +82,7 @@ pub(super) fn signing(
     Ok(Signing(Arc::new(KeyManager::new(keys, guard))))
 }
 
-/// Where the guard keeps its record and its mark.
+/// The folders of the guard's record and mark.
 ///
 /// # Errors
 /// There is no place for the mark beside the data directory.

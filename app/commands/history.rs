@@ -1,4 +1,4 @@
-//! What keys have signed, as a file: to take keys to another machine.
+//! Exports and imports the record of signatures, to take keys to another machine.
 
 use quintet::client::{Client, Settings};
 use quintet_plugins::keys::{HistoryError, SigningGuard, SigningHistory};

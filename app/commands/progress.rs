@@ -1,4 +1,4 @@
-//! How far keys are: one line that is drawn again in a terminal, plain lines elsewhere.
+//! The progress of making keys: one line that is drawn again in a terminal, plain lines elsewhere.
 
 use std::{
     io::IsTerminal,

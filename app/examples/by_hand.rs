@@ -1,5 +1,4 @@
-//! What the examples share: keys made for one run, a genesis, and nodes whose clock is turned by
-//! hand instead of by their runner.
+//! Shared by the examples: keys made for one run, a genesis, and nodes whose clock is set by hand.
 
 use std::{error::Error, sync::Arc};
 

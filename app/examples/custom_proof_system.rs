@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the nodes did.
+/// The results of the run.
 struct Outcome {
     /// The follower's head and finalized slot at the end of each slot.
     follower: Vec<(Slot, Slot)>,

@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a scrape says after so many slots.
+/// Runs this many slots. Returns a scrape of the metrics.
 fn run(slots: Slot) -> Result<String, Box<dyn Error>> {
     let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);

@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the observer told of, within so many slots.
+/// Runs this many slots. Returns the checkpoints that the observer finalized.
 fn run(slots: Slot) -> Result<Vec<Checkpoint>, Box<dyn Error>> {
     let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);

@@ -1,4 +1,4 @@
-//! What the files of a network have to agree on.
+//! Checks that the files of a network agree.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -271,7 +271,7 @@ fn two_nodes(index: ValidatorIndex, one: &str, other: &str) -> String {
     )
 }
 
-/// That a file does not name a node.
+/// The error text for a node that a file does not name.
 pub(super) fn no_such_node<'a>(
     name: &str,
     names: impl ExactSizeIterator<Item = &'a str>,

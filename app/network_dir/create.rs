@@ -39,7 +39,7 @@ pub struct NetworkPlan {
     pub proof_system: String,
     /// Base-2 logarithm of the slots that keys are made for.
     pub active_epoch: u32,
-    /// Where all nodes are reached.
+    /// The address of every node.
     pub ip: IpAddr,
     /// The first node's QUIC port; the others follow.
     pub quic_base_port: u16,
@@ -47,13 +47,13 @@ pub struct NetworkPlan {
     pub metrics_base_port: u16,
     /// The first node's API port.
     pub api_base_port: u16,
-    /// What all keys are made from: for local networks only. Random without it.
+    /// The seed of all keys, for local networks only. Random keys without it.
     pub seed: Option<u64>,
-    /// Where validators' keys of a seed are kept to be used again.
+    /// The folder that keeps validators' keys of a seed, to be used again.
     pub cache: Option<PathBuf>,
     /// Threads that make keys; all cores for zero.
     pub threads: usize,
-    /// Whether the files of another network may be replaced.
+    /// If true, the files of another network may be replaced.
     pub force: bool,
 }
 
@@ -70,13 +70,13 @@ pub struct PlannedNode {
     pub metrics_port: u16,
     /// The port of its API.
     pub api_port: u16,
-    /// Whether it aggregates.
+    /// True if it aggregates.
     pub is_aggregator: bool,
     /// Its validators, ascending.
     pub validators: Vec<ValidatorIndex>,
 }
 
-/// What was made.
+/// The created network.
 #[derive(Clone, Debug)]
 pub struct CreatedNetwork {
     /// The nodes.
@@ -102,7 +102,7 @@ pub enum CreateError {
     /// Keys could not be made.
     #[error(transparent)]
     Keys(#[from] MakeKeysError),
-    /// What was written contradicts itself.
+    /// The written files contradict each other.
     #[error("what was written cannot be used: {0}")]
     Written(#[from] NetworkFileError),
     /// A file could not be written.
@@ -110,7 +110,7 @@ pub enum CreateError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: io::Error,
     },
 }

@@ -200,14 +200,14 @@ pub struct ValidatorConfig {
     pub nodes: Vec<NodeConfig>,
 }
 
-/// What a node is started with.
+/// The entry of a node in `validator-config.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
     /// Its name, by which launchers choose it.
     pub name: String,
     /// Its identity.
     pub key: Option<NodeKey>,
-    /// Where it is reached.
+    /// Its address.
     pub ip: Option<IpAddr>,
     /// Its QUIC port.
     pub quic_port: Option<u16>,
@@ -215,9 +215,9 @@ pub struct NodeConfig {
     pub metrics_port: Option<u16>,
     /// The port of its HTTP API.
     pub api_port: Option<u16>,
-    /// Whether it aggregates.
+    /// True if it aggregates.
     pub is_aggregator: bool,
-    /// How many validators it has, if the file says so.
+    /// The number of its validators, if the file has it.
     pub validator_count: Option<u64>,
 }
 
@@ -310,13 +310,13 @@ impl ValidatorConfig {
 /// `validator-keys-manifest.yaml`: what keys there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyManifest {
-    /// What the keys have in common.
+    /// The facts that hold for all keys.
     pub header: ManifestHeader,
     /// Each validator's keys.
     pub validators: Vec<ManifestEntry>,
 }
 
-/// What all keys of a manifest have in common.
+/// The facts that hold for all keys of a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestHeader {
     /// Slots of the scheme.

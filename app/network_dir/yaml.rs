@@ -28,7 +28,7 @@ pub enum NetworkFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
     /// The file has nothing in it, as after a copy that did not end.
@@ -78,7 +78,7 @@ pub enum NetworkFileError {
     Content {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The place in the file, and the mistake.
         reason: String,
     },
 }

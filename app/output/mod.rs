@@ -30,11 +30,11 @@ use std::{
 
 use self::queue::{OnFailure, Queue};
 
-/// How long the end of the command waits for standard error.
+/// The end of the command waits this long for standard error.
 const STDERR_TIME: Duration = Duration::from_secs(1);
-/// How long the end of the command waits for standard output, where that has a queue.
+/// The end of the command waits this long for standard output, if that has a queue.
 const STDOUT_TIME: Duration = Duration::from_secs(5);
-/// How long one stream waits for the other, so that lines stand in their order.
+/// One stream waits this long for the other, so that lines are in order.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// Before a stream that does not block and is full is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
@@ -45,7 +45,7 @@ static STDERR: OnceLock<Queue> = OnceLock::new();
 static STDOUT: OnceLock<Queue> = OnceLock::new();
 
 thread_local! {
-    /// Where this thread's log goes instead of into the queue.
+    /// Receives this thread's log in place of the queue.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -186,7 +186,7 @@ pub(crate) fn failure(before: &str, error: &(dyn Error + 'static)) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What the log is written to.
+/// The writer of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogWriter;
 

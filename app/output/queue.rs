@@ -10,10 +10,10 @@ use std::{
 /// Bytes that wait at most. A line for which there is no room is dropped and counted. As much
 /// again may be in the hand of the thread that writes.
 pub(super) const MAX_WAITING_BYTES: usize = 1 << 20;
-/// How long the thread waits before it tries again to write, at first and at most.
+/// The shortest and the longest wait before the thread tries again to write.
 const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// What the thread does about a write that fails.
+/// The reaction of the thread to a write that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnFailure {
     /// It tries until the write succeeds.

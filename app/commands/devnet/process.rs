@@ -64,12 +64,12 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Whether it is stopped for now.
+    /// Returns true while it is paused.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }

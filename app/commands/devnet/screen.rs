@@ -1,4 +1,4 @@
-//! Where the network is shown: a live table in a terminal, lines elsewhere.
+//! Shows the network: as a live table in a terminal, as lines elsewhere.
 
 use std::io::IsTerminal;
 
@@ -15,7 +15,7 @@ use crate::{
     output::{self, OutputError, say},
 };
 
-/// Where the network is shown.
+/// The place where the network is shown.
 pub(super) struct Screen {
     title: String,
     table: Option<LiveTable>,

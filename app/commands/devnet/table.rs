@@ -19,14 +19,14 @@ const OTHER_LINES: u16 = 6;
 /// Nodes that are drawn at most.
 const MAX_ROWS: usize = 32;
 
-/// What is drawn.
+/// The content of the table.
 pub(super) struct Picture<'a> {
     /// The network in a few words.
     pub(super) title: &'a str,
     /// Slot and interval, or how long until there is one.
     pub(super) clock: &'a str,
     pub(super) nodes: &'a [NodeView],
-    /// Where things are, and what the user may do.
+    /// The places of files, and the keys that the user may press.
     pub(super) foot: [&'a str; 2],
 }
 

@@ -7,7 +7,7 @@ use quintet_plugins::sim::Trace;
 use super::Failure;
 
 const PAGE: &str = include_str!("../../../assets/sim-page/trace.html");
-/// Where the page has its data.
+/// The place of the data in the page.
 const PLACE: &str = "{{TRACE}}";
 
 /// Writes the page of a run.

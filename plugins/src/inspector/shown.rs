@@ -1,4 +1,4 @@
-//! Which components are shown with their values, and how.
+//! Registers the components whose values are shown, and writes the values.
 
 use std::{
     collections::HashMap,
@@ -46,7 +46,7 @@ use super::tabs::{LookTab, OwnTabs};
 /// Writes the component of an entity, if it has it.
 type Show = Box<dyn Fn(EntityRef<'_>, Form) -> Option<String> + Send + Sync>;
 
-/// How long a value may be.
+/// The length of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// In a list.
@@ -65,7 +65,7 @@ impl Form {
     }
 }
 
-/// How the components are written whose values are shown.
+/// The functions that write the components whose values are shown.
 #[derive(Resource, Default)]
 pub struct ShownComponents(HashMap<ComponentId, Show>);
 

@@ -1,4 +1,4 @@
-//! How long each system takes, and each update.
+//! The time that each system and each update takes.
 
 use std::{
     collections::HashMap,
@@ -87,7 +87,7 @@ impl Times {
 /// Times as they are told.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct TimesBody {
-    /// How often it ran.
+    /// The number of runs.
     runs: u64,
     total_us: f64,
     mean_us: f64,

@@ -48,7 +48,7 @@ pub(super) struct SimSigner {
     log: SignatureLog,
 }
 
-/// What a signer needs of its machine.
+/// The parts of a machine that a signer needs.
 pub(super) struct Machine {
     pub(super) record: Arc<dyn SigningRecord>,
     pub(super) mark: Box<dyn MarkPlace>,

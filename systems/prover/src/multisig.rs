@@ -63,7 +63,7 @@ impl<C: SignatureCheck> Multisig<C> {
         Self { check, limit: limit.min(u32::MAX as usize) }
     }
 
-    /// What the proof's structure says must be checked: the signature of each key, in order.
+    /// The signature of each key, in order, that the proof's structure requires to be checked.
     fn signatures<'a>(&self, single: &Single<'a>, keys: usize) -> Result<Signatures<'a>, Fault> {
         if single.keys() != keys {
             return Err(Fault::Keys { found: single.keys(), expected: keys });

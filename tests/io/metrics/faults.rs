@@ -1,4 +1,4 @@
-//! What goes wrong is counted, too.
+//! Metrics of faults.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn node() -> (TestNode, AttestationData) {
     (node, data)
 }
 
-/// What a scenario without a fault leaves at zero.
+/// The metrics that are zero in a scenario without a fault.
 pub fn faults() -> Vec<Scrape> {
     vec![invalid_attestations(), reorganisation(), no_signatures()]
 }

@@ -73,6 +73,18 @@ fn follow(node: &mut TestNode, chain: &Blockchain, slots: std::ops::RangeInclusi
 }
 
 #[test]
+fn a_warning_of_a_custom_client_is_in_the_metric() {
+    let code = WarningCode::Custom("my_warning");
+    let mut node = node();
+    node.world().resource_mut::<Warnings>().set(code, 0, "mine".into());
+    node.update();
+    assert!(is_active(&node, code));
+    node.world().resource_mut::<Warnings>().clear(code);
+    node.update();
+    assert!(!is_active(&node, code));
+}
+
+#[test]
 fn old_finality_appears_after_32_slots_and_goes_when_the_chain_finalizes() {
     let chain = Blockchain::grow(4, 60, 3);
     let mut node = node();
@@ -417,7 +429,7 @@ fn a_warning_is_logged_when_it_appears_and_when_it_goes() {
     assert_eq!(count("no longer: nothing was finalized"), 1, "{log}");
 }
 
-/// What was logged.
+/// The log of a test.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

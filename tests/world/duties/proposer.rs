@@ -31,7 +31,7 @@ use crate::support::{
 
 pub const VALIDATORS: u64 = 4;
 
-/// Who signed, as what, for which slot.
+/// A request to sign.
 type Request = (ValidatorIndex, Role, Slot, Root);
 
 /// Signs with placeholders and remembers for whom.
@@ -187,7 +187,7 @@ impl Proposer {
         *self.node.world().resource::<DutyCounts>()
     }
 
-    /// What became of the proposals on record.
+    /// The outcomes of the proposals on record.
     pub fn proposals(&mut self) -> Vec<(Slot, DutyOutcome)> {
         let records = self.records();
         let proposals = records.iter().filter(|record| record.duty == Duty::Propose);
@@ -199,7 +199,7 @@ impl Proposer {
     }
 }
 
-/// Who is in each attestation of a block.
+/// The voters of each attestation in a block.
 pub fn voters(block: &Block) -> Vec<Vec<ValidatorIndex>> {
     block.body.attestations.iter().map(|each| each.aggregation_bits.indices().collect()).collect()
 }

@@ -66,11 +66,11 @@ struct MeshNode {
 
 pub struct Mesh {
     nodes: Vec<MeshNode>,
-    /// Which group each node is in.
+    /// The group of each node.
     groups: Vec<usize>,
     now_ms: u64,
     sequence: u64,
-    /// Who waits for the answer to which request.
+    /// The node that waits for the answer to each request.
     inbound: HashMap<InboundRequestId, (usize, RequestId)>,
 }
 

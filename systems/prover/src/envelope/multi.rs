@@ -36,7 +36,7 @@ impl<'a> Multi<'a> {
         Ok(Self(singles))
     }
 
-    /// How many statements it has.
+    /// The number of its statements.
     #[must_use]
     pub fn statements(&self) -> usize {
         self.0.len()

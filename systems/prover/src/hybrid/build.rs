@@ -54,7 +54,7 @@ fn encode(keys: usize, parts: &[Built]) -> Vec<u8> {
     Single::of(keys, parts.iter().map(Built::part).collect()).encode()
 }
 
-/// What a parsed envelope carries unchanged: its proofs, but for a joint one.
+/// The parts that a parsed envelope carries unchanged: its proofs, except a joint one.
 fn carried(keys: usize, parsed: &Parsed<'_>) -> Vec<Built> {
     let parts = parsed.proofs.iter().filter(|part| part.kind != JOINT);
     let built = parts.map(|part| {
