@@ -29,7 +29,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// A text is no filter for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilterError {
-    /// Taken for a target, it would show nothing.
+    /// A word that is no level. As a target it would match nothing.
     #[error("log filter {0:?}: expected off, error, warn, info, debug or trace, or target=level")]
     Level(String),
     /// Something else is wrong.
@@ -42,11 +42,11 @@ pub(crate) enum FilterError {
     },
 }
 
-/// Begins to log. Panics are told in the log from here on: the hook of the standard library waits
-/// for standard error.
+/// Starts the log. From here on panics are logged, because the hook of the standard library waits for
+/// standard error.
 ///
 /// # Errors
-/// The filter is none.
+/// The filter is invalid.
 pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parse(filter)?)
@@ -83,7 +83,7 @@ const QUIETED: &str = "quinn_udp=error";
 /// Checks that a text is a filter for the log.
 ///
 /// # Errors
-/// It is none.
+/// It is invalid.
 #[cfg(any(test, feature = "devnet"))]
 pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
@@ -121,7 +121,7 @@ mod tests {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(error.starts_with("log filter \""), "{error}");
         }
-        // Whoever asks for more gets it.
+        // A filter that asks for more gets it.
         for (text, is_quieted) in [("info", true), ("debug", false), ("info,quinn_udp=warn", false)]
         {
             let filter = parse(text).expect(text).to_string();

@@ -22,7 +22,7 @@ pub(super) fn without_empty(command: Command) -> Command {
 
 /// The error with the variable that its value comes from, if it comes from one.
 pub(super) fn named(mut error: Error, mut command: Command) -> Error {
-    // Only what is built can be shown.
+    // Only a built command has all arguments.
     command.build();
     let shown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(shown)) => Some(shown.clone()),

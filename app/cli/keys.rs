@@ -75,7 +75,7 @@ pub(crate) struct KeyArgs {
     /// more: 13 for `short` (nine hours), 17 for `production` (six days) and 8 for `test` by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_ACTIVE_SLOTS_LOG)))]
     pub(crate) active_epoch: Option<u32>,
-    /// Make all keys from this number: the same again next time, and known to whoever knows it.
+    /// Derive all keys from this number. The same number gives the same keys, to anyone who knows it.
     /// For local networks only.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -92,9 +92,9 @@ impl KeyArgs {
     /// Base-2 logarithm of the slots that keys are for.
     pub(crate) fn active_epoch(&self) -> u32 {
         self.active_epoch.unwrap_or(match self.xmss {
-            // The least there is.
+            // The shortest lifetime.
             SignaturePreset::Production => 17,
-            // Nine hours, in a second a key.
+            // Nine hours. A key takes a second.
             SignaturePreset::Short => 13,
             SignaturePreset::Test => 8,
         })
@@ -117,7 +117,7 @@ impl KeyArgs {
 pub(crate) enum KeysCommand {
     /// Make validators' keys, with a manifest.
     Generate(GenerateArgs),
-    /// Say what is in key files, and nothing secret of it.
+    /// Show the content of key files, without secrets.
     Inspect {
         /// Key files, or folders of them.
         #[arg(required = true)]
@@ -138,8 +138,8 @@ pub(crate) enum KeysCommand {
         /// What, and where to.
         #[command(flatten)]
         history: HistoryArgs,
-        /// Go on although the record of signatures is older than its mark, or gone: the node signs
-        /// for no slot up to the last one that is known, but what is in the file.
+        /// Continue although the record of signatures is older than its mark, or gone. The node then
+        /// signs for no slot up to the last known one, except for the messages in the file.
         #[arg(long)]
         accept_signing_history_loss: bool,
     },

@@ -30,8 +30,8 @@ pub(crate) struct NodeArgs {
     /// The validators of each node: `annotated_validators.yaml`.
     #[arg(long, env = "QUINTET_VALIDATORS", value_name = "FILE")]
     pub(crate) validators: Option<PathBuf>,
-    /// Whom to connect to: a file like `nodes.yaml`, or records and multiaddrs, repeated or with
-    /// commas between; `none` for nobody.
+    /// Nodes to connect to: a file like `nodes.yaml`, or records and multiaddrs, repeated or with
+    /// commas between; `none` for no bootnodes.
     #[arg(long, env = "QUINTET_BOOTNODES", value_delimiter = ',')]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) bootnodes: Option<Vec<String>>,
@@ -138,7 +138,7 @@ pub(crate) struct NodeArgs {
         value_name = "NAME"
     )]
     pub(crate) proof_system: Option<String>,
-    /// Proofs that are made at once; a core less than there are by default.
+    /// Proofs that are made at once; one fewer than there are cores by default.
     #[arg(
         long,
         env = "QUINTET_PROVER_PERMITS",
@@ -156,7 +156,7 @@ pub(crate) struct NodeArgs {
     )]
     #[serde(deserialize_with = "not_zero", default)]
     pub(crate) prover_memory_mib: Option<u32>,
-    /// Go on although the record of signatures is older than its mark, or gone: the node signs for
+    /// Start although the record of signatures is older than its mark, or gone: the node signs for
     /// no slot up to the last one that is known. For one start, so a flag only.
     #[arg(long)]
     #[serde(skip)]
@@ -277,7 +277,7 @@ fn digest_from_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    // Empty texts are refused with their keys.
+    // Empty texts are refused later, with their keys.
     if text.is_empty() {
         return Ok(Some(text));
     }

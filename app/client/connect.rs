@@ -154,7 +154,7 @@ fn node_key(settings: &Settings, network: &Network) -> Result<NodeKey, ClientErr
     }
     tracing::info!("no key for the node: a new identity");
     loop {
-        // One draw in 2^127 is no key.
+        // One draw in 2^127 is not a valid key.
         if let Ok(key) = NodeKey::new(rand::random()) {
             return Ok(key);
         }

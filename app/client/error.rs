@@ -63,7 +63,7 @@ pub enum ClientError {
     #[error("{0}")]
     Boot(String),
     /// The handler of signals was not installed.
-    #[error("signals are not heard: {0}")]
+    #[error("signals cannot be handled: {0}")]
     Signals(#[source] io::Error),
 }
 

@@ -63,7 +63,7 @@ impl Network {
     pub fn read(settings: &Settings) -> Result<Self, ClientError> {
         let in_folder = |name: &str| settings.network_dir.as_ref().map(|dir| dir.join(name));
         let there = |name: &str| in_folder(name).map_or(Ok(None), existing);
-        // A file that is named has to be there; one of the folder need not.
+        // A file named by a setting must exist; a file of the folder need not.
         let optional = |named: &Option<PathBuf>, name: &str| match named {
             Some(path) => Ok(Some(path.clone())),
             None => there(name),
@@ -74,7 +74,7 @@ impl Network {
         let files = NetworkFiles::read_named(
             config,
             optional(&settings.validators, network_dir::ANNOTATED_VALIDATORS)?,
-            // It belongs to the folder's list of keys, not to one that is named.
+            // It belongs to the folder's own list of keys, not to one named by a setting.
             match settings.validators {
                 Some(_) => None,
                 None => there(network_dir::VALIDATORS)?,
@@ -211,9 +211,9 @@ fn bootnodes(
             continue;
         }
         match Path::new(text) {
-            // A link that leads nowhere is a path, too: reading it says so.
+            // A dangling link counts as a path, and reading it reports the error.
             path if path.symlink_metadata().is_ok() => nodes.extend(Bootnodes::read(path)?.0),
-            // Whoever reads it says what is wrong with it.
+            // Parsing it reports what is wrong.
             _ => nodes.push(text.to_owned()),
         }
     }

@@ -73,7 +73,7 @@ impl Shared {
         };
         tracing::info!("asked to stop");
         node.stop();
-        // This thread has to hear a second signal.
+        // This thread must stay free for a second signal.
         let shared = Arc::clone(self);
         let watch = thread::Builder::new().name("stop".into()).spawn(move || {
             thread::sleep(STOP_TIME);

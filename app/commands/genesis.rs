@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         Some(time) => time,
         None => unix_time().as_secs().saturating_add(arguments.genesis_delay),
     };
-    // Before the keys, which may take long.
+    // Before making keys, which may take long.
     let now_ms = u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX);
     if let Err(error) = check_genesis_time(begin(), now_ms) {
         return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));

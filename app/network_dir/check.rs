@@ -117,8 +117,8 @@ impl NetworkFiles {
         Ok(())
     }
 
-    /// Of two nodes of one name only one would be started; two of one identity shut each other
-    /// out.
+    /// Checks that names, identities and addresses of nodes are unique. Only one of two nodes with
+    /// one name would be started, and two with one identity would shut each other out.
     fn check_nodes(&self) -> Result<(), NetworkFileError> {
         let Some((path, config)) = &self.config else { return Ok(()) };
         let (mut names, mut keys, mut addresses) = (HashMap::new(), HashMap::new(), HashMap::new());

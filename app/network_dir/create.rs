@@ -103,7 +103,7 @@ pub enum CreateError {
     #[error(transparent)]
     Keys(#[from] MakeKeysError),
     /// The written files contradict each other.
-    #[error("what was written cannot be used: {0}")]
+    #[error("the written files cannot be used: {0}")]
     Written(#[from] NetworkFileError),
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
@@ -224,8 +224,8 @@ pub fn create(
     let is_new = there.is_none();
     let made = write_all(folder, plan, &nodes, &records, genesis_time, (progress, cancel));
     if made.is_err() && is_new {
-        // A part of a network would be in the way of the next attempt. If it cannot be removed, that
-        // attempt says so.
+        // An incomplete network would block the next attempt. If it cannot be removed, that attempt
+        // reports it.
         for path in &files {
             let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
         }
@@ -272,7 +272,7 @@ fn write_all(
     for (name, text) in texts {
         write_file(&folder.join(name), &text, false)?;
     }
-    // As every node reads it.
+    // Read back as every node reads it.
     NetworkFiles::read(folder)?;
     Ok(())
 }

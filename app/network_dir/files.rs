@@ -14,7 +14,7 @@ use super::{
     yaml::{ByName, Flag, KeyText, List, NetworkFileError, Number, Text, read},
 };
 
-/// `config.yaml`: what genesis is made of.
+/// `config.yaml`: the genesis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GenesisFile {
     /// Unix time of slot 0 in seconds.
@@ -154,7 +154,7 @@ impl NodeValidators {
     }
 }
 
-/// `nodes.yaml`: where the nodes are.
+/// `nodes.yaml`: the addresses of the nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bootnodes(pub Vec<String>);
 
@@ -189,7 +189,7 @@ impl Bootnodes {
     }
 }
 
-/// `validator-config.yaml`: what each node is started with.
+/// `validator-config.yaml`: the ports, key and role of each node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidatorConfig {
     /// Base-2 logarithm of the slots that keys are made for.
@@ -307,7 +307,7 @@ impl ValidatorConfig {
     }
 }
 
-/// `validator-keys-manifest.yaml`: what keys there are.
+/// `validator-keys-manifest.yaml`: the list of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyManifest {
     /// The facts that hold for all keys.

@@ -145,7 +145,7 @@ fn check_report(path: &Path) -> Result<(), Failure> {
         Ok(there) if !there.is_file() => file.write_all(b"\n").map_err(|error| wrong(&error)),
         Ok(_) => Ok(()),
         // Also the file that a link leads to.
-        Err(_) => path.canonicalize().and_then(std::fs::remove_file).map_err(|error| wrong(&error)),
+        Err(_) => path.canonicalize().and_then(fs::remove_file).map_err(|error| wrong(&error)),
     }
 }
 

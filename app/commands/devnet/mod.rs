@@ -54,7 +54,7 @@ fn begin(arguments: &DevnetArgs) -> Result<Outcome, Failure> {
     if let Some(filter) = &arguments.node_log_level {
         logging::check(filter).map_err(|error| format!("--node-log-level: {error}"))?;
     }
-    // A terminal that is stopped, or a reader that waits, holds up no pause and no end.
+    // A stopped terminal or a slow reader must not delay pauses or the end.
     output::queue_stdout()?;
     let signals = Arc::new(Signals::default());
     let handler = Arc::clone(&signals);

@@ -20,7 +20,7 @@ pub(super) fn ask(devnet: &Devnet, processes: &mut [NodeProcess]) -> Vec<String>
     order.sort_by_key(|at| processes[*at].is_paused());
     let mut found = Vec::new();
     for at in order {
-        // One that cannot be continued does not answer either.
+        // A node that cannot be continued does not answer either.
         let _ = processes[at].set_paused(false);
         let node = &devnet.nodes[at];
         let address: SocketAddr = (devnet.ip, node.metrics_port).into();

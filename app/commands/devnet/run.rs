@@ -92,7 +92,7 @@ fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Fa
         None => "info",
     });
     let mut start = |node| {
-        // Its ports are free from here on, for as short as can be.
+        // Releases its ports as late as possible.
         held.drain(..1);
         NodeProcess::start(devnet, node, level)
     };

@@ -58,7 +58,7 @@ impl Watch {
                     }
                     let answer = status::ask(*address);
                     watched.with(|views| {
-                        // Stopped meanwhile, it could not answer.
+                        // It was paused in the meantime and could not answer.
                         if views[at].condition != Condition::Paused {
                             views[at].take(answer);
                         }

@@ -16,7 +16,7 @@ pub(super) fn write(path: &Path, trace: &Trace) -> Result<(), Failure> {
 }
 
 fn page(trace: &Trace) -> Result<String, Failure> {
-    // The only way to end the element that holds it is to have an end tag in a text.
+    // Only an end tag in a text could end the element that holds it.
     let json = serde_json::to_string(trace)?.replace('<', "\\u003c");
     Ok(PAGE.replacen(PLACE, &json, 1))
 }

@@ -163,8 +163,8 @@ fn component_body(
     })
 }
 
-/// Returns true if the type is Bevy's, and says nothing of the node. Messages are of this kind: the
-/// buffers belong to Bevy.
+/// Returns true for types of Bevy, which do not belong to the node. The buffers of messages are among
+/// them.
 pub(super) fn is_bevys(path: &str) -> bool {
     path.starts_with("bevy_")
 }

@@ -136,7 +136,7 @@ fn access(world: &World, access: &SystemAccess) -> (Vec<String>, Vec<String>) {
         None => vec!["everything".to_owned()],
     };
     let writes = all(access.writes());
-    // Who writes may read.
+    // A writer may also read.
     let mut reads = all(access.reads());
     reads.retain(|name| !writes.contains(name));
     (reads, writes)

@@ -87,14 +87,14 @@ impl ShownComponents {
     }
 }
 
-/// Says which values the inspector shows.
+/// Registers the values and tabs that the inspector shows.
 pub trait InspectorAppExt {
-    /// Shows the values of a component, or of a resource, as `Debug` writes them. Not for what has a
-    /// secret in it.
+    /// Shows the values of a component or resource as `Debug` writes them. Do not use it for types
+    /// with secrets.
     fn show_component<C: Component + Debug>(&mut self) -> &mut Self;
 
-    /// Shows this text in the place of the values of a component, or of a resource: of what has no
-    /// `Debug`, or has more in it than should be shown.
+    /// Shows this text for the values of a component or resource that has no `Debug`, or that has
+    /// more in it than should be shown.
     fn show_component_as<C: Component>(&mut self, text: fn(&C) -> String) -> &mut Self;
 
     /// Adds a tab to the page, in the place of one of this name. `name` is a part of its address:
@@ -158,7 +158,7 @@ impl Write for Bounded {
     }
 }
 
-/// Shows what a node consists of.
+/// Shows the values of several components.
 macro_rules! show_all {
     ($app:ident: $($component:ty),+ $(,)?) => {
         $($app.show_component::<$component>();)+

@@ -69,7 +69,7 @@ impl<C: SignatureCheck> Multisig<C> {
             return Err(Fault::Keys { found: single.keys(), expected: keys });
         }
         let signature_len = self.check.signature_len();
-        // Raw signatures are the only kind so far, and stand in one part over every key.
+        // Raw signatures are the only kind so far, in one part over every key.
         for (part, content) in single.parts().iter().enumerate() {
             if content.kind != RAW_SIGNATURES {
                 return Err(Fault::Kind { part, kind: content.kind });

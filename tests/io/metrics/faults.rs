@@ -8,7 +8,7 @@ use quintet_components::{
         SignedAggregatedAttestation, SignedBlock, SingleMessageAggregate, Slot, State,
         ValidatorIndex,
     },
-    duties::{MissReason, Role, SignError, Signer, Signing},
+    duties::{MissReason, SignError, SignRequest, Signer, Signing},
     messages::Verdict,
     sync::DutyGate,
 };
@@ -123,8 +123,8 @@ impl Signer for Nothing {
         vec![0]
     }
 
-    fn sign(&self, index: u64, role: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
-        Err(SignError::UnknownKey { index, role })
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index: request.index, role: request.role })
     }
 }
 

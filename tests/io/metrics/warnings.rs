@@ -11,10 +11,10 @@ use quintet_components::{
     chain::Head,
     clock::{LastUpdate, SlotClock, UnixTime, first_interval},
     containers::{
-        AttestationData, Checkpoint, ProofBytes, Root, Signature, SignedBlock, Slot, Status,
+        AttestationData, Checkpoint, ProofBytes, Signature, SignedBlock, Slot, Status,
         ValidatorIndex,
     },
-    duties::{Role, SignError, Signer, SignerStatus, Signing},
+    duties::{SignError, SignRequest, Signer, SignerStatus, Signing},
     messages::{AggregateReceived, BlockReceived, InputId, Verdict},
     network::{
         Agent, Direction, InboundRequestId, Peer, PeerEvent, PeerId, PeersById, Request,
@@ -299,8 +299,8 @@ impl Signer for Keys {
         vec![0]
     }
 
-    fn sign(&self, index: u64, role: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
-        Err(SignError::UnknownKey { index, role })
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index: request.index, role: request.role })
     }
 
     fn key_status(&self) -> Option<SignerStatus> {

@@ -16,7 +16,7 @@ use quintet_components::{
     },
     duties::{
         AttestationProduced, BlockProduced, Duty, DutyCounts, DutyOutcome, DutyRecord,
-        RecentDuties, Role, SignError, Signer, Signing,
+        RecentDuties, Role, SignError, SignRequest, Signer, Signing,
     },
     preset::SignaturePreset,
 };
@@ -46,13 +46,8 @@ impl Signer for Keys {
         self.validators.clone()
     }
 
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError> {
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        let SignRequest { index, role, slot, message } = *request;
         self.asked.lock().expect("nobody panics").push((index, role, slot, message));
         Ok(Signature::placeholder(SignaturePreset::Test))
     }

@@ -12,7 +12,9 @@ use quintet_components::{
     clock::{SlotClock, UnixTime},
     constants::SLOT_DURATION_MS,
     containers::{Checkpoint, Root, Signature, SignedBlock, Slot, ValidatorIndex},
-    duties::{AttestationProduced, BlockProduced, DutyCounts, Role, SignError, Signer, Signing},
+    duties::{
+        AttestationProduced, BlockProduced, DutyCounts, SignError, SignRequest, Signer, Signing,
+    },
     messages::{
         AggregateProduced, AggregateReceived, AttestationReceived, BlockImported, BlockReceived,
         InputId,
@@ -39,7 +41,7 @@ impl Signer for Placeholders {
         self.0.clone()
     }
 
-    fn sign(&self, _: ValidatorIndex, _: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
+    fn sign(&self, _: &SignRequest) -> Result<Signature, SignError> {
         Ok(Signature::placeholder(SignaturePreset::Test))
     }
 }

@@ -136,7 +136,7 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
             singles.extend(parts.iter().map(|(_, proof)| proof.to_vec()));
         } else {
             let raw: usize = signatures * self.raw.check.signature_len();
-            // What is not signatures stays.
+            // Parts other than signatures stay.
             within(whole - raw, self.raw.limit)?;
             singles = self.build_joint(parts, slots, parsed, claims, cancel)?;
         }

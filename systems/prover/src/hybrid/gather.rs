@@ -65,7 +65,7 @@ impl<'a> Offers<'a> {
             let adds = |proof: &ChildProof<'_>| {
                 proof.covered.iter().filter(|at| missing(&covered, &self.raw, **at)).count()
             };
-            // Of those that add as much, the first.
+            // The first of those that add the same number.
             let best = (0..self.proofs.len()).rev().max_by_key(|at| adds(&self.proofs[*at]));
             let Some(best) = best.filter(|at| adds(&self.proofs[*at]) > 0) else {
                 return Err(ProveError::Coverage(format!(
