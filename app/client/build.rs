@@ -92,7 +92,7 @@ fn config(
     )?;
     let signing = match keys {
         None => {
-            tracing::info!("no validators: the node observes");
+            tracing::info!("no validators: the node is an observer");
             None
         }
         Some(keys) => {

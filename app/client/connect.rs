@@ -152,7 +152,7 @@ fn node_key(settings: &Settings, network: &Network) -> Result<NodeKey, ClientErr
     {
         return Ok(NodeKey::read(&path)?);
     }
-    tracing::info!("no key for the node: a new identity");
+    tracing::info!("no node key: using a new identity");
     loop {
         // One draw in 2^127 is not a valid key.
         if let Ok(key) = NodeKey::new(rand::random()) {

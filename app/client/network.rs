@@ -130,7 +130,7 @@ impl Network {
                 asked,
                 of_files,
                 "the network's files name another number of committees than the setting \
-                 attestation-committee-count: nodes that go by the files use other subnets"
+                 attestation-committee-count: nodes that follow the files use other subnets"
             );
         }
         Ok(asked)
@@ -152,7 +152,7 @@ impl Network {
                 asked = name,
                 of_files,
                 "the network's files name another proof system than the setting proof-system: \
-                 nodes that go by the files refuse this node's blocks"
+                 nodes that follow the files refuse this node's blocks"
             );
         }
         systems.by_name(name, scheme_of(self.preset)).map_err(|error| match asked {

@@ -68,7 +68,7 @@ impl Shared {
     fn stop(self: &Arc<Self>) {
         let node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = &*node else {
-            tracing::info!("asked to stop before the node has begun: it ends");
+            tracing::info!("asked to stop before the node has started: it ends");
             self.exit(0);
         };
         tracing::info!("asked to stop");
@@ -79,12 +79,12 @@ impl Shared {
             thread::sleep(STOP_TIME);
             tracing::error!(
                 "the node has not stopped within {STOP_TIME:?} of being asked to, and is ended: \
-                 it goes on where the disk says"
+                 the next start continues from the disk"
             );
             shared.exit(1);
         });
         if let Err(error) = watch {
-            tracing::error!(%error, "a node that does not stop will not be ended");
+            tracing::error!(%error, "no thread to end the node if it does not stop");
         }
     }
 

@@ -51,7 +51,9 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
     }
     if keys.seed.is_some() {
-        tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
+        tracing::warn!(
+            "anyone who knows the seed knows these keys: use them for local networks only"
+        );
     }
     let line = ProgressLine::new();
     let progress = |progress| line.show(progress);

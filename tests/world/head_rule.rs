@@ -63,13 +63,13 @@ impl Chain {
         Self { node, states }
     }
 
-    /// Imports a block on one that was made before, with the votes of three validators for another
-    /// one, whose source is genesis.
-    fn import(&mut self, slot: u64, parent: usize, votes_for: Option<usize>) {
-        let vote = votes_for.map(|at| {
+    /// Imports a block on an earlier one. `votes` names another one and the validators that attest
+    /// to it, with genesis as their source.
+    fn import(&mut self, slot: u64, parent: usize, votes: Option<(usize, &[u64])>) {
+        let vote = votes.map(|(at, voters)| {
             let (target, source) = (self.states[at].0, self.states[0].0);
             let data = AttestationData { slot: target.slot, head: target, target, source };
-            aggregated(data, &[0, 1, 2])
+            aggregated(data, voters)
         });
         let parent = &self.states[parent].1;
         let (block, state) = build_on(parent, slot, vote.into_iter().collect()).expect("valid");
@@ -83,12 +83,12 @@ impl Chain {
     }
 }
 
-/// Two blocks on genesis, and a third on the second with votes for that.
+/// Two blocks on genesis, and a third on the second with votes for that, too few to justify it.
 fn forked(rule: Option<HeadRule>) -> Chain {
     let mut chain = Chain::new(rule);
     chain.import(1, 0, None);
     chain.import(2, 0, None);
-    chain.import(3, 2, Some(2));
+    chain.import(3, 2, Some((2, &[0, 1])));
     chain
 }
 
@@ -110,7 +110,7 @@ fn a_head_that_does_not_descend_from_the_justified_block_is_not_taken() {
     let mut chain = Chain::new(Some(HeadRule(Arc::new(Backwards))));
     chain.import(1, 0, None);
     assert_eq!(chain.head(), 0, "genesis is justified");
-    chain.import(2, 1, Some(1));
+    chain.import(2, 1, Some((1, &[0, 1, 2])));
     assert_eq!(chain.node.world().resource::<Justified>().0, chain.states[1].0);
     assert_eq!(chain.head(), 2, "the heaviest leaf");
 }

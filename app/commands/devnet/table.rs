@@ -269,8 +269,6 @@ mod tests {
             let words: Vec<_> = head.split_whitespace().collect();
             assert_eq!(words.join(" "), expected, "{width}");
         }
-        // Narrower than the least, it is cut off.
-        assert!(lines(10, &nodes)[3].starts_with("quintet_0"));
     }
 
     #[test]

@@ -94,12 +94,15 @@ fn a_node_whose_clock_was_fast_builds_on_what_is_older_than_the_slot() {
     let mut proposer = Proposer::with(&all, move |app| _ = app.insert_resource(gate));
     proposer.at(2, 1_000);
     let old = proposer.head();
-    proposer.jump(40, 0);
+    proposer.jump(40, 900);
     let future = proposer.head();
     assert_eq!((old.slot, future.slot), (2, 40));
+    // These votes are newer than all until slot 40, so the future block stays the head.
+    let data = produce_attestation_data(proposer.node.world(), 40);
+    proposer.receive(data, &[0, 1, 2]);
+    proposer.at(40, 3_300);
     proposer.proposed.clear();
     proposer.voted.clear();
-    // The clock is set back. The future block stays the head.
     proposer.jump(4, 0);
     proposer.at(6, 1_000);
     assert_eq!(proposer.head(), future);
