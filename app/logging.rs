@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::output::{LogWriter, tell};
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -29,7 +29,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// A text is no filter for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilterError {
-    /// Taken for a target, it would show nothing.
+    /// A word that is no level. As a target it would match nothing.
     #[error("log filter {0:?}: expected off, error, warn, info, debug or trace, or target=level")]
     Level(String),
     /// Something else is wrong.
@@ -37,16 +37,16 @@ pub(crate) enum FilterError {
     Directive {
         /// The filter.
         text: String,
-        /// What is wrong.
+        /// The parser's error.
         source: ParseError,
     },
 }
 
-/// Begins to log. Panics are told in the log from here on: the hook of the standard library waits
-/// for standard error.
+/// Starts the log. From here on panics are logged, because the hook of the standard library waits for
+/// standard error.
 ///
 /// # Errors
-/// The filter is none.
+/// The filter is invalid.
 pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parse(filter)?)
@@ -77,13 +77,13 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// What a library says in words of its own, which the node says better: that a packet was not sent.
+/// Silences a library's message that a packet was not sent. The node has a better one.
 const QUIETED: &str = "quinn_udp=error";
 
 /// Checks that a text is a filter for the log.
 ///
 /// # Errors
-/// It is none.
+/// It is invalid.
 #[cfg(any(test, feature = "devnet"))]
 pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
@@ -121,7 +121,7 @@ mod tests {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(error.starts_with("log filter \""), "{error}");
         }
-        // Whoever asks for more gets it.
+        // A filter that asks for more gets it.
         for (text, is_quieted) in [("info", true), ("debug", false), ("info,quinn_udp=warn", false)]
         {
             let filter = parse(text).expect(text).to_string();

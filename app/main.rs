@@ -1,6 +1,6 @@
 //! The `quintet` command.
 
-// They wait for a stream, and panic when it cannot be written: `output` does neither.
+// These macros wait for a stream and panic when it cannot be written. `output` does neither.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(all(feature = "heap-profile", target_os = "linux"))]
@@ -52,12 +52,12 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     }
     let level = level.as_deref().unwrap_or(match command {
         Command::Node(_) => "info",
-        // Simulated nodes log faults that are meant.
+        // Simulated nodes log faults that are intended.
         #[cfg(feature = "sim")]
         Command::Sim(_) => "off",
         _ => "warn",
     });
-    // Before the first line: who reads it may stop the node.
+    // Before the first line of the log: a reader of that line may stop the node.
     let signals = match command {
         Command::Node(_) => Some(Signals::listen(output::settle)?),
         _ => None,

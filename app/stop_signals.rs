@@ -29,7 +29,7 @@ pub fn listen(mut receive: impl FnMut() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name("signals".into()).spawn(run).map(drop)
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// To stop in order.

@@ -7,13 +7,13 @@ use quintet::network_dir::DEFAULT_PROOF_SYSTEM;
 
 use super::keys::KeyArgs;
 
-/// How the devnet looks.
+/// Options for a devnet.
 #[derive(Debug, Args)]
 pub(crate) struct DevnetArgs {
-    /// How many nodes. As many as there are committees aggregate, from the first on.
+    /// The number of nodes. As many as there are committees aggregate, from the first on.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) nodes: u16,
-    /// How many validators each node has.
+    /// The number of validators of each node.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) validators_per_node: u16,
     /// Committees of attestations.
@@ -35,7 +35,7 @@ pub(crate) struct DevnetArgs {
     /// Freeze a node from the start of a slot, for so many slots: `1@20+6`. May be repeated.
     #[arg(long, value_name = "NODE@SLOT+COUNT")]
     pub(crate) pause: Vec<Pause>,
-    /// Where the network's folder, the nodes' data and their logs are; a devnet that ran there
+    /// The folder for the network's files, the nodes' data and their logs; a devnet that ran there
     /// before is replaced.
     #[arg(long, env = "QUINTET_DEVNET_DIR", default_value = "quintet-devnet", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
@@ -45,14 +45,14 @@ pub(crate) struct DevnetArgs {
     /// Slot 0 is so many seconds after the keys are there; as many as the nodes need by default.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) genesis_delay: Option<u64>,
-    /// What the nodes log; `info` by default, and what a report needs.
+    /// The nodes' filter for the log; `info` by default, and more for a report.
     #[arg(long, value_name = "FILTER")]
     pub(crate) node_log_level: Option<String>,
     /// Write what the run was like as a table of Markdown: finality, missed slots, sessions, memory,
     /// processor time, blocks.
     #[arg(long, value_name = "FILE", requires = "slots")]
     pub(crate) report: Option<PathBuf>,
-    /// How keys are made; of seed 0 without another one, so that they are made once.
+    /// Options for making keys. The seed is 0 by default, so that keys are made once.
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
 }
@@ -69,12 +69,12 @@ pub(crate) struct Pause {
     pub(crate) node: u16,
     /// The first slot.
     pub(crate) slot: u64,
-    /// How many slots.
+    /// The number of slots.
     pub(crate) count: u64,
 }
 
 impl Pause {
-    /// Whether the node is stopped in the slot.
+    /// Returns true if the node is stopped in the slot.
     pub(crate) fn covers(&self, node: u16, slot: u64) -> bool {
         self.node == node && slot.checked_sub(self.slot).is_some_and(|since| since < self.count)
     }

@@ -22,7 +22,7 @@ pub(super) fn without_empty(command: Command) -> Command {
 
 /// The error with the variable that its value comes from, if it comes from one.
 pub(super) fn named(mut error: Error, mut command: Command) -> Error {
-    // Only what is built can be shown.
+    // Only a built command has all arguments.
     command.build();
     let shown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(shown)) => Some(shown.clone()),
@@ -43,8 +43,8 @@ pub(super) fn named(mut error: Error, mut command: Command) -> Error {
     error
 }
 
-/// Where a setting that has a value comes from, as an error names it: the flag, its variable, or its
-/// key in the settings file.
+/// The source of a setting's value, for an error: the flag, its variable, or its key in the
+/// settings file.
 pub(crate) fn origin(flag: &str) -> String {
     let variable = format!("QUINTET_{}", flag.replace('-', "_").to_uppercase());
     if is_given(flag) {

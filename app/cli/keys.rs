@@ -13,13 +13,13 @@ pub(crate) struct GenesisArgs {
     /// The folder to write.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// How many nodes.
+    /// The number of nodes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) nodes: u16,
-    /// How many validators; they are dealt to the nodes one by one.
+    /// The number of validators; they are dealt to the nodes one by one.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) validators: Option<u64>,
-    /// How many validators each node has.
+    /// The number of validators of each node.
     #[arg(
         long,
         default_value_t = 1,
@@ -60,12 +60,12 @@ pub(crate) struct GenesisArgs {
     /// Replace the network that is there, keys included.
     #[arg(long)]
     pub(crate) force: bool,
-    /// How keys are made.
+    /// Options for making keys.
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
 }
 
-/// How keys are made.
+/// Options for making keys.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
     /// The signature preset: `short`, `production` or `test`.
@@ -75,11 +75,12 @@ pub(crate) struct KeyArgs {
     /// more: 13 for `short` (nine hours), 17 for `production` (six days) and 8 for `test` by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_ACTIVE_SLOTS_LOG)))]
     pub(crate) active_epoch: Option<u32>,
-    /// Make all keys from this number: the same again next time, and known to whoever knows it.
+    /// Derive all keys from this number. The same number gives the same keys, to anyone who knows it.
     /// For local networks only.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Where keys of a seed are kept to be used again; below the user's cache folder by default.
+    /// The folder that keeps keys of a seed, to be used again; below the user's cache folder by
+    /// default.
     #[arg(long, env = "QUINTET_KEY_CACHE")]
     pub(crate) key_cache: Option<PathBuf>,
     /// Threads that make keys; all cores by default.
@@ -91,9 +92,9 @@ impl KeyArgs {
     /// Base-2 logarithm of the slots that keys are for.
     pub(crate) fn active_epoch(&self) -> u32 {
         self.active_epoch.unwrap_or(match self.xmss {
-            // The least there is.
+            // The shortest lifetime.
             SignaturePreset::Production => 17,
-            // Nine hours, in a second a key.
+            // Nine hours. A key takes a second.
             SignaturePreset::Short => 13,
             SignaturePreset::Test => 8,
         })
@@ -111,12 +112,12 @@ impl KeyArgs {
     }
 }
 
-/// What to do with keys.
+/// The commands for keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make validators' keys, with a manifest.
     Generate(GenerateArgs),
-    /// Say what is in key files, and nothing secret of it.
+    /// Show the content of key files, without secrets.
     Inspect {
         /// Key files, or folders of them.
         #[arg(required = true)]
@@ -137,8 +138,8 @@ pub(crate) enum KeysCommand {
         /// What, and where to.
         #[command(flatten)]
         history: HistoryArgs,
-        /// Go on although the record of signatures is older than its mark, or gone: the node signs
-        /// for no slot up to the last one that is known, but what is in the file.
+        /// Continue although the record of signatures is older than its mark, or gone. The node then
+        /// signs for no slot up to the last known one, except for the messages in the file.
         #[arg(long)]
         accept_signing_history_loss: bool,
     },
@@ -170,10 +171,10 @@ pub(crate) struct HistoryArgs {
     /// The genesis: `config.yaml`.
     #[arg(long, env = "QUINTET_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
-    /// Where the node keeps its chain and its record of signatures; `quintet-data` by default.
+    /// The folder of the chain and of the record of signatures; `quintet-data` by default.
     #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Which node of the network this is.
+    /// The node's name in the network's files.
     #[arg(
         long,
         env = "QUINTET_NODE_ID",
@@ -184,7 +185,7 @@ pub(crate) struct HistoryArgs {
     /// The folder of the validators' keys, whose manifest names the preset.
     #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR", value_name = "DIR")]
     pub(crate) hash_sig_keys_dir: Option<PathBuf>,
-    /// Where the mark of the record is, if not beside the data folder.
+    /// The folder of the record's mark, if it is not beside the data folder.
     #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
     pub(crate) signing_mark_dir: Option<PathBuf>,
     /// The text that names the network in its topics; `12345678` by default.
@@ -200,13 +201,13 @@ pub(crate) struct HistoryArgs {
     pub(crate) xmss: Option<SignaturePreset>,
 }
 
-/// Which keys to make.
+/// Options for `keys generate`.
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
     /// The folder to write.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// How many validators.
+    /// The number of validators.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) validators: u64,
     /// The first slot that the keys sign for.
@@ -215,7 +216,7 @@ pub(crate) struct GenerateArgs {
     /// Replace the keys that are there.
     #[arg(long)]
     pub(crate) force: bool,
-    /// How they are made.
+    /// Options for making keys.
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
 }

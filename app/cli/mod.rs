@@ -25,14 +25,14 @@ use crate::logging::LogFormat;
 #[derive(Debug, Parser)]
 #[command(version = version(), about, propagate_version = true)]
 pub(crate) struct Cli {
-    /// What to log, to standard error: a level, or filters such as `quintet_systems=debug`.
+    /// A filter for the log: a level, or levels per module such as `quintet_systems=debug`.
     /// `info` for a node and `warn` for the rest by default.
     #[arg(long, env = "QUINTET_LOG_LEVEL", global = true, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
-    /// How the log is written; `text` by default.
+    /// The format of the log; `text` by default.
     #[arg(long, env = "QUINTET_LOG_FORMAT", global = true)]
     pub(crate) log_format: Option<LogFormat>,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -48,7 +48,7 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a network of nodes on this machine and watch it finalize.

@@ -27,11 +27,11 @@ pub(crate) struct NodeArgs {
     /// The genesis: `config.yaml`.
     #[arg(long, env = "QUINTET_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
-    /// Which node has which validators: `annotated_validators.yaml`.
+    /// The validators of each node: `annotated_validators.yaml`.
     #[arg(long, env = "QUINTET_VALIDATORS", value_name = "FILE")]
     pub(crate) validators: Option<PathBuf>,
-    /// Whom to connect to: a file like `nodes.yaml`, or records and multiaddrs, repeated or with
-    /// commas between; `none` for nobody.
+    /// Nodes to connect to: a file like `nodes.yaml`, or records and multiaddrs, repeated or with
+    /// commas between; `none` for no bootnodes.
     #[arg(long, env = "QUINTET_BOOTNODES", value_delimiter = ',')]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) bootnodes: Option<Vec<String>>,
@@ -41,7 +41,7 @@ pub(crate) struct NodeArgs {
     /// The folder of the validators' keys.
     #[arg(long, env = "QUINTET_HASH_SIG_KEYS_DIR", value_name = "DIR")]
     pub(crate) hash_sig_keys_dir: Option<PathBuf>,
-    /// Where the node keeps its chain and its record of signatures; `quintet-data` by default.
+    /// The folder of the chain and of the record of signatures; `quintet-data` by default.
     #[arg(long, env = "QUINTET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Keep the whole chain and its states, not only the last 3600 slots before the finalized one.
@@ -54,11 +54,11 @@ pub(crate) struct NodeArgs {
         value_name = "BOOL"
     )]
     pub(crate) archive: Option<bool>,
-    /// Where the mark of the record of signatures is; beside the data folder by default. It has to
-    /// outlive the node, best on another disk.
+    /// The folder of the record's mark; beside the data folder by default. It must outlive the
+    /// node, so another disk is best.
     #[arg(long, env = "QUINTET_SIGNING_MARK_DIR", value_name = "DIR")]
     pub(crate) signing_mark_dir: Option<PathBuf>,
-    /// Which node of the network this is; without it the node has no validators.
+    /// The node's name in the network's files; without it the node has no validators.
     #[arg(
         long,
         env = "QUINTET_NODE_ID",
@@ -94,8 +94,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "QUINTET_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) cors_origins: Option<Vec<String>>,
-    /// Where to get the finalized state from when the data folder is empty or an hour old: base
-    /// URLs or full paths, repeated or with commas between.
+    /// Nodes to ask for the finalized state when the data folder is empty or an hour old: base URLs
+    /// or full paths, repeated or with commas between.
     #[arg(long, env = "QUINTET_CHECKPOINT_SYNC_URL", value_delimiter = ',', value_name = "URL")]
     #[serde(deserialize_with = "one_or_more", default)]
     pub(crate) checkpoint_sync_url: Option<Vec<String>>,
@@ -138,7 +138,7 @@ pub(crate) struct NodeArgs {
         value_name = "NAME"
     )]
     pub(crate) proof_system: Option<String>,
-    /// Proofs that are made at once; a core less than there are by default.
+    /// Proofs that are made at once; one fewer than there are cores by default.
     #[arg(
         long,
         env = "QUINTET_PROVER_PERMITS",
@@ -156,7 +156,7 @@ pub(crate) struct NodeArgs {
     )]
     #[serde(deserialize_with = "not_zero", default)]
     pub(crate) prover_memory_mib: Option<u32>,
-    /// Go on although the record of signatures is older than its mark, or gone: the node signs for
+    /// Start although the record of signatures is older than its mark, or gone: the node signs for
     /// no slot up to the last one that is known. For one start, so a flag only.
     #[arg(long)]
     #[serde(skip)]
@@ -277,7 +277,7 @@ fn digest_from_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    // Empty texts are refused with their keys.
+    // Empty texts are refused later, with their keys.
     if text.is_empty() {
         return Ok(Some(text));
     }
@@ -297,7 +297,7 @@ where
     Ok(Some(number))
 }
 
-/// What is written as text.
+/// Parses a value from text.
 fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -49,7 +49,7 @@ pub(super) fn anchor(
             tracing::info!(
                 head_slot = facts.head.slot,
                 now_slot,
-                "the database is fresh: no checkpoint is asked for"
+                "the database is fresh: no checkpoint is fetched"
             );
         }
         Some(facts) => {
@@ -66,12 +66,12 @@ pub(super) fn anchor(
                 }
                 Ok(_) => tracing::info!(
                     finalized_slot,
-                    "the checkpoint is not ahead of the database, which goes on"
+                    "the checkpoint is not ahead of the database: continuing from the database"
                 ),
                 Err(error) => tracing::warn!(
                     head_slot = facts.head.slot,
                     now_slot,
-                    "the database is stale, and goes on without a checkpoint: {error}"
+                    "the database is stale; continuing from it without a checkpoint: {error}"
                 ),
             }
         }

@@ -79,7 +79,7 @@ fn config(
         tracing::warn!("{error}");
     }
     let prover = prover_limits(settings, &*proofs)?;
-    // Before the database is made: a start that is refused leaves nothing behind.
+    // Before the database is made, so that a refused start leaves nothing behind.
     let keys = signing::keys(network, client.show_keys.as_deref().map(|show| show as _))?;
     let store = open_store(settings, network, open)?;
     let now_ms = client.clock.now_ms();
@@ -92,7 +92,7 @@ fn config(
     )?;
     let signing = match keys {
         None => {
-            tracing::info!("no validators: the node observes");
+            tracing::info!("no validators: the node is an observer");
             None
         }
         Some(keys) => {

@@ -87,7 +87,7 @@ pub(super) fn subnets(
     Ok((of_validators, aggregated))
 }
 
-/// How the node talks to others.
+/// The node's configuration of the network.
 pub(super) fn connect(
     settings: &Settings,
     network: &Network,
@@ -152,9 +152,9 @@ fn node_key(settings: &Settings, network: &Network) -> Result<NodeKey, ClientErr
     {
         return Ok(NodeKey::read(&path)?);
     }
-    tracing::info!("no key for the node: a new identity");
+    tracing::info!("no node key: using a new identity");
     loop {
-        // One draw in 2^127 is no key.
+        // One draw in 2^127 is not a valid key.
         if let Ok(key) = NodeKey::new(rand::random()) {
             return Ok(key);
         }

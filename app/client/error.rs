@@ -21,7 +21,7 @@ pub enum ClientError {
     Setting {
         /// The name of the setting: a flag of `quintet node` without its dashes.
         setting: &'static str,
-        /// What is wrong with the value.
+        /// Why the value is wrong.
         reason: String,
     },
     /// The settings, or the network's files, lack something or name what cannot be.
@@ -53,7 +53,7 @@ pub enum ClientError {
     Io {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A plugin that another plugin needs was left out.
@@ -63,7 +63,7 @@ pub enum ClientError {
     #[error("{0}")]
     Boot(String),
     /// The handler of signals was not installed.
-    #[error("signals are not heard: {0}")]
+    #[error("signals cannot be handled: {0}")]
     Signals(#[source] io::Error),
 }
 

@@ -73,7 +73,7 @@ mod tests {
             let error = check(bad).expect_err(reason);
             assert!(error.contains(reason), "{error}");
         }
-        // A machine without a clock of its own, before it has asked for the time.
+        // A machine without a hardware clock, before it has set its time.
         let error = super::check(NOW, 5_000).expect_err("it is 1970");
         assert!(error.contains("this machine's clock, which is at 5"), "{error}");
     }

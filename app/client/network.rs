@@ -1,4 +1,4 @@
-//! What a client knows of its network.
+//! The files of a network, as one of its nodes reads them.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +29,7 @@ pub struct Network {
     pub proof_system: String,
     /// This node's entry: ports, key, role. `None` for an observer.
     pub node: Option<NodeConfig>,
-    /// What peers are called.
+    /// The names of peers.
     pub peer_names: PeerNames,
     /// The key files of this node's validators.
     pub keys: Vec<KeyFiles>,
@@ -63,7 +63,7 @@ impl Network {
     pub fn read(settings: &Settings) -> Result<Self, ClientError> {
         let in_folder = |name: &str| settings.network_dir.as_ref().map(|dir| dir.join(name));
         let there = |name: &str| in_folder(name).map_or(Ok(None), existing);
-        // A file that is named has to be there; one of the folder need not.
+        // A file named by a setting must exist; a file of the folder need not.
         let optional = |named: &Option<PathBuf>, name: &str| match named {
             Some(path) => Ok(Some(path.clone())),
             None => there(name),
@@ -74,7 +74,7 @@ impl Network {
         let files = NetworkFiles::read_named(
             config,
             optional(&settings.validators, network_dir::ANNOTATED_VALIDATORS)?,
-            // It belongs to the folder's list of keys, not to one that is named.
+            // It belongs to the folder's own list of keys, not to one named by a setting.
             match settings.validators {
                 Some(_) => None,
                 None => there(network_dir::VALIDATORS)?,
@@ -87,6 +87,11 @@ impl Network {
             Some(name) => files.own(name)?,
             None => (None, Vec::new()),
         };
+        if let Some(folder) = keys_dir.as_deref().filter(|_| !keys.is_empty())
+            && let Some((path, manifest)) = KeyManifest::of_folder(folder)?
+        {
+            files.check_manifest(&path, &manifest)?;
+        }
         let in_folder = there(network_dir::NODES)?;
         let genesis = &files.genesis.1;
         let registry = genesis.registry().map_err(ClientError::Network)?;
@@ -110,7 +115,7 @@ impl Network {
         self.genesis.config.genesis_time
     }
 
-    /// How many committees attest.
+    /// The number of attestation committees.
     ///
     /// # Errors
     /// More or fewer were asked for than a network has.
@@ -125,13 +130,13 @@ impl Network {
                 asked,
                 of_files,
                 "the network's files name another number of committees than the setting \
-                 attestation-committee-count: nodes that go by the files use other subnets"
+                 attestation-committee-count: nodes that follow the files use other subnets"
             );
         }
         Ok(asked)
     }
 
-    /// What makes and checks the network's proofs.
+    /// The network's proof system.
     ///
     /// # Errors
     /// There is no proof system of this name; the error lists those there are.
@@ -147,7 +152,7 @@ impl Network {
                 asked = name,
                 of_files,
                 "the network's files name another proof system than the setting proof-system: \
-                 nodes that go by the files refuse this node's blocks"
+                 nodes that follow the files refuse this node's blocks"
             );
         }
         systems.by_name(name, scheme_of(self.preset)).map_err(|error| match asked {
@@ -157,7 +162,7 @@ impl Network {
     }
 }
 
-/// What the nodes are called whose identities the file has.
+/// The names of the nodes whose keys the file has.
 fn names(config: &ValidatorConfig) -> PeerNames {
     PeerNames::new(config.nodes.iter().filter_map(|node| {
         let peer = node.key.as_ref()?.peer_id();
@@ -192,14 +197,23 @@ fn bootnodes(
         return Ok(Bootnodes::read(&path)?.0);
     };
     let mut nodes = Vec::new();
-    for text in named.iter().map(|text| text.trim()) {
-        if text.is_empty() || text.eq_ignore_ascii_case("none") {
+    for (at, text) in named.iter().map(|text| text.trim()).enumerate() {
+        if text.is_empty() {
+            let reason = format!(
+                "entry {} of {} is empty: name files, records or multiaddrs with a comma between \
+                 them, or `none` for no bootnodes",
+                at + 1,
+                named.len()
+            );
+            return Err(ClientError::setting("bootnodes", reason));
+        }
+        if text.eq_ignore_ascii_case("none") {
             continue;
         }
         match Path::new(text) {
-            // A link that leads nowhere is a path, too: reading it says so.
+            // A dangling link counts as a path, and reading it reports the error.
             path if path.symlink_metadata().is_ok() => nodes.extend(Bootnodes::read(path)?.0),
-            // Whoever reads it says what is wrong with it.
+            // Parsing it reports what is wrong.
             _ => nodes.push(text.to_owned()),
         }
     }

@@ -1,4 +1,4 @@
-//! What a client is told.
+//! The settings of a client.
 
 use std::{net::IpAddr, path::PathBuf};
 

@@ -12,14 +12,14 @@ use signal_hook::low_level;
 
 use crate::stop_signals::{self, Wish, Wishes};
 
-/// How long a node may take to stop, from the signal on.
+/// A node may take this long to stop after the signal.
 const STOP_TIME: Duration = Duration::from_secs(5);
 /// The code of a node that a second signal ends.
 const FORCED: i32 = 130;
 
-/// What a signal does: the first one stops the node in order, or ends the process at once while
-/// there is no node yet, which loses nothing; the second one always ends the process. A node that
-/// has not stopped after 5 s is ended: its world stands still.
+/// Signals that end the process. The first one stops the node in order; while there is no node yet,
+/// it ends the process at once, which loses nothing. The second one always ends the process. A node
+/// that has not stopped after 5 s is ended, because its world stands still.
 #[derive(Clone)]
 pub struct Signals(Arc<Shared>);
 
@@ -47,7 +47,7 @@ impl Signals {
         Ok(Self(shared))
     }
 
-    /// What signals stop from here on.
+    /// Makes signals stop this node from here on.
     pub fn stop(&self, node: StopHandle) {
         *self.0.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
     }
@@ -68,23 +68,23 @@ impl Shared {
     fn stop(self: &Arc<Self>) {
         let node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = &*node else {
-            tracing::info!("asked to stop before the node has begun: it ends");
+            tracing::info!("asked to stop before the node has started: it ends");
             self.exit(0);
         };
         tracing::info!("asked to stop");
         node.stop();
-        // This thread has to hear a second signal.
+        // This thread must stay free for a second signal.
         let shared = Arc::clone(self);
         let watch = thread::Builder::new().name("stop".into()).spawn(move || {
             thread::sleep(STOP_TIME);
             tracing::error!(
                 "the node has not stopped within {STOP_TIME:?} of being asked to, and is ended: \
-                 it goes on where the disk says"
+                 the next start continues from the disk"
             );
             shared.exit(1);
         });
         if let Err(error) = watch {
-            tracing::error!(%error, "a node that does not stop will not be ended");
+            tracing::error!(%error, "no thread to end the node if it does not stop");
         }
     }
 

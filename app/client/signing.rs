@@ -37,7 +37,7 @@ impl Client {
             None => Network::read(&settings)?,
         };
         if settings.node_id.is_none() && network.keys.is_empty() {
-            // The mark of the record has the node's name.
+            // The mark's file name contains the node's name.
             let reason =
                 "a name is needed (--node-id): the record of signatures is that of one node";
             return Err(ClientError::Network(reason.into()));
@@ -82,7 +82,7 @@ pub(super) fn signing(
     Ok(Signing(Arc::new(KeyManager::new(keys, guard))))
 }
 
-/// Where the guard keeps its record and its mark.
+/// The folders of the guard's record and mark.
 ///
 /// # Errors
 /// There is no place for the mark beside the data directory.
@@ -93,7 +93,7 @@ fn guard_options(settings: &Settings, network: &Network) -> Result<GuardOptions,
     } else {
         AcceptHistoryLoss::No
     };
-    // Beside the data directory: a copy of that which is put back does not bring the mark.
+    // Beside the data directory, so that restoring a copy of that does not restore the mark.
     let folder = match &settings.signing_mark_dir {
         Some(folder) => folder.clone(),
         None => mark_folder(&data_dir)?,

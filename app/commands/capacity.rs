@@ -1,4 +1,4 @@
-//! How many validators a new network may have.
+//! Limits the validators of a new network.
 
 use quintet::{client::check_capacity, prover::by_name};
 use quintet_components::preset::SignaturePreset;

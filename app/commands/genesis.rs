@@ -45,13 +45,15 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         Some(time) => time,
         None => unix_time().as_secs().saturating_add(arguments.genesis_delay),
     };
-    // Before the keys, which may take long.
+    // Before making keys, which may take long.
     let now_ms = u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX);
     if let Err(error) = check_genesis_time(begin(), now_ms) {
         return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
     }
     if keys.seed.is_some() {
-        tracing::warn!("keys of a seed belong to whoever knows the seed: for local networks only");
+        tracing::warn!(
+            "anyone who knows the seed knows these keys: use them for local networks only"
+        );
     }
     let line = ProgressLine::new();
     let progress = |progress| line.show(progress);

@@ -1,4 +1,4 @@
-//! What keys have signed, as a file: to take keys to another machine.
+//! Exports and imports the record of signatures, to take keys to another machine.
 
 use quintet::client::{Client, Settings};
 use quintet_plugins::keys::{HistoryError, SigningGuard, SigningHistory};
@@ -23,7 +23,7 @@ pub(super) fn export(arguments: &HistoryArgs, force: bool) -> Result<(), Failure
     let settings = settings(arguments)?;
     let data_folder = settings.data_folder();
     if !data_folder.join("chain").exists() {
-        // An empty record would be made, and its history would say that nothing was signed.
+        // Otherwise an empty record would be made, whose history says that nothing was signed.
         return Err(format!(
             "{}: there is no node's data; name its folder with --data-dir",
             data_folder.display()

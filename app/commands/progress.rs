@@ -1,4 +1,4 @@
-//! How far keys are: one line that is drawn again in a terminal, plain lines elsewhere.
+//! The progress of making keys: one line that is drawn again in a terminal, plain lines elsewhere.
 
 use std::{
     io::IsTerminal,
@@ -51,7 +51,7 @@ impl ProgressLine {
         };
         output::write_stderr(text.as_bytes());
         if last {
-            // What comes next on standard output stands below it.
+            // The next text on standard output stands below it.
             output::settle();
         }
     }
@@ -63,7 +63,7 @@ fn line(progress: MakeProgress, elapsed: Duration) -> String {
     let (done, total) = (work(keys_done) + slots_done, work(keys).max(1));
     let filled = (WIDTH * done / total).min(WIDTH);
     let bar: String = (0..WIDTH).map(|at| if at < filled { '#' } else { '.' }).collect();
-    // Keys from the cache cost nothing, and say nothing of those that are made.
+    // Cached keys take no time, so they do not count for the estimate.
     let made = done.saturating_sub(work(cached));
     let left = match made {
         _ if done >= total => format!("{elapsed:.0?}"),

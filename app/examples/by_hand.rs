@@ -1,5 +1,4 @@
-//! What the examples share: keys made for one run, a genesis, and nodes whose clock is turned by
-//! hand instead of by their runner.
+//! Shared by the examples: keys made for one run, a genesis, and nodes whose clock is set by hand.
 
 use std::{error::Error, sync::Arc};
 
@@ -64,8 +63,8 @@ pub(crate) fn by_hand(mut app: App) -> App {
     app
 }
 
-/// Walks to an interval, counted from genesis. What the first update starts, the next ones
-/// collect.
+/// Walks to an interval, counted from genesis. The first update starts tasks, and the next ones
+/// collect them.
 pub(crate) fn turn_to(app: &mut App, interval: u64) {
     let now_ms = app.world().resource::<SlotClock>().interval_start_ms(interval);
     app.world_mut().resource_mut::<UnixTime>().now_ms = now_ms;
@@ -78,7 +77,7 @@ pub(crate) fn turn_to(app: &mut App, interval: u64) {
 pub(crate) fn pass_blocks(from: &mut App, to: &App) {
     let blocks = &to.world().resource::<InboundLanes>().blocks;
     for block in from.world_mut().resource_mut::<Produced>().0.drain(..) {
-        // A sender chooses the number by which it is told the verdict.
+        // The sender chooses the number that identifies the verdict.
         blocks.offer(BlockReceived::new(InputId(block.block.slot), block));
     }
 }

@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the nodes did.
+/// The results of the run.
 struct Outcome {
     /// The follower's head and finalized slot at the end of each slot.
     follower: Vec<(Slot, Slot)>,
@@ -63,7 +63,7 @@ fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
     let state = Arc::new(genesis(&keys)?);
     let (producer_calls, follower_calls) = (Arc::<Calls>::default(), Arc::<Calls>::default());
 
-    // Without sync duties are not held back until peers have been heard.
+    // Sync would hold duties back until a peer is heard.
     let plugins = plugins(&state, &producer_calls)?.disable::<SyncPlugin>();
     let signing = Signing(Arc::new(MemoryKeys::new((0..).zip(keys))));
     let mut producer = by_hand(app(plugins.add(DutiesPlugin { signing })));

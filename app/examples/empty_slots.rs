@@ -55,7 +55,7 @@ impl Plugin for EmptySlotsPlugin {
         );
         app.insert_resource(metric).add_systems(
             OnInterval(Interval::Accept),
-            // It only reads, and what it reads is as the slot ends.
+            // It only reads, at the end of the slot.
             count_empty_slots.after(IntervalSystems::Duties).ambiguous_with_all(),
         );
     }
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a scrape says after so many slots.
+/// Runs this many slots. Returns a scrape of the metrics.
 fn run(slots: Slot) -> Result<String, Box<dyn Error>> {
     let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);
@@ -87,7 +87,7 @@ fn run(slots: Slot) -> Result<String, Box<dyn Error>> {
         signing: Some(Signing(Arc::new(MemoryKeys::new(own)))),
         ..NodeConfig::new(anchor, PRESET, prover::by_name("multisig", scheme_of(PRESET))?)
     };
-    // Without sync duties are not held back until peers have been heard.
+    // Sync would hold duties back until a peer is heard.
     let plugins = NodePlugins::new(config).build().disable::<SyncPlugin>().add(EmptySlotsPlugin);
     let mut node = by_hand(app(plugins));
     (1..first_interval(slots + 1)).for_each(|interval| turn_to(&mut node, interval));

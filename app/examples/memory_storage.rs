@@ -65,7 +65,7 @@ fn run(slots: Slot) -> Result<Outcome, Box<dyn Error>> {
     let half = slots / 2;
     (1..first_interval(half + 1)).for_each(|interval| turn_to(&mut node, interval));
     let first = points(&node);
-    // What is on its way to the store gets there.
+    // Pending writes reach the store.
     drop(node);
 
     let data = store.resume()?.ok_or("the store has a chain")?;
@@ -87,7 +87,7 @@ fn client(store: &Arc<Store>, anchor: Anchor, signing: &Signing) -> Result<App, 
     };
     let plugins = NodePlugins::new(config)
         .build()
-        // Without sync duties are not held back until peers have been heard.
+        // Sync would hold duties back until a peer is heard.
         .disable::<SyncPlugin>()
         .add(MemoryStoragePlugin { store: Arc::clone(store) });
     Ok(by_hand(app(plugins)))

@@ -39,7 +39,7 @@ use quintet::{
 const VALIDATORS: usize = 4;
 const SLOTS: Slot = 12;
 
-/// Tells of every checkpoint that is finalized.
+/// Sends every finalized checkpoint to a channel.
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
@@ -60,7 +60,7 @@ impl Plugin for FinalityPlugin {
 
 fn tell_finality(mut advanced: MessageReader<FinalizedAdvanced>, told: Res<Told>) {
     for FinalizedAdvanced(checkpoint) in advanced.read() {
-        // Nobody listens any more when the program ends.
+        // The receiver is gone when the program ends.
         let _ = told.0.send(*checkpoint);
     }
 }
@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the observer told of, within so many slots.
+/// Runs this many slots. Returns the checkpoints that the observer finalized.
 fn run(slots: Slot) -> Result<Vec<Checkpoint>, Box<dyn Error>> {
     let keys = key_pairs(VALIDATORS)?;
     let state = Arc::new(genesis(&keys)?);

@@ -1,9 +1,9 @@
 //! `sealed`: proofs of the embedded system behind a tag that names the network and the kind of
 //! proof.
 //!
-//! What verifies was signed, as with the embedded system, which checks every signature. The tag
-//! keeps apart what must not be taken for one another: proofs of two networks, and proofs of one
-//! vote and of a whole block. It is no signature: whoever sends a proof can write any tag.
+//! A proof that verifies was signed, as with the embedded system, which checks every signature. The
+//! tag keeps different proofs apart: those of two networks, and those of one attestation and of a
+//! whole block. It is no signature: whoever sends a proof can write any tag.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ pub(crate) const TAG_BYTES: usize = 8;
 /// The version of the format.
 const VERSION: u8 = 1;
 
-/// How often a proof system was asked for what, over all its threads.
+/// Counts the calls of a proof system's functions, over all threads.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) aggregate: AtomicU64,

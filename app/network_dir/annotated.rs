@@ -107,7 +107,7 @@ impl AnnotatedValidators {
             };
             let entry =
                 files.entry(index).or_insert(KeyFiles { index, attester: None, proposer: None });
-            // A validator's row may say nothing but its index: its files have usual names.
+            // A row may have only the index of its validator: its files then have the usual names.
             let (Some(role), Some(file)) = (role, &row.file) else { continue };
             let slot = match role {
                 Role::Attestation => &mut entry.attester,

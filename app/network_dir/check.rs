@@ -1,4 +1,4 @@
-//! What the files of a network have to agree on.
+//! Checks that the files of a network agree.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -117,8 +117,8 @@ impl NetworkFiles {
         Ok(())
     }
 
-    /// Of two nodes of one name only one would be started; two of one identity shut each other
-    /// out.
+    /// Checks that names, identities and addresses of nodes are unique. Only one of two nodes with
+    /// one name would be started, and two with one identity would shut each other out.
     fn check_nodes(&self) -> Result<(), NetworkFileError> {
         let Some((path, config)) = &self.config else { return Ok(()) };
         let (mut names, mut keys, mut addresses) = (HashMap::new(), HashMap::new(), HashMap::new());
@@ -271,7 +271,7 @@ fn two_nodes(index: ValidatorIndex, one: &str, other: &str) -> String {
     )
 }
 
-/// That a file does not name a node.
+/// The error text for a node that a file does not name.
 pub(super) fn no_such_node<'a>(
     name: &str,
     names: impl ExactSizeIterator<Item = &'a str>,

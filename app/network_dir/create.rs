@@ -39,7 +39,7 @@ pub struct NetworkPlan {
     pub proof_system: String,
     /// Base-2 logarithm of the slots that keys are made for.
     pub active_epoch: u32,
-    /// Where all nodes are reached.
+    /// The address of every node.
     pub ip: IpAddr,
     /// The first node's QUIC port; the others follow.
     pub quic_base_port: u16,
@@ -47,13 +47,13 @@ pub struct NetworkPlan {
     pub metrics_base_port: u16,
     /// The first node's API port.
     pub api_base_port: u16,
-    /// What all keys are made from: for local networks only. Random without it.
+    /// The seed of all keys, for local networks only. Random keys without it.
     pub seed: Option<u64>,
-    /// Where validators' keys of a seed are kept to be used again.
+    /// The folder that keeps validators' keys of a seed, to be used again.
     pub cache: Option<PathBuf>,
     /// Threads that make keys; all cores for zero.
     pub threads: usize,
-    /// Whether the files of another network may be replaced.
+    /// If true, the files of another network may be replaced.
     pub force: bool,
 }
 
@@ -70,13 +70,13 @@ pub struct PlannedNode {
     pub metrics_port: u16,
     /// The port of its API.
     pub api_port: u16,
-    /// Whether it aggregates.
+    /// True if it aggregates.
     pub is_aggregator: bool,
     /// Its validators, ascending.
     pub validators: Vec<ValidatorIndex>,
 }
 
-/// What was made.
+/// The created network.
 #[derive(Clone, Debug)]
 pub struct CreatedNetwork {
     /// The nodes.
@@ -102,15 +102,15 @@ pub enum CreateError {
     /// Keys could not be made.
     #[error(transparent)]
     Keys(#[from] MakeKeysError),
-    /// What was written contradicts itself.
-    #[error("what was written cannot be used: {0}")]
+    /// The written files contradict each other.
+    #[error("the written files cannot be used: {0}")]
     Written(#[from] NetworkFileError),
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: io::Error,
     },
 }
@@ -224,8 +224,8 @@ pub fn create(
     let is_new = there.is_none();
     let made = write_all(folder, plan, &nodes, &records, genesis_time, (progress, cancel));
     if made.is_err() && is_new {
-        // A part of a network would be in the way of the next attempt. If it cannot be removed, that
-        // attempt says so.
+        // An incomplete network would block the next attempt. If it cannot be removed, that attempt
+        // reports it.
         for path in &files {
             let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
         }
@@ -272,7 +272,7 @@ fn write_all(
     for (name, text) in texts {
         write_file(&folder.join(name), &text, false)?;
     }
-    // As every node reads it.
+    // Read back as every node reads it.
     NetworkFiles::read(folder)?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{
     yaml::{ByName, Flag, KeyText, List, NetworkFileError, Number, Text, read},
 };
 
-/// `config.yaml`: what genesis is made of.
+/// `config.yaml`: the genesis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GenesisFile {
     /// Unix time of slot 0 in seconds.
@@ -154,7 +154,7 @@ impl NodeValidators {
     }
 }
 
-/// `nodes.yaml`: where the nodes are.
+/// `nodes.yaml`: the addresses of the nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bootnodes(pub Vec<String>);
 
@@ -189,7 +189,7 @@ impl Bootnodes {
     }
 }
 
-/// `validator-config.yaml`: what each node is started with.
+/// `validator-config.yaml`: the ports, key and role of each node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidatorConfig {
     /// Base-2 logarithm of the slots that keys are made for.
@@ -200,14 +200,14 @@ pub struct ValidatorConfig {
     pub nodes: Vec<NodeConfig>,
 }
 
-/// What a node is started with.
+/// The entry of a node in `validator-config.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
     /// Its name, by which launchers choose it.
     pub name: String,
     /// Its identity.
     pub key: Option<NodeKey>,
-    /// Where it is reached.
+    /// Its address.
     pub ip: Option<IpAddr>,
     /// Its QUIC port.
     pub quic_port: Option<u16>,
@@ -215,9 +215,9 @@ pub struct NodeConfig {
     pub metrics_port: Option<u16>,
     /// The port of its HTTP API.
     pub api_port: Option<u16>,
-    /// Whether it aggregates.
+    /// True if it aggregates.
     pub is_aggregator: bool,
-    /// How many validators it has, if the file says so.
+    /// The number of its validators, if the file has it.
     pub validator_count: Option<u64>,
 }
 
@@ -307,16 +307,16 @@ impl ValidatorConfig {
     }
 }
 
-/// `validator-keys-manifest.yaml`: what keys there are.
+/// `validator-keys-manifest.yaml`: the list of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyManifest {
-    /// What the keys have in common.
+    /// The facts that hold for all keys.
     pub header: ManifestHeader,
     /// Each validator's keys.
     pub validators: Vec<ManifestEntry>,
 }
 
-/// What all keys of a manifest have in common.
+/// The facts that hold for all keys of a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestHeader {
     /// Slots of the scheme.

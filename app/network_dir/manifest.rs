@@ -15,7 +15,7 @@ impl KeyManifest {
     /// # Errors
     /// [`NetworkFileError`]: also if the folder is missing, or may not be entered.
     pub fn of_folder(folder: &Path) -> Result<Option<(PathBuf, Self)>, NetworkFileError> {
-        // A link that leads nowhere is no folder without a manifest.
+        // A dangling link is an error, not a folder without a manifest.
         std::fs::metadata(folder)
             .map_err(|source| NetworkFileError::Io { path: folder.to_owned(), source })?;
         let Some(path) = existing(folder.join(KEY_MANIFEST))? else { return Ok(None) };

@@ -42,11 +42,11 @@ pub use yaml::{MAX_ENTRIES, MAX_FILE_BYTES, NetworkFileError};
 pub const DEFAULT_PROOF_SYSTEM: &str = quintet_prover::Multisig::NAME;
 /// The genesis: time and validators' keys.
 pub const CONFIG: &str = "config.yaml";
-/// Which node has which validators, with their key files.
+/// The validators of each node, with their key files.
 pub const ANNOTATED_VALIDATORS: &str = "annotated_validators.yaml";
-/// Which node has which validators.
+/// The validators of each node.
 pub const VALIDATORS: &str = "validators.yaml";
-/// What each node is started with.
+/// The ports, key and role of each node.
 pub const VALIDATOR_CONFIG: &str = "validator-config.yaml";
 /// The nodes' addresses.
 pub const NODES: &str = "nodes.yaml";

@@ -1,4 +1,4 @@
-//! What the files have of one node.
+//! The entries of one node in the files.
 
 use quintet_plugins::keys::KeyFiles;
 

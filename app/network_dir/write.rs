@@ -13,7 +13,7 @@ use super::{
 
 /// `config.yaml`.
 pub(super) fn config(plan: &NetworkPlan, keys: &[MadeKeys]) -> String {
-    // Other clients know one system only, and need not know this line.
+    // The default is left out: other clients do not know this key.
     let proof_system = match plan.proof_system.as_str() {
         DEFAULT_PROOF_SYSTEM => String::new(),
         name => format!("PROOF_SYSTEM: {name}\n"),

@@ -28,7 +28,7 @@ pub enum NetworkFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         source: std::io::Error,
     },
     /// The file has nothing in it, as after a copy that did not end.
@@ -40,14 +40,14 @@ pub enum NetworkFileError {
         /// The file.
         path: PathBuf,
     },
-    /// Two files say different things.
+    /// Two files contradict each other.
     #[error("{} and {} contradict each other: {reason}; mend the one that is wrong", one.display(), other.display())]
     Contradiction {
         /// A file.
         one: PathBuf,
         /// Another file.
         other: PathBuf,
-        /// Both places, and what they say.
+        /// Both places and their values.
         reason: String,
     },
     /// A node has validators, and the file that names their keys is missing.
@@ -78,7 +78,7 @@ pub enum NetworkFileError {
     Content {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The place in the file, and the mistake.
         reason: String,
     },
 }
@@ -94,7 +94,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, NetworkFileError> {
     let text = quintet_plugins::text::read_text(path, MAX_FILE_BYTES)
         .map_err(|source| NetworkFileError::Io { path: path.to_owned(), source })?;
     let has_content = |line: &str| {
-        // The ends of a document, and nothing.
+        // Only the ends of a document.
         let is_empty = matches!(line.trim(), "" | "---" | "..." | "null" | "~");
         !is_empty && !line.trim_start().starts_with('#')
     };
@@ -130,7 +130,7 @@ fn scalar<'de, T, D: Deserializer<'de>>(
         }
     }
 
-    // Asked for a string, the parser hands out the text as it is written, quoted or not.
+    // For a string, the parser returns the text as it is written, quoted or not.
     deserializer.deserialize_str(ScalarVisitor(parse, PhantomData))
 }
 
@@ -238,7 +238,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// Entries by name, at most [`MAX_ENTRIES`], each name once. Nothing is none.
+/// Entries by name, at most [`MAX_ENTRIES`], each name once. An empty value has no entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ByName<T>(pub(super) BTreeMap<String, T>);
 

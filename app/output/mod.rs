@@ -30,13 +30,13 @@ use std::{
 
 use self::queue::{OnFailure, Queue};
 
-/// How long the end of the command waits for standard error.
+/// The end of the command waits this long for standard error.
 const STDERR_TIME: Duration = Duration::from_secs(1);
-/// How long the end of the command waits for standard output, where that has a queue.
+/// The end of the command waits this long for standard output, if that has a queue.
 const STDOUT_TIME: Duration = Duration::from_secs(5);
-/// How long one stream waits for the other, so that lines stand in their order.
+/// One stream waits this long for the other, so that lines are in order.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
-/// Before a stream that does not block and is full is tried again.
+/// The pause before a full stream that does not block is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 /// The code of a command whose reader has gone: what a shell says of one that SIGPIPE ended.
 const READER_GONE: u8 = 141;
@@ -45,7 +45,7 @@ static STDERR: OnceLock<Queue> = OnceLock::new();
 static STDOUT: OnceLock<Queue> = OnceLock::new();
 
 thread_local! {
-    /// Where this thread's log goes instead of into the queue.
+    /// Receives this thread's log in place of the queue.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -139,7 +139,7 @@ fn write_whole(stream: &mut File, mut text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Fails when standard output has turned out not to be writable.
+/// Returns the error of standard output, if a write has failed.
 pub(crate) fn check() -> Result<(), OutputError> {
     STDOUT.get().and_then(Queue::given_up).map_or(Ok(()), |error| Err(OutputError(error)))
 }
@@ -153,12 +153,12 @@ pub(crate) fn note(text: fmt::Arguments<'_>) {
 pub(crate) fn write_stderr(text: &[u8]) {
     match STDERR.get() {
         Some(queue) => queue.push(text),
-        // In a test. There is nobody to tell.
+        // Only in a test.
         None => _ = io::stderr().write_all(text),
     }
 }
 
-/// Waits for both streams for a moment, so that what comes next stands below what was.
+/// Waits for both streams for a moment, so that the next text stands below the earlier text.
 pub(crate) fn settle() {
     for queue in [&STDERR, &STDOUT].into_iter().filter_map(OnceLock::get) {
         queue.flush(SETTLE_TIME);
@@ -176,7 +176,7 @@ pub(crate) fn end(code: ExitCode) -> ExitCode {
     }
 }
 
-/// Says why a command failed, after `before`; of a reader that has gone nobody is told.
+/// Reports why a command failed, after `before`. A closed pipe is not reported.
 pub(crate) fn failure(before: &str, error: &(dyn Error + 'static)) -> ExitCode {
     let output = error.downcast_ref::<OutputError>();
     if output.is_some_and(|error| error.0.kind() == ErrorKind::BrokenPipe) {
@@ -186,7 +186,7 @@ pub(crate) fn failure(before: &str, error: &(dyn Error + 'static)) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What the log is written to.
+/// The writer of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogWriter;
 
@@ -214,7 +214,7 @@ fn lost_lines(lost: u64) -> Vec<u8> {
     CAPTURED.take().unwrap_or_default()
 }
 
-/// Standard output for what draws on a terminal.
+/// Standard output, for drawing on a terminal.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "tui"), allow(dead_code, reason = "the table draws on it"))]
 pub(crate) struct Stdout;

@@ -1,4 +1,4 @@
-//! Text on its way to a stream that may be slow, full or gone.
+//! A queue for text, in front of a stream that may be slow, full or closed.
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -10,15 +10,15 @@ use std::{
 /// Bytes that wait at most. A line for which there is no room is dropped and counted. As much
 /// again may be in the hand of the thread that writes.
 pub(super) const MAX_WAITING_BYTES: usize = 1 << 20;
-/// How long the thread waits before it tries again to write, at first and at most.
+/// The shortest and the longest wait before the thread tries again to write.
 const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// What the thread does about a write that fails.
+/// The reaction of the thread to a write that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnFailure {
     /// It tries until the write succeeds.
     Retry,
-    /// It ends, and what comes later is refused with the reason.
+    /// It ends, and later text is refused with the reason.
     GiveUp,
 }
 
@@ -38,7 +38,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that were dropped and not told of yet.
+    /// Lines that were dropped and not reported yet.
     dropped: u64,
     is_writing: bool,
     /// The last write failed.
@@ -87,7 +87,7 @@ impl Queue {
         let _ = self.0.changed.wait_timeout_while(self.0.lock(), at_most, has_work);
     }
 
-    /// Why nothing more is written, if the thread has given up.
+    /// The error with which the thread has given up, if it has.
     pub(super) fn given_up(&self) -> Option<Arc<io::Error>> {
         self.0.lock().given_up.clone()
     }
@@ -102,7 +102,7 @@ impl Shared {
         let mut batch = Vec::new();
         loop {
             let dropped = self.next(&mut batch);
-            // What was dropped came after the batch.
+            // The dropped lines came after the batch.
             if dropped > 0 {
                 self.write(&mut stream, &batch);
                 batch = (self.gap)(dropped);

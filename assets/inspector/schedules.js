@@ -35,7 +35,7 @@ function drawSchedules({ schedules, updates }) {
   const total = updates?.total_us;
   return [
     updates ? h("p", {}, `${updates.runs} updates: mean ${micros(updates.mean_us)}, p99 ${micros(updates.p99_us)}, longest ${micros(updates.max_us)}, last ${micros(updates.last_us)}; ${(100 * updates.share).toFixed(2)} % of a core.`) : null,
-    h("p", { class: "soft" }, "Systems in the order in which they run. Numbered schedules run in every update, in that order; the others when they are called, or at the start. A share is of the time of all updates."),
+    h("p", { class: "soft" }, "Systems in the order in which they run. Numbered schedules run in every update, in that order; the others when they are called, or at the start. A share is of the time of all updates. Systems of intervals and exclusive systems are timed at every run, others in one of 32 updates."),
     ...schedules.map((schedule) => ({ ...schedule, systems: schedule.systems.filter(ours) })).filter((schedule) => schedule.systems.length).map((schedule) => h("section", { class: "schedule" },
       h("h2", {}, schedule.place == null ? "" : `${schedule.place}. `, schedule.name),
       ...schedule.ambiguous.map(ambiguityOf),

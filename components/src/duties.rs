@@ -107,21 +107,12 @@ pub trait Signer: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`SignError`].
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError>;
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError>;
 
     /// Signs several messages, so that they can share costs. Returns one outcome per request, in
     /// the order of the requests.
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
-        let sign = |request: &SignRequest| {
-            self.sign(request.index, request.role, request.slot, request.message)
-        };
-        requests.iter().map(sign).collect()
+        requests.iter().map(|request| self.sign(request)).collect()
     }
 
     /// Says that a slot has begun. The signer may start to prepare, in the background, what later

@@ -1,6 +1,6 @@
 //! Warnings for the operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bevy_ecs::prelude::Resource;
 
@@ -27,8 +27,8 @@ pub enum WarningCode {
     CrowdedBlocks,
     /// Blocks or aggregates of peers are refused because of their proofs.
     ForeignProofs,
-    /// A warning of a custom client, by its name. The log and the API have it, the metric
-    /// `quintet_warning` does not.
+    /// A warning of a custom client, by its name. A constant of the client: the metric
+    /// `quintet_warning` keeps every name that was ever active.
     Custom(&'static str),
 }
 
@@ -76,18 +76,25 @@ pub struct Warning {
 
 /// The active warnings, at most one per code.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Warnings(BTreeMap<WarningCode, Warning>);
+pub struct Warnings {
+    active: BTreeMap<WarningCode, Warning>,
+    /// Codes of a custom client that were ever active.
+    custom: BTreeSet<WarningCode>,
+}
 
 impl Warnings {
     /// Activates a warning, or replaces its text. Returns true if it was not active before.
     pub fn set(&mut self, code: WarningCode, slot: Slot, text: String) -> bool {
-        match self.0.get_mut(&code) {
+        if matches!(code, WarningCode::Custom(_)) {
+            self.custom.insert(code);
+        }
+        match self.active.get_mut(&code) {
             Some(warning) => {
                 warning.text = text;
                 false
             }
             None => {
-                self.0.insert(code, Warning { code, text, since_slot: slot });
+                self.active.insert(code, Warning { code, text, since_slot: slot });
                 true
             }
         }
@@ -95,27 +102,33 @@ impl Warnings {
 
     /// Ends a warning. Returns it if it was active.
     pub fn clear(&mut self, code: WarningCode) -> Option<Warning> {
-        self.0.remove(&code)
+        self.active.remove(&code)
     }
 
     /// The warning of a code, while it is active.
     pub fn get(&self, code: WarningCode) -> Option<&Warning> {
-        self.0.get(&code)
+        self.active.get(&code)
+    }
+
+    /// Every code that a metric shows: the node's own, and those of a custom client that were ever
+    /// active.
+    pub fn codes(&self) -> impl Iterator<Item = WarningCode> {
+        WarningCode::ALL.into_iter().chain(self.custom.iter().copied())
     }
 
     /// The active warnings, by code.
     pub fn iter(&self) -> impl Iterator<Item = &Warning> {
-        self.0.values()
+        self.active.values()
     }
 
     /// How many are active.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.active.len()
     }
 
     /// Returns true if none is active.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.active.is_empty()
     }
 }
 

@@ -25,11 +25,12 @@ use quintet_systems::{
         attestations::{
             AttestationChecks, admit_attestations, commit_attestations, start_attestation_checks,
         },
-        blocks::{EarlyBlocks, admit_blocks},
+        blocks::admit_blocks,
         stale::mark_stale,
         waiting::{expire_waiting, release_aggregates, release_attestations},
     },
     fork_choice::{
+        early::EarlyBlocks,
         head::{follow_finality, follow_votes},
         import::{ImportQueue, commit_imports, start_imports},
         interval::{accept_new, has_landed_proposal},
@@ -74,7 +75,7 @@ impl From<&ResumeData> for Anchor {
 ///
 /// | inserts | reads | writes |
 /// | --- | --- | --- |
-/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks` | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`BlockRefused`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
+/// | everything of `quintet_components::{chain, tree, attestations}`, queues, [`PoolLimits`], [`Signatures`], [`Proofs`] | inbound messages, `Tasks`, `HeadRule` if a custom client has one | the same, `InputJudged`, [`BlockImported`], [`BlockOrphaned`], [`BlockRefused`], [`HeadChanged`], [`FinalizedAdvanced`], [`AttestationAccepted`], [`AttestationsPruned`] |
 pub struct ForkChoicePlugin {
     /// The start of the chain.
     pub anchor: Anchor,

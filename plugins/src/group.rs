@@ -128,7 +128,7 @@ impl NodeConfig {
 /// | [`SyncPlugin`]: peers, missing blocks, when duties may be done | | `ForkChoicePlugin` | a block without a parent is refused; duties are done always |
 /// | [`RocksDbPlugin`](crate::storage::RocksDbPlugin): keeps the chain | `store` | `ForkChoicePlugin` | the chain is kept in memory, as far as fork choice needs it |
 /// | [`NetworkPlugin`](crate::NetworkPlugin): libp2p over QUIC | `network` | `InboundPlugin` | the node talks to nobody |
-/// | [`DutiesPlugin`]: proposes and attests | `signing` | `ForkChoicePlugin`, `ProverPlugin` | the node observes |
+/// | [`DutiesPlugin`]: proposes and attests | `signing` | `ForkChoicePlugin`, `ProverPlugin` | the node is an observer |
 /// | `InspectorPlugin`: entities, queues, schedules in a browser | the feature `inspector`, and `http` | `RunnerPlugin` | `/inspector` is 404 |
 /// | [`HttpPlugin`](crate::HttpPlugin): the API, metrics, pages | `http` | `RunnerPlugin`, `ForkChoicePlugin` | nobody can ask the node |
 /// | [`WarningsPlugin`]: what an operator should look at | | `ForkChoicePlugin` | no warnings |

@@ -1,4 +1,4 @@
-//! What the inspector shows of the resources that systems and plugins keep for themselves.
+//! Shows the resources that systems and plugins keep for themselves in the inspector.
 
 use bevy_app::App;
 use quintet_components::{
@@ -7,12 +7,10 @@ use quintet_components::{
     network::{PeerEvent, RequestEvent, RequestReceived},
 };
 use quintet_systems::{
-    admission::{
-        aggregates::AggregateChecks, attestations::AttestationChecks, blocks::EarlyBlocks,
-    },
+    admission::{aggregates::AggregateChecks, attestations::AttestationChecks},
     aggregation::{early::EarlyAttesters, reaggregation::Splits},
     duties::{AttestationTask, Proposals},
-    fork_choice::{import::ImportQueue, weights::VoteWeights},
+    fork_choice::{early::EarlyBlocks, import::ImportQueue, rule::HeadRule, weights::VoteWeights},
     pool::{limits::PoolLimits, seen::SeenAttestations},
     proving::{JoinTimeout, ProverScheduler},
     sync::{
@@ -22,8 +20,12 @@ use quintet_systems::{
 };
 
 use crate::{
-    EndReason, InboundLanes, StopHandle, inspector::InspectorAppExt, needs::Needs,
-    storage::StorageWriter, vital::VitalThreads,
+    EndReason, InboundLanes, StopHandle,
+    http::{Announcer, Carried, HttpThread, LocalHttp, Sessions, SetAggregator},
+    inspector::InspectorAppExt,
+    needs::Needs,
+    storage::StorageWriter,
+    vital::VitalThreads,
 };
 
 /// Shows them: values, or what they are for where they have none to show.
@@ -35,6 +37,7 @@ pub(crate) fn show(app: &mut App) {
         .show_component::<Proposals>()
         .show_component::<JoinTimeout>()
         .show_component::<VoteWeights>()
+        .show_component::<HeadRule>()
         .show_component_as(|line: &ProverScheduler| {
             let (running, waiting) = (line.running(), line.waiting());
             format!("{running} proofs are made, {waiting} wait")
@@ -64,14 +67,25 @@ pub(crate) fn show(app: &mut App) {
     #[cfg(feature = "network")]
     app.show_component::<crate::network::LocalNode>()
         .show_component::<crate::network::NetworkCounters>();
-    app.show_component::<crate::http::LocalHttp>();
+    show_http(app);
 }
 
-/// What waits to be let in.
+/// Shows what HTTP keeps.
+fn show_http(app: &mut App) {
+    app.show_component::<LocalHttp>()
+        .show_component::<Sessions>()
+        .show_component_as(lane::<SetAggregator>)
+        .show_component_as(|_: &Announcer| "sends events to clients of /events".into())
+        .show_component_as(|_: &Carried| "requests of the admin API to confirm".into())
+        .show_component_as(|_: &HttpThread| "the thread that serves HTTP".into());
+}
+
+fn lane<T: Send + 'static>(lane: &Lane<T>) -> String {
+    format!("{} of {} wait", lane.depth(), lane.capacity())
+}
+
+/// Shows what waits for admission.
 fn show_admission(app: &mut App) {
-    fn lane<T: Send + 'static>(lane: &Lane<T>) -> String {
-        format!("{} of {} wait", lane.depth(), lane.capacity())
-    }
     app.show_component_as(lane::<BlockReceived>)
         .show_component_as(lane::<AggregateReceived>)
         .show_component_as(lane::<AttestationReceived>)

@@ -1,5 +1,7 @@
 //! Limits of the operating system.
 
+use std::io;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// How many files a node wants to have open at once, for storage and network.
@@ -37,6 +39,21 @@ fn share(limit: Option<u64>, wanted: usize, listeners: usize) -> usize {
     let free = limit.saturating_sub(KEPT_FILES).max(limit / 4);
     let each = usize::try_from(free).unwrap_or(usize::MAX) / listeners.max(1);
     wanted.min(each.max(1))
+}
+
+/// The text to add to an error when the system gives no thread or no file; empty if nothing is
+/// known to help.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    let text = error.to_string();
+    if text.contains("Too many open files") {
+        "; raise the limit of open files (ulimit -n)"
+    } else if error.kind() == io::ErrorKind::WouldBlock {
+        // Without memory for its stack a thread is refused with the same error.
+        "; raise the limit of processes (ulimit -u) and of memory (ulimit -v), or those of the \
+         container"
+    } else {
+        ""
+    }
 }
 
 /// The limit to request, if it is higher than the current one.
@@ -81,6 +98,15 @@ mod tests {
         assert_eq!(share(Some(1024), 10, 1), 10, "no more than are wanted");
         assert_eq!(share(Some(64), 2048, 2), 8);
         assert_eq!(share(Some(1), 2048, 2), 1);
+    }
+
+    #[test]
+    fn a_lack_of_threads_or_files_names_the_limits_to_raise() {
+        let thread = remedy(&io::Error::from(io::ErrorKind::WouldBlock));
+        assert!(thread.contains("ulimit -u") && thread.contains("ulimit -v"), "{thread}");
+        // EMFILE on Linux.
+        assert!(remedy(&io::Error::from_raw_os_error(24)).contains("ulimit -n"));
+        assert_eq!(remedy(&io::Error::from(io::ErrorKind::NotFound)), "");
     }
 
     #[test]

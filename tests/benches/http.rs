@@ -42,7 +42,7 @@ const VALIDATORS: u64 = 4096;
 const BLOCKS: u64 = 500;
 const CONNECTIONS: u64 = 50;
 const REQUESTS_A_SECOND: u64 = 500;
-/// What is asked under load, in turn.
+/// The paths that are requested under load, in turn.
 const MIX: [&str; 6] = [
     "/lean/v0/head",
     "/lean/v0/fork_choice",
@@ -66,7 +66,7 @@ fn main() {
     node.thread.join().expect("the node ends well");
 }
 
-/// How long updates took to show what has changed, in microseconds.
+/// The time from a change to the update that shows it, in microseconds.
 #[derive(Resource, Clone, Default)]
 struct Flushes(Arc<Mutex<(Option<Instant>, Vec<u64>)>>);
 
@@ -81,7 +81,7 @@ fn end_flush(flushes: Res<Flushes>) {
     }
 }
 
-/// How late intervals began, in microseconds.
+/// The lateness of intervals, in microseconds.
 #[derive(Resource, Clone, Default)]
 struct Late(Arc<Mutex<Vec<u64>>>);
 
@@ -298,7 +298,7 @@ fn wait_for(api: SocketAddr, slot: u64) {
     }
 }
 
-/// How late this interval begins, by the wall clock.
+/// Notes the lateness of this interval, by the wall clock.
 fn measure(now: Res<CurrentInterval>, clock: Res<SlotClock>, late: Res<Late>) {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
     let start = Duration::from_millis(clock.interval_start_ms(now.count));

@@ -1,5 +1,5 @@
-//! What signing costs beside the signature: the guard's record and mark on a disk, and the crossing
-//! of a production key's prepared window.
+//! The cost of signing beside the signature: the guard's record and mark on a disk, and the
+//! crossing of a production key's prepared window.
 //!
 //! `KEYS_SLOTS` sets another number of slots than 300 for the guard, `KEYS_PRESET=short` crosses a
 //! window of that preset, which takes a second.
@@ -65,7 +65,8 @@ fn open_guard(folder: &Path) -> SigningGuard {
     SigningGuard::open(record, &options).expect("a new record")
 }
 
-/// What the guard adds to a slot in which so many keys sign: the key itself takes no time here.
+/// The time that the guard adds to a slot in which so many keys sign: the key itself takes no time
+/// here.
 fn guard(slots: u64, keys: u8) {
     let folder = TempDir::new();
     let guard = open_guard(folder.path());

@@ -1,4 +1,4 @@
-//! How late intervals begin while every permit of the prover is busy with proofs of a second each:
+//! The lateness of intervals while every permit of the prover is busy with proofs of a second each:
 //! proofs as tasks, and beside it the same node with proofs made on the loop.
 //!
 //! `LATENESS_INTERVALS` sets another number of intervals than 500 for the first of the two; the
@@ -92,7 +92,7 @@ impl TaskSpawner for ProofsOnTheLoop {
     }
 }
 
-/// What is measured, microseconds late by interval.
+/// Microseconds late, by interval.
 #[derive(Resource, Clone, Default)]
 struct Measured(Arc<Mutex<Vec<u64>>>);
 
@@ -150,11 +150,11 @@ fn run(name: &str, as_tasks: bool, intervals: usize) {
     report(name, &measured, &totals);
 }
 
-/// What was proved and cancelled in all, told when the run ends.
+/// The number of proofs that were made and cancelled, printed when the run ends.
 #[derive(Resource, Clone, Default)]
 struct Totals(Arc<Mutex<(u64, u64)>>);
 
-/// How late this interval begins, by the wall clock.
+/// Notes the lateness of this interval, by the wall clock.
 fn measure(world: &mut World) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
     let count = world.resource::<CurrentInterval>().count;

@@ -1,4 +1,4 @@
-//! How many times faster than real time networks are simulated, on one core.
+//! The speed of simulated networks compared with real time, on one core.
 
 use std::{fs, time::Instant};
 

@@ -1,4 +1,4 @@
-//! What the store costs at 4096 validators with two attestations a block: persisting a block with
+//! The cost of the store at 4096 validators with two attestations a block: persisting a block with
 //! its state, bytes a block on the disk, rebuilding a state, starting again.
 //!
 //! Times are given twice where the machine has other work: as they are, and without the time that
@@ -146,14 +146,14 @@ fn full_history(slots: u64) {
     report("full history", "rebuild a state, root checked", rebuilt.collect());
 }
 
-/// What something took.
+/// The time of one step.
 struct Time {
     whole: Duration,
     /// Without waiting for a core.
     own: Duration,
 }
 
-/// How long this thread has waited for a core; zero where nobody counts.
+/// The time that this thread has waited for a core; zero if nobody counts.
 fn waited_for_core() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = text.split(' ').nth(1).and_then(|field| field.parse().ok());

@@ -1,4 +1,4 @@
-//! Which slots may be justified.
+//! The slots that may be justified.
 
 use libtest_mimic::Failed;
 use quintet_systems::transition::is_justifiable_after;

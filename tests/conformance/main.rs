@@ -66,7 +66,7 @@ const DRIVEN: [(&str, Run); 3] = [
 /// Folders that another suite runs: leansig's.
 const ELSEWHERE: [&str; 1] = ["poseidon_permutation"];
 
-/// Where vectors are: what their tests' names begin with, the variable that names the folder, and
+/// The place of vectors: the prefix of their tests' names, the variable that names the folder, and
 /// the folder beside the checkout.
 const SOURCES: [(&str, &str, &str); 2] = [
     ("", "LEANSPEC_VECTORS", "leanspec-vectors"),

@@ -160,7 +160,7 @@ fn run_peer_id(codec: &Value, output: &Value) -> Result<(), Failed> {
     same("peer id", &peer_id(kind, &key).to_base58(), &field(output, "peerId")?)
 }
 
-/// What a vector tells of a record that was read.
+/// The fields that a vector has of a record that was read.
 const RECORD_FIELDS: [&str; 11] = [
     "seq",
     "identityScheme",

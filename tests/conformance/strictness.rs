@@ -9,7 +9,7 @@ use crate::{Run, vectors};
 
 /// An object that is sent to the node as it is, whatever its fields are.
 const SENT: &str = "/requestBody";
-/// What no vector has.
+/// A field that no vector has.
 const UNKNOWN: &str = "aFieldThatNobodyKnows";
 
 /// Puts an unknown field into each kind of object of the category's smallest file.

@@ -95,7 +95,7 @@ fn unread(read: &HashSet<*const Value>, value: &Value, path: String) -> Option<S
     }
 }
 
-/// Where a vector is from.
+/// The source of a vector.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Info {
@@ -107,8 +107,8 @@ struct Info {
     test_id: String,
 }
 
-/// What every case says of itself. `proofSetting` and `leanEnv` choose how proofs are checked,
-/// where there are any.
+/// The facts that every case has. `proofSetting` and `leanEnv` choose how proofs are checked, if
+/// there are any.
 fn envelope(category: &str, case: &Value) -> Result<(), Failed> {
     let info: Info = field(case, "_info")?;
     same("fixture format", &info.fixture_format, &format!("{category}_test"))?;

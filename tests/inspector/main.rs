@@ -24,7 +24,7 @@ use tree_hash::TreeHash;
 /// Validators of the network; each signs one attestation.
 const VALIDATORS: u64 = 80;
 
-/// What a hostile peer says it is.
+/// The agent string of a hostile peer.
 const HOSTILE: &str = "<b id=\"hostile\">quintet</b>";
 
 fn plugins(app: &mut App) {

@@ -52,7 +52,7 @@ const PLUGINS: [(&str, TakeOut, Option<(&str, &str)>); 21] = [
 ];
 
 thread_local! {
-    /// What systems of this thread's app have failed with.
+    /// The errors of systems in this thread's app.
     static FAILURES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 

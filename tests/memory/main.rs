@@ -1,5 +1,5 @@
-//! What hostile input makes the decoders and readers allocate. One test, so that nothing else
-//! allocates meanwhile.
+//! The memory that hostile input makes the decoders and readers allocate. One test, so that nothing
+//! else allocates meanwhile.
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 

@@ -1,4 +1,4 @@
-//! What a researcher does with the library.
+//! Uses of the library by a researcher.
 
 use bevy_app::{App, Update};
 use bevy_ecs::prelude::*;

@@ -54,7 +54,7 @@ pub fn genesis(validator_count: u64) -> Anchor {
 /// A valid block without its proof, and its post-state.
 ///
 /// # Errors
-/// What the transition says of the slot or the attestations.
+/// Those of the transition, for the slot or the attestations.
 pub fn build_on(
     parent: &State,
     slot: u64,

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// How an answer is sent.
+/// An answer.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
@@ -20,7 +20,7 @@ pub struct Answer {
     pub manner: Manner,
 }
 
-/// What is wrong with how it is sent, if anything.
+/// The fault in sending an answer, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
     #[default]
@@ -64,7 +64,7 @@ pub struct Asked {
     pub headers: Vec<String>,
 }
 
-/// What the server answers to a request.
+/// Makes the server's answer to a request.
 pub type Respond = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 /// Serves on loopback until it is dropped.
@@ -102,7 +102,7 @@ impl HttpServer {
         format!("http://{}", self.address)
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -11,7 +11,7 @@ pub use quintet_plugins::scenario::placeholder::{
     PREFIX, PlaceholderProofs as MockedProofs, placeholder_of,
 };
 
-/// What a test has placeholder proofs do besides.
+/// Additional behaviour of placeholder proofs.
 pub trait Twist: Send + Sync + 'static {
     /// Comes before an aggregate is made; an error is its outcome.
     fn before_aggregate(&self, _: &Aggregate<'_>, _: &CancelToken) -> Result<(), ProveError> {
@@ -32,7 +32,7 @@ pub trait Twist: Send + Sync + 'static {
     }
 }
 
-/// What goes into an aggregate.
+/// The inputs of an aggregate.
 pub struct Aggregate<'a> {
     pub statement: &'a Statement<'a>,
     pub children: usize,

@@ -1,5 +1,5 @@
-//! What the tests share: a node without clock and network, placeholder proofs, a chain to grow,
-//! tasks that end out of order, and a prover in virtual time.
+//! Support that the tests share: a node without clock and network, placeholder proofs, a chain to
+//! grow, tasks that end out of order, and a prover in virtual time.
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]

@@ -33,7 +33,7 @@ use super::{
     node::{Setup, TestNode},
 };
 
-/// How long anything may take.
+/// The time that anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Blocks handed in at a time: fewer than the lane holds, and than the storage may be behind by.
@@ -108,7 +108,7 @@ pub struct Networked {
     pub node: TestNode,
     pub local: LocalNode,
     pub counters: Arc<Counters>,
-    /// Where the clock was turned to, and when; it goes on from there.
+    /// The time that the clock was set to, and when; it goes on from there.
     clock: (u64, Instant),
     next_id: u64,
 }
@@ -225,7 +225,7 @@ impl Networked {
         }
     }
 
-    /// How many peers it has.
+    /// The number of its peers.
     pub fn peers(&mut self) -> usize {
         let world = self.node.world();
         world.query::<&quintet_components::network::Peer>().iter(world).count()

@@ -25,11 +25,11 @@ use super::{chain::AcceptAll, mocked::MockedProofs, scrambled::ScrambledSpawner}
 /// Adds one plugin.
 type AddPlugin = Box<dyn FnOnce(&mut App)>;
 
-/// How a test node differs from the default one.
+/// The options of a test node.
 pub struct Setup {
-    /// Where the chain starts.
+    /// The start of the chain.
     pub anchor: Anchor,
-    /// Where tasks run.
+    /// The tasks of the node.
     pub tasks: Box<dyn FnOnce(NodeWaker) -> Tasks>,
     /// The proof system.
     pub proofs: Arc<dyn ProofSystem>,
@@ -37,9 +37,9 @@ pub struct Setup {
     pub signatures: Option<Arc<dyn SignatureVerifier>>,
     /// In which order the four plugins of [`PLUGINS`] are added; any order gives the same node.
     pub order: [usize; PLUGINS.len()],
-    /// How sessions are run.
+    /// The configuration of sessions.
     pub aggregation: AggregationConfig,
-    /// What the prover may use.
+    /// The limits of the prover.
     pub prover: ProverLimits,
     /// Added after them, as a custom client would.
     pub extra: Vec<AddPlugin>,

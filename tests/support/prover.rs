@@ -10,7 +10,7 @@ use quintet_prover::{CancelToken, MAX_PROOF_BYTES, ProveError};
 
 use super::mocked::{Aggregate, Twist, Twisted};
 
-/// What becomes of a proof.
+/// The end of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It is made, whether or not anyone asked to stop.
@@ -23,16 +23,16 @@ pub enum Ending {
     Panic,
 }
 
-/// What a job of the prover did.
+/// A finished job of the prover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     /// The message.
     pub message: [u8; 32],
-    /// How many keys the statement has.
+    /// The number of the statement's keys.
     pub signers: usize,
-    /// How many proofs went in.
+    /// The number of proofs that went in.
     pub children: usize,
-    /// How many signatures went in.
+    /// The number of signatures that went in.
     pub signatures: usize,
 }
 
@@ -49,7 +49,7 @@ struct Inner {
     started: u64,
     /// Jobs that run, by the time at which they end and in the order of their start.
     running: BTreeMap<(u64, u64), (Ending, Job)>,
-    /// How the job that runs now ends.
+    /// The end of the job that runs now.
     ending: Option<Ending>,
     made: Vec<Made>,
     /// Signers of all attestations of a block together, the proposer included, at most.
@@ -66,13 +66,14 @@ impl VirtualProver {
         Twisted(self.clone())
     }
 
-    /// What the jobs to come cost, in milliseconds, in the order in which they start. The last
-    /// cost stands for all that follow.
+    /// Sets the times of the jobs to come, in milliseconds, in the order in which they start. The
+    /// last one holds for all that follow.
     pub fn costs(&self, costs: &[u64]) {
         self.lock().costs = costs.iter().copied().collect();
     }
 
-    /// How the jobs to come end, in the order in which they start; those that follow are obedient.
+    /// Sets the ends of the jobs to come, in the order in which they start; those that follow are
+    /// obedient.
     pub fn endings(&self, endings: &[Ending]) {
         self.lock().endings = endings.iter().copied().collect();
     }
@@ -87,12 +88,12 @@ impl VirtualProver {
         self.lock().running.first_key_value().map(|((end, _), _)| *end)
     }
 
-    /// How many jobs run.
+    /// The number of running jobs.
     pub fn running(&self) -> usize {
         self.lock().running.len()
     }
 
-    /// What has been made so far, in the order in which it was finished.
+    /// The jobs that have finished so far, in order.
     pub fn made(&self) -> Vec<Made> {
         self.lock().made.clone()
     }

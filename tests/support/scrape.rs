@@ -27,7 +27,7 @@ pub struct Sample {
 }
 
 impl Scrape {
-    /// What a node says now, in the older format.
+    /// A scrape of a node, in the older format.
     pub fn of(app: &App) -> Self {
         let (content_type, text) = app.world().resource::<MetricsRegistry>().encode(None);
         assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");

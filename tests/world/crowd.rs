@@ -7,8 +7,8 @@ use quintet_components::{
     chain::{Finalized, Head},
     clock::{SlotClock, UnixTime},
     constants::INTERVALS_PER_SLOT,
-    containers::{Root, Signature, Slot, ValidatorIndex},
-    duties::{BlockRoom, DutyCounts, Role, SignError, Signer, Signing},
+    containers::{Signature, Slot, ValidatorIndex},
+    duties::{BlockRoom, DutyCounts, SignError, SignRequest, Signer, Signing},
     preset::SignaturePreset,
 };
 use quintet_plugins::{DutiesPlugin, LoopbackHub, LoopbackPlugin, ReaggregationPlugin};
@@ -30,7 +30,7 @@ impl Signer for Keys {
         self.0.clone()
     }
 
-    fn sign(&self, _: ValidatorIndex, _: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
+    fn sign(&self, _: &SignRequest) -> Result<Signature, SignError> {
         Ok(Signature::placeholder(SignaturePreset::Test))
     }
 }

@@ -12,6 +12,7 @@ mod bad_input;
 mod crowd;
 mod determinism;
 mod duties;
+mod head_rule;
 mod intervals;
 mod network;
 mod properties;

@@ -161,16 +161,13 @@ impl Signer for CountingSigner {
         vec![1, 2, 3]
     }
 
-    fn sign(&self, index: u64, role: Role, _: u64, _: Root) -> Result<Signature, SignError> {
-        Err(SignError::UnknownKey { index, role })
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index: request.index, role: request.role })
     }
 
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
         self.batches.lock().expect("one thread").push(requests.len());
-        requests
-            .iter()
-            .map(|request| self.sign(request.index, request.role, 0, Root::ZERO))
-            .collect()
+        requests.iter().map(|request| self.sign(request)).collect()
     }
 
     fn begin_slot(&self, slot: u64) {
@@ -192,17 +189,18 @@ fn a_signer_is_told_every_slot_and_signs_its_attestations_together() {
 fn a_key_signs_one_message_a_slot() {
     let keys = MemoryKeys::new([(7, key_pair())]);
     let (one, other) = (Root::repeat_byte(1), Root::repeat_byte(2));
-    let signature = keys.sign(7, Role::Attester, 3, one).expect("fresh");
-    assert_eq!(keys.sign(7, Role::Attester, 3, one), Ok(signature), "the same again");
+    let sign = |index, role, slot, message| keys.sign(&SignRequest { index, role, slot, message });
+    let signature = sign(7, Role::Attester, 3, one).expect("fresh");
+    assert_eq!(sign(7, Role::Attester, 3, one), Ok(signature), "the same again");
     assert_eq!(
-        keys.sign(7, Role::Attester, 3, other),
+        sign(7, Role::Attester, 3, other),
         Err(SignError::AlreadySigned { index: 7, role: Role::Attester, slot: 3 })
     );
-    assert!(keys.sign(7, Role::Proposer, 3, other).is_ok(), "the other key is another key");
+    assert!(sign(7, Role::Proposer, 3, other).is_ok(), "the other key is another key");
     assert_eq!(
-        keys.sign(8, Role::Attester, 3, one),
+        sign(8, Role::Attester, 3, one),
         Err(SignError::UnknownKey { index: 8, role: Role::Attester })
     );
-    assert!(keys.sign(7, Role::Attester, 256, one).is_err(), "past the key's lifetime");
-    assert!(keys.sign(7, Role::Attester, u64::MAX, one).is_err());
+    assert!(sign(7, Role::Attester, 256, one).is_err(), "past the key's lifetime");
+    assert!(sign(7, Role::Attester, u64::MAX, one).is_err());
 }

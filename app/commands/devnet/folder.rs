@@ -1,8 +1,11 @@
 //! The folder of a devnet: `network/` as launchers have it, `nodes/` for the nodes' data, `logs/`.
 
 use std::{
+    fmt::Display,
     fs::{self, File, TryLockError},
+    io::Write,
     net::IpAddr,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Mutex,
     time::{SystemTime, UNIX_EPOCH},
@@ -17,8 +20,7 @@ use quintet_components::preset::SignaturePreset;
 use super::{
     Failure,
     ports::{self, HeldPorts},
-    report,
-    run::Signals,
+    signals::Signals,
 };
 use crate::{
     cli::DevnetArgs,
@@ -69,9 +71,8 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
     capacity::check_named(validators, arguments.keys.xmss, &arguments.proof_system)?;
     let folder = std::path::absolute(&arguments.data_dir)?;
     let lock = claim(&folder)?;
-    // It may be in the folder, which is there only now.
     if let Some(path) = &arguments.report {
-        report::check(path)?;
+        check_report(path)?;
     }
     let ports = ports::find(arguments.nodes, arguments.ip)
         .map_err(|error| format!("no free ports on loopback: {error}"))?;
@@ -127,7 +128,28 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
     })
 }
 
-/// What the nodes need to load their keys and find each other, generously.
+/// Checks before the run that its report can be written. The report may be in the devnet's folder, so
+/// this comes after that was made.
+fn check_report(path: &Path) -> Result<(), Failure> {
+    let wrong = |reason: &dyn Display| format!("--report {}: {reason}", path.display()).into();
+    let there = path.metadata();
+    if let Ok(there) = &there
+        && (there.is_dir() || there.file_type().is_fifo())
+    {
+        return Err(wrong(&"it is a folder or a pipe, and a file is needed here"));
+    }
+    let open = || File::options().append(true).create(true).open(path);
+    let mut file = open().map_err(|error| wrong(&error))?;
+    match there {
+        // A device may refuse what is written, though it can be opened.
+        Ok(there) if !there.is_file() => file.write_all(b"\n").map_err(|error| wrong(&error)),
+        Ok(_) => Ok(()),
+        // Also the file that a link leads to.
+        Err(_) => path.canonicalize().and_then(fs::remove_file).map_err(|error| wrong(&error)),
+    }
+}
+
+/// Seconds that the nodes need to load their keys and find each other, generously.
 fn start_seconds(arguments: &DevnetArgs) -> u64 {
     let validators = u64::from(arguments.nodes) * u64::from(arguments.validators_per_node);
     3 + u64::from(arguments.nodes / 4) + validators / 16
@@ -197,6 +219,23 @@ mod tests {
         drop(held);
         let _held = claim(&folder).expect("the devnet has ended");
         assert!(!folder.join("nodes").exists());
+        fs::remove_dir_all(folder).expect("it is there");
+    }
+
+    #[test]
+    fn a_place_that_takes_no_report_is_found_before_the_run() {
+        let folder = std::env::temp_dir().join(format!("quintet-report-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("writable");
+        let error = check_report(Path::new("/dev/full")).expect_err("it takes nothing").to_string();
+        assert!(error.contains("/dev/full") && error.contains("No space"), "{error}");
+        check_report(Path::new("/dev/null")).expect("it takes everything");
+        check_report(&folder).expect_err("a folder");
+        let link = folder.join("link");
+        std::os::unix::fs::symlink("target", &link).expect("writable");
+        for path in [&folder.join("report"), &link] {
+            check_report(path).expect("it can be written");
+            assert!(path.metadata().is_err(), "nothing is left of the trial");
+        }
         fs::remove_dir_all(folder).expect("it is there");
     }
 }

@@ -1,4 +1,4 @@
-//! What is printed where no terminal shows it: a line a slot and node.
+//! The output without a terminal: a line per slot and node.
 
 use super::status::NodeView;
 

@@ -1,4 +1,4 @@
-//! What nodes' logs say after a run.
+//! Reads the nodes' logs after a run.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +21,11 @@ pub(super) struct SlotEnd {
     pub(super) missed: u64,
 }
 
-/// What a node's log says.
+/// The facts in a node's log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeLog {
     pub(super) slots: BTreeMap<Slot, SlotEnd>,
-    /// How long own blocks took to build, in milliseconds.
+    /// The time to build each own block, in milliseconds.
     pub(super) built_ms: BTreeMap<Slot, f64>,
     /// When own blocks went out, in Unix milliseconds.
     pub(super) published_ms: BTreeMap<Slot, f64>,

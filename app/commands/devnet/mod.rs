@@ -2,7 +2,8 @@
 //!
 //! `folder` makes the network's folder on ports that `ports` found; `process` is a node; `watch`
 //! asks all of them for their `status`; `screen` shows it as a `table` or as `lines`; `log` and
-//! `usage` are what a `report` is made of; `refusals` asks what nodes refused of one another; `run` holds it together.
+//! `usage` are what a `report` is made of; `refusals` asks what nodes refused of one another; `run`
+//! holds it together, until `signals` end it.
 
 mod folder;
 mod lines;
@@ -13,6 +14,7 @@ mod refusals;
 mod report;
 mod run;
 mod screen;
+mod signals;
 mod status;
 #[cfg_attr(not(feature = "tui"), path = "no_table.rs")]
 mod table;
@@ -23,7 +25,7 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 
 use quintet::stop_signals;
 
-use self::run::{Outcome, Signals};
+use self::{run::Outcome, signals::Signals};
 use crate::{
     cli::DevnetArgs,
     logging,
@@ -52,7 +54,7 @@ fn begin(arguments: &DevnetArgs) -> Result<Outcome, Failure> {
     if let Some(filter) = &arguments.node_log_level {
         logging::check(filter).map_err(|error| format!("--node-log-level: {error}"))?;
     }
-    // A terminal that is stopped, or a reader that waits, holds up no pause and no end.
+    // A stopped terminal or a slow reader must not delay pauses or the end.
     output::queue_stdout()?;
     let signals = Arc::new(Signals::default());
     let handler = Arc::clone(&signals);

@@ -36,7 +36,7 @@ impl NodeProcess {
         let log = devnet.log(&node.name);
         let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
-        // What is meant for the devnet is not for every node.
+        // Variables of the devnet are not meant for its nodes.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("QUINTET_") {
                 command.env_remove(name);
@@ -64,12 +64,12 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Whether it is stopped for now.
+    /// Returns true while it is paused.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }
@@ -85,7 +85,7 @@ impl NodeProcess {
 
     /// Asks it to end.
     pub(super) fn stop(&mut self) {
-        // One that has ended meanwhile is none to ask.
+        // It may have ended in the meantime.
         let _ = self.set_paused(false);
         let _ = self.signal(Signal::TERM);
     }

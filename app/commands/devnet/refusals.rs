@@ -1,10 +1,10 @@
-//! What nodes refused of one another, by their metrics.
+//! Messages that nodes refused from one another, from their metrics.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use super::{folder::Devnet, process::NodeProcess, status};
 
-/// How long a node may take to answer. It may be busy, and is asked once more.
+/// A node may take this long to answer. A busy one is asked once more.
 const PATIENCE: Duration = Duration::from_secs(3);
 const TRIES: usize = 2;
 const PATH: &str = "/metrics";
@@ -20,7 +20,7 @@ pub(super) fn ask(devnet: &Devnet, processes: &mut [NodeProcess]) -> Vec<String>
     order.sort_by_key(|at| processes[*at].is_paused());
     let mut found = Vec::new();
     for at in order {
-        // One that cannot be continued does not answer either.
+        // A node that cannot be continued does not answer either.
         let _ = processes[at].set_paused(false);
         let node = &devnet.nodes[at];
         let address: SocketAddr = (devnet.ip, node.metrics_port).into();
@@ -38,7 +38,7 @@ pub(super) fn ask(devnet: &Devnet, processes: &mut [NodeProcess]) -> Vec<String>
     found
 }
 
-/// How many messages were refused for each reason.
+/// The number of refused messages by reason.
 fn refused(metrics: &str) -> BTreeMap<String, u64> {
     let mut refused = BTreeMap::new();
     for line in metrics.lines() {

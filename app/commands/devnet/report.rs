@@ -1,11 +1,8 @@
-//! What a run was like: finality, missed slots, sessions, memory, processor, blocks.
+//! The report of a run: finality, missed slots, sessions, memory, processor, blocks.
 
 use std::{
     collections::BTreeMap,
-    fmt::{Display, Write},
-    fs::File,
-    io::Write as _,
-    os::unix::fs::FileTypeExt,
+    fmt::Write,
     path::Path,
     time::{Duration, Instant},
 };
@@ -34,7 +31,7 @@ const RECOVERY_SLOTS: u64 = 6;
 /// Between two looks at memory.
 const SAMPLE: Duration = Duration::from_secs(4);
 
-/// What a node used at the start and used last, and the most memory.
+/// A node's first and last usage, and the most memory.
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     first: Option<(Instant, Usage)>,
@@ -78,26 +75,6 @@ impl Meter {
                 used.take(now, usage);
             }
         }
-    }
-}
-
-/// Finds out before the run whether its report can be written.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let wrong = |reason: &dyn Display| format!("--report {}: {reason}", path.display()).into();
-    let there = path.metadata();
-    if let Ok(there) = &there
-        && (there.is_dir() || there.file_type().is_fifo())
-    {
-        return Err(wrong(&"it is a folder or a pipe, and a file is needed here"));
-    }
-    let open = || File::options().append(true).create(true).open(path);
-    let mut file = open().map_err(|error| wrong(&error))?;
-    match there {
-        // A device may refuse what is written, though it can be opened.
-        Ok(there) if !there.is_file() => file.write_all(b"\n").map_err(|error| wrong(&error)),
-        Ok(_) => Ok(()),
-        // Also the file that a link leads to.
-        Err(_) => path.canonicalize().and_then(std::fs::remove_file).map_err(|error| wrong(&error)),
     }
 }
 
@@ -173,12 +150,13 @@ impl Run<'_> {
         if pauses.is_empty() { "none".to_owned() } else { pauses.join(", ") }
     }
 
-    /// Whether some node is stopped in the slot.
+    /// Returns true if some node is stopped in the slot.
     fn is_paused(&self, slot: Slot) -> bool {
         self.arguments.pause.iter().any(|pause| pause.covers(pause.node, slot))
     }
 
-    /// Whether no node is stopped in the slot or the six before it, in which the network recovers.
+    /// Returns true if no node is stopped in the slot or the six before it, in which the network
+    /// recovers.
     fn is_calm(&self, slot: Slot) -> bool {
         (slot.saturating_sub(RECOVERY_SLOTS)..=slot).all(|slot| !self.is_paused(slot))
     }
@@ -299,23 +277,6 @@ mod tests {
         );
         assert_eq!(spread(vec![7.0], ""), "mean 7.0, p50 7.0, p99 7.0, most 7.0 (of 1)");
         assert_eq!(spread(Vec::new(), ""), "not measured");
-    }
-
-    #[test]
-    fn a_place_that_takes_no_report_is_found_before_the_run() {
-        let folder = std::env::temp_dir().join(format!("quintet-report-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("writable");
-        let error = check(Path::new("/dev/full")).expect_err("it takes nothing").to_string();
-        assert!(error.contains("/dev/full") && error.contains("No space"), "{error}");
-        check(Path::new("/dev/null")).expect("it takes everything");
-        check(&folder).expect_err("a folder");
-        let link = folder.join("link");
-        std::os::unix::fs::symlink("target", &link).expect("writable");
-        for path in [&folder.join("report"), &link] {
-            check(path).expect("it can be written");
-            assert!(path.metadata().is_err(), "nothing is left of the trial");
-        }
-        std::fs::remove_dir_all(folder).expect("it is there");
     }
 
     #[test]

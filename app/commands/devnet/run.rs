@@ -1,19 +1,16 @@
 //! The devnet's course: start, watch, pause, stop.
 
 use std::{
-    sync::{
-        PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::PoisonError,
+    time::{Duration, Instant},
 };
 
-use quintet::stop_signals::{Wish, Wishes};
 use quintet_components::{
     clock::SlotClock,
     constants::{INTERVAL_DURATION_MS, INTERVALS_PER_SLOT},
     containers::Slot,
 };
+use quintet_plugins::WallClock;
 
 use super::{
     Failure,
@@ -23,21 +20,22 @@ use super::{
     refusals,
     report::{self, Meter},
     screen::Screen,
+    signals::Signals,
     status::NodeView,
     watch::Watch,
 };
 use crate::{cli::DevnetArgs, output::say};
 
-/// How far behind the last slot finality may be.
+/// Finality may be this far behind the last slot.
 const FINALITY_LAG_SLOTS: u64 = 4;
 /// Between two looks at processes, signals and the clock.
 const TICK: Duration = Duration::from_millis(100);
 /// Processes are stopped so long before the slot, so that they do nothing of it.
 const PAUSE_AHEAD_MS: u64 = 150;
-/// How long nodes may take to stop; they end themselves after five seconds.
+/// Nodes may take this long to stop; they end themselves after five seconds.
 const GRACE: Duration = Duration::from_secs(7);
 
-/// How a devnet ended.
+/// The end of a devnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It had no end and was asked to stop.
@@ -50,38 +48,6 @@ pub(super) enum Outcome {
     Behind(String),
     /// One refused what another sent.
     Refused(String),
-}
-
-/// What the user asked for with signals.
-#[derive(Debug, Default)]
-pub(super) struct Signals {
-    wishes: Wishes,
-    asked: AtomicBool,
-    forced: AtomicBool,
-}
-
-impl Signals {
-    /// Notes a signal: the first asks to stop, the second to do so at once.
-    pub(super) fn receive(&self) {
-        match self.wishes.note(Instant::now()) {
-            Wish::Stop => self.asked.store(true, Ordering::Release),
-            Wish::Echo => {}
-            Wish::StopNow => self.forced.store(true, Ordering::Release),
-        }
-    }
-
-    /// Set by the first signal.
-    pub(super) fn asked(&self) -> &AtomicBool {
-        &self.asked
-    }
-
-    fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
-    }
-
-    fn is_forced(&self) -> bool {
-        self.forced.load(Ordering::Acquire)
-    }
 }
 
 /// Starts the nodes and watches them until the end or a signal.
@@ -126,7 +92,7 @@ fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Fa
         None => "info",
     });
     let mut start = |node| {
-        // Its ports are free from here on, for as short as can be.
+        // Releases its ports as late as possible.
         held.drain(..1);
         NodeProcess::start(devnet, node, level)
     };
@@ -150,7 +116,7 @@ fn course(
     let genesis_ms = clock.interval_start_ms(0);
     let mut screen = Screen::new(devnet, arguments)?;
     loop {
-        let now_ms = unix_now_ms();
+        let now_ms = WallClock::default().now_ms();
         if signals.is_asked() {
             return Ok(Ended::Asked);
         }
@@ -179,7 +145,8 @@ fn course(
             return Ok(Ended::Slots(end));
         }
         let next_slot_ms = slot.map_or(genesis_ms, |slot| genesis_ms + (slot + 1) * slot_ms);
-        let until_slot = Duration::from_millis(next_slot_ms.saturating_sub(unix_now_ms()));
+        let until_slot =
+            Duration::from_millis(next_slot_ms.saturating_sub(WallClock::default().now_ms()));
         std::thread::sleep(until_slot.clamp(Duration::from_millis(1), TICK));
     }
 }
@@ -263,11 +230,6 @@ impl Processes {
             Err(failed.join(", ").into())
         }
     }
-}
-
-pub(super) fn unix_now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where the network is shown: a live table in a terminal, lines elsewhere.
+//! Shows the network: as a live table in a terminal, as lines elsewhere.
 
 use std::io::IsTerminal;
 
@@ -15,7 +15,7 @@ use crate::{
     output::{self, OutputError, say},
 };
 
-/// Where the network is shown.
+/// The place where the network is shown.
 pub(super) struct Screen {
     title: String,
     table: Option<LiveTable>,
@@ -34,7 +34,7 @@ impl Screen {
         );
         let logs = format!("logs in {}", devnet.logs().display());
         let api = format!(
-            "API of quintet_0 at http://{}:{}",
+            "page and API of quintet_0: http://{}:{}",
             devnet.ip,
             devnet.nodes.first().map_or(0, |node| node.api_port)
         );
@@ -47,7 +47,7 @@ impl Screen {
             say!("{title}\n{logs}\n{api}\n{}", lines::head())?;
         }
         let end = match arguments.slots {
-            Some(slots) => format!("ends after slot {slots}; Ctrl-C stops it now"),
+            Some(slots) => format!("it ends after slot {slots}; Ctrl-C stops it now"),
             None => "Ctrl-C stops it".to_owned(),
         };
         Ok(Self { title, table, foot: [logs, format!("{api}; {end}")], printed: None })
@@ -56,7 +56,7 @@ impl Screen {
     /// Shows the nodes.
     ///
     /// # Errors
-    /// Nobody can see them any more.
+    /// The output cannot be written.
     pub(super) fn show(
         &mut self,
         now_ms: u64,

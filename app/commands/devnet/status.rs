@@ -1,4 +1,4 @@
-//! What nodes say of themselves, through their API.
+//! The status of nodes, from their API.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +10,14 @@ use std::{
 use quintet_components::containers::{Root, Slot};
 use serde::Deserialize;
 
-/// How long a node may take to answer.
+/// A node may take this long to answer.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// The longest answer that is read.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
 /// Sessions of a node that are remembered: those of the slots that the node still tells of, and
 /// some.
 const MAX_SESSIONS: usize = 64;
-/// Where a node tells everything at once.
+/// The path that answers with everything at once.
 const PATH: &str = "/quintet/v0/overview";
 
 /// The part of a node's overview that the devnet looks at.
@@ -88,7 +88,7 @@ pub(super) struct WarningPart {
     pub(super) text: String,
 }
 
-/// What a node does, as far as the devnet knows.
+/// The condition of a node, as far as the devnet knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Condition {
     /// It has not answered yet.
@@ -102,7 +102,7 @@ pub(super) enum Condition {
     Silent,
 }
 
-/// What is known of a node.
+/// The known facts of a node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeView {
     pub(super) name: String,
@@ -110,7 +110,7 @@ pub(super) struct NodeView {
     pub(super) overview: Overview,
     /// Proofs made in all sessions so far.
     pub(super) proofs: u64,
-    /// How all sessions ended, by outcome.
+    /// The number of sessions that ended, by outcome.
     pub(super) outcomes: BTreeMap<String, u64>,
     /// Proofs and outcome of the last sessions, in the order in which they were seen.
     sessions: Vec<(String, u64, String)>,
@@ -121,7 +121,7 @@ impl NodeView {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// What the node does, in a word.
+    /// The node's condition in one word.
     pub(super) fn word(&self) -> &str {
         match self.condition {
             Condition::Starting => "starting",

@@ -19,14 +19,14 @@ const OTHER_LINES: u16 = 6;
 /// Nodes that are drawn at most.
 const MAX_ROWS: usize = 32;
 
-/// What is drawn.
+/// The content of the table.
 pub(super) struct Picture<'a> {
     /// The network in a few words.
     pub(super) title: &'a str,
     /// Slot and interval, or how long until there is one.
     pub(super) clock: &'a str,
     pub(super) nodes: &'a [NodeView],
-    /// Where things are, and what the user may do.
+    /// The places of files, and the keys that the user may press.
     pub(super) foot: [&'a str; 2],
 }
 
@@ -55,39 +55,76 @@ impl LiveTable {
 
 impl Drop for LiveTable {
     fn drop(&mut self) {
-        // What is printed next comes below the table.
+        // The cursor is where the last change was. The next text comes below the table.
+        let last = self.terminal.get_frame().area().bottom().saturating_sub(1);
+        let _ = self.terminal.set_cursor_position((0, last));
         let _ = self.terminal.show_cursor();
         let _ = say!("");
     }
 }
 
+/// Draws as much as there is room for: title, clock and nodes go before the warning and the foot.
 fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     let shown = picture.nodes.len().min(MAX_ROWS);
     let rows = u16::try_from(shown).unwrap_or(u16::MAX);
+    let spare = frame.area().height.saturating_sub(rows + 3);
+    let foot_lines = if spare > 2 { 2 } else { spare.min(1) };
     let [title, clock, table, warning, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(rows + 1),
-        Constraint::Length(1),
-        Constraint::Length(2),
+        Constraint::Fill(1),
+        Constraint::Length((spare - foot_lines).min(1)),
+        Constraint::Length(foot_lines),
     ])
     .areas(frame.area());
     frame.render_widget(Paragraph::new(picture.title).bold(), title);
     frame.render_widget(Paragraph::new(picture.clock), clock);
-    frame.render_widget(nodes(&picture.nodes[..shown]), table);
+    frame.render_widget(nodes(&picture.nodes[..shown], frame.area().width), table);
     if let Some(line) = warning_line(picture.nodes) {
         frame.render_widget(Paragraph::new(line), warning);
     }
-    frame.render_widget(Paragraph::new(picture.foot.map(Line::from).to_vec()).dim(), foot);
+    // Of a single line the second one: it says how to stop.
+    let lines = &picture.foot[2 - usize::from(foot_lines)..];
+    let lines: Vec<_> = lines.iter().copied().map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines).dim(), foot);
 }
 
-fn nodes(nodes: &[NodeView]) -> Table<'_> {
+/// The columns after the node's name, with their widths.
+const COLUMNS: [(&str, u16); 8] = [
+    ("state", 11),
+    ("slot", 8),
+    ("head", 6),
+    ("justified", 9),
+    ("finalized", 9),
+    ("peers", 5),
+    ("proofs", 6),
+    ("missed", 6),
+];
+/// The columns that a narrow terminal leaves out, the first one first.
+const LEFT_OUT: [&str; 6] = ["proofs", "peers", "justified", "slot", "missed", "state"];
+
+/// The columns for which there is room.
+fn columns(width: u16, name_width: u16) -> Vec<usize> {
+    let mut left_out = LEFT_OUT.iter();
+    let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
+    while name_width + shown.iter().map(|at| COLUMNS[*at].1 + 1).sum::<u16>() > width {
+        let Some(name) = left_out.next() else { break };
+        shown.retain(|at| COLUMNS[*at].0 != *name);
+    }
+    shown
+}
+
+fn nodes(nodes: &[NodeView], width: u16) -> Table<'_> {
+    let longest = nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0);
+    let name_width = u16::try_from(longest.max(4)).unwrap_or(u16::MAX);
+    let shown = columns(width, name_width);
     let right = |text: String| Cell::from(Line::from(text).alignment(Alignment::Right));
-    let names = ["slot", "head", "justified", "finalized", "peers", "proofs", "missed"];
-    let head = [Cell::from("node"), Cell::from("state")]
-        .into_iter()
-        .chain(names.map(|name| right(name.to_owned())));
-    let head = Row::new(head).style(Style::new().add_modifier(Modifier::DIM));
+    let name = |at: &usize| match COLUMNS[*at].0 {
+        "state" => Cell::from("state"),
+        name => right(name.to_owned()),
+    };
+    let head = Row::new([Cell::from("node")].into_iter().chain(shown.iter().map(name)));
+    let head = head.style(Style::new().add_modifier(Modifier::DIM));
     let newest = nodes.iter().map(|node| node.overview.head.slot).max().unwrap_or(0);
     let rows = nodes.iter().map(|node| {
         let overview = &node.overview;
@@ -101,8 +138,7 @@ fn nodes(nodes: &[NodeView]) -> Table<'_> {
         } else {
             missed
         };
-        Row::new([
-            Cell::from(node.name.as_str()),
+        let cells = [
             Cell::from(Span::styled(node.word(), Style::new().fg(color(node)))),
             right(format!("{}.{}", overview.clock.slot, overview.clock.interval)),
             point(overview.head.slot, 1),
@@ -111,19 +147,13 @@ fn nodes(nodes: &[NodeView]) -> Table<'_> {
             right(overview.peers.len().to_string()),
             right(node.proofs.to_string()),
             missed,
-        ])
+        ];
+        let cells = cells.into_iter().enumerate().filter(|(at, _)| shown.contains(at));
+        Row::new([Cell::from(node.name.as_str())].into_iter().chain(cells.map(|(_, cell)| cell)))
     });
-    let widths = [
-        Constraint::Min(10),
-        Constraint::Length(11),
-        Constraint::Length(8),
-        Constraint::Length(6),
-        Constraint::Length(9),
-        Constraint::Length(9),
-        Constraint::Length(5),
-        Constraint::Length(6),
-        Constraint::Length(6),
-    ];
+    let rows: Vec<Row<'_>> = rows.collect();
+    let widths = shown.iter().map(|at| COLUMNS[*at].1);
+    let widths = [name_width].into_iter().chain(widths).map(Constraint::Length);
     Table::new(rows, widths).header(head).column_spacing(1)
 }
 
@@ -173,6 +203,10 @@ mod tests {
 
     fn lines(width: u16, nodes: &[NodeView]) -> Vec<String> {
         let height = u16::try_from(nodes.len()).expect("few") + OTHER_LINES;
+        lines_of((width, height), nodes)
+    }
+
+    fn lines_of((width, height): (u16, u16), nodes: &[NodeView]) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it is memory");
         let picture =
             Picture { title: "title", clock: "slot 12, interval 3", nodes, foot: ["logs", "foot"] };
@@ -220,6 +254,33 @@ mod tests {
             assert_eq!(lines[5], "quintet_1 warns: no aggregator");
             assert_eq!(lines[6..], ["logs", "foot"]);
         }
+    }
+
+    #[test]
+    fn a_narrow_terminal_leaves_out_whole_columns() {
+        let nodes = [view("quintet_0", Condition::Running, 8000)];
+        for (width, expected) in [
+            (77, "node state slot head justified finalized peers proofs missed"),
+            (76, "node state slot head justified finalized peers missed"),
+            (60, "node state slot head finalized missed"),
+            (30, "node head finalized"),
+        ] {
+            let head = &lines(width, &nodes)[2];
+            let words: Vec<_> = head.split_whitespace().collect();
+            assert_eq!(words.join(" "), expected, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_low_terminal_shows_the_nodes_first() {
+        let nodes = [0, 1].map(|at| view(&format!("quintet_{at}"), Condition::Running, 1));
+        let first_words = |height| -> Vec<String> {
+            let lines = lines_of((80, height), &nodes);
+            lines.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(first_words(5), ["title", "slot", "node", "quintet_0", "quintet_1"]);
+        assert_eq!(first_words(6), ["title", "slot", "node", "quintet_0", "quintet_1", "foot"]);
+        assert_eq!(first_words(8)[5..], ["", "logs", "foot"]);
     }
 
     #[test]

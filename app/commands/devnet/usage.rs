@@ -1,8 +1,8 @@
-//! What a process uses, as the kernel tells it.
+//! The resource usage of a process, from the kernel.
 
 use std::fs;
 
-/// What a process has used so far.
+/// The resource usage of a process so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Usage {
     /// Seconds of processor time, its threads' together.
@@ -11,7 +11,7 @@ pub(super) struct Usage {
     pub(super) resident_bytes: u64,
 }
 
-/// What a process uses; nothing where the kernel does not tell.
+/// The usage of a process; `None` if the kernel does not tell.
 pub(super) fn usage(process: u32) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;

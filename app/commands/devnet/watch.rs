@@ -1,4 +1,4 @@
-//! What the nodes say of themselves.
+//! Watches the nodes through their API.
 
 use std::{
     net::SocketAddr,
@@ -11,10 +11,10 @@ use std::{
 };
 
 use quintet_components::constants::INTERVAL_DURATION_MS;
+use quintet_plugins::WallClock;
 
 use super::{
     folder::Devnet,
-    run::unix_now_ms,
     status::{self, Condition, NodeView},
 };
 
@@ -48,14 +48,17 @@ impl Watch {
         let (watched, genesis_ms) = (Arc::clone(&shared), devnet.genesis_time * 1000);
         let thread = std::thread::spawn(move || {
             while !watched.ended.load(Ordering::Acquire) {
-                std::thread::park_timeout(until_next_ask(genesis_ms, unix_now_ms()));
+                std::thread::park_timeout(until_next_ask(
+                    genesis_ms,
+                    WallClock::default().now_ms(),
+                ));
                 for (at, address) in addresses.iter().enumerate() {
                     if watched.with(|views| views[at].condition) == Condition::Paused {
                         continue;
                     }
                     let answer = status::ask(*address);
                     watched.with(|views| {
-                        // Stopped meanwhile, it could not answer.
+                        // It was paused in the meantime and could not answer.
                         if views[at].condition != Condition::Paused {
                             views[at].take(answer);
                         }

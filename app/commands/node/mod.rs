@@ -52,7 +52,7 @@ fn start(arguments: &NodeArgs, signals: &Signals) -> Result<App, Failure> {
     if let Some(file) = arguments.clock_offset_file.clone() {
         client = client.clock(stepping_clock(file));
     }
-    // Elsewhere it would be lines between those of the log.
+    // In a file, the progress would be lines between those of the log.
     if std::io::stderr().is_terminal() {
         let line = ProgressLine::new();
         client = client.on_key_loaded(move |progress| show(&line, progress));

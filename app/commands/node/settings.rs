@@ -53,7 +53,7 @@ fn admin_token() -> Result<Option<AdminToken>, Failure> {
     let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    // What is no text has characters that no token has.
+    // Invalid text contains characters that no token has.
     let token = AdminToken::new(&text.to_string_lossy());
     Ok(Some(token.map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?))
 }

@@ -29,7 +29,7 @@ fn parse(text: &str) -> Result<NodeArgs, String> {
     // The error shows the line.
     let settings = toml::from_str(text).map_err(|error| error.to_string())?;
     let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
-    // An empty path would be the working directory, and an empty name nobody.
+    // An empty path would mean the working directory, and an empty name no node.
     match table.iter().find(|(_, value)| value.as_str().is_some_and(str::is_empty)) {
         Some((key, _)) => Err(format!("{key} is empty: give it a value, or leave the line out")),
         None => Ok(settings),
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(read.aggregate_subnet_ids, Some(vec![0, 1]));
         assert_eq!((read.api_port, read.is_aggregator), (Some(5051), Some(true)));
         assert_eq!(read.log_format, Some(LogFormat::Json));
-        // What has a flag but is not above would show here.
+        // A flag that is missing above fails here.
         let mut command = <Cli as clap::CommandFactory>::command();
         let node = command.find_subcommand_mut("node").expect("there is one");
         let keys: toml::Table = toml::from_str(text).expect("it is TOML");

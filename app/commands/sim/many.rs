@@ -23,10 +23,10 @@ const TOLD: Duration = Duration::from_secs(10);
 /// Scenarios that shrinking runs at most, for each seed.
 const SHRINK_RUNS: usize = 200;
 
-/// What came of a seed.
+/// The result of a seed.
 type Outcome = (Scenario, Result<Report, String>);
 
-/// Which seeds are run.
+/// The seeds to run.
 struct Plan {
     seeds: Range<u64>,
     next: AtomicU64,
@@ -110,7 +110,7 @@ fn tell_outcome(arguments: &SimArgs, (scenario, result): &Outcome) -> Result<boo
     Ok(false)
 }
 
-/// How far it is.
+/// The progress of the run.
 struct Progress {
     began: Instant,
     told: Instant,

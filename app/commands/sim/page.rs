@@ -7,7 +7,7 @@ use quintet_plugins::sim::Trace;
 use super::Failure;
 
 const PAGE: &str = include_str!("../../../assets/sim-page/trace.html");
-/// Where the page has its data.
+/// The place of the data in the page.
 const PLACE: &str = "{{TRACE}}";
 
 /// Writes the page of a run.
@@ -16,7 +16,7 @@ pub(super) fn write(path: &Path, trace: &Trace) -> Result<(), Failure> {
 }
 
 fn page(trace: &Trace) -> Result<String, Failure> {
-    // The only way to end the element that holds it is to have an end tag in a text.
+    // Only an end tag in a text could end the element that holds it.
     let json = serde_json::to_string(trace)?.replace('<', "\\u003c");
     Ok(PAGE.replacen(PLACE, &json, 1))
 }

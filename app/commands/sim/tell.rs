@@ -1,4 +1,4 @@
-//! What came of a simulation, in words and as JSON.
+//! The result of a simulation, in words and as JSON.
 
 use std::{fmt::Write, time::Duration};
 
@@ -41,7 +41,7 @@ pub(super) fn violation(violation: &Violation) -> String {
     format!("{}{node} after {seconds:.3} s: {}", violation.rule, violation.text)
 }
 
-/// What a network came to.
+/// The result of a network.
 pub(super) fn summary(report: &Report, elapsed: Duration) -> String {
     let mut text = String::new();
     for (index, node) in report.nodes.iter().enumerate() {

@@ -153,7 +153,7 @@ impl RuntimeMetrics {
 
     /// Sets which warnings are active.
     pub fn set_warnings(&self, warnings: &Warnings) {
-        for code in WarningCode::ALL {
+        for code in warnings.codes() {
             let label = [("code", code.name())];
             self.warnings.get_or_create(&label).set(i64::from(warnings.get(code).is_some()));
         }

@@ -17,7 +17,7 @@ pub(super) const MAX_WAITING: usize = 16;
 
 /// A request to change the node's role.
 #[derive(Debug)]
-pub(super) struct SetAggregator {
+pub(crate) struct SetAggregator {
     pub(super) enabled: bool,
     /// Receives the previous role when the change is visible.
     pub(super) done: oneshot::Sender<bool>,
@@ -25,7 +25,7 @@ pub(super) struct SetAggregator {
 
 /// Requests whose change is visible in the next snapshot.
 #[derive(Resource, Debug, Default)]
-pub(super) struct Carried(Vec<(bool, oneshot::Sender<bool>)>);
+pub(crate) struct Carried(Vec<(bool, oneshot::Sender<bool>)>);
 
 /// Carries out requests of the admin surface, and logs them.
 pub(super) fn carry_out(

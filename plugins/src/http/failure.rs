@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
+use crate::open_files::remedy;
+
 /// What helps when an address cannot be bound whose port this flag chooses; empty if nothing is
 /// known to help.
 pub(super) fn of_binding(error: &io::Error, port_flag: &str) -> String {
@@ -15,19 +17,7 @@ pub(super) fn of_binding(error: &io::Error, port_flag: &str) -> String {
         ErrorKind::PermissionDenied => {
             format!("; this user may not take the port: choose one from 1024 on with {port_flag}")
         }
-        _ => of_thread(error).into(),
-    }
-}
-
-/// What helps when the system gives no thread or no file; empty if nothing is known to help.
-pub(super) fn of_thread(error: &io::Error) -> &'static str {
-    let text = error.to_string();
-    if text.contains("Too many open files") {
-        "; raise the limit of open files (ulimit -n)"
-    } else if error.kind() == ErrorKind::WouldBlock {
-        "; raise the limit of processes (ulimit -u)"
-    } else {
-        ""
+        _ => remedy(error).into(),
     }
 }
 
@@ -42,7 +32,5 @@ mod tests {
         assert!(help(ErrorKind::AddrNotAvailable).contains("--http-address"));
         assert!(help(ErrorKind::PermissionDenied).contains("--metrics-port"));
         assert_eq!(help(ErrorKind::NotFound), "");
-        // EMFILE on Linux.
-        assert!(of_thread(&io::Error::from_raw_os_error(24)).contains("ulimit -n"));
     }
 }

@@ -28,7 +28,7 @@ const MAX_QUEUED: usize = 16_384;
 
 /// The world's end.
 #[derive(Resource, Clone, Debug)]
-pub(super) struct Announcer {
+pub(crate) struct Announcer {
     queue: mpsc::Sender<ChainEvent>,
     shared: Arc<Shared>,
 }

@@ -63,12 +63,16 @@ use utoipa_axum::router::OpenApiRouter;
 pub use axum;
 pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
 
-use self::{
+#[cfg(feature = "inspector")]
+pub(crate) use self::hub::Announcer;
+pub(crate) use self::{
     admin::{Carried, SetAggregator},
-    hub::{EventHub, EventQueue},
     page::Sessions,
-    state::{Api, Shared},
     thread::HttpThread,
+};
+use self::{
+    hub::{EventHub, EventQueue},
+    state::{Api, Shared},
 };
 pub use crate::web::HttpRoutes;
 use crate::{
@@ -231,7 +235,7 @@ impl Plugin for HttpPlugin {
         match HttpThread::start(sites, queue, limits, vital) {
             Ok(thread) => world.insert_resource(thread),
             Err(error) => {
-                let help = failure::of_thread(&error);
+                let help = open_files::remedy(&error);
                 EndReason::end(world, format!("HTTP has no thread: {error}{help}"));
             }
         }

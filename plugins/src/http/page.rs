@@ -22,7 +22,7 @@ const MAX_JOBS: usize = 512;
 
 /// The newest sessions, oldest first.
 #[derive(Resource, Debug, Default)]
-pub(super) struct Sessions(VecDeque<SessionRecord>);
+pub(crate) struct Sessions(VecDeque<SessionRecord>);
 
 #[derive(Clone, Copy, Debug)]
 struct SessionRecord {

@@ -29,7 +29,7 @@ pub(super) type Site = (TcpListener, Router);
 
 /// The running thread. It ends when this is dropped.
 #[derive(Resource)]
-pub(super) struct HttpThread {
+pub(crate) struct HttpThread {
     stop: Option<oneshot::Sender<()>>,
     /// Disconnected when the thread ends.
     ended: Mutex<std_mpsc::Receiver<()>>,

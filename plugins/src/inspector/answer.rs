@@ -28,30 +28,30 @@ const MAX_ENTITIES: usize = 64;
 /// Kinds of entities, resources, and systems of a schedule in one answer at most.
 pub(super) const MAX_ROWS: usize = 1024;
 
-/// What may be asked.
+/// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Which kinds of entities there are.
+    /// The kinds of entities.
     Kinds,
     /// The entities with a component of this name, from this one on.
     Entities { with: String, from: u64 },
     /// One entity.
     Entity(Entity),
-    /// What has changed on an entity since the first such question.
+    /// The changes of an entity since the first such question.
     Changes(Entity),
     /// The resources.
     Resources,
-    /// What waits.
+    /// The queues.
     Queues,
-    /// What runs, in which order, and how long it takes.
+    /// The systems of every schedule, their order and their times.
     Schedules,
     /// The tabs of the client's own.
     Tabs,
-    /// What such a tab shows.
+    /// The content of such a tab.
     Tab(String),
 }
 
-/// What was asked about is not there.
+/// The subject of the question does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing(pub(super) &'static str);
 
@@ -163,8 +163,8 @@ fn component_body(
     })
 }
 
-/// Returns true if the type is Bevy's, and says nothing of the node. Messages are of this kind: the
-/// buffers belong to Bevy.
+/// Returns true for types of Bevy, which do not belong to the node. The buffers of messages are among
+/// them.
 pub(super) fn is_bevys(path: &str) -> bool {
     path.starts_with("bevy_")
 }

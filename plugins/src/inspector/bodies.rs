@@ -1,4 +1,4 @@
-//! What is answered, as JSON.
+//! Answers, as JSON.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub(super) struct ComponentBody {
     /// The whole name of its type.
     pub(super) path: String,
     pub(super) bytes: usize,
-    /// Whether Bevy made it for itself.
+    /// True for Bevy's own types.
     pub(super) is_bevys: bool,
     /// In a list: the value as a text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub(super) struct EntitiesBody {
     /// All that have the component.
     pub(super) count: usize,
     pub(super) entities: Vec<EntityBody>,
-    /// Where the next answer begins, if there is more.
+    /// The first entity of the next answer, if there is more.
     pub(super) next: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What changes on an entity that somebody follows.
+//! The changes of an entity that somebody follows.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -54,8 +54,8 @@ impl Followed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has changed on an entity since it is followed, newest first. It is followed from now
-    /// on; in the place of the one that was asked about longest ago where there is no room.
+    /// Returns the changes of an entity since it is followed, newest first. From now on it is
+    /// followed; if there is no room, it replaces the one that was asked about longest ago.
     pub(super) fn ask(&self, world: &World, entity: Entity) -> Vec<ChangeBody> {
         let mut entities = self.entities();
         if let Some(known) = entities.iter_mut().find(|known| known.entity == entity) {

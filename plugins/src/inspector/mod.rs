@@ -2,12 +2,13 @@
 //! HTTP and on a page. Only in a build with the feature `inspector`.
 //!
 //! Questions come through a [`Lane`] and are answered at the end of the update that they wake, when
-//! nothing is half done. Every system that is added before the plugin is finished is measured: count,
-//! mean, 99th percentile, longest, last.
+//! the update is complete. The systems that are added before the plugin is finished are timed: number of
+//! runs, mean, 99th percentile, longest, last. Systems of intervals and exclusive systems are timed at
+//! every run, others in one of 32 updates.
 //!
-//! Of a component the value is shown only when its type was registered with
-//! [`InspectorAppExt::show_component`]: what nobody registered has a name and a size, so that nothing
-//! secret is shown by accident.
+//! The value of a component is shown only if its type was registered with
+//! [`InspectorAppExt::show_component`]. Other components show a name and a size, so that nothing secret
+//! is shown by accident.
 //!
 //! | what | limit | beyond it |
 //! | --- | --- | --- |
@@ -50,7 +51,7 @@ use self::{
     routes::routes,
     shown::show_known,
     tabs::OwnTabs,
-    times::{SystemTimes, begin_update, end_update, time_systems},
+    times::{SystemTimes, begin_update, end_update, time_exclusive_systems, time_systems},
 };
 use crate::{
     needs::{Need, has_all},
@@ -71,7 +72,7 @@ pub struct Inspect;
 #[derive(Resource, Debug, Default)]
 struct UpdateOrder(Vec<InternedScheduleLabel>);
 
-/// A question, and who waits for the answer.
+/// A question, and the sender for its answer.
 #[derive(Debug)]
 struct Asked {
     question: Question,
@@ -119,9 +120,13 @@ impl Plugin for InspectorPlugin {
         app.insert_resource(UpdateOrder(labels));
         time_systems(app);
     }
+
+    fn cleanup(&self, app: &mut App) {
+        time_exclusive_systems(app.world());
+    }
 }
 
-/// Shows the inspector's own resources as what they are for.
+/// Shows the purpose of the inspector's own resources.
 fn show_own(app: &mut App) {
     app.show_component_as(|lane: &Lane<Asked>| format!("{} of {MAX_WAITING} wait", lane.depth()))
         .show_component_as(|_: &Followed| "the entities that are followed".into())
@@ -137,7 +142,7 @@ fn show_own(app: &mut App) {
 fn answer_questions(world: &World) {
     let lane = world.resource::<Lane<Asked>>();
     for Asked { question, done } in lane.drain() {
-        // Who asked may have given up.
+        // The requester may have given up.
         if !done.is_closed() {
             let _ = done.send(answer::answer(world, &question));
         }

@@ -1,4 +1,4 @@
-//! What waits in the world, and how much may.
+//! The queues of the world and their limits.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,13 +22,14 @@ use super::Asked;
 /// A queue as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueBody {
-    /// What waits in it.
+    /// The name of what waits in it.
     pub name: &'static str,
-    /// How much waits.
+    /// The number of entries that wait.
     pub depth: usize,
-    /// How much may; null where something else bounds it.
+    /// The number of entries that may wait; null if something else bounds it.
     pub limit: Option<usize>,
-    /// What did not fit since the node began; null where nothing is dropped, or nobody counts.
+    /// The number of entries that were dropped since the node began; null if nothing is dropped, or
+    /// nobody counts.
     pub dropped: Option<u64>,
 }
 

@@ -21,17 +21,17 @@ use super::{
 };
 use crate::web::{answer::json_text, error::ApiError, pages};
 
-/// How long the world may take to answer.
+/// The world may take this long to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-/// Where answers begin and which component is meant.
+/// The component that is meant, and the first entity of the answer.
 #[derive(Deserialize)]
 struct Wanted {
     with: Option<String>,
     from: Option<String>,
 }
 
-/// What reaches the world.
+/// The routes whose answers come from the world.
 pub(super) fn routes(lane: LaneSender<Asked>) -> Router {
     let fixed = |question: Question| {
         get(|State(lane): State<LaneSender<Asked>>| async move { ask(&lane, question).await })

@@ -39,9 +39,9 @@ struct ScheduleBody {
 struct SystemBody {
     name: String,
     path: String,
-    /// Whether Bevy put it there.
+    /// True if Bevy added it.
     is_bevys: bool,
-    /// Whether it has the world for itself.
+    /// True if it has the world for itself.
     is_exclusive: bool,
     /// Components and resources, by name.
     reads: Vec<String>,
@@ -54,7 +54,7 @@ struct SystemBody {
 struct AmbiguityBody {
     one: String,
     other: String,
-    /// What both touch; nothing where one has the world for itself.
+    /// The data that both touch; empty if one has the world for itself.
     on: Vec<String>,
 }
 
@@ -127,7 +127,7 @@ fn system_body(world: &World, system: &SystemWithAccess, times: Option<TimesBody
     }
 }
 
-/// What a system reads, and what it writes.
+/// The data that a system reads, and the data that it writes.
 fn access(world: &World, access: &SystemAccess) -> (Vec<String>, Vec<String>) {
     let SystemAccess::Shared(access) = access else { return Default::default() };
     let access = access.combined_access();
@@ -136,7 +136,7 @@ fn access(world: &World, access: &SystemAccess) -> (Vec<String>, Vec<String>) {
         None => vec!["everything".to_owned()],
     };
     let writes = all(access.writes());
-    // Who writes may read.
+    // A writer may also read.
     let mut reads = all(access.reads());
     reads.retain(|name| !writes.contains(name));
     (reads, writes)

@@ -1,4 +1,4 @@
-//! Which components are shown with their values, and how.
+//! Registers the components whose values are shown, and writes the values.
 
 use std::{
     collections::HashMap,
@@ -46,7 +46,7 @@ use super::tabs::{LookTab, OwnTabs};
 /// Writes the component of an entity, if it has it.
 type Show = Box<dyn Fn(EntityRef<'_>, Form) -> Option<String> + Send + Sync>;
 
-/// How long a value may be.
+/// The length of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// In a list.
@@ -65,7 +65,7 @@ impl Form {
     }
 }
 
-/// How the components are written whose values are shown.
+/// The functions that write the components whose values are shown.
 #[derive(Resource, Default)]
 pub struct ShownComponents(HashMap<ComponentId, Show>);
 
@@ -87,14 +87,14 @@ impl ShownComponents {
     }
 }
 
-/// Says which values the inspector shows.
+/// Registers the values and tabs that the inspector shows.
 pub trait InspectorAppExt {
-    /// Shows the values of a component, or of a resource, as `Debug` writes them. Not for what has a
-    /// secret in it.
+    /// Shows the values of a component or resource as `Debug` writes them. Do not use it for types
+    /// with secrets.
     fn show_component<C: Component + Debug>(&mut self) -> &mut Self;
 
-    /// Shows this text in the place of the values of a component, or of a resource: of what has no
-    /// `Debug`, or has more in it than should be shown.
+    /// Shows this text for the values of a component or resource that has no `Debug`, or that has
+    /// more in it than should be shown.
     fn show_component_as<C: Component>(&mut self, text: fn(&C) -> String) -> &mut Self;
 
     /// Adds a tab to the page, in the place of one of this name. `name` is a part of its address:
@@ -158,7 +158,7 @@ impl Write for Bounded {
     }
 }
 
-/// Shows what a node consists of.
+/// Shows the values of several components.
 macro_rules! show_all {
     ($app:ident: $($component:ty),+ $(,)?) => {
         $($app.show_component::<$component>();)+

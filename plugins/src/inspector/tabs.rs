@@ -22,7 +22,7 @@ struct Tab {
 /// A tab as the page knows it.
 #[derive(Serialize)]
 pub(super) struct TabBody {
-    /// What addresses call it.
+    /// Its name in addresses.
     name: &'static str,
     title: &'static str,
 }
@@ -37,7 +37,7 @@ impl OwnTabs {
         self.0.iter().map(|Tab { name, title, .. }| TabBody { name, title }).collect()
     }
 
-    /// What a tab shows; none for a name that no tab has.
+    /// The content of a tab; `None` if no tab has this name.
     pub(super) fn look(&self, world: &World, name: &str) -> Option<Value> {
         self.0.iter().find(|tab| tab.name == name).map(|tab| (tab.look)(world))
     }

@@ -1,13 +1,16 @@
-//! How long each system takes, and each update.
+//! The time that each system and each update takes.
 
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use bevy_app::App;
+use bevy_app::{App, MainScheduleOrder};
 use bevy_ecs::{
     prelude::*,
     schedule::{ApplyDeferred, InternedScheduleLabel, SystemKey, SystemWithAccess},
@@ -15,10 +18,13 @@ use bevy_ecs::{
 };
 use serde::Serialize;
 
+/// One of this many updates has the times of all its systems. Reading the clock twice for every system
+/// of every update would take longer than many of the systems.
+const SAMPLED: u64 = 32;
 /// Four for each power of two of nanoseconds: a percentile is at most a quarter too long.
 const BUCKETS: usize = 256;
 
-/// Times of one thing since the node began.
+/// Measured times of one thing since the node began.
 #[derive(Clone, Debug)]
 pub(super) struct Times {
     count: u64,
@@ -70,13 +76,14 @@ impl Times {
         at.map_or(self.max, bucket_end).min(self.max)
     }
 
-    /// In microseconds; none while there is no time.
-    pub(super) fn body(&self) -> Option<TimesBody> {
+    /// The times in microseconds, for this many runs; `None` while none was measured.
+    fn body(&self, runs: u64) -> Option<TimesBody> {
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
+        let mean_us = micros(self.total) / self.count as f64;
         (self.count > 0).then(|| TimesBody {
-            runs: self.count,
-            total_us: micros(self.total),
-            mean_us: micros(self.total) / self.count as f64,
+            runs,
+            total_us: mean_us * runs as f64,
+            mean_us,
             p99_us: micros(self.percentile(99)),
             max_us: micros(self.max),
             last_us: micros(self.last),
@@ -87,8 +94,9 @@ impl Times {
 /// Times as they are told.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct TimesBody {
-    /// How often it ran.
+    /// The number of runs.
     runs: u64,
+    /// The mean times the number of runs.
     total_us: f64,
     mean_us: f64,
     /// 99 of 100 runs took at most so long.
@@ -97,14 +105,34 @@ pub(super) struct TimesBody {
     last_us: f64,
 }
 
-type SharedTimes = Arc<Mutex<Times>>;
-
-fn lock(times: &SharedTimes) -> MutexGuard<'_, Times> {
-    times.lock().unwrap_or_else(PoisonError::into_inner)
+/// The runs of a system.
+#[derive(Debug, Default)]
+struct Runs {
+    count: AtomicU64,
+    /// True if every run is measured.
+    is_always_timed: AtomicBool,
+    times: Mutex<Times>,
 }
 
-/// Runs a system and notes how long it took.
-struct Timed(SharedTimes);
+impl Runs {
+    /// Counts a run. Returns true if it was the first one. Only one thread runs a system at a time.
+    fn count(&self) -> bool {
+        let before = self.count.load(Ordering::Relaxed);
+        self.count.store(before + 1, Ordering::Relaxed);
+        before == 0
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a system, counts the run, and notes how long some runs take.
+struct Timed {
+    runs: Arc<Runs>,
+    /// True in an update whose systems are all measured.
+    is_sampled: Arc<AtomicBool>,
+}
 
 impl<S: System<In = (), Out = ()>> Adapt<S> for Timed {
     type In = ();
@@ -115,9 +143,15 @@ impl<S: System<In = (), Out = ()>> Adapt<S> for Timed {
         (): (),
         run_system: impl FnOnce(SystemIn<'_, S>) -> Result<(), RunSystemError>,
     ) -> Result<(), RunSystemError> {
+        let is_timed = self.runs.count()
+            || self.is_sampled.load(Ordering::Relaxed)
+            || self.runs.is_always_timed.load(Ordering::Relaxed);
+        if !is_timed {
+            return run_system(());
+        }
         let began = Instant::now();
         let outcome = run_system(());
-        lock(&self.0).note(began.elapsed());
+        self.runs.times().note(began.elapsed());
         outcome
     }
 }
@@ -125,7 +159,8 @@ impl<S: System<In = (), Out = ()>> Adapt<S> for Timed {
 /// The times of every system, and of whole updates.
 #[derive(Resource, Debug)]
 pub(super) struct SystemTimes {
-    systems: HashMap<(InternedScheduleLabel, SystemKey), SharedTimes>,
+    systems: HashMap<(InternedScheduleLabel, SystemKey), Arc<Runs>>,
+    is_sampled: Arc<AtomicBool>,
     updates: Times,
     /// When the first update began, and the newest one.
     began: Option<(Instant, Instant)>,
@@ -143,40 +178,63 @@ pub(super) struct UpdatesBody {
 impl SystemTimes {
     /// A system's, when it was measured and has run.
     pub(super) fn of(&self, schedule: InternedScheduleLabel, key: SystemKey) -> Option<TimesBody> {
-        lock(self.systems.get(&(schedule, key))?).body()
+        let runs = self.systems.get(&(schedule, key))?;
+        runs.times().body(runs.count.load(Ordering::Relaxed))
     }
 
     /// Those of updates; none before the first has ended.
     pub(super) fn updates(&self) -> Option<UpdatesBody> {
         let (first, _) = self.began?;
-        let times = self.updates.body()?;
+        let times = self.updates.body(self.updates.count)?;
         Some(UpdatesBody { times, share: times.total_us / 1e6 / first.elapsed().as_secs_f64() })
     }
 }
 
-/// Wraps every system that is in a schedule now, which no schedule was built of yet.
+/// Wraps every system that is in a schedule now, which no schedule was built of yet. Systems of
+/// schedules that do not run in every update, such as those of intervals, are measured at every run.
 pub(super) fn time_systems(app: &mut App) {
+    let every_update = app.world().resource::<MainScheduleOrder>().labels.clone();
+    let is_sampled = Arc::new(AtomicBool::new(false));
     let mut systems = HashMap::new();
     for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
         let label = schedule.label();
+        let is_always_timed = !every_update.contains(&label);
         let graph = schedule.graph_mut();
         let keys: Vec<SystemKey> = graph.systems.iter().map(|(key, ..)| key).collect();
         for key in keys {
             let Some(place) = graph.systems.get_mut(key) else { continue };
-            let times = SharedTimes::default();
-            systems.insert((label, key), Arc::clone(&times));
+            let is_always_timed = AtomicBool::new(is_always_timed);
+            let runs = Arc::new(Runs { is_always_timed, ..Runs::default() });
+            systems.insert((label, key), Arc::clone(&runs));
             let bare = mem::replace(place, SystemWithAccess::new(Box::new(ApplyDeferred)));
             let name = bare.name();
-            let timed = AdapterSystem::new(Timed(times), bare, name);
+            let timed = Timed { runs, is_sampled: Arc::clone(&is_sampled) };
+            let timed = AdapterSystem::new(timed, bare, name);
             *place = SystemWithAccess::new(Box::new(timed));
         }
     }
-    app.insert_resource(SystemTimes { systems, updates: Times::default(), began: None });
+    let (updates, began) = (Times::default(), None);
+    app.insert_resource(SystemTimes { systems, is_sampled, updates, began });
 }
 
-/// Notes that an update begins.
+/// Measures exclusive systems at every run: there are few, and they do the heavy work. Called when the
+/// schedules are built, because only then is their access known.
+pub(super) fn time_exclusive_systems(world: &World) {
+    let times = world.resource::<SystemTimes>();
+    for (_, schedule) in world.resource::<Schedules>().iter() {
+        let systems = schedule.systems_with_access().ok().into_iter().flatten();
+        for (key, _) in systems.filter(|(_, system)| system.access().is_exclusive()) {
+            if let Some(runs) = times.systems.get(&(schedule.label(), key)) {
+                runs.is_always_timed.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Notes that an update begins, and decides if its systems are measured.
 pub(super) fn begin_update(mut times: ResMut<SystemTimes>) {
     let now = Instant::now();
+    times.is_sampled.store(times.updates.count % SAMPLED == 0, Ordering::Relaxed);
     times.began = Some(times.began.map_or((now, now), |(first, _)| (first, now)));
 }
 
@@ -199,7 +257,7 @@ mod tests {
         for micros in 1..=1000 {
             times.note(Duration::from_micros(micros));
         }
-        let body = times.body().expect("it has run");
+        let body = times.body(1000).expect("it has run");
         assert_eq!((body.runs, body.max_us, body.last_us), (1000, 1000.0, 1000.0));
         assert!((body.mean_us - 500.5).abs() < 1e-6, "{body:?}");
         assert!((990.0..=1000.0).contains(&body.p99_us), "{body:?}");
@@ -223,18 +281,24 @@ mod tests {
         app.init_resource::<Ran>()
             .add_systems(bevy_app::Update, |mut ran: ResMut<Ran>| ran.0 += 1)
             .add_systems(bevy_app::Last, |world: &mut World| world.resource_mut::<Ran>().0 += 10);
+        app.add_systems(bevy_app::First, begin_update).add_systems(bevy_app::Last, end_update);
         time_systems(&mut app);
         app.update();
-        app.update();
-        assert_eq!(app.world().resource::<Ran>().0, 22);
+        time_exclusive_systems(app.world());
+        let updates = 2 * SAMPLED;
+        for _ in 1..updates {
+            app.update();
+        }
+        assert_eq!(u64::from(app.world().resource::<Ran>().0), 11 * updates);
         let times = app.world().resource::<SystemTimes>();
-        let of = |label: InternedScheduleLabel| -> Vec<u64> {
+        let of = |label: InternedScheduleLabel| -> Vec<(u64, u64)> {
             let own = times.systems.iter().filter(|((schedule, _), _)| *schedule == label);
-            own.filter_map(|(_, times)| Some(lock(times).body()?.runs)).collect()
+            own.map(|(_, runs)| (runs.count.load(Ordering::Relaxed), runs.times().count)).collect()
         };
-        assert_eq!(of(bevy_app::Update.intern()), [2]);
-        // Bevy has a system of its own there.
+        assert_eq!(of(bevy_app::Update.intern()), [(updates, 2)]);
+        // The exclusive one is measured at every run. The others are Bevy's and the inspector's.
         let last = of(bevy_app::Last.intern());
-        assert!(!last.is_empty() && last.iter().all(|runs| *runs == 2), "{last:?}");
+        assert!(last.contains(&(updates, updates)), "{last:?}");
+        assert_eq!(times.updates.count, updates);
     }
 }

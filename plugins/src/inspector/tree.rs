@@ -21,7 +21,7 @@ pub(super) struct Tree {
     /// The entity that the text names, as questions name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) entity: Option<String>,
-    /// What it consists of; none for a text alone.
+    /// Its parts; none for a text alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<Vec<Part>>,
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::Range,
+    slice,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use quintet_components::{
-    containers::{Root, Signature, Slot, ValidatorIndex},
+    containers::{Signature, Slot, ValidatorIndex},
     duties::{Role, SignError, SignRequest, Signer, SignerStatus},
 };
 
@@ -95,15 +96,8 @@ impl Signer for KeyManager {
         validators
     }
 
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError> {
-        let request = SignRequest { index, role, slot, message };
-        self.sign_all(&[request]).pop().expect("one outcome a request")
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        self.sign_all(slice::from_ref(request)).pop().expect("one outcome a request")
     }
 
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {

@@ -8,7 +8,7 @@ use std::{
 use leansig::{KeyGenOptions, scheme::SecretKey};
 use quintet_components::{
     containers::{Root, Signature, Slot, ValidatorIndex},
-    duties::{Role, SignError, Signer},
+    duties::{Role, SignError, SignRequest, Signer},
 };
 
 /// A validator's two secret keys.
@@ -51,13 +51,8 @@ impl Signer for MemoryKeys {
         validators
     }
 
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError> {
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        let SignRequest { index, role, slot, message } = *request;
         let key = self.0.get(&(index, role)).ok_or(SignError::UnknownKey { index, role })?;
         let mut key = key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((signed, signature)) = key.signed.get(&slot) {

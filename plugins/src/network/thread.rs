@@ -31,6 +31,10 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// How long running disk reads may delay the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
 
+fn no_thread(error: &std::io::Error) -> NetworkError {
+    NetworkError::Thread(format!("{error}{}", open_files::remedy(error)))
+}
+
 /// A message of the world to the network.
 #[derive(Debug)]
 pub(super) enum Outbound {
@@ -108,7 +112,7 @@ pub(super) fn start(
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
-                let _ = started.send(Err(NetworkError::Thread(error.to_string())));
+                let _ = started.send(Err(no_thread(&error)));
                 vital.dismiss();
                 return;
             }
@@ -128,10 +132,7 @@ pub(super) fn start(
         });
         runtime.shutdown_timeout(READERS_STOP_TIME);
     };
-    thread::Builder::new()
-        .name("network".into())
-        .spawn(run)
-        .map_err(|error| NetworkError::Thread(error.to_string()))?;
+    thread::Builder::new().name("network".into()).spawn(run).map_err(|error| no_thread(&error))?;
     let local = starts
         .recv_timeout(START_TIME)
         .map_err(|_| NetworkError::Thread("it does not answer".into()))??;

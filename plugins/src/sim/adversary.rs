@@ -31,14 +31,14 @@ pub(super) struct Player {
     random: Random,
 }
 
-/// What a player sends: after how many milliseconds, and to whom.
+/// A message of an adversary, with its delay in milliseconds and its receiver.
 struct Sent {
     after_ms: u64,
     to: Vec<usize>,
     content: Content,
 }
 
-/// What a player looks at.
+/// The part of the world that an adversary sees.
 struct Sight<'a> {
     world: &'a bevy_ecs::prelude::World,
     /// Connected peers.
@@ -59,7 +59,7 @@ impl Player {
         self.scripts.contains(&script)
     }
 
-    /// How far its clock is ahead.
+    /// Milliseconds that its clock is ahead.
     pub(super) fn clock_ahead_ms(&self) -> i64 {
         let ahead = SLOT_DURATION_MS - INTERVAL_DURATION_MS / 2;
         if self.plays(Script::FastClock) { i64::try_from(ahead).unwrap_or(0) } else { 0 }
@@ -84,7 +84,7 @@ impl Player {
         }
     }
 
-    /// What becomes of something of its own.
+    /// The messages that it sends in place of one of its own.
     fn publish(&mut self, content: &Content, sight: &Sight<'_>) -> Vec<Sent> {
         let everybody = || sight.peers.clone();
         let mut sent = Vec::new();

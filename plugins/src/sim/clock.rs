@@ -1,4 +1,4 @@
-//! What a node takes for the time.
+//! The clock of a node.
 
 /// A node's clock over virtual time: off by some milliseconds, and gaining or losing some parts in a
 /// million.
@@ -11,7 +11,7 @@ pub(super) struct NodeClock {
 }
 
 impl NodeClock {
-    /// What the clock shows at this virtual time.
+    /// The clock's time at this virtual time.
     pub(super) fn at(&self, now_ms: u64) -> u64 {
         let passed = i64::try_from(now_ms.saturating_sub(self.since_ms)).unwrap_or(i64::MAX);
         let drifted = passed.saturating_mul(self.drift_ppm) / 1_000_000;

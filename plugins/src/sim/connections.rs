@@ -15,7 +15,7 @@ use super::{
 };
 use crate::network::{BAN_TIME, Redial};
 
-/// How often scores are looked at while somebody has lost points.
+/// Scores are checked this often while somebody has lost points.
 const TEND_MS: u64 = 1_000;
 
 impl Run {

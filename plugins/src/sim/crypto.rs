@@ -22,7 +22,8 @@ use super::random::Fingerprint;
 
 /// The preset whose signatures are the shortest.
 pub(super) const PRESET: SignaturePreset = SignaturePreset::Test;
-/// Where a signature of any preset holds randomness: here, what it binds.
+/// The place of the randomness in a signature of any preset. Here it holds a mark of what is
+/// signed.
 const MARK: std::ops::Range<usize> = 4..20;
 
 /// The attestation key of a validator.

@@ -26,11 +26,11 @@ use crate::{
 const MAX_UNSYNCED: usize = 256;
 
 type Entries = BTreeMap<(Column, Vec<u8>), Vec<u8>>;
-/// What the keys of a batch had before it.
+/// The values that a batch's keys had before it.
 type Undo = Vec<((Column, Vec<u8>), Option<Vec<u8>>)>;
 
-/// What a life of a node writes with: nothing once it is pulled, so that whatever the node's end
-/// still wants to write is lost, as it is to a process that is killed.
+/// The switch of one life of a node. Once it is off, nothing is written, as for a process that was
+/// killed.
 #[derive(Clone)]
 pub(super) struct Plug(Arc<AtomicBool>);
 
@@ -190,7 +190,7 @@ pub(super) struct SimMark {
 #[derive(Default)]
 struct MarkContent {
     bytes: Option<Vec<u8>>,
-    /// Where the newest write was, and what it wrote over.
+    /// The place of the newest write, and the bytes that it replaced.
     newest: Option<(usize, Vec<u8>)>,
 }
 

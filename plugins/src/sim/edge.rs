@@ -12,7 +12,7 @@ use quintet_components::{
     schedule::NodeSystems,
 };
 
-/// What gossip carries.
+/// The content of a gossip message.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// A block.
@@ -23,7 +23,7 @@ pub enum Content {
     Attestation(Arc<SignedAttestation>),
 }
 
-/// What a node wants of the network.
+/// A request of a node to the network.
 #[derive(Debug)]
 pub(super) enum Outbound {
     Verdict(InputId, Verdict),
@@ -31,7 +31,7 @@ pub(super) enum Outbound {
     Command(NetworkCommand),
 }
 
-/// What a node wanted since it was asked last, in order.
+/// The node's requests since it was last asked, in order.
 #[derive(Resource, Default)]
 pub(super) struct Outbox(pub(super) Vec<Outbound>);
 

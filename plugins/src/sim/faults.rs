@@ -1,4 +1,4 @@
-//! What goes wrong, when it begins and when it ends.
+//! Faults, from their beginning to their end.
 
 use std::sync::Arc;
 

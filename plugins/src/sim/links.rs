@@ -1,8 +1,8 @@
-//! How long a message is on its way, and whether it arrives.
+//! The delay and the loss of messages.
 
 use super::{random::Random, scenario::Scenario};
 
-/// How long a connection lives without a packet.
+/// A connection without a packet lives this long.
 pub(super) const IDLE_MS: u64 = 10_000;
 
 /// Stops what goes over a link for a while.
@@ -17,7 +17,7 @@ struct Clog {
 pub(super) struct Links {
     nodes: usize,
     latency_ms: Vec<u64>,
-    /// How many faults block a link.
+    /// The number of faults that block each link.
     blocked: Vec<u32>,
     clogs: Vec<Clog>,
     jitter_ms: u64,

@@ -1,4 +1,4 @@
-//! What a node's side of the network remembers, as long as the node lives.
+//! A node's side of the network. It lives as long as the node.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -18,7 +18,7 @@ use crate::{
     network::{Rates, peers::Peers, requests::Expected},
 };
 
-/// How long a message is remembered, so that no copy of it counts.
+/// A message is remembered this long, so that no copy of it counts.
 const SEEN_MS: u64 = 120_000;
 /// When a message's verdict comes too late to pass it on.
 pub(super) const VERDICT_MS: u64 = 3_500;
@@ -58,7 +58,7 @@ pub(super) struct Serving {
 
 /// One node's side of the network.
 pub(super) struct Port {
-    /// What virtual times are counted from where real code wants an instant.
+    /// The origin of virtual time, for code that needs an instant.
     base: Instant,
     pub(super) book: Peers,
     /// Connected peers, each with its connection's number.
@@ -71,10 +71,10 @@ pub(super) struct Port {
     pub(super) serving: BTreeMap<InboundRequestId, Serving>,
     next_served: u64,
     pub(super) subnets: Vec<u64>,
-    /// What found no room in its lane.
+    /// Events for which their lane had no room.
     peer_events: VecDeque<PeerEvent>,
     request_events: VecDeque<RequestEvent>,
-    /// Whether scores are looked at every second.
+    /// True while scores are checked every second.
     pub(super) is_tending: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is to happen, over all nodes, in one order.
+//! The future events of all nodes, in one order.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 

@@ -1,4 +1,4 @@
-//! What a simulation comes to.
+//! The report of a simulation.
 
 use quintet_components::containers::{Checkpoint, Root};
 use serde::Serialize;
@@ -6,34 +6,34 @@ use serde::Serialize;
 /// Something that may never be, or did not come in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which rule; shrinking keeps to it.
+    /// The name of the rule. Shrinking keeps to it.
     pub rule: String,
     /// When, in milliseconds since genesis.
     pub at_ms: u64,
     /// At which node, where it is one's.
     pub node: Option<usize>,
-    /// What happened.
+    /// A sentence about what happened.
     pub text: String,
 }
 
-/// What became of a node.
+/// The state of a node at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeReport {
-    /// Whether it runs.
+    /// True if it runs.
     pub is_up: bool,
     /// The hash of everything that consensus can observe of its world; zero for one that is down.
     pub world: Root,
     /// Its head.
     pub head: Checkpoint,
-    /// What it has justified.
+    /// Its justified checkpoint.
     pub justified: Checkpoint,
-    /// What it has finalized.
+    /// Its finalized checkpoint.
     pub finalized: Checkpoint,
     /// Blocks proposed, attestations made, duties missed since it started last.
     pub duties: [u64; 3],
 }
 
-/// What was counted.
+/// Counts of a simulation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Events of the simulation.
@@ -52,16 +52,16 @@ pub struct Counts {
     pub bans: u64,
 }
 
-/// What a simulation comes to.
+/// The result of a simulation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Its seed.
     pub seed: u64,
     /// The hash of every event in its order.
     pub log: String,
-    /// What was counted.
+    /// The counts.
     pub counts: Counts,
-    /// How much virtual time passed since genesis, in milliseconds.
+    /// Virtual time since genesis, in milliseconds.
     pub ended_ms: u64,
     /// Every node.
     pub nodes: Vec<NodeReport>,

@@ -8,14 +8,14 @@ use super::{
     simulation::Simulation,
 };
 
-/// What shrinking comes to.
+/// The result of shrinking.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
     /// The smallest scenario that was found.
     pub scenario: Scenario,
-    /// What it reports.
+    /// Its report.
     pub report: Report,
-    /// How many scenarios were run.
+    /// The number of scenarios that were run.
     pub runs: usize,
 }
 

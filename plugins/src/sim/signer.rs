@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    slice,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -48,7 +49,7 @@ pub(super) struct SimSigner {
     log: SignatureLog,
 }
 
-/// What a signer needs of its machine.
+/// The parts of a machine that a signer needs.
 pub(super) struct Machine {
     pub(super) record: Arc<dyn SigningRecord>,
     pub(super) mark: Box<dyn MarkPlace>,
@@ -89,15 +90,8 @@ impl Signer for SimSigner {
         self.validators.clone()
     }
 
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError> {
-        let request = SignRequest { index, role, slot, message };
-        self.sign_all(&[request]).pop().expect("one outcome a request")
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        self.sign_all(slice::from_ref(request)).pop().expect("one outcome a request")
     }
 
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {

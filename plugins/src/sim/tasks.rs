@@ -9,7 +9,7 @@ use quintet_components::task::{Job, TaskKind, TaskSpawner};
 pub(super) struct SimTasks(Arc<Mutex<Vec<(TaskKind, Job)>>>);
 
 impl SimTasks {
-    /// What was asked for since the last time, in that order.
+    /// Takes the tasks that were spawned since the last call, in order.
     pub(super) fn take(&self) -> Vec<(TaskKind, Job)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

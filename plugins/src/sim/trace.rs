@@ -1,4 +1,4 @@
-//! What happened when, for a page that shows it.
+//! The events of a simulation, for a page that shows them.
 
 use quintet_components::{
     containers::{Root, Slot, ValidatorIndex},
@@ -22,14 +22,14 @@ const MAX_MOMENTS: usize = 400_000;
 pub struct Moment {
     /// Milliseconds since genesis.
     pub at_ms: u64,
-    /// Which node.
+    /// The node.
     pub node: usize,
     /// What.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What a node did.
+/// An action of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum What {
@@ -46,7 +46,7 @@ pub enum What {
     Attestation {
         /// For which slot.
         slot: Slot,
-        /// Which validator.
+        /// The validator.
         validator: ValidatorIndex,
         /// The head that it attests to.
         head: Root,
@@ -69,7 +69,7 @@ pub enum What {
     Stop,
     /// It banned a peer.
     Ban {
-        /// Which node.
+        /// The peer.
         peer: usize,
     },
 }
@@ -77,15 +77,15 @@ pub enum What {
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trace {
-    /// What was simulated.
+    /// The scenario.
     pub scenario: Scenario,
     /// In the order of time.
     pub moments: Vec<Moment>,
     /// Moments that found no room.
     pub left_out: u64,
-    /// Where each node stood at the end of each slot, from slot 0 on.
+    /// Each node's chain at the end of each slot, from slot 0 on.
     pub slots: Vec<Vec<NodeReport>>,
-    /// What it came to.
+    /// The result.
     pub report: Report,
 }
 

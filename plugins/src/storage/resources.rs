@@ -14,8 +14,8 @@ const BYTES: usize = 384 << 20;
 pub enum Lack {
     /// Threads.
     #[error(
-        "the system gives no more threads ({0}): raise the limit of processes (ulimit -u), or that \
-         of the container"
+        "the system gives no more threads ({0}): raise the limit of processes (ulimit -u) and of \
+         memory (ulimit -v), or those of the container"
     )]
     Threads(io::Error),
     /// Memory.

@@ -27,7 +27,7 @@ impl CancelToken {
     }
 }
 
-/// What a proof proves: each of these keys signed this message at this slot.
+/// A statement that a proof proves: each of these keys signed this message at this slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement<'a> {
     /// The slot signed for: the signatures' epoch, so at most `u32::MAX`.
@@ -42,7 +42,7 @@ pub struct Statement<'a> {
 /// A proof over a part of a statement's keys.
 #[derive(Clone, Debug)]
 pub struct Child<'a> {
-    /// Which of the statement's keys, as positions, strictly ascending, at least one.
+    /// Positions among the statement's keys, strictly ascending, at least one.
     pub signers: Vec<usize>,
     /// The single-message proof over those keys and the same message and slot.
     pub proof: &'a [u8],
@@ -51,7 +51,7 @@ pub struct Child<'a> {
 /// A fresh signature under one of a statement's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct RawSignature<'a> {
-    /// Which of the statement's keys, as a position.
+    /// The position among the statement's keys.
     pub signer: usize,
     /// The encoded signature.
     pub signature: &'a [u8],
@@ -74,9 +74,9 @@ pub enum ProveError {
     /// The proof would be longer than a block allows.
     #[error("the proof would have {bytes} bytes, the limit is {limit}")]
     TooLarge {
-        /// How long it would be.
+        /// Its length.
         bytes: usize,
-        /// How long it may be.
+        /// The largest length.
         limit: usize,
     },
 }

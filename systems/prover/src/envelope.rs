@@ -55,7 +55,7 @@ pub(crate) use single::{raw_single_len, write_raw_header};
 
 use crate::MAX_SIGNERS;
 
-/// How every envelope begins.
+/// The first bytes of every envelope.
 pub const MAGIC: [u8; 4] = *b"QMSE";
 /// The version that this crate reads and writes.
 pub const VERSION: u8 = 1;
@@ -66,7 +66,7 @@ pub const MAX_STATEMENTS: usize = 64;
 /// The kind of part that carries the signatures themselves.
 pub const RAW_SIGNATURES: u8 = 1;
 
-/// Which of the two an envelope is.
+/// The two forms of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Single = 1,
@@ -122,13 +122,13 @@ pub enum EnvelopeError {
     /// A bit list has bits past the last key.
     #[error("part {part}: bits past the last key")]
     SpareBits {
-        /// Which part.
+        /// The part.
         part: usize,
     },
     /// A part has no signer.
     #[error("part {part}: no signer")]
     EmptyPart {
-        /// Which part.
+        /// The part.
         part: usize,
     },
     /// Parts do not ascend by kind and first signer.
@@ -154,7 +154,7 @@ pub enum EnvelopeError {
     /// A statement's single-message envelope is not one.
     #[error("statement {index}: {fault}")]
     Statement {
-        /// Which statement.
+        /// The statement.
         index: usize,
         /// Why not.
         fault: Box<EnvelopeError>,

@@ -1,4 +1,4 @@
-//! What is wrong with a proof.
+//! The fault of a proof.
 
 use crate::{VerifyError, envelope::EnvelopeError};
 

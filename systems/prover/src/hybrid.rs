@@ -78,7 +78,7 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
         }
     }
 
-    /// Whether so many signatures of so many claims are carried raw.
+    /// Returns true if this many signatures of this many claims are carried raw.
     fn stays_raw(&self, signatures: usize, claims: usize) -> bool {
         if signatures > self.engine.max_signatures() {
             return true;

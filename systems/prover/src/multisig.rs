@@ -63,13 +63,13 @@ impl<C: SignatureCheck> Multisig<C> {
         Self { check, limit: limit.min(u32::MAX as usize) }
     }
 
-    /// What the proof's structure says must be checked: the signature of each key, in order.
+    /// The signature of each key, in order, that the proof's structure requires to be checked.
     fn signatures<'a>(&self, single: &Single<'a>, keys: usize) -> Result<Signatures<'a>, Fault> {
         if single.keys() != keys {
             return Err(Fault::Keys { found: single.keys(), expected: keys });
         }
         let signature_len = self.check.signature_len();
-        // Raw signatures are the only kind so far, and stand in one part over every key.
+        // Raw signatures are the only kind so far, in one part over every key.
         for (part, content) in single.parts().iter().enumerate() {
             if content.kind != RAW_SIGNATURES {
                 return Err(Fault::Kind { part, kind: content.kind });

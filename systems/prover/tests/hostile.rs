@@ -13,7 +13,7 @@ use support::{
     hostile,
 };
 
-/// What a fuzzer calls with each input.
+/// The functions that a fuzzer calls with each input.
 type Targets = &'static [fn(&[u8])];
 
 /// Files above this length are not worth storing.

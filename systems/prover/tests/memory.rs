@@ -1,4 +1,5 @@
-//! What hostile bytes make the verifiers allocate. One test, so that nothing else allocates.
+//! The memory that hostile bytes make the verifiers allocate. One test, so that nothing else
+//! allocates.
 
 mod support;
 

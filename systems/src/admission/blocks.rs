@@ -18,68 +18,12 @@ use quintet_components::{
 
 use super::clock::{LocalTime, check_block_slot, is_early};
 use crate::{
-    fork_choice::import::{ImportQueue, ParentStates, unknown_parent},
+    fork_choice::{
+        early::EarlyBlocks,
+        import::{ImportQueue, ParentStates, unknown_parent},
+    },
     transition::proposer_for_slot,
 };
-
-/// How many blocks may wait for their slot. When the limit is reached, the source with the most
-/// loses its newest.
-pub const MAX_EARLY_BLOCKS: usize = 32;
-/// How many of them may be from one source.
-pub const MAX_EARLY_PER_SOURCE: usize = 4;
-/// How many of them may be from one source and of one proposer.
-pub const MAX_EARLY_PER_PROPOSER: usize = 2;
-
-/// Blocks of peers that start more than one interval ahead of this node's clock, in order of
-/// arrival. When a block is no longer early, it is judged as if it had just arrived. Before that it
-/// is neither imported nor forwarded.
-#[derive(Resource, Debug, Default)]
-pub struct EarlyBlocks(Vec<BlockReceived>);
-
-impl EarlyBlocks {
-    /// How many are waiting.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Returns true if none is waiting.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Adds a block. Returns the one that it replaces.
-    fn hold(&mut self, received: BlockReceived) -> Result<Option<BlockReceived>, IgnoreReason> {
-        let BlockReceived { source, block, .. } = &received;
-        if self.0.iter().any(|each| each.root == received.root) {
-            return Err(IgnoreReason::KnownBlock);
-        }
-        let of_source = self.count_of(source);
-        let of_proposer = self.0.iter().filter(|each| {
-            each.source == *source && each.block.block.proposer_index == block.block.proposer_index
-        });
-        if of_source >= MAX_EARLY_PER_SOURCE || of_proposer.count() >= MAX_EARLY_PER_PROPOSER {
-            return Err(IgnoreReason::SenderFull);
-        }
-        let mut displaced = None;
-        if self.0.len() >= MAX_EARLY_BLOCKS {
-            let counts = self.0.iter().map(|each| self.count_of(&each.source));
-            let fullest = counts.zip(0..).filter(|(count, _)| *count > of_source + 1).max();
-            let (_, place) = fullest.ok_or(IgnoreReason::Early)?;
-            displaced = Some(self.0.remove(place));
-        }
-        self.0.push(received);
-        Ok(displaced)
-    }
-
-    fn count_of(&self, source: &Source) -> usize {
-        self.0.iter().filter(|each| each.source == *source).count()
-    }
-
-    fn take_due(&mut self, now_intervals: u64) -> Vec<BlockReceived> {
-        let is_due = |each: &mut BlockReceived| !is_early(each.block.block.slot, now_intervals);
-        self.0.extract_if(.., is_due).collect()
-    }
-}
 
 /// What a block needs on its way to the import.
 #[derive(SystemParam)]
@@ -108,7 +52,7 @@ enum Place {
 /// Admits blocks: first those that are no longer early, then those that have arrived.
 pub fn admit_blocks(mut received: MessageReader<BlockReceived>, mut road: BlockRoad) {
     let now = road.time.intervals();
-    for due in road.early.take_due(now) {
+    for due in road.early.take_due(|slot| !is_early(slot, now)) {
         road.admit(due);
     }
     for block in received.read() {

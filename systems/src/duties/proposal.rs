@@ -5,7 +5,7 @@ use std::time::Instant;
 use quintet_components::{
     chain::Registry,
     containers::{MultiMessageAggregate, SignedBlock},
-    duties::{BLOCKS_LOG, MissReason, Role, Signing},
+    duties::{BLOCKS_LOG, MissReason, Role, SignRequest, Signing},
     prover::ProverStatus,
     task::TaskPanic,
 };
@@ -79,7 +79,12 @@ pub(super) fn sign(
     let block = &built.block;
     let signature = signing
         .0
-        .sign(block.proposer_index, Role::Proposer, block.slot, built.root)
+        .sign(&SignRequest {
+            index: block.proposer_index,
+            role: Role::Proposer,
+            slot: block.slot,
+            message: built.root,
+        })
         .map_err(|error| Failure::new(MissReason::NotSigned, error))?;
     let statements = block_statements(block, built.root, registry)
         .map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection))?;

@@ -266,7 +266,7 @@ impl Proposing<'_, '_> {
         }
         loop {
             let Proposal { slot, proposer, is_due, is_rebuilt, .. } = proposal;
-            let is_outdated = proposal.parent_root != self.sources.head();
+            let is_outdated = proposal.parent_root != self.sources.parent(slot);
             let may_rebuild = is_due && !is_rebuilt;
             proposal.stage = match proposal.stage {
                 Stage::Held(_) if self.gate.why_held().is_none() => {
@@ -346,9 +346,9 @@ impl Proposing<'_, '_> {
         slot: Slot,
         proposer: ValidatorIndex,
     ) -> (Root, Result<BlockInputs, Failure>) {
-        let head = self.sources.head();
-        let inputs = self.sources.inputs(head, slot, proposer);
-        (head, inputs.map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection)))
+        let parent = self.sources.parent(slot);
+        let inputs = self.sources.inputs(parent, slot, proposer);
+        (parent, inputs.map_err(|rejection| Failure::new(MissReason::NotAllowed, rejection)))
     }
 
     fn start_building(&mut self, inputs: BlockInputs) -> Result<Work<Built>, Failure> {

@@ -11,6 +11,7 @@ use quintet_components::{
 
 use super::{
     HAS_CHAIN,
+    rule::{HeadChoice, HeadRule},
     weights::{VoteMove, VoteWeights},
 };
 use crate::pool::AttestationPool;
@@ -24,6 +25,7 @@ pub struct ForkChoice<'w> {
     justified: Res<'w, Justified>,
     head: ResMut<'w, Head>,
     finalized: ResMut<'w, Finalized>,
+    rule: Option<Res<'w, HeadRule>>,
     head_changed: MessageWriter<'w, HeadChanged>,
     finalized_advanced: MessageWriter<'w, FinalizedAdvanced>,
 }
@@ -34,12 +36,20 @@ impl ForkChoice<'_> {
         move_counted(&mut self.latest, &mut self.weights, &self.tree);
     }
 
-    /// Selects the head: from the justified block to the heaviest leaf. The finalized checkpoint
-    /// becomes that of the head's chain. Returns true if it advanced.
+    /// Selects the head: from the justified block to the heaviest leaf, or what a custom rule
+    /// selects. The finalized checkpoint becomes that of the head's chain. Returns true if it
+    /// advanced.
     fn select_head(&mut self) -> bool {
         let old = self.head.0;
         let start = self.tree.find(&self.justified.0.root);
-        let leaf = self.weights.heaviest_leaf(start.expect("the justified block is in the tree"));
+        let start = start.expect("the justified block is in the tree");
+        let mut leaf = self.weights.heaviest_leaf(start);
+        if let Some(rule) = &self.rule {
+            let (tree, votes) = (&*self.tree, &*self.latest);
+            let current = tree.find(&old.root);
+            leaf =
+                rule.select(HeadChoice { tree, votes, justified: start, heaviest: leaf, current });
+        }
         let new = Checkpoint { root: *self.tree.root(leaf), slot: self.tree.slot(leaf) };
         if new != old {
             let reorg_depth = reorg_depth(&self.tree, &old.root, leaf);

@@ -5,11 +5,13 @@
 //! block sees the effects of the previous ones.
 
 pub mod anchor;
+pub mod early;
 pub mod head;
 pub mod import;
 pub mod interval;
 pub mod prune;
 pub mod resume;
+pub mod rule;
 mod runs;
 pub mod safe_target;
 pub mod weights;

@@ -59,9 +59,12 @@ pub struct BlockSources<'w> {
 }
 
 impl BlockSources<'_> {
-    /// The head's root.
-    pub fn head(&self) -> Root {
-        self.head.0.root
+    /// The parent of a block of this slot: the head, or its newest ancestor that is not newer than
+    /// the slot. The head is newer when this node's clock was fast and has been set back.
+    pub fn parent(&self, slot: Slot) -> Root {
+        let Head(head) = *self.head;
+        let older = self.tree.find(&head.root).and_then(|id| self.tree.ancestor_at(id, slot));
+        older.map_or(head.root, |id| *self.tree.root(id))
     }
 
     /// The inputs for a block on this parent.

@@ -25,7 +25,7 @@ use super::{
     roles::{OwnChain, Peers},
     target::PeerView,
 };
-use crate::fork_choice::import::ImportQueue;
+use crate::fork_choice::{early::EarlyBlocks, import::ImportQueue};
 
 /// The history of each root that was requested.
 #[derive(Resource, Debug, Default)]
@@ -108,7 +108,7 @@ pub fn fetch_missing(
     mut fetches: ResMut<Fetches>,
     mut orphans: ResMut<Orphans>,
     (mut peers, mut requests): (Peers, Requests),
-    (chain, queue): (OwnChain, Res<ImportQueue>),
+    (chain, queue, early): (OwnChain, Res<ImportQueue>, Res<EarlyBlocks>),
     mut counts: ResMut<SyncCounts>,
     mut judged: MessageWriter<InputJudged>,
 ) {
@@ -123,7 +123,8 @@ pub fn fetch_missing(
     let mut wanted = Vec::new();
     for each in missing.into_iter().filter(|each| !is_deep(each) && each.child_slot <= nearest) {
         let root = each.root;
-        if chain.tree.contains(&root) || queue.contains(&root) || requests.is_asked_for(&root) {
+        let is_here = chain.tree.contains(&root) || queue.contains(&root) || early.contains(&root);
+        if is_here || requests.is_asked_for(&root) {
             continue;
         }
         let fetch = fetches.0.entry(root).or_default();

@@ -34,7 +34,7 @@ pub const DIGEST: &str = "12345678";
 /// Validators of the network.
 const VALIDATORS: u64 = 64;
 
-/// What the hostile peer sends.
+/// The messages that the hostile peer sends.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Attack {
     /// Attestations that differ, each validator's of each slot since genesis.
@@ -102,7 +102,7 @@ impl Attacker {
         self.0.try_wait().expect("a child").is_none()
     }
 
-    /// How many it offered, and how many its own queue refused.
+    /// The number of messages that it offered, and that its own queue refused.
     pub fn offered(&mut self) -> String {
         let mut text = String::new();
         let output = self.0.stdout.as_mut().expect("piped");

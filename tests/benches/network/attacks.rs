@@ -23,9 +23,9 @@ use crate::{
     support::chain,
 };
 
-/// How often the honest peer publishes an attestation; a block comes once a slot.
+/// The time between two attestations of the honest peer; a block comes once a slot.
 const EVERY: Duration = Duration::from_millis(100);
-/// How long a verdict may take before it counts as missing.
+/// A verdict that takes longer counts as missing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run_all(seconds: u64) {

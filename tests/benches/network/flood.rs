@@ -12,7 +12,7 @@ use crate::{
     running::{Finds, Running, anchor, lateness, resident_mib},
 };
 
-/// How often resident memory is told.
+/// The time between two lines about resident memory.
 const RESIDENT_EVERY: Duration = Duration::from_secs(5);
 
 pub fn run(kind: &str, seconds: u64) {

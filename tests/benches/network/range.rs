@@ -18,7 +18,7 @@ use quintet::{
             Block, MultiMessageAggregate, ProofBytes, PublicKey, Signature, SignedBlock, Validator,
             Validators,
         },
-        duties::{Role, Signer},
+        duties::{Role, SignRequest, Signer},
         preset::SignaturePreset,
     },
     plugins::{
@@ -74,10 +74,13 @@ pub fn signed_chain(blocks: u64) -> (Blockchain, Arc<dyn ProofSystem>) {
         };
         let attestations = block.body.attestations.iter().map(|each| {
             let message = each.data.tree_hash_root();
-            let sign = |index| keys.sign(index, Role::Attester, each.data.slot, message);
+            let slot = each.data.slot;
+            let sign =
+                |index| keys.sign(&SignRequest { index, role: Role::Attester, slot, message });
             each.aggregation_bits.indices().map(sign).collect::<Result<Vec<_>, _>>()
         });
-        let proposal = keys.sign(block.proposer_index, Role::Proposer, block.slot, root);
+        let (index, slot, message) = (block.proposer_index, block.slot, root);
+        let proposal = keys.sign(&SignRequest { index, role: Role::Proposer, slot, message });
         let signatures = attestations.chain([proposal.map(|one| vec![one])]);
         let made: Vec<Vec<u8>> = statements
             .iter()

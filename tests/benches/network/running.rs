@@ -42,13 +42,13 @@ use crate::support::{
     networked::{config, storage},
 };
 
-/// What a check of one signature costs where it is not free: as in a batch of production's.
+/// The cost of one signature's check where it is not free: as in a batch of production's.
 pub const CHECK: Duration = Duration::from_micros(75);
 
 /// The first bytes of a signature's randomness that [`Finds::AllButMarked`] refuses.
 pub const MARK: [u8; 4] = *b"mark";
 
-/// Which signatures a [`Costly`] check finds valid.
+/// The signatures that a [`Costly`] check finds valid.
 #[derive(Clone, Copy)]
 pub enum Finds {
     AllValid,
@@ -85,7 +85,8 @@ impl Twist for Costly {
     }
 }
 
-/// How late intervals began, in microseconds, and how many attestations found the lane full.
+/// The lateness of intervals in microseconds, and the number of attestations that found the lane
+/// full.
 #[derive(Resource, Clone, Default)]
 pub struct Measured(pub Arc<Mutex<(Vec<u64>, u64)>>);
 
@@ -159,7 +160,7 @@ fn stop_when_told(stop: Res<Stop>, mut exit: MessageWriter<AppExit>) {
     }
 }
 
-/// How late this interval begins, by the wall clock.
+/// Notes the lateness of this interval, by the wall clock.
 fn measure(world: &mut World) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
     let count = world.resource::<CurrentInterval>().count;

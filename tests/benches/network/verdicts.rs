@@ -1,4 +1,4 @@
-//! How long a block waits for its verdict.
+//! The time from a block's arrival to its verdict.
 
 use std::{
     sync::Arc,

@@ -112,7 +112,7 @@ fn tell_all(
     Ok(())
 }
 
-/// What was seen is the one message that the vectors know, by its id.
+/// Makes the subject see the one message that the vectors know, by its id.
 fn bring_messages(subject: &RawPeer, helper: &Speaker, state: &Value) -> Result<(), Failed> {
     let (topic, data) = ("test_topic", vec![0xde, 0xad, 0xbe, 0xef]);
     let id = message_id::of_message(topic, &data).to_vec();

@@ -9,7 +9,7 @@ use crate::vectors::{bytes, field, hex, items, optional};
 /// The id of a message.
 pub type Id = Vec<u8>;
 
-/// What one or more messages say together. Ids are in order, everything else is as it came.
+/// The contents of one or more messages together. Ids are in order, everything else is as it came.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rpc {
     /// Topics, each with true if it is subscribed to.
@@ -74,7 +74,7 @@ impl Rpc {
         Ok(())
     }
 
-    /// What these frames say. The library writes fields of an extension besides; they are left out.
+    /// Reads these frames. The library writes fields of an extension besides; they are left out.
     pub fn of_frames(frames: &[Vec<u8>]) -> Self {
         let mut rpc = Self::default();
         for (key, part) in frames.iter().flat_map(|frame| fields(frame)) {

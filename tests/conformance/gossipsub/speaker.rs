@@ -24,7 +24,7 @@ use crate::{
 };
 
 const MESHSUB: &str = "/meshsub/1.2.0";
-/// How topics begin that no vector uses: whoever hears of one has read everything before it.
+/// The beginning of topics that no vector uses: whoever hears of one has read everything before it.
 pub const PROBE: &str = "probe-";
 
 /// The library, set up as in a vector; its heartbeat does not come.
@@ -62,7 +62,7 @@ type Frames = Arc<Mutex<Vec<Vec<u8>>>>;
 pub struct Speaker {
     raw: RawPeer,
     frames: Frames,
-    /// How often it was asked what the subject has read.
+    /// The number of probes for what the subject has read.
     probes: AtomicUsize,
     /// Bytes to write, each a whole frame.
     writer: tokio::sync::mpsc::UnboundedSender<Vec<u8>>,

@@ -78,7 +78,7 @@ pub fn chain() -> Vec<Link> {
     grow(&genesis(), 1..=30)
 }
 
-/// What a well-behaved node answers that has finalized this block.
+/// The answers of a well-behaved node that has finalized this block.
 pub fn honest(link: &Link) -> impl Fn(&Asked) -> Answer + Send + Sync + 'static {
     let (state, block) = (link.state.as_ssz_bytes(), link.block.as_ssz_bytes());
     move |asked| match asked.path.as_str() {
@@ -160,7 +160,7 @@ pub fn failure(url: String, options: &FetchOptions) -> SourceError {
     }
 }
 
-/// That this block was taken.
+/// Asserts that this block was taken.
 pub fn is_taken(found: Option<FetchedCheckpoint>, link: &Link) -> FetchedCheckpoint {
     let found = found.expect("there is a checkpoint");
     assert_eq!(found.checkpoint, Checkpoint { root: link.root(), slot: link.slot() });

@@ -1,4 +1,4 @@
-//! What every path answers.
+//! The answers of every path.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 

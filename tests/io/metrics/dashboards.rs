@@ -35,7 +35,7 @@ fn yaml(name: &str) -> Value {
     serde_norway::from_str(&text(&assets().join("compose").join(name))).expect("YAML")
 }
 
-/// What a dashboard shows beside its rows.
+/// The panels of a dashboard, without its rows.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     let panels = dashboard["panels"].as_array().expect("panels");
     panels.iter().filter(|panel| panel["type"] != "row").collect()

@@ -1,4 +1,4 @@
-//! What goes wrong is counted, too.
+//! Metrics of faults.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use quintet_components::{
         SignedAggregatedAttestation, SignedBlock, SingleMessageAggregate, Slot, State,
         ValidatorIndex,
     },
-    duties::{MissReason, Role, SignError, Signer, Signing},
+    duties::{MissReason, SignError, SignRequest, Signer, Signing},
     messages::Verdict,
     sync::DutyGate,
 };
@@ -38,7 +38,7 @@ fn node() -> (TestNode, AttestationData) {
     (node, data)
 }
 
-/// What a scenario without a fault leaves at zero.
+/// The metrics that are zero in a scenario without a fault.
 pub fn faults() -> Vec<Scrape> {
     vec![invalid_attestations(), reorganisation(), no_signatures()]
 }
@@ -123,8 +123,8 @@ impl Signer for Nothing {
         vec![0]
     }
 
-    fn sign(&self, index: u64, role: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
-        Err(SignError::UnknownKey { index, role })
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index: request.index, role: request.role })
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a node measures: against the list that all clients share, in a small network, over QUIC;
-//! the warnings; and what is built upon the metrics.
+//! Metrics of a node: against the list that all clients share, in a small network, over QUIC; the
+//! warnings; and the dashboards.
 
 mod contract;
 mod dashboards;

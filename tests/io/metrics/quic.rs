@@ -1,4 +1,4 @@
-//! What two nodes over QUIC measure of each other.
+//! Metrics of two nodes that are connected over QUIC.
 
 use std::{
     sync::Arc,

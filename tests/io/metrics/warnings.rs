@@ -11,10 +11,10 @@ use quintet_components::{
     chain::Head,
     clock::{LastUpdate, SlotClock, UnixTime, first_interval},
     containers::{
-        AttestationData, Checkpoint, ProofBytes, Root, Signature, SignedBlock, Slot, Status,
+        AttestationData, Checkpoint, ProofBytes, Signature, SignedBlock, Slot, Status,
         ValidatorIndex,
     },
-    duties::{Role, SignError, Signer, SignerStatus, Signing},
+    duties::{SignError, SignRequest, Signer, SignerStatus, Signing},
     messages::{AggregateReceived, BlockReceived, InputId, Verdict},
     network::{
         Agent, Direction, InboundRequestId, Peer, PeerEvent, PeerId, PeersById, Request,
@@ -70,6 +70,18 @@ fn follow(node: &mut TestNode, chain: &Blockchain, slots: std::ops::RangeInclusi
         turn(node, slot, 20);
         let _ = node.block((*chain.at(slot).1).clone());
     }
+}
+
+#[test]
+fn a_warning_of_a_custom_client_is_in_the_metric() {
+    let code = WarningCode::Custom("my_warning");
+    let mut node = node();
+    node.world().resource_mut::<Warnings>().set(code, 0, "mine".into());
+    node.update();
+    assert!(is_active(&node, code));
+    node.world().resource_mut::<Warnings>().clear(code);
+    node.update();
+    assert!(!is_active(&node, code));
 }
 
 #[test]
@@ -287,8 +299,8 @@ impl Signer for Keys {
         vec![0]
     }
 
-    fn sign(&self, index: u64, role: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
-        Err(SignError::UnknownKey { index, role })
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        Err(SignError::UnknownKey { index: request.index, role: request.role })
     }
 
     fn key_status(&self) -> Option<SignerStatus> {
@@ -417,7 +429,7 @@ fn a_warning_is_logged_when_it_appears_and_when_it_goes() {
     assert_eq!(count("no longer: nothing was finalized"), 1, "{log}");
 }
 
-/// What was logged.
+/// The log of a test.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

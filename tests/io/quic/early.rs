@@ -1,6 +1,6 @@
 //! Blocks that come before their time, over real connections.
 
-use quintet_systems::admission::blocks::EarlyBlocks;
+use quintet_systems::fork_choice::early::EarlyBlocks;
 
 use crate::support::networked::{Blockchain, Networked, run_until};
 

@@ -1,4 +1,4 @@
-//! What hostile peers publish.
+//! Messages of hostile peers.
 
 use quintet_components::{
     messages::Verdict,

@@ -1,5 +1,4 @@
-//! What a peer without any validator's keys can do with what others have signed, over real
-//! connections.
+//! A peer without any validator's keys uses what others have signed, over real connections.
 
 use std::sync::{
     Arc,

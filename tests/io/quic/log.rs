@@ -1,4 +1,4 @@
-//! What a node logs, above debug. One listener a process, as every test has its own.
+//! The log of a node, above debug. One listener a process, as every test has its own.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ impl TestLog {
         String::from_utf8(bytes).expect("text")
     }
 
-    /// How many lines have these words.
+    /// The number of lines with these words.
     pub fn count(&self, words: &str) -> usize {
         self.text().lines().filter(|line| line.contains(words)).count()
     }

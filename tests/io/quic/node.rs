@@ -30,7 +30,7 @@ use quintet_plugins::{
 
 use crate::quic::raw::PATIENCE;
 
-/// What arrived by gossip.
+/// A message that arrived by gossip.
 #[derive(Clone, Debug)]
 pub enum Item {
     Block(BlockReceived),
@@ -47,14 +47,14 @@ pub struct Log {
     pub requests: Vec<RequestReceived>,
 }
 
-/// How a world decides.
+/// The verdicts of a world.
 #[derive(Resource)]
 pub struct Script {
     /// Judges an item, now or never.
     pub verdict: Box<dyn Fn(&Item) -> Option<Verdict> + Send + Sync>,
     /// Answers a request, now or never.
     pub answer: Box<dyn Fn(&Request) -> Option<Answer> + Send + Sync>,
-    /// What is in the store.
+    /// The blocks in the store.
     pub blocks: Vec<Arc<SignedBlock>>,
 }
 

@@ -17,7 +17,7 @@ use libp2p::{
 };
 use libp2p_stream as streams;
 
-/// How long anything may take.
+/// The time that anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(NetworkBehaviour)]
@@ -27,7 +27,7 @@ pub struct Protocols {
     pub identify: Toggle<identify::Behaviour>,
 }
 
-/// What happened to a raw peer.
+/// An event at a raw peer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RawEvent {
     Connected(PeerId),

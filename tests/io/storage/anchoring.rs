@@ -1,4 +1,4 @@
-//! Where a store begins, begins anew, and what it has from before.
+//! The anchor of a store: where it begins and begins anew, and what it keeps from before.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ use crate::{
     support::node::{Setup, TestNode},
 };
 
-/// What happens to writes.
+/// The fate of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,

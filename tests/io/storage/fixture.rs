@@ -18,7 +18,7 @@ use crate::support::{
     temp_dir::TempDir,
 };
 
-/// Where a store is; it can be opened again and again.
+/// The place of a store; it can be opened again and again.
 pub enum Fixture {
     Disk(TempDir),
     Memory(Arc<MemoryBackend>),

@@ -37,7 +37,7 @@ fn a_full_disk_is_survived() {
     assert!(status.success() && output.contains(PASSED), "{status}: {output}");
 }
 
-/// What the other process does.
+/// The part of the other process.
 #[test]
 fn child() {
     let Some(folder) = child::folder() else { return };

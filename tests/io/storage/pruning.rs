@@ -141,7 +141,7 @@ impl Model {
         }
     }
 
-    /// What nothing needs is gone.
+    /// Checks that nothing is kept that nothing needs.
     fn check_size(&self) {
         let Fixture::Memory(backend) = &self.fixture else { unreachable!("a store in memory") };
         let kept = (0..self.tree.blocks.len()).filter(|index| self.must_keep(*index)).count();

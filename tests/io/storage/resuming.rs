@@ -67,7 +67,7 @@ fn seen(node: &mut TestNode) -> Seen {
 
 #[derive(Clone, Debug)]
 struct Slot {
-    /// Which of the newest blocks is built on.
+    /// The index of the block that is built on, among the newest ones.
     on: Index,
     voters: u64,
     /// True if the slot has a second block.

@@ -1,4 +1,4 @@
-//! What a block with its state takes, before compression.
+//! The size of a block with its state, before compression.
 
 use std::{ops::ControlFlow, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What the killed process said, and whether the database still has it.
+//! Compares the database with what the killed process acknowledged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use tree_hash::TreeHash;
 
 use crate::crash::node::{self, KEY};
 
-/// What the process has acknowledged so far.
+/// The writes that the process has acknowledged so far.
 #[derive(Default)]
 pub struct Acknowledged {
     pub blocks: BTreeSet<(Slot, Root)>,

@@ -18,11 +18,11 @@ use crate::support::{child, temp_dir::TempDir};
 use check::Acknowledged;
 use rand::RngExt;
 
-/// How often the process is killed in a usual run.
+/// The number of kills in a usual run.
 const KILLS: u32 = 5;
-/// How long a restart may take with 10,000 blocks: the one bound on time that is a requirement.
+/// A restart with 10,000 blocks may take this long: the one bound on time that is a requirement.
 const READY: Duration = Duration::from_secs(2);
-/// How long a process has for anything, on the slowest machine.
+/// The time that a process has for anything, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]

@@ -1,8 +1,8 @@
 //! Networks as an operator runs them: real processes of the binary, real QUIC on loopback, slots of
 //! four seconds. Each network has an address of its own in 127.0.0.0/8.
 //!
-//! What is asserted of slots is read from the nodes' logs, which tell of every slot, also of one
-//! in which a node could not be asked.
+//! Assertions about slots read the nodes' logs, which have every slot, also one in which a node
+//! could not be asked.
 
 mod client;
 mod clock;

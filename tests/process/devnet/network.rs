@@ -16,10 +16,10 @@ use crate::{
 
 /// Seconds in a slot.
 pub const SLOT_SECONDS: u64 = 4;
-/// How far behind the head finality is in a network without trouble.
+/// The distance of finality from the head in a network without trouble.
 pub const LAG_SLOTS: u64 = 3;
 
-/// How a network is made.
+/// The plan of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub nodes: usize,

@@ -20,7 +20,7 @@ pub fn quintet() -> Command {
     command
 }
 
-/// What a node logs of a slot.
+/// A node's line about a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotLine {
     pub slot: u64,

@@ -23,8 +23,8 @@ fn the_only_aggregator_comes_back_after_six_slots() {
     assert_safe(&nodes.iter().collect::<Vec<_>>());
 }
 
-/// Which phase it is decides how far behind finality is before it catches up: `tests/world/sync/partitions.rs`
-/// has all of them.
+/// The phase decides how far behind finality is before it catches up:
+/// `tests/world/sync/partitions.rs` has all of them.
 #[test]
 fn finality_comes_back_within_six_slots_of_a_stall() {
     let network = Network::make("stall", Plan::default());

@@ -33,7 +33,7 @@ fn a_node_without_validators_follows_the_chain_from_genesis() {
     assert_safe(&all.iter().collect::<Vec<_>>());
     let observer = all.last().expect("it was added");
     assert!(observer.events().iter().any(|event| {
-        event["message"].as_str().is_some_and(|message| message.contains("the node observes"))
+        event["message"].as_str().is_some_and(|message| message.contains("the node is an observer"))
     }));
 }
 

@@ -1,4 +1,4 @@
-//! What a node says of its network at its start, and when it cannot start.
+//! The log of a node at its start, and its errors when it cannot start.
 
 use std::{
     net::UdpSocket,
@@ -61,11 +61,14 @@ fn an_http_port_that_is_taken_ends_the_start_with_the_address_and_the_reason() {
 #[test]
 fn bootnodes_that_are_none_are_refused_by_what_they_are() {
     let network = network("bootnodes");
-    let cases: [(&str, &[&str]); 5] = [
+    let cases: [(&str, &[&str]); 8] = [
         ("/dns4/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
         ("/dns6/node.example/udp/9000/quic-v1", &["node.example", "names are not resolved"]),
         ("/ip4/127.0.0.1/tcp/9000", &["/ip4/127.0.0.1/tcp/9000", "not a QUIC address"]),
         ("no-such-file.yaml", &["no-such-file.yaml", "there is no file"]),
+        (",", &["--bootnodes: ", "entry 1 of 2 is empty", "`none`"]),
+        ("none,", &["--bootnodes: ", "entry 2 of 2 is empty"]),
+        ("", &["--bootnodes: ", "entry 1 of 1 is empty"]),
         ("127.0.0.1:9000", &["/ip4/127.0.0.1/udp/9000/quic-v1"]),
     ];
     for (bootnode, parts) in cases {

@@ -105,7 +105,7 @@ fn text(output: &Output) -> String {
     of(&output.stdout) + &of(&output.stderr)
 }
 
-/// What a command says that fails.
+/// The error of a command that fails.
 fn refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{}", text(output));
     text(output)

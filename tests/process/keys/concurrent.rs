@@ -33,7 +33,7 @@ fn of_two_messages_exactly_one_is_signed() {
     }
 }
 
-/// What happens to a node.
+/// An event in the life of a node.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Sign {

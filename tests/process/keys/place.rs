@@ -1,4 +1,4 @@
-//! Where the mark is, whatever the data directory is called.
+//! The place of the mark does not depend on the spelling of the data directory.
 
 use std::{
     fs,

@@ -217,7 +217,7 @@ pub fn sign_request(guard: &SigningGuard, request: SignRequest) -> Result<Signat
     made.into_iter().next().expect("one outcome a request")
 }
 
-/// What the key signs with no guard in between; only for comparing.
+/// The signature of the key without a guard in between; only for comparing.
 pub fn raw_signature(request: &SignRequest) -> Result<Signature, SignError> {
     let epoch = u32::try_from(request.slot).expect("tests sign for early slots");
     let bytes = KEYS[0][0]
@@ -226,7 +226,7 @@ pub fn raw_signature(request: &SignRequest) -> Result<Signature, SignError> {
     Ok(Signature::new(bytes).expect("a signature has its form"))
 }
 
-/// That a key had signed another message.
+/// The error for a key that has signed another message.
 pub fn already_signed(slot: Slot) -> SignError {
     SignError::AlreadySigned { index: 0, role: Role::Attester, slot }
 }

@@ -1,4 +1,4 @@
-//! What is written is read again.
+//! Files that are written are read again.
 
 use std::{
     collections::BTreeMap,

@@ -46,7 +46,7 @@ fn node(folder: &Folder, place: &Place) -> Command {
     command
 }
 
-/// What a command says that is refused; it may not wait for anything.
+/// The error of a command that is refused. It may not wait for anything.
 fn refusal(command: &mut Command, log: &Path) -> String {
     let file = fs::File::create(log).expect("writable");
     let mut child = command.stdout(Stdio::null()).stderr(file).spawn().expect("it starts");

@@ -146,12 +146,12 @@ impl Browser {
         self.command("/url", &json!({"url": url}));
     }
 
-    /// What a function body returns in the page.
+    /// Runs a function body in the page. Returns its value.
     pub fn run(&self, script: &str) -> Value {
         self.command("/execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// What an expression is in the page.
+    /// The value of an expression in the page.
     pub fn get(&self, expression: &str) -> Value {
         self.run(&format!("return ({expression});"))
     }
@@ -214,7 +214,7 @@ impl Browser {
         self.command("/actions", &json!({"actions": [source]}));
     }
 
-    /// What the page has complained of on its console, but for answers that did not come.
+    /// The messages on the page's console, except for answers that did not come.
     pub fn complaints(&self) -> Vec<String> {
         let entries = self.command("/se/log", &json!({"type": "browser"}));
         let entries = entries.as_array().cloned().unwrap_or_default();

@@ -89,12 +89,12 @@ impl Mock {
         }
     }
 
-    /// How often the overview was asked for.
+    /// The number of requests for the overview.
     pub fn asked(&self) -> u64 {
         self.lock().asked
     }
 
-    /// How many listen to events.
+    /// The number of clients of the event stream.
     pub fn listeners(&self) -> usize {
         self.lock().listeners.len()
     }

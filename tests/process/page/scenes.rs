@@ -1,4 +1,4 @@
-//! What a node could answer: canned networks, made from their shape.
+//! Possible answers of a node: canned networks, made from their shape.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a node's surroundings do to it: its log's reader, the disk, the clock, whoever stops it.
+//! A node and its surroundings: its log's reader, the disk, the clock, memory, and signals.
 
 mod log;
 mod output;

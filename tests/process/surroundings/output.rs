@@ -6,7 +6,15 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::{devnet::node::quintet, folder::Folder, own_ip::own_ip};
+use super::Watched;
+use crate::{
+    devnet::{
+        network::{Network, Plan},
+        node::quintet,
+    },
+    folder::Folder,
+    own_ip::own_ip,
+};
 
 /// The code of a command whose reader has gone.
 const READER_GONE: i32 = 141;
@@ -37,6 +45,20 @@ fn on(folder: &Folder, arguments: &[&str]) -> Command {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The command in a shell that first does this.
+fn in_shell(before: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]);
+    shell.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        value.map(|value| shell.env(name, value));
+    }
+    shell
 }
 
 /// Every command that writes to standard output.
@@ -84,6 +106,55 @@ fn a_reader_that_has_gone_ends_a_command_quietly() {
         for word in ["panicked", "standard output", "failed", "pipe"] {
             assert!(!error.contains(word), "{command:?}: {error}");
         }
+    }
+}
+
+#[test]
+fn a_command_without_standard_output_does_its_work() {
+    let folder = Folder::new("output-none");
+    for command in commands(&folder) {
+        let output = in_shell("exec >&-", &command).output().expect("the shell runs");
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", stderr(&output));
+        let error = stderr(&output);
+        assert!(!error.contains("panicked"), "{command:?}: {error}");
+    }
+    assert!(folder.join("another/config.yaml").exists());
+}
+
+#[test]
+fn a_command_without_standard_streams_ends_with_its_code() {
+    let folder = Folder::new("output-no-streams");
+    let fails = on(&folder, &["keys", "verify", "--network-dir", "nowhere"]);
+    let status = in_shell("exec <&- >&- 2>&-", &fails).status().expect("the shell runs");
+    assert_eq!(status.code(), Some(1));
+    let works = genesis(&folder, "network");
+    let status = in_shell("exec <&- >&- 2>&-", &works).status().expect("the shell runs");
+    assert_eq!(status.code(), Some(0));
+    assert!(folder.join("network/config.yaml").exists());
+}
+
+#[test]
+fn a_node_without_standard_streams_goes_on() {
+    let network =
+        Network::make("no-streams", Plan { nodes: 1, genesis_delay: 2, ..Plan::default() });
+    let command = in_shell("exec <&- >&- 2>&-", &network.command(Some(0)));
+    let mut node = Watched::start(command, Stdio::null(), (network.ip(), 5051).into());
+    node.wait_for(3);
+    let status = node.stop();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_limit_of_memory_that_is_too_low_is_named() {
+    let network = Network::make("memory", Plan { nodes: 1, genesis_delay: 60, ..Plan::default() });
+    for kib in [100_000, 300_000] {
+        let command = network.command(Some(0));
+        let output = in_shell(&format!("ulimit -v {kib}"), &command).output();
+        let output = output.expect("the shell runs");
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let last = error.trim_end().lines().last().unwrap_or_default();
+        assert!(last.contains("no more memory") && last.contains("ulimit -v"), "{error}");
     }
 }
 

@@ -6,7 +6,7 @@ use quintet_components::{
     messages::{IgnoreReason, Verdict},
     rejection::RejectionReason,
 };
-use quintet_systems::admission::blocks::{
+use quintet_systems::fork_choice::early::{
     EarlyBlocks, MAX_EARLY_BLOCKS, MAX_EARLY_PER_PROPOSER, MAX_EARLY_PER_SOURCE,
 };
 

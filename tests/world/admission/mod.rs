@@ -1,5 +1,4 @@
-//! What may come in: the steps that every block, attestation and aggregate passes, whatever brought
-//! it.
+//! Admission: the steps that every block, attestation and aggregate passes, from any source.
 
 mod aggregates;
 mod blocks;

@@ -1,4 +1,4 @@
-//! What the pools keep of an attestation, and what they say of their size.
+//! The entries that the pools keep of an attestation, and their sizes.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use crate::support::{
     prover::VirtualProver,
 };
 
-/// How a test's aggregator differs from the default one.
+/// The options of a test's aggregator.
 pub struct Options {
     pub validators: u64,
     pub permits: usize,
@@ -51,12 +51,12 @@ pub struct Aggregator {
     pub node: TestNode,
     pub prover: VirtualProver,
     produced: Vec<(u64, Arc<SignedAggregatedAttestation>)>,
-    /// What happened, one update after the other.
+    /// The events, in order.
     pub log: Vec<Event>,
     own: HashSet<Entity>,
 }
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// These validators signed the attestation of a slot.
@@ -69,7 +69,7 @@ pub enum Event {
         intervals: (u64, u64),
         /// Own payloads that are new in the pools: the slot of the attestation, and who is in it.
         own: Vec<(Slot, Vec<ValidatorIndex>)>,
-        /// Who has signed, by attestation; who is in each new payload, and in each known one.
+        /// By attestation: its signers, and the participants of its new and of its known payloads.
         pools: [Sets; 3],
     },
 }
@@ -248,7 +248,7 @@ impl Aggregator {
         history.of(slot).cloned().unwrap_or_default()
     }
 
-    /// How many sessions there are.
+    /// The number of sessions.
     pub fn sessions(&mut self) -> usize {
         let world = self.node.world();
         world.query::<&AggregationSession>().iter(world).count()

@@ -13,16 +13,16 @@ use crate::{
 
 const SLOTS: Slot = 8;
 
-/// What happens in a slot.
+/// The events of a slot.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Who signs the slot's attestation.
+    /// The signers of the slot's attestation.
     signers: BTreeSet<ValidatorIndex>,
     /// Whose aggregate of the slot's attestation arrives.
     aggregate: BTreeSet<ValidatorIndex>,
-    /// What proofs cost, in milliseconds.
+    /// The time of each proof, in milliseconds.
     costs: Vec<u64>,
-    /// How proofs end.
+    /// The end of each proof.
     endings: Vec<Ending>,
     /// Milliseconds after interval 2 at which the node is looked at.
     looks: Vec<u64>,

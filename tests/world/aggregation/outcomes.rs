@@ -1,4 +1,4 @@
-//! How sessions end, as the metrics tell it.
+//! The outcomes of sessions in the metrics.
 
 use crate::{
     aggregation::aggregator::{Aggregator, Options},
@@ -7,7 +7,7 @@ use crate::{
 
 const TIME: &str = "lean_committee_signatures_aggregation_time_seconds";
 
-/// How often sessions ended so, how many were timed, and their seconds together.
+/// The number of sessions with this outcome, the number that was timed, and their seconds together.
 fn ended(aggregator: &Aggregator, outcome: &str) -> (f64, f64, f64) {
     let scrape = Scrape::of(&aggregator.node.app);
     let of =

@@ -1,4 +1,4 @@
-//! What sessions take from the pools and what they put back.
+//! Sessions take entries from the pools and put some back.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use quintet_components::{
 use quintet_prover::{CancelToken, ProveError};
 use quintet_systems::{pool, production::produce_attestation_data};
 
-/// How proving ends.
+/// The end of proving.
 #[derive(Clone, Copy)]
 enum Proving {
     Succeeds,

@@ -62,7 +62,7 @@ impl Twist for Endless {
     }
 }
 
-/// What is logged while a test runs.
+/// The log of a test.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What a block can carry is known before a proof is made.
+//! The capacity of a block is known before a proof is made.
 
 use quintet_components::aggregation::SkipReason;
 use quintet_prover::CancelToken;

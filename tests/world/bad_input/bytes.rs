@@ -13,7 +13,7 @@ enum Mutation {
     FlipBit(Index),
     Remove(Index),
     Insert(Index, u8),
-    /// What an offset could be replaced by, anywhere: it need not be aligned.
+    /// Replaces four bytes anywhere, as an offset that need not be aligned.
     WriteU32(Index, u32),
     /// A length or offset near the input's own length.
     WriteNearLength(Index, i32),

@@ -88,7 +88,7 @@ impl Fixture {
     }
 }
 
-/// What a refusal leaves as it was.
+/// The parts of a world that a refusal must not change.
 #[derive(Debug, PartialEq)]
 pub struct Stillness {
     digest: Root,

@@ -86,7 +86,7 @@ pub fn stale_beside_its_block(node: &mut TestNode) -> Root {
     world_digest(node.world())
 }
 
-/// What a replay went through.
+/// The events of a replay.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub finalized_slot: Slot,

@@ -16,7 +16,7 @@ use quintet_components::{
     },
     duties::{
         AttestationProduced, BlockProduced, Duty, DutyCounts, DutyOutcome, DutyRecord,
-        RecentDuties, Role, SignError, Signer, Signing,
+        RecentDuties, Role, SignError, SignRequest, Signer, Signing,
     },
     preset::SignaturePreset,
 };
@@ -31,7 +31,7 @@ use crate::support::{
 
 pub const VALIDATORS: u64 = 4;
 
-/// Who signed, as what, for which slot.
+/// A request to sign.
 type Request = (ValidatorIndex, Role, Slot, Root);
 
 /// Signs with placeholders and remembers for whom.
@@ -46,13 +46,8 @@ impl Signer for Keys {
         self.validators.clone()
     }
 
-    fn sign(
-        &self,
-        index: ValidatorIndex,
-        role: Role,
-        slot: Slot,
-        message: Root,
-    ) -> Result<Signature, SignError> {
+    fn sign(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        let SignRequest { index, role, slot, message } = *request;
         self.asked.lock().expect("nobody panics").push((index, role, slot, message));
         Ok(Signature::placeholder(SignaturePreset::Test))
     }
@@ -187,7 +182,7 @@ impl Proposer {
         *self.node.world().resource::<DutyCounts>()
     }
 
-    /// What became of the proposals on record.
+    /// The outcomes of the proposals on record.
     pub fn proposals(&mut self) -> Vec<(Slot, DutyOutcome)> {
         let records = self.records();
         let proposals = records.iter().filter(|record| record.duty == Duty::Propose);
@@ -199,7 +194,7 @@ impl Proposer {
     }
 }
 
-/// Who is in each attestation of a block.
+/// The voters of each attestation in a block.
 pub fn voters(block: &Block) -> Vec<Vec<ValidatorIndex>> {
     block.body.attestations.iter().map(|each| each.aggregation_bits.indices().collect()).collect()
 }

@@ -3,6 +3,7 @@
 use quintet_components::{
     containers::AttestationData,
     duties::{DutyOutcome, MissReason},
+    sync::DutyGate,
 };
 use quintet_systems::production::produce_attestation_data;
 
@@ -84,6 +85,33 @@ fn proposer_parent(proposer: &mut Proposer) -> quintet_components::containers::R
     proposer.at(2, 100);
     proposer.import(&first, 2);
     proposer.head().root
+}
+
+#[test]
+fn a_node_whose_clock_was_fast_builds_on_what_is_older_than_the_slot() {
+    let gate = DutyGate { closed: None, at_slot: 1_000, behind: 0 };
+    let all = [0, 1, 2, 3];
+    let mut proposer = Proposer::with(&all, move |app| _ = app.insert_resource(gate));
+    proposer.at(2, 1_000);
+    let old = proposer.head();
+    proposer.jump(40, 900);
+    let future = proposer.head();
+    assert_eq!((old.slot, future.slot), (2, 40));
+    // These votes are newer than all until slot 40, so the future block stays the head.
+    let data = produce_attestation_data(proposer.node.world(), 40);
+    proposer.receive(data, &[0, 1, 2]);
+    proposer.at(40, 3_300);
+    proposer.proposed.clear();
+    proposer.voted.clear();
+    proposer.jump(4, 0);
+    proposer.at(6, 1_000);
+    assert_eq!(proposer.head(), future);
+    let proposed = proposer.proposed.iter().map(|(_, block)| &block.block);
+    let parents: Vec<_> = proposed.map(|block| (block.slot, block.parent_root)).collect();
+    assert_eq!(parents, [(5, old.root), (6, old.root)]);
+    let slots: Vec<_> = proposer.voted.iter().map(|(slot, _)| *slot).collect();
+    assert_eq!(slots, [4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6]);
+    assert_eq!(produce_attestation_data(proposer.node.world(), 6).head, old);
 }
 
 #[test]

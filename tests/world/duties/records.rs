@@ -1,4 +1,4 @@
-//! What is kept of duties that were done and missed.
+//! The record of duties that were done and missed.
 
 use quintet_components::duties::{Duty, DutyOutcome, MissReason};
 

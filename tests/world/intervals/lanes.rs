@@ -44,7 +44,7 @@ fn attestation(id: u64) -> AttestationReceived {
     AttestationReceived::new(InputId(id), attestation)
 }
 
-/// What one update judged, in order.
+/// The refusals of one update, in order.
 fn judged(node: &mut TestNode) -> Vec<(u64, RejectionReason)> {
     node.app.update();
     let mut judged = node.world().resource_mut::<Messages<InputJudged>>();

@@ -14,7 +14,7 @@ use quintet_plugins::{ClockPlugin, OrderPlugin};
 const GENESIS_TIME: u64 = 1_000;
 const GENESIS_MS: u64 = 1_000_000;
 
-/// What ran: the schedule, and what the world's time was in it.
+/// The schedules that ran, each with the world's time in it.
 #[derive(Resource, Default)]
 struct Walked(Vec<(Interval, CurrentInterval)>);
 
@@ -51,7 +51,7 @@ impl Walk {
         self.0.world().resource::<CurrentInterval>().count
     }
 
-    /// What is walked at this time, as interval counts.
+    /// The intervals that are walked at this time, as counts.
     fn counts_at(&mut self, now_ms: u64) -> Vec<u64> {
         self.at(now_ms).into_iter().map(|(_, now)| now.count).collect()
     }

@@ -27,7 +27,7 @@ use crate::{
     support::chain,
 };
 
-/// What the histories went through, so that a generator that went stale shows.
+/// Counts the events of the histories, so that a generator that went stale shows.
 #[derive(Default, Debug)]
 struct Seen {
     refused: BTreeMap<Reason, usize>,
@@ -126,7 +126,7 @@ fn compare(pair: &mut Pair) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What the node attests in a slot.
+/// The node's attestation data in a slot.
 fn attestation(world: &World, slot: u64) -> Option<AttestationData> {
     let facts = Facts {
         tree: world.resource::<BlockTree>(),
@@ -137,7 +137,8 @@ fn attestation(world: &World, slot: u64) -> Option<AttestationData> {
     attestation_data(&facts, slot)
 }
 
-/// What the node attests now, it takes from others, whether or not it aggregates.
+/// The node admits from others the attestation that it would make itself, whether or not it
+/// aggregates.
 fn own_attestation_is_admitted(pair: &mut Pair) -> Result<(), TestCaseError> {
     let Some(data) = pair.store.attestation_to_give(pair.store.time / 5) else { return Ok(()) };
     for validator in 0..pair.store.validators {

@@ -15,7 +15,7 @@ pub enum Step {
         votes: Vec<(DataPlan, u16)>,
         spoilt: Option<Spoilt>,
     },
-    /// What the node's own proposer builds on the head.
+    /// The node's own proposer builds a block on the head.
     Propose {
         skipped: u64,
     },

@@ -29,11 +29,11 @@ const MAX_PAYLOADS: usize = 12;
 struct Plan {
     target: Index,
     head: Index,
-    /// How long after its head's slot.
+    /// The number of slots after its head's slot.
     late: u64,
     /// From another block than the justified one.
     other_source: Option<Index>,
-    /// Who is in each payload.
+    /// The participants of each payload.
     voters: Vec<u16>,
 }
 

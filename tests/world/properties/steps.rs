@@ -39,7 +39,7 @@ pub struct Pair {
     blocks: Vec<(Block, Body)>,
 }
 
-/// What came of a step: nothing that could be refused, or what both said.
+/// The outcome of a step; `None` if nothing could be refused.
 pub type Outcome = Option<Result<(), Reason>>;
 
 impl Pair {

@@ -38,7 +38,7 @@ pub struct Store {
     pub signatures: Pool<u64>,
     pub new: Pool<Payload>,
     pub known: Pool<Payload>,
-    /// Who gave which attestation lately, and if it was kept.
+    /// The recent attestations with their validators; true if one was kept.
     seen: Vec<(AttestationData, u64, bool)>,
 }
 
@@ -94,7 +94,7 @@ impl Store {
         ancestor.slot <= descendant.slot && self.chain(descendant.root).contains(&ancestor)
     }
 
-    /// What the tree says of an attestation.
+    /// Validates an attestation against the tree.
     fn validate(&self, data: &AttestationData) -> Result<(), Reason> {
         let AttestationData { slot, head, target, source } = *data;
         let known = |checkpoint: Checkpoint| self.blocks.contains_key(&checkpoint.root);

@@ -1,4 +1,4 @@
-//! What an aggregator makes of the attestations at interval 2.
+//! Aggregation of the attestations at interval 2.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ impl Store {
         Some(self.prove(data, covered, &children, &signers))
     }
 
-    /// What the proof system makes of these inputs; it is the tests' own.
+    /// The aggregate that the tests' proof system makes of these inputs.
     fn prove(
         &self,
         data: &AttestationData,

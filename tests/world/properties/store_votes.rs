@@ -1,4 +1,4 @@
-//! What votes are worth: latest votes, weights, head, safe target, and the attestation to give.
+//! Votes: latest votes, weights, head, safe target, and the attestation to produce.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ impl Store {
         latest
     }
 
-    /// How many of these votes are for each block or a descendant of it. Blocks up to `start`
-    /// have none.
+    /// The number of these votes for each block or a descendant of it. Blocks up to `start` have
+    /// none.
     fn weights(&self, votes: &BTreeMap<u64, AttestationData>, start: Slot) -> BTreeMap<Root, u32> {
         let mut weights: BTreeMap<Root, u32> = self.blocks.keys().map(|root| (*root, 0)).collect();
         for data in votes.values() {

@@ -19,7 +19,7 @@ use crate::{
     support::chain,
 };
 
-/// Which checkpoint an attestation names.
+/// The checkpoint that an attestation names.
 #[derive(Clone, Debug)]
 enum Named {
     Justified,
@@ -124,7 +124,7 @@ struct Tip {
     chain: Vec<Checkpoint>,
 }
 
-/// What the histories went through, so that a generator that went stale shows.
+/// Counts the events of the histories, so that a generator that went stale shows.
 #[derive(Default, Debug)]
 struct Seen {
     refused: BTreeMap<Reason, usize>,

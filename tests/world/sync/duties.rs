@@ -1,4 +1,4 @@
-//! What sync lets a node's validators do.
+//! The duties that sync allows.
 
 use std::sync::Arc;
 

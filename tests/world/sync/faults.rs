@@ -1,4 +1,4 @@
-//! What peers are charged, and that each fault is charged once.
+//! The charges for faults of peers: each fault is charged once.
 
 use std::sync::{
     Arc,

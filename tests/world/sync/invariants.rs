@@ -21,7 +21,7 @@ static HONEST: LazyLock<Arc<Chain>> = LazyLock::new(|| {
 static FORK: LazyLock<Arc<Chain>> =
     LazyLock::new(|| Arc::new(HONEST.up_to(30).grow((32..=TIP).filter(|slot| slot % 3 != 0), 1)));
 
-/// What happens, one after the other.
+/// An event of a history.
 #[derive(Clone, Debug)]
 enum Step {
     Connect { peer: u8, behaviour: usize, is_fork: bool },

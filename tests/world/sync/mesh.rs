@@ -12,7 +12,9 @@ use quintet_components::{
     clock::{SlotClock, UnixTime},
     constants::SLOT_DURATION_MS,
     containers::{Checkpoint, Root, Signature, SignedBlock, Slot, ValidatorIndex},
-    duties::{AttestationProduced, BlockProduced, DutyCounts, Role, SignError, Signer, Signing},
+    duties::{
+        AttestationProduced, BlockProduced, DutyCounts, SignError, SignRequest, Signer, Signing,
+    },
     messages::{
         AggregateProduced, AggregateReceived, AttestationReceived, BlockImported, BlockReceived,
         InputId,
@@ -39,7 +41,7 @@ impl Signer for Placeholders {
         self.0.clone()
     }
 
-    fn sign(&self, _: ValidatorIndex, _: Role, _: Slot, _: Root) -> Result<Signature, SignError> {
+    fn sign(&self, _: &SignRequest) -> Result<Signature, SignError> {
         Ok(Signature::placeholder(SignaturePreset::Test))
     }
 }
@@ -66,11 +68,11 @@ struct MeshNode {
 
 pub struct Mesh {
     nodes: Vec<MeshNode>,
-    /// Which group each node is in.
+    /// The group of each node.
     groups: Vec<usize>,
     now_ms: u64,
     sequence: u64,
-    /// Who waits for the answer to which request.
+    /// The node that waits for the answer to each request.
     inbound: HashMap<InboundRequestId, (usize, RequestId)>,
 }
 

@@ -71,6 +71,25 @@ fn missing_parents_are_asked_for_by_root_one_by_one() {
 }
 
 #[test]
+fn a_parent_that_waits_for_its_slot_is_not_asked_for() {
+    let chain = Arc::new(Chain::voted(13));
+    let mut world = SyncWorld::at_slot(&chain, 12);
+    for link in &chain.links[..11] {
+        world.gossip(&link.block);
+    }
+    world.settle();
+    world.connect_with("a", &chain, Behaviour::Honest, chain.up_to(11).status());
+    let early = chain.at(13);
+    world.gossip_from("a", &early.block);
+    // A child that claims an earlier slot is not early itself.
+    let child = Block { slot: 12, parent_root: early.root, ..Block::default() };
+    world.gossip_from("a", &Arc::new(signed(child)));
+    world.run_ms(500);
+    assert_eq!(orphans(&mut world), 1);
+    assert_eq!(world.roots_asked.get(&early.root), None);
+}
+
+#[test]
 fn a_root_that_nobody_has_is_asked_for_ever_more_seldom_and_then_given_up() {
     let chain = Arc::new(Chain::voted(10));
     let mut world = SyncWorld::at_slot(&chain, 10);

@@ -115,7 +115,8 @@ fn four_nodes_that_began_alone_agree_once_they_meet() {
     assert!(mesh.finalized().iter().all(|slot| *slot > 30), "{:?}", mesh.finalized());
 }
 
-/// How many slots after two of four nodes slept for eight slots finality goes on at every node.
+/// The number of slots until finality advances at every node again, after two of four nodes slept
+/// for eight slots.
 fn slots_to_recover(asleep: [usize; 2], start: u64) -> Option<u64> {
     let mut mesh = Mesh::new(4);
     mesh.group(&ALL);

@@ -9,7 +9,7 @@ use quintet_components::{
 
 use crate::sync::ledger::{Chain, Link};
 
-/// How a peer answers requests for blocks. All answer for their status.
+/// The behaviour of a peer that is asked for blocks. All answer for their status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     Honest,
@@ -70,7 +70,7 @@ pub struct ScriptedPeer {
     pub status: Status,
 }
 
-/// What the network reports, and when.
+/// A report of the network, and its delay.
 pub struct Reply {
     pub after_ms: u64,
     pub event: RequestEvent,

@@ -1,4 +1,4 @@
-//! What is too old, and what was said already, goes no further.
+//! Messages that are too old, and messages that were seen before, are not forwarded.
 
 use quintet_components::{
     attestations::Signed,

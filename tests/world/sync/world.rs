@@ -44,7 +44,7 @@ pub struct SyncWorld {
     pub node: TestNode,
     pub now_ms: u64,
     pub peers: BTreeMap<PeerId, ScriptedPeer>,
-    /// What the node answered.
+    /// The node's answers.
     pub answers: BTreeMap<InboundRequestId, Answer>,
     /// Connections that the node closed.
     pub closed: Vec<(PeerId, DisconnectReason)>,
@@ -316,7 +316,7 @@ impl SyncWorld {
         any
     }
 
-    /// What holds at every update.
+    /// Checks the rules that hold at every update.
     fn check(&mut self) {
         let world = self.node.world();
         let mut by_peer: HashMap<PeerId, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What has to come in time once nothing is wrong any more.
+//! Rules for a calm network: some things must happen in time once nothing is wrong any more.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const BEHIND_SLOTS: Slot = 6;
 /// Finality comes back within a bound after the last fault.
 #[derive(Default)]
 pub(super) struct Calm {
-    /// What each node had finalized when it became calm.
+    /// Each node's finalized slot when it became calm.
     begun: BTreeMap<usize, Slot>,
 }
 

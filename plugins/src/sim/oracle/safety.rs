@@ -1,4 +1,4 @@
-//! What may never be.
+//! Rules that must hold at all times.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ pub(super) struct Safety {
     chain: BTreeMap<Slot, Root>,
     /// The highest slot that anybody finalized.
     finalized: Slot,
-    /// What each node held last.
+    /// Each node's checkpoints after its last update.
     last: BTreeMap<usize, [Checkpoint; 3]>,
-    /// What a crash may not take.
+    /// The checkpoint that a crash must not lose.
     kept: BTreeMap<usize, Checkpoint>,
 }
 

@@ -1,4 +1,4 @@
-//! What a node does with its time.
+//! Rules for the time that nodes walk.
 
 use std::collections::BTreeMap;
 

@@ -27,7 +27,7 @@ impl<'a> Multi<'a> {
         let mut singles = Vec::with_capacity(count);
         for index in 0..count {
             let bytes = reader.sized()?;
-            // What is inside must be a single one, so this never nests.
+            // The content must be a single envelope, so this never nests.
             let single = Single::decode(bytes, limit)
                 .map_err(|fault| EnvelopeError::Statement { index, fault: Box::new(fault) })?;
             singles.push((bytes, single));
@@ -36,7 +36,7 @@ impl<'a> Multi<'a> {
         Ok(Self(singles))
     }
 
-    /// How many statements it has.
+    /// The number of its statements.
     #[must_use]
     pub fn statements(&self) -> usize {
         self.0.len()

@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
     /// A field of bytes behind its length.
     pub(super) fn sized(&mut self) -> Result<&'a [u8], EnvelopeError> {
         let length = u32::from_le_bytes(self.array()?);
-        // Where a length does not fit, it is longer than anything that can be left.
+        // A length that does not fit is longer than the remaining bytes.
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::MAX_SIGNERS;
 
-/// Which of a statement's keys a part covers: one bit for each, lowest first.
+/// The keys of a statement that a part covers: one bit for each, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signers<'a>(&'a [u8]);
 
@@ -18,7 +18,7 @@ impl<'a> Signers<'a> {
         self.0
     }
 
-    /// How many signers it has.
+    /// The number of signers.
     #[must_use]
     pub fn count(self) -> usize {
         self.0.iter().map(|byte| byte.count_ones() as usize).sum()

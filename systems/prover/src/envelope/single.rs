@@ -14,7 +14,7 @@ const HEADER_BYTES: usize = 9;
 /// A part of a single-message envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// What the payload is.
+    /// The kind of the payload.
     pub kind: u8,
     /// Whom it covers.
     pub signers: Signers<'a>,
@@ -76,7 +76,7 @@ impl<'a> Single<'a> {
         Self { keys, parts }
     }
 
-    /// How many keys its statement has.
+    /// The number of keys in its statement.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.keys

@@ -54,7 +54,7 @@ fn encode(keys: usize, parts: &[Built]) -> Vec<u8> {
     Single::of(keys, parts.iter().map(Built::part).collect()).encode()
 }
 
-/// What a parsed envelope carries unchanged: its proofs, but for a joint one.
+/// The parts that a parsed envelope carries unchanged: its proofs, except a joint one.
 fn carried(keys: usize, parsed: &Parsed<'_>) -> Vec<Built> {
     let parts = parsed.proofs.iter().filter(|part| part.kind != JOINT);
     let built = parts.map(|part| {
@@ -136,7 +136,7 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
             singles.extend(parts.iter().map(|(_, proof)| proof.to_vec()));
         } else {
             let raw: usize = signatures * self.raw.check.signature_len();
-            // What is not signatures stays.
+            // Parts other than signatures stay.
             within(whole - raw, self.raw.limit)?;
             singles = self.build_joint(parts, slots, parsed, claims, cancel)?;
         }

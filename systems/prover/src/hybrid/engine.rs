@@ -1,4 +1,4 @@
-//! What a hybrid system needs of the proofs that it carries.
+//! The interface between a hybrid system and the proofs that it carries.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a new proof of a statement is made of.
+//! Gathers the parts of a new proof of a statement.
 
 use super::parsed::{Parsed, ProofPart};
 use crate::{Child, ProveError, RawSignature, multisig::out_of_range};
@@ -11,7 +11,7 @@ pub(super) struct ChildProof<'a> {
     pub(super) part: ProofPart<'a>,
 }
 
-/// What covers a statement's keys.
+/// The parts that cover a statement's keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered<'a> {
     /// Raw signatures, each with its signer, ascending.
@@ -65,7 +65,7 @@ impl<'a> Offers<'a> {
             let adds = |proof: &ChildProof<'_>| {
                 proof.covered.iter().filter(|at| missing(&covered, &self.raw, **at)).count()
             };
-            // Of those that add as much, the first.
+            // The first of those that add the same number.
             let best = (0..self.proofs.len()).rev().max_by_key(|at| adds(&self.proofs[*at]));
             let Some(best) = best.filter(|at| adds(&self.proofs[*at]) > 0) else {
                 return Err(ProveError::Coverage(format!(

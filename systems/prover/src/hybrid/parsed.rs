@@ -10,7 +10,7 @@ use crate::{
 /// Proofs in an envelope at most.
 pub(super) const MAX_PROOFS: usize = 8;
 
-/// What all envelopes of a system have in common.
+/// The facts that all envelopes of a system share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub(super) key_len: usize,

@@ -52,7 +52,7 @@ impl KeyList {
 /// The other claims of a share.
 #[derive(Clone, Debug)]
 pub(super) struct Others<'a> {
-    /// Where the statement's own claim stands among them.
+    /// The position of the statement's own claim among them.
     index: usize,
     claims: Vec<Claim<'a>>,
 }

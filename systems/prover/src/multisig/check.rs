@@ -1,4 +1,4 @@
-//! How `multisig` has signatures checked.
+//! The check of signatures by `multisig`.
 
 use leansig::scheme::Scheme;
 

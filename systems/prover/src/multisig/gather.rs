@@ -68,7 +68,7 @@ pub(crate) fn check_signers(
     }
 }
 
-/// That an input names a signer past the statement's last.
+/// The error for an input that names a signer past the statement's last.
 pub(crate) fn out_of_range(input: &str, signer: usize, keys: usize) -> ProveError {
     ProveError::Coverage(format!("{input} names signer {signer} of {keys}"))
 }

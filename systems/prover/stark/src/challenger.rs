@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::{claims::Claims, config::Security, field::F};
 
-/// What a transcript begins with; another version of the tables has another name.
+/// The first bytes of a transcript. Another version of the tables has another name.
 const NAME: &[u8] = b"quintet-stark xmss v1";
 /// Candidates for a proof of work that are tried together.
 const GRINDING_BATCH: u64 = 1 << 12;

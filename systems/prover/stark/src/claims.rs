@@ -1,4 +1,4 @@
-//! What a proof proves, as elements of the field.
+//! The claims of a proof, as elements of the field.
 
 use leansig::relation::{
     DIGEST_LEN, MESSAGE_LEN, PARAMETER_LEN, PublicKeyParts, Shape, message_elements,
@@ -34,7 +34,7 @@ pub enum ClaimError {
     /// The scheme has no such slot.
     #[error("claim {claim}: slot {slot} is past the scheme's lifetime of {lifetime} slots")]
     Slot {
-        /// Which claim.
+        /// The claim.
         claim: usize,
         /// Its slot.
         slot: u32,
@@ -44,9 +44,9 @@ pub enum ClaimError {
     /// A key is no encoding of one.
     #[error("claim {claim}: key {key}: {reason}")]
     Key {
-        /// Which claim.
+        /// The claim.
         claim: usize,
-        /// Which of its keys.
+        /// The key.
         key: usize,
         /// Why not.
         reason: String,

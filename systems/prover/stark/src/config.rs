@@ -33,7 +33,7 @@ pub(crate) const CAP_HEIGHT: usize = 2;
 /// The logarithm of how much a step of the low-degree test folds, at most.
 pub(crate) const MAX_LOG_ARITY: usize = 3;
 
-/// How sure a verifier may be, and what it costs.
+/// The security of the low-degree test, and its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Security {
     /// The logarithm of how many times longer a codeword is than what it encodes.

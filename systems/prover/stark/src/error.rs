@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! Errors.
 
 use crate::ClaimError;
 
@@ -11,9 +11,9 @@ pub enum ProveError {
     /// There are too few or too many signatures.
     #[error("{found} signatures, expected {expected}")]
     Signatures {
-        /// How many there are.
+        /// The number of signatures.
         found: usize,
-        /// How many keys the claims have.
+        /// The number of keys in the claims.
         expected: usize,
     },
     /// A signature is not valid.

@@ -32,8 +32,9 @@ pub use system::Stark;
 pub use watch::{Phase, Watch};
 pub use workers::Workers;
 
-/// Which proofs these are: another version of the tables, another security or another encoding has
-/// another number. 1 is `fri-keccak-100c`: the low-degree test FRI over Keccak, 100 conjectured bits.
+/// The number of this kind of proof: another version of the tables, another security or another
+/// encoding has another number. 1 is `fri-keccak-100c`: the low-degree test FRI over Keccak, 100
+/// conjectured bits.
 pub const FORMAT: u8 = 1;
 /// Claims of a proof at most.
 pub const MAX_CLAIMS: usize = 64;

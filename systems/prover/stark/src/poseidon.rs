@@ -26,9 +26,9 @@ pub(crate) const COLUMNS_16: usize = columns(16, KOALABEAR_POSEIDON_PARTIAL_ROUN
 /// Columns of a permutation of width 24.
 pub(crate) const COLUMNS_24: usize = columns(24, KOALABEAR_POSEIDON_PARTIAL_ROUNDS_24);
 
-/// Where a row holds the output of width 16.
+/// The position of the output of width 16 in a row.
 pub(crate) const OUTPUT_16: usize = COLUMNS_16 - 16;
-/// Where a row holds the output of width 24.
+/// The position of the output of width 24 in a row.
 pub(crate) const OUTPUT_24: usize = COLUMNS_24 - 24;
 
 const fn columns(width: usize, partial_rounds: usize) -> usize {
@@ -63,7 +63,7 @@ pub(crate) struct Permutation<const W: usize> {
     circulant: [F; W],
     /// The inverse of the full rounds' matrix.
     inverse: [[F; W]; W],
-    /// What the S-box of each partial round takes.
+    /// The input of the S-box in each partial round.
     partial_inputs: Vec<Sum>,
     /// The state after the partial rounds.
     partial_outputs: Vec<Sum>,

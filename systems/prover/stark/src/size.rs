@@ -1,4 +1,4 @@
-//! How long a proof is and how much memory making one takes, before it is made.
+//! The length of a proof and the memory for making it, known before it is made.
 
 use leansig::relation;
 use p3_lookup::Lookups;
@@ -21,7 +21,7 @@ const DIGEST: usize = 32;
 pub(crate) struct Shape {
     pub(crate) log_height: usize,
     pub(crate) main: usize,
-    /// Whether equations look at the next row.
+    /// True if equations use the next row.
     pub(crate) looks_ahead: bool,
     /// Base-field columns of the lookups.
     pub(crate) lookups: usize,
@@ -59,7 +59,7 @@ impl Shape {
     }
 }
 
-/// How often a column is opened outside of its rows.
+/// The number of openings of columns outside of their rows.
 pub(crate) fn opened(tables: &[Shape]) -> usize {
     let opened = tables.iter().map(|table| {
         let main = if table.looks_ahead { 2 * table.main } else { table.main };

@@ -14,7 +14,7 @@ use crate::{
     field::{Extension, F},
 };
 
-/// What a prover is about to do.
+/// The next step of a prover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Fill the tables from the signatures.

@@ -54,7 +54,7 @@ struct Codeword {
 }
 
 impl Codeword {
-    /// What a message hash stands for, if its digits have the right sum.
+    /// Reads the digits of a message hash; `None` if they do not have the right sum.
     fn of(shape: &Shape, hash: &[F]) -> Option<Self> {
         let values = || hash[..shape.hash_elements].iter().map(F::as_canonical_u32);
         if values().any(|value| value == F::ORDER_U32 - 1) {
@@ -208,7 +208,7 @@ fn node_input(job: &Job<'_>, level: u32, node: &Digest, sibling: &Digest) -> [F;
     input
 }
 
-/// What the sponge takes, filled up to whole blocks.
+/// The elements that the sponge absorbs, filled up to whole blocks.
 fn absorbed(job: &Job<'_>, ends: &[Digest]) -> Vec<Element> {
     let mut absorbed = job.key.parameter.to_vec();
     absorbed.extend(tree_tweak(0, job.statement.slot));

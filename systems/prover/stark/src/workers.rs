@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// How much the threads stand back behind others, where the system allows it.
+/// The niceness of the threads, if the system supports it.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -40,7 +40,7 @@ impl Workers {
         SHARED.clone()
     }
 
-    /// How many they are.
+    /// The number of threads.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.0.current_num_threads()

@@ -5,7 +5,7 @@ use quintet_prover::{MAX_PROOF_BYTES, MAX_SIGNERS};
 
 use super::{SIGNATURE_LEN, World};
 
-/// What becomes of an envelope.
+/// The result for an envelope.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It proves the usual statement of its first keys.

@@ -1,5 +1,5 @@
-//! What must hold for any bytes at all. The fuzz targets call the functions of this file, and the
-//! tests call them with named cases, a stored corpus and random mutations.
+//! Properties that must hold for any bytes at all. The fuzz targets call the functions of this
+//! file, and the tests call them with named cases, a stored corpus and random mutations.
 
 use quintet_prover::envelope::{EnvelopeError, Multi, Single};
 use quintet_prover::{CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, VerifyError};

@@ -79,7 +79,7 @@ impl World {
         Self { system: Multisig::new(fake.clone()), fake, keys: keys(validators) }
     }
 
-    /// That these validators signed the usual message at the usual slot.
+    /// The statement that these validators signed the usual message at the usual slot.
     pub fn statement(&self, validators: &[usize]) -> Statement<'_> {
         self.statement_of(validators, SLOT, MESSAGE)
     }

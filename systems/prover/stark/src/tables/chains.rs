@@ -12,11 +12,11 @@ use crate::{
     poseidon::{COLUMNS_16, OUTPUT_16, POSEIDON_16},
 };
 
-/// Where the input has the key's parameter.
+/// The position of the key's parameter in the input.
 pub(crate) const PARAMETER: usize = DIGEST_LEN;
-/// Where the input has its tweak.
+/// The position of the tweak in the input.
 pub(crate) const STEP_TWEAK: usize = PARAMETER + PARAMETER_LEN;
-/// Where the input has its zero.
+/// The position of the zero in the input.
 const ZERO: usize = STEP_TWEAK + 2;
 
 /// The claim's number.
@@ -27,11 +27,11 @@ pub(crate) const SIGNATURE: usize = CLAIM + 1;
 pub(crate) const CHAIN: usize = SIGNATURE + 1;
 /// The digit: the steps that the signature's value has behind it.
 pub(crate) const DIGIT: usize = CHAIN + 1;
-/// Whether the row is a step of a signature.
+/// 1 if the row is a step of a signature.
 pub(crate) const REAL: usize = DIGIT + 1;
 /// The step, from 1.
 pub(crate) const STEP: usize = REAL + 1;
-/// Whether it is the chain's last row.
+/// 1 if it is the chain's last row.
 pub(crate) const LAST: usize = STEP + 1;
 pub(crate) const WIDTH: usize = LAST + 1;
 

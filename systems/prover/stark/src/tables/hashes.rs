@@ -17,15 +17,15 @@ use crate::{
 
 /// Elements that the sponge takes at a time.
 pub(crate) const RATE: usize = 24 - CAPACITY;
-/// Where a node's input has its tweak.
+/// The position of the tweak in a node's input.
 pub(crate) const NODE_TWEAK: usize = PARAMETER_LEN;
-/// Where a node's input has its left child.
+/// The position of the left child in a node's input.
 pub(crate) const LEFT: usize = NODE_TWEAK + 2;
-/// Where a node's input has its right child.
+/// The position of the right child in a node's input.
 pub(crate) const RIGHT: usize = LEFT + DIGEST_LEN;
-/// Where the inputs of message and nodes have their zero.
+/// The position of the zero in the inputs of message and nodes.
 pub(crate) const ZERO: usize = 23;
-/// What a message hash says of its input: message, parameter, tweak.
+/// The number of elements that are known of a message hash's input: message, parameter, tweak.
 const MESSAGE_KNOWN: usize = MESSAGE_LEN + PARAMETER_LEN + 2;
 
 /// The tag of the message hash.
@@ -40,13 +40,13 @@ pub(crate) const fn root_tag(shape: &Shape) -> usize {
 
 /// The signature's number.
 pub(crate) const SIGNATURE: usize = COLUMNS_24;
-/// Whether the block has a signature.
+/// 1 if the block has a signature.
 pub(crate) const REAL: usize = SIGNATURE + 1;
 /// The copies of the first [`COPIES`] public columns.
 pub(crate) const COPY: usize = REAL + 1;
 pub(crate) const WIDTH: usize = COPY + COPIES;
 
-/// How many public columns have a copy.
+/// The number of public columns that have a copy.
 pub(crate) const COPIES: usize = 4;
 /// The public columns. A column that says where in its block a row is holds 1 in these rows.
 mod public {
@@ -70,7 +70,7 @@ mod public {
     pub(super) const PATH_ON: usize = 8;
     /// The block's last row.
     pub(super) const LAST: usize = 9;
-    /// Whether the next row, a path's, has this row's result on the right.
+    /// 1 if the next row, a path's, has this row's result on the right.
     pub(super) const RIGHT: usize = 10;
     /// The tweak of a path's row.
     pub(super) const TWEAK: usize = 11;
@@ -150,7 +150,7 @@ impl Hashes {
         builder.assert_zero((B::Expr::ONE - last) * (cell::<B>(next, REAL) - cell::<B>(row, REAL)));
     }
 
-    /// What stands in a row's input by itself.
+    /// Constrains the elements of a row's input that do not depend on other rows.
     fn constrain_inputs<B: InteractionBuilder<F = F>>(
         &self,
         builder: &mut B,
@@ -169,7 +169,7 @@ impl Hashes {
         }
     }
 
-    /// What the next row's input takes from this row.
+    /// Constrains the elements that the next row's input takes from this row.
     fn link<B: InteractionBuilder<F = F>>(
         &self,
         builder: &mut B,
@@ -196,8 +196,8 @@ impl Hashes {
         }
     }
 
-    /// What the block's signature asked for. A row is of one kind at most, so each element of the
-    /// message is a sum over the kinds.
+    /// Answers the lookups of the block's signature. A row is of one kind at most, so each element
+    /// of the message is a sum over the kinds.
     fn answer<B: InteractionBuilder<F = F>>(&self, builder: &mut B, row: &[B::Var]) {
         let inputs =
             |first: usize, count: usize| (first..first + count).map(|at| cell::<B>(row, at));
@@ -269,7 +269,7 @@ fn level(row: usize, path: usize, last: usize) -> Option<u32> {
     u32::try_from(row - path).ok()
 }
 
-/// Whether the node of a slot at a level is its parent's right child.
+/// Returns true if the node of a slot at a level is its parent's right child.
 pub(crate) fn is_right(slot: u32, level: u32) -> bool {
     tree_index(slot, level) % 2 == 1
 }

@@ -43,7 +43,7 @@ pub(crate) mod public {
     pub(crate) const COUNT: usize = CLAIM + 1;
 }
 
-/// Where the parts of a row are.
+/// The columns of a row's parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Columns {
     /// Bits of the quotients: [`QUOTIENT_BITS`] an element, lowest first.

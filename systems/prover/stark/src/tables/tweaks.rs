@@ -14,7 +14,7 @@ use crate::{
 
 /// Claim, chain, step and the tweak's two limbs; each is public and has a committed copy.
 pub(crate) const COPIES: usize = 5;
-/// How often the row was looked up.
+/// The number of lookups of the row.
 pub(crate) const TIMES: usize = COPIES;
 pub(crate) const WIDTH: usize = TIMES + 1;
 

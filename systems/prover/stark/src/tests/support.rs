@@ -135,7 +135,7 @@ impl Filled {
         self.rows[table].row_mut(row)
     }
 
-    /// Whether all equations and lookups hold.
+    /// Returns true if all equations and lookups hold.
     pub(super) fn holds(&self) -> bool {
         let rows = (0..TABLES)
             .flat_map(|table| (0..self.rows[table].height()).map(move |row| (table, row)));
@@ -149,7 +149,8 @@ impl Filled {
         messages.values().all(|times| *times == F::ZERO)
     }
 
-    /// Whether equations and lookups still hold after changes to one row, if they did before.
+    /// Returns true if equations and lookups still hold after changes to one row, given that they
+    /// did before.
     pub(super) fn change_holds(
         &mut self,
         table: usize,
