@@ -27,7 +27,7 @@ fn finalized(step_ms: u64) -> u64 {
 }
 
 fn main() {
-    for step_ms in [10, 200, 1_000] {
+    for step_ms in [10, 200, 5_000] {
         println!("steps of {step_ms} ms: slot {} of 30 is finalized", finalized(step_ms));
     }
 }
@@ -36,5 +36,5 @@ fn main() {
 #[test]
 fn a_ring_that_is_too_slow_does_not_finalize() {
     assert!(finalized(10) > 20);
-    assert!(finalized(1_000) < 10);
+    assert!(finalized(5_000) < 10);
 }

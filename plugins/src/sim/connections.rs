@@ -246,7 +246,8 @@ impl Run {
         alive.port.tell(PeerEvent::Banned { peer: name, until_ms: shown_ms + time_ms });
         self.counts.bans += 1;
         self.record(node, What::Ban { peer });
-        self.oracles.note_ban(&self.scenario, (node, peer), now_ms.saturating_sub(GENESIS_MS));
+        let at_ms = now_ms.saturating_sub(GENESIS_MS);
+        self.oracles.note_ban(&self.scenario, (node, peer), at_ms, &reason);
         self.prod(node);
         self.disconnect(node, peer, reason);
     }

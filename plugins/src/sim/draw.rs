@@ -112,14 +112,14 @@ fn add_faults(scenario: &mut Scenario, random: &mut Random) {
 fn kind(nodes: usize, random: &mut Random) -> FaultKind {
     let node = random.place(nodes);
     let other = (node + 1 + random.place(nodes.saturating_sub(1).max(1))) % nodes;
-    match random.below(16) {
+    match random.below(17) {
         0 | 1 => {
             let loses = [Loss::Process, Loss::Process, Loss::Power, Loss::Rollback];
             FaultKind::Crash { node, loses: loses[random.place(4)] }
         }
         2 => FaultKind::Pause { node },
-        3 => {
-            let by_ms = [-9_000, -2_500, -700, -200, 150, 500, 3_000, 20_000];
+        3 | 15 => {
+            let by_ms = [-30_000, -9_000, -2_500, -400, 200, 500, 3_000, 20_000];
             FaultKind::Skew { node, by_ms: by_ms[random.place(8)] }
         }
         4 => FaultKind::Drift { node, ppm: [-2_000, -200, 200, 2_000][random.place(4)] },

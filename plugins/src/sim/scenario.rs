@@ -230,6 +230,11 @@ impl Scenario {
         self.shared_keys.iter().any(|key| key.validator == validator && key.node as u64 != home)
     }
 
+    /// Returns true if a node has keys that another one has as well.
+    pub fn shares_keys(&self, node: usize) -> bool {
+        self.keys_of(node).into_iter().any(|validator| self.is_shared(validator))
+    }
+
     /// The validators of nodes for which something is true, and those whose keys two nodes have.
     fn validators_where(&self, is_it: impl Fn(usize) -> bool) -> u64 {
         let home = |validator: &u64| usize::try_from(validator % self.nodes as u64);

@@ -86,11 +86,21 @@ fn bound(calm: Slot, finalized: Slot) -> Slot {
     justifiable.take(3).last().unwrap_or(from)
 }
 
+/// The longest proof of a scenario's usual prover.
+const fn longest_proof_ms(scenario: &Scenario) -> u64 {
+    scenario.tasks.prove.most_ms.saturating_mul(scenario.tasks.prove.tail)
+}
+
+/// Returns true if two proofs one after the other may take longer than an interval, so that a duty
+/// is missed now and then without a fault.
+pub(super) const fn is_slow(scenario: &Scenario) -> bool {
+    2 * longest_proof_ms(scenario) > INTERVAL_DURATION_MS
+}
+
 /// Slots that finality may be behind the head. Proofs that now and then take longer than their
 /// interval cost a slot each time, a block's or an aggregate's.
-fn behind(scenario: &Scenario) -> Slot {
-    let longest_ms = scenario.tasks.prove.most_ms * scenario.tasks.prove.tail;
-    BEHIND_SLOTS * (1 + longest_ms / INTERVAL_DURATION_MS)
+const fn behind(scenario: &Scenario) -> Slot {
+    BEHIND_SLOTS * (1 + longest_proof_ms(scenario) / INTERVAL_DURATION_MS)
 }
 
 /// Returns true if the network can finalize by itself once it is calm: more than two thirds of the

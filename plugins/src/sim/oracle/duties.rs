@@ -30,17 +30,21 @@ impl Duties {
     pub(super) fn conclude(&self, view: &View<'_>) -> Result<(), Broken> {
         let Some((begun, before)) = self.begun.get(&view.node) else { return Ok(()) };
         let scenario = view.scenario;
-        if calm::is_stuck(scenario, view.node) || scenario.makes_wrong_proofs(view.node) {
+        let node = view.node;
+        let is_odd = calm::is_stuck(scenario, node) || scenario.makes_wrong_proofs(node);
+        if is_odd || scenario.shares_keys(node) {
             return Ok(());
         }
         let now = view.world.get_resource::<DutyCounts>().copied().unwrap_or_default();
         let slots = begun + 1..view.now_ms / SLOT_DURATION_MS;
-        let keys = scenario.keys_of(view.node);
+        let keys = scenario.keys_of(node);
         let proposals = slots.clone().filter(|slot| keys.contains(&(slot % scenario.validators)));
         let attestations = slots.clone().count() * keys.len();
         let done = (now.proposed - before.proposed, now.attested - before.attested);
         let due = (proposals.count() as u64, attestations as u64);
-        if now.missed == before.missed && done.0 >= due.0 && done.1 >= due.1 {
+        // What needs a proof is late now and then where proofs are slow.
+        let is_proven = now.missed == before.missed && done.0 >= due.0 || calm::is_slow(scenario);
+        if is_proven && done.1 >= due.1 {
             return Ok(());
         }
         let recent = view.world.get_resource::<RecentDuties>();

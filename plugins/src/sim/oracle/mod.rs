@@ -16,6 +16,7 @@ use quintet_components::{
     chain::{Finalized, Head, Justified},
     containers::Checkpoint,
     messages::Verdict,
+    network::DisconnectReason,
 };
 
 use super::{
@@ -114,12 +115,13 @@ impl Oracles {
         scenario: &Scenario,
         (node, peer): (usize, usize),
         at_ms: u64,
+        reason: &DisconnectReason,
     ) {
         // Nobody can tell a prover that is broken from one that lies.
         let is_usual = |node| scenario.is_honest(node) && !scenario.makes_wrong_proofs(node);
         if scenario.is_honest(node) && is_usual(peer) {
             let text = format!(
-                "node {node} bans node {peer} at {at_ms} ms; the newest refusal: {}",
+                "node {node} bans node {peer} at {at_ms} ms: {reason:?}; the newest refusal: {}",
                 self.refusal
             );
             self.found.get_or_insert(Broken { rule: "honest-ban", text });

@@ -8,10 +8,10 @@ use quintet_components::{
     attestations::{New, Phase},
     chain::{Finalized, Justified, Registry, SafeTarget},
     containers::{Root, Slot},
-    schedule::{Interval, IntervalSystems, Last, OnInterval},
+    schedule::{Interval, IntervalSystems, OnInterval},
     tree::{BlockTree, NodeId},
 };
-use quintet_systems::pool::Attestations;
+use quintet_systems::{fork_choice::safe_target::update_safe_target, pool::Attestations};
 
 use super::{Broken, View, broken, heaviest::heaviest};
 
@@ -21,9 +21,8 @@ struct Finding(Option<String>);
 
 /// Has a node compare its safe target right after it has selected it, while its pool is the same.
 pub(super) fn prepare(app: &mut App) {
-    let last = Last(IntervalSystems::ForkChoice);
-    app.init_resource::<Finding>()
-        .add_systems(OnInterval(Interval::SafeTarget), compare.in_set(last));
+    let after = compare.in_set(IntervalSystems::ForkChoice).after(update_safe_target);
+    app.init_resource::<Finding>().add_systems(OnInterval(Interval::SafeTarget), after);
 }
 
 pub(super) fn look(view: &mut View<'_>) -> Result<(), Broken> {
