@@ -53,6 +53,11 @@ impl<T> LaneSender<T> {
         has_room
     }
 
+    /// How many items are waiting.
+    pub fn depth(&self) -> usize {
+        self.lane.len()
+    }
+
     /// Passes `item` to the world, for callers that can wait until there is room. Never blocks.
     ///
     /// # Errors

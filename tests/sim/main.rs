@@ -4,7 +4,6 @@
 
 mod determinism;
 mod library;
-#[cfg(feature = "planted")]
 mod planted;
 mod scenarios;
 mod signing;

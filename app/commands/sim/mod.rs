@@ -1,11 +1,16 @@
 //! Networks in this process, each from one seed.
 //!
-//! `one` runs a single network and shows it, `page` as a page; `many` runs those of many seeds; `tell` puts into words
-//! what came of them.
+//! `one` runs a single network and shows it on a `screen`, as a `table` where there is a terminal, or
+//! as a `page`; `many` runs those of many seeds; `tell` puts into words what came of
+//! them, and `narrative` how a shrunk one came to it.
 
 mod many;
+mod narrative;
 mod one;
 mod page;
+mod screen;
+#[cfg_attr(not(feature = "tui"), path = "no_table.rs")]
+mod table;
 mod tell;
 
 use std::{error::Error, path::Path, process::ExitCode};

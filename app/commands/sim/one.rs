@@ -1,10 +1,10 @@
 //! A single network.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use quintet_plugins::sim::{NodeReport, Scenario, Simulation, shrink};
+use quintet_plugins::sim::{Scenario, Simulation, shrink};
 
-use super::{Failure, page, report, tell};
+use super::{Failure, page, report, screen::Screen, tell};
 use crate::{
     cli::SimArgs,
     output::{say, tell as note},
@@ -12,8 +12,6 @@ use crate::{
 
 /// Scenarios that shrinking runs at most.
 const SHRINK_RUNS: usize = 400;
-/// Slots from one line to the next.
-const LINE_SLOTS: u64 = 10;
 
 /// Runs a scenario and shows what comes of it.
 pub(super) fn run(arguments: &SimArgs, scenario: Scenario) -> Result<bool, Failure> {
@@ -25,12 +23,12 @@ pub(super) fn run(arguments: &SimArgs, scenario: Scenario) -> Result<bool, Failu
     } else if arguments.json || arguments.twice {
         report(&scenario, arguments.twice)?
     } else {
-        say!("{}", tell::title(&scenario))?;
+        let mut screen = Screen::new(&scenario, began)?;
         let mut shown = Ok(());
         let simulation = Simulation::of(scenario.clone())?;
         let result = simulation.run_with(|slot, nodes| {
-            if slot.is_multiple_of(LINE_SLOTS) && shown.is_ok() {
-                shown = line(slot, nodes, began.elapsed());
+            if shown.is_ok() {
+                shown = screen.show(slot, nodes);
             }
         });
         shown?;
@@ -48,17 +46,4 @@ pub(super) fn run(arguments: &SimArgs, scenario: Scenario) -> Result<bool, Failu
         }
     }
     Ok(result.violation.is_none())
-}
-
-fn line(slot: u64, nodes: &[NodeReport], elapsed: Duration) -> Result<(), Failure> {
-    let places = nodes.iter().map(|node| {
-        if node.is_up {
-            format!("{}/{}/{}", node.head.slot, node.justified.slot, node.finalized.slot)
-        } else {
-            "down".to_owned()
-        }
-    });
-    let places: Vec<_> = places.collect();
-    say!("slot {slot:>4}  {}  ({:.1} s)", places.join("  "), elapsed.as_secs_f64())?;
-    Ok(())
 }

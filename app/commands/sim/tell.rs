@@ -2,15 +2,15 @@
 
 use std::{fmt::Write, time::Duration};
 
-use quintet_plugins::sim::{Report, Scenario, Shrunk, Violation};
+use quintet_plugins::sim::{Report, Scenario, Shrunk, Simulation, Violation};
 
-use super::Failure;
+use super::{Failure, narrative::narrative};
 
 /// A network in a line.
 pub(super) fn title(scenario: &Scenario) -> String {
     format!(
         "seed {}: {} nodes, {} validators, {} committees, {} aggregators, {} faults, {} adversaries; \
-         {} slots; head/justified/finalized",
+         {} slots",
         scenario.seed,
         scenario.nodes,
         scenario.validators,
@@ -78,13 +78,15 @@ pub(super) fn summary(report: &Report, elapsed: Duration) -> String {
     text
 }
 
-/// A smaller scenario, and how to run it again.
+/// A smaller scenario, how to run it again, and what happened before it broke the rule.
 pub(super) fn shrunk(shrunk: &Shrunk) -> Result<String, Failure> {
     let scenario = toml::to_string(&shrunk.scenario)?;
     let broken = shrunk.report.violation.as_ref().map_or(String::new(), violation);
+    let trace = Simulation::of(shrunk.scenario.clone())?.run_traced();
     Ok(format!(
-        "# {broken}\n# found in {} runs; save this as FILE, and: quintet sim --scenario FILE\n{}",
+        "# {broken}\n# found in {} runs; save this as FILE, and: quintet sim --scenario FILE\n{}{}",
         shrunk.runs,
+        narrative(&trace),
         scenario.trim_end()
     ))
 }

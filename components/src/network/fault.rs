@@ -22,7 +22,7 @@ use super::PeerId;
 /// | [`InvalidAnswer`](Self::InvalidAnswer) | 25 | its answer cannot be decoded, or was not requested |
 /// | [`Unlinked`](Self::Unlinked) | 25 | its blocks do not follow each other |
 /// | [`InvalidBlock`](Self::InvalidBlock) | 50 | it answered with a block that was refused |
-/// | [`WrongChain`](Self::WrongChain) | a ban | its chain does not contain this node's finalized block |
+/// | [`WrongChain`](Self::WrongChain) | a ban | its chain does not contain this node's finalized block, and it has finalized as much |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerFault {
     /// It cannot answer, and says so or breaks off the answer.
@@ -43,7 +43,7 @@ pub enum PeerFault {
     Unlinked,
     /// It answered with a block that was refused.
     InvalidBlock,
-    /// Its chain does not contain this node's finalized block.
+    /// Its chain does not contain this node's finalized block, though it has finalized as much.
     WrongChain,
 }
 

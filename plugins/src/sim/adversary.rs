@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bevy_ecs::prelude::World;
 use quintet_components::{
     chain::{Head, Registry, States},
     constants::{INTERVAL_DURATION_MS, SLOT_DURATION_MS},
@@ -17,33 +18,59 @@ use tree_hash::TreeHash;
 use super::{
     crypto::{attestation_key, block_proof, sign},
     edge::Content,
+    events::Event,
+    fault::{Adversary, Script},
+    machine::GENESIS_MS,
     random::Random,
-    run::{Event, Run},
-    scenario::{Scenario, Script},
+    run::Run,
+    scenario::Scenario,
 };
 
 /// Items that a flooder sends for each of its own.
 const FLOOD: u64 = 24;
 
+/// From one release of colluders to the next.
+const RELEASE_MS: u64 = 8 * SLOT_DURATION_MS;
+
+/// An adversary of one's own: what a node publishes in the place of what its world wants to.
+pub trait Behaviour: Send {
+    /// Says what becomes of something that the node has made.
+    fn publish(&mut self, content: &Content, sight: &Sight<'_>) -> Vec<Sent>;
+
+    /// Changes the blocks with which the node answers a request.
+    fn serve(&mut self, _blocks: &mut Vec<Arc<SignedBlock>>) {}
+}
+
 /// Plays a script.
 pub(super) struct Player {
     scripts: Vec<Script>,
+    custom: Option<Box<dyn Behaviour>>,
+    /// The nodes that collude, if it does.
+    fellows: Vec<usize>,
     random: Random,
 }
 
-/// A message of an adversary, with its delay in milliseconds and its receiver.
-struct Sent {
-    after_ms: u64,
-    to: Vec<usize>,
-    content: Content,
+/// A message of an adversary.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its delay in milliseconds.
+    pub after_ms: u64,
+    /// The receiving nodes.
+    pub to: Vec<usize>,
+    /// Its content.
+    pub content: Content,
 }
 
 /// The part of the world that an adversary sees.
-struct Sight<'a> {
-    world: &'a bevy_ecs::prelude::World,
+pub struct Sight<'a> {
+    /// The world of its node.
+    pub world: &'a World,
+    /// Milliseconds since genesis.
+    pub now_ms: u64,
     /// Connected peers.
-    peers: Vec<usize>,
-    validators: u64,
+    pub peers: Vec<usize>,
+    /// Validators of the network.
+    pub validators: u64,
 }
 
 impl Player {
@@ -52,7 +79,14 @@ impl Player {
         let own = scenario.adversaries.iter().filter(|adversary| adversary.node == node);
         let scripts: Vec<_> = own.map(|adversary| adversary.script).collect();
         let random = Random::new(scenario.seed).stream("script", node as u64);
-        (!scripts.is_empty()).then_some(Self { scripts, random })
+        let colludes = |each: &&Adversary| each.script == Script::Colluder;
+        let fellows = scenario.adversaries.iter().filter(colludes).map(|each| each.node).collect();
+        (!scripts.is_empty()).then_some(Self { scripts, custom: None, fellows, random })
+    }
+
+    /// Has a program play in the place of its scripts.
+    pub(super) fn hand_over(&mut self, custom: Box<dyn Behaviour>) {
+        self.custom = Some(custom);
     }
 
     fn plays(&self, script: Script) -> bool {
@@ -67,6 +101,9 @@ impl Player {
 
     /// Changes what it serves.
     pub(super) fn serve(&mut self, blocks: &mut Vec<Arc<SignedBlock>>) {
+        if let Some(custom) = &mut self.custom {
+            return custom.serve(blocks);
+        }
         if !self.plays(Script::LyingServer) {
             return;
         }
@@ -86,12 +123,23 @@ impl Player {
 
     /// The messages that it sends in place of one of its own.
     fn publish(&mut self, content: &Content, sight: &Sight<'_>) -> Vec<Sent> {
+        if let Some(custom) = &mut self.custom {
+            return custom.publish(content, sight);
+        }
         let everybody = || sight.peers.clone();
         let mut sent = Vec::new();
         if self.plays(Script::KeylessFlooder) {
             sent.extend((0..FLOOD).filter_map(|_| self.junk(content, sight)));
         }
         if self.plays(Script::Silent) {
+            return sent;
+        }
+        if self.plays(Script::Colluder) {
+            let is_fellow = |peer: &usize| self.fellows.contains(peer);
+            let (fellows, others) = sight.peers.iter().copied().partition(is_fellow);
+            let after_ms = RELEASE_MS - sight.now_ms % RELEASE_MS;
+            sent.push(Sent { after_ms: 0, to: fellows, content: content.clone() });
+            sent.push(Sent { after_ms, to: others, content: content.clone() });
             return sent;
         }
         let (near, far) = sight.peers.split_at(sight.peers.len() / 2);
@@ -164,7 +212,7 @@ impl Player {
 }
 
 /// Another block for the same slot on the same parent, without attestations.
-fn other_block(block: &SignedBlock, world: &bevy_ecs::prelude::World) -> Option<SignedBlock> {
+fn other_block(block: &SignedBlock, world: &World) -> Option<SignedBlock> {
     let block = &block.block;
     let parent = world.resource::<States>().get(&block.parent_root)?;
     let mut state = State::clone(parent);
@@ -179,10 +227,7 @@ fn other_block(block: &SignedBlock, world: &bevy_ecs::prelude::World) -> Option<
 }
 
 /// The same validator's attestation to the head's parent.
-fn other_vote(
-    vote: &SignedAttestation,
-    world: &bevy_ecs::prelude::World,
-) -> Option<SignedAttestation> {
+fn other_vote(vote: &SignedAttestation, world: &World) -> Option<SignedAttestation> {
     let tree = world.resource::<BlockTree>();
     let head = world.resource::<Head>().0;
     let parent = tree.parent(tree.find(&head.root)?)?;
@@ -206,7 +251,12 @@ impl Run {
             return;
         };
         let peers = alive.port.peers.keys().copied().collect();
-        let sight = Sight { world: alive.app.world(), peers, validators };
+        let sight = Sight {
+            world: alive.app.world(),
+            now_ms: now_ms.saturating_sub(GENESIS_MS),
+            peers,
+            validators,
+        };
         for Sent { after_ms, to, content } in player.publish(&content, &sight) {
             self.queue.push(now_ms + after_ms, node, Event::Act { content, to });
         }

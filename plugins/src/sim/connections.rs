@@ -7,16 +7,14 @@ use quintet_components::network::{
 };
 
 use super::{
-    links::IDLE_MS,
-    machine::GENESIS_MS,
-    port::identity,
-    run::{Event, Run},
-    trace::What,
+    events::Event, links::IDLE_MS, machine::GENESIS_MS, port::identity, run::Run, trace::What,
 };
 use crate::network::{BAN_TIME, Redial};
 
 /// Scores are checked this often while somebody has lost points.
 const TEND_MS: u64 = 1_000;
+/// When a node that could not start on a full disk is started again.
+const RESTART_MS: u64 = 2_000;
 
 impl Run {
     /// The nodes that a node calls.
@@ -42,6 +40,11 @@ impl Run {
         }
         let (scenario, customize) = (Arc::clone(&self.scenario), self.customize.clone());
         let started = machine.start(&scenario, &self.beginning, customize.as_ref(), self.now_ms);
+        if started.is_err() && self.machines[node].disk.is_full() {
+            // As a service manager does.
+            self.queue.push(self.now_ms + RESTART_MS, node, Event::Start);
+            return false;
+        }
         if let Err(error) = started {
             self.violate("start", Some(node), format!("the node does not start: {error}"));
             return false;
@@ -155,7 +158,7 @@ impl Run {
         let Some(connection) = self.connection(node, peer) else { return };
         self.drop_peer(node, peer, reason);
         self.prod(node);
-        let at_ms = self.links.arrival(node, peer, self.now_ms);
+        let at_ms = self.links.arrival((node, peer), 0, self.now_ms);
         let at_ms = at_ms.unwrap_or(self.now_ms + IDLE_MS);
         self.queue.push(at_ms, peer, Event::Lost { peer: node, connection });
     }
@@ -243,7 +246,8 @@ impl Run {
         alive.port.tell(PeerEvent::Banned { peer: name, until_ms: shown_ms + time_ms });
         self.counts.bans += 1;
         self.record(node, What::Ban { peer });
-        self.oracles.note_ban(&self.scenario, (node, peer), now_ms.saturating_sub(GENESIS_MS));
+        let at_ms = now_ms.saturating_sub(GENESIS_MS);
+        self.oracles.note_ban(&self.scenario, (node, peer), at_ms, &reason);
         self.prod(node);
         self.disconnect(node, peer, reason);
     }

@@ -75,6 +75,7 @@ fn is_valid(check: &SignatureCheck<'_>) -> bool {
 #[derive(Clone, Default)]
 pub(super) struct SimProofs {
     panics: Arc<AtomicBool>,
+    is_wrong: Arc<AtomicBool>,
 }
 
 impl SimProofs {
@@ -83,13 +84,18 @@ impl SimProofs {
         self.panics.store(panics, Ordering::Relaxed);
     }
 
+    /// Has every proof come out wrong from now on, or none any more.
+    pub(super) fn set_wrong(&self, is_wrong: bool) {
+        self.is_wrong.store(is_wrong, Ordering::Relaxed);
+    }
+
     fn made(&self, proof: [u8; 16], is_sound: bool) -> Vec<u8> {
         if self.panics.load(Ordering::Relaxed) {
             // Without the hook, which would tell of every one.
             std::panic::resume_unwind(Box::new("the simulated prover panics"));
         }
         let mut proof = proof.to_vec();
-        proof[0] ^= u8::from(!is_sound);
+        proof[0] ^= u8::from(!is_sound || self.is_wrong.load(Ordering::Relaxed));
         proof
     }
 }

@@ -91,6 +91,11 @@ impl SimDisk {
         self.lock().is_full = is_full;
     }
 
+    /// Returns true if writes fail.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().is_full
+    }
+
     /// Keeps a copy of everything, for [`roll_back`](Self::roll_back).
     pub(super) fn copy(&self) {
         let mut content = self.lock();

@@ -3,10 +3,9 @@
 use quintet_components::constants::SLOT_DURATION_MS;
 
 use super::{
+    fault::{Adversary, Fault, FaultKind, Loss, Script},
     random::Random,
-    scenario::{
-        Adversary, Delay, Fault, FaultKind, Loss, NetworkModel, Scenario, Script, TaskModel,
-    },
+    scenario::{Delay, NetworkModel, Scenario, SharedKey, TaskModel},
 };
 
 /// The last part of the time is calm, so that finality can come back.
@@ -28,10 +27,12 @@ pub fn draw(seed: u64, slots: u64) -> Scenario {
         aggregators: 1 + random.place(nodes.min(4)),
         network: network(&mut random),
         tasks: tasks(&mut random),
+        shared_keys: Vec::new(),
         faults: Vec::new(),
         adversaries: Vec::new(),
     };
     add_adversaries(&mut scenario, &mut random);
+    add_shared_key(&mut scenario, &mut random);
     add_faults(&mut scenario, &mut random);
     scenario
 }
@@ -45,6 +46,7 @@ fn network(random: &mut Random) -> NetworkModel {
         duplicate_per_mille: [0, 5, 50][random.place(3)],
         stall_per_mille: [0, 0, 20, 100][random.place(4)],
         cut_per_mille: [0, 0, 20, 100][random.place(4)],
+        bandwidth_kib: [0, 0, 0, 256, 64][random.place(5)],
         calls: [0, 0, 0, 3, 6][random.place(5)],
     }
 }
@@ -58,13 +60,20 @@ fn add_adversaries(scenario: &mut Scenario, random: &mut Random) {
     let mut nodes: Vec<usize> = (0..scenario.nodes).collect();
     random.shuffle(&mut nodes);
     let mut weight = 0;
-    for node in nodes.into_iter().take(random.place(4)) {
+    let colludes = random.chance(80);
+    let count = if colludes { nodes.len() } else { random.place(4) };
+    for node in nodes.into_iter().take(count) {
         weight += scenario.validators_of(node).len() as u64;
         if 3 * weight >= scenario.validators {
             return;
         }
+        if colludes {
+            scenario.adversaries.push(Adversary { node, script: Script::Colluder });
+            continue;
+        }
         for _ in 0..=random.place(2) {
-            let script = Script::ALL[random.place(Script::ALL.len())];
+            // Nobody colludes alone.
+            let script = Script::ALL[random.place(Script::ALL.len() - 1)];
             let adversary = Adversary { node, script };
             if !scenario.adversaries.contains(&adversary) {
                 scenario.adversaries.push(adversary);
@@ -73,12 +82,29 @@ fn add_adversaries(scenario: &mut Scenario, random: &mut Random) {
     }
 }
 
+/// A validator's keys on a second node, where there is one and a third of them is not reached.
+fn add_shared_key(scenario: &mut Scenario, random: &mut Random) {
+    if scenario.nodes == 1 || !random.chance(60) {
+        return;
+    }
+    let validator = random.below(scenario.validators);
+    let home = validator % scenario.nodes as u64;
+    let node = (home + 1 + random.below(scenario.nodes as u64 - 1)) % scenario.nodes as u64;
+    let node = usize::try_from(node).expect("below the number of nodes");
+    scenario.shared_keys.push(SharedKey { validator, node });
+    if 3 * scenario.unusable_validators() >= scenario.validators {
+        scenario.shared_keys.clear();
+    }
+}
+
 fn add_faults(scenario: &mut Scenario, random: &mut Random) {
     let end_ms = scenario.slots * SLOT_DURATION_MS / 10 * (10 - CALM_TENTHS);
     for _ in 0..random.place(7) {
         let kind = kind(scenario.nodes, random);
         let from_ms = random.below(end_ms);
-        let for_ms = random.within(200..=16 * SLOT_DURATION_MS).min(end_ms - from_ms);
+        // Many things last only a moment: a process that starts again within a slot.
+        let longest = if random.chance(300) { 2_000 } else { 16 * SLOT_DURATION_MS };
+        let for_ms = random.within(200..=longest).min(end_ms - from_ms);
         scenario.faults.push(Fault { from_ms, for_ms, kind });
     }
 }
@@ -86,14 +112,14 @@ fn add_faults(scenario: &mut Scenario, random: &mut Random) {
 fn kind(nodes: usize, random: &mut Random) -> FaultKind {
     let node = random.place(nodes);
     let other = (node + 1 + random.place(nodes.saturating_sub(1).max(1))) % nodes;
-    match random.below(14) {
+    match random.below(17) {
         0 | 1 => {
             let loses = [Loss::Process, Loss::Process, Loss::Power, Loss::Rollback];
             FaultKind::Crash { node, loses: loses[random.place(4)] }
         }
         2 => FaultKind::Pause { node },
-        3 => {
-            let by_ms = [-9_000, -2_500, -700, -200, 150, 500, 3_000, 20_000];
+        3 | 15 => {
+            let by_ms = [-30_000, -9_000, -2_500, -400, 200, 500, 3_000, 20_000];
             FaultKind::Skew { node, by_ms: by_ms[random.place(8)] }
         }
         4 => FaultKind::Drift { node, ppm: [-2_000, -200, 200, 2_000][random.place(4)] },
@@ -105,6 +131,8 @@ fn kind(nodes: usize, random: &mut Random) -> FaultKind {
         10 => FaultKind::Partition { groups: groups(nodes, random) },
         11 if node != other => FaultKind::OneWay { from: node, to: other },
         12 => FaultKind::Swizzle { node },
+        13 => FaultKind::ProverWrong { node },
+        14 => FaultKind::SmallLanes { node, items: [1, 4, 16][random.place(3)] },
         _ => FaultKind::Loss { per_mille: [20, 100, 300][random.place(3)] },
     }
 }
@@ -129,17 +157,18 @@ mod tests {
     #[test]
     fn every_draw_can_be_and_ends_calm_with_a_minority_of_adversaries() {
         let mut scripts = std::collections::HashSet::new();
+        let mut shared = 0;
         for seed in 0..2_000 {
             let scenario = draw(seed, 100);
             scenario.check().expect("it can be");
             assert!(scenario.calm_from_ms() <= 50 * SLOT_DURATION_MS, "seed {seed}");
-            let of = |node: usize| scenario.validators_of(node).len() as u64;
-            let wrong: u64 =
-                (0..scenario.nodes).filter(|node| !scenario.is_honest(*node)).map(of).sum();
-            assert!(3 * wrong < scenario.validators, "seed {seed}");
+            let calm = Scenario { faults: Vec::new(), ..scenario.clone() };
+            assert!(3 * calm.unusable_validators() < scenario.validators, "seed {seed}");
             scripts.extend(scenario.adversaries.iter().map(|adversary| adversary.script));
+            shared += scenario.shared_keys.len();
             assert_eq!(draw(seed, 100), scenario);
         }
         assert_eq!(scripts.len(), Script::ALL.len());
+        assert!((40..200).contains(&shared), "{shared} of 2000 share a key");
     }
 }

@@ -7,9 +7,10 @@ use ssz::Encode;
 
 use super::{
     edge::Content,
+    events::{Event, Parcel},
     port::{Gossip, VERDICT_MS, Waiting, identity},
     random::{Fingerprint, Random},
-    run::{Event, Parcel, Run},
+    run::Run,
     scenario::Scenario,
 };
 use crate::network::scoring::{INVALID_GOSSIP_POINTS, acceptance, is_unread};
@@ -17,6 +18,10 @@ use libp2p::gossipsub::MessageAcceptance;
 
 /// Peers in a mesh, on average.
 const MESH: usize = 8;
+/// From one heartbeat to the next: then peers outside of the mesh are told what there is.
+const HEARTBEAT_MS: u64 = 1_000;
+/// Peers outside of the mesh that are told of a message.
+const LAZY: usize = 6;
 
 impl Gossip {
     pub(super) fn new(content: Content) -> Self {
@@ -36,7 +41,12 @@ impl Gossip {
                 Default::default()
             }
         };
-        Self { id: u128::from_be_bytes(print.finish()), content, root }
+        let bytes = match &content {
+            Content::Block(block) => block.ssz_bytes_len(),
+            Content::Aggregate(aggregate) => aggregate.ssz_bytes_len(),
+            Content::Attestation(attestation) => attestation.ssz_bytes_len(),
+        };
+        Self { id: u128::from_be_bytes(print.finish()), content, root, bytes }
     }
 
     /// The place of its kind among the rates of gossip.
@@ -100,12 +110,45 @@ impl Run {
     fn spread(&mut self, node: usize, gossip: &Arc<Gossip>, except: Option<usize>) {
         let Some(alive) = &self.machines[node].node else { return };
         let peers: Vec<usize> = alive.port.peers.keys().copied().collect();
+        let mut others = Vec::new();
         for peer in peers.into_iter().filter(|peer| Some(*peer) != except) {
             // What is its own goes to everybody, what is passed on within the mesh.
             let is_in_mesh = except.is_none() || self.mesh[node][peer];
-            if is_in_mesh && self.listens(peer, gossip) {
-                self.pass(node, peer, gossip);
+            if !self.listens(peer, gossip) {
+                continue;
             }
+            if is_in_mesh {
+                self.pass(node, peer, gossip);
+            } else {
+                others.push(peer);
+            }
+        }
+        self.random.shuffle(&mut others);
+        for peer in others.into_iter().take(LAZY) {
+            self.offer(node, peer, gossip);
+        }
+    }
+
+    /// Tells a peer with the next heartbeat that there is a message.
+    fn offer(&mut self, node: usize, peer: usize, gossip: &Arc<Gossip>) {
+        let Some(connection) = self.connection(node, peer) else { return };
+        let beat_ms = self.now_ms + HEARTBEAT_MS - (self.now_ms + 97 * node as u64) % HEARTBEAT_MS;
+        if let Some(at_ms) = self.links.arrival((node, peer), 0, beat_ms) {
+            let parcel = Parcel::Have(Arc::clone(gossip));
+            self.queue.push(at_ms, peer, Event::Arrive { from: node, connection, parcel });
+        }
+    }
+
+    /// A node hears that a peer has a message, and asks for it if it has not seen it meanwhile.
+    fn want(&mut self, node: usize, (peer, connection): (usize, u64), gossip: Arc<Gossip>) {
+        if !self.listens(node, &gossip) {
+            return;
+        }
+        let asked_ms = self.links.arrival((node, peer), 0, self.now_ms);
+        let sent = asked_ms.and_then(|at_ms| self.links.arrival((peer, node), gossip.bytes, at_ms));
+        if let Some(at_ms) = sent {
+            let parcel = Parcel::Gossip(gossip);
+            self.queue.push(at_ms, node, Event::Arrive { from: peer, connection, parcel });
         }
     }
 
@@ -124,7 +167,7 @@ impl Run {
 
     fn pass(&mut self, node: usize, peer: usize, gossip: &Arc<Gossip>) {
         let Some(connection) = self.connection(node, peer) else { return };
-        for at_ms in self.links.gossip_arrivals(node, peer, self.now_ms) {
+        for at_ms in self.links.gossip_arrivals((node, peer), gossip.bytes, self.now_ms) {
             let parcel = Parcel::Gossip(Arc::clone(gossip));
             self.queue.push(at_ms, peer, Event::Arrive { from: node, connection, parcel });
         }
@@ -144,11 +187,16 @@ impl Run {
             Parcel::Gossip(gossip) => self.hear(node, from, gossip),
             Parcel::Ask(id, request) => self.asked(node, (from, connection), id, request),
             Parcel::Reply(event) => self.answered(node, event),
+            Parcel::Have(gossip) => {
+                self.want(node, (from, connection), gossip);
+                false
+            }
         }
     }
 
     fn hear(&mut self, node: usize, from: usize, gossip: Arc<Gossip>) -> bool {
         let now_ms = self.now_ms;
+        let most = self.machines[node].lane_items;
         let Some(alive) = &mut self.machines[node].node else { return false };
         let port = &mut alive.port;
         let (now, kind) = (port.instant(now_ms), gossip.kind());
@@ -157,7 +205,8 @@ impl Run {
             return false;
         }
         let id = gossip.id;
-        let taken = port.offer(&alive.lanes, Waiting { gossip, from, since_ms: now_ms });
+        let waiting = Waiting { gossip, from, since_ms: now_ms };
+        let taken = port.offer(&alive.lanes, waiting, most);
         if !taken {
             port.forget(id);
         }

@@ -22,6 +22,7 @@ use super::{
     crypto::{self, PRESET, SimProofs, SimVerifier},
     disk::{Plug, SimDisk, SimMark},
     edge::{Outbound, Outbox, SimNetworkPlugin},
+    oracle,
     port::Port,
     random::Random,
     scenario::Scenario,
@@ -102,6 +103,8 @@ pub(super) struct SimMachine {
     pub(super) prover_factor: u64,
     /// Whether an old copy was put in place of its disk at some time.
     pub(super) is_rolled_back: bool,
+    /// How many messages of a kind wait for its node at most.
+    pub(super) lane_items: usize,
     /// How many faults keep proofs from ending.
     pub(super) stuck: u32,
     pub(super) signed: SignatureLog,
@@ -124,6 +127,7 @@ impl SimMachine {
             disk_factor: 1,
             prover_factor: 1,
             is_rolled_back: false,
+            lane_items: usize::MAX,
             stuck: 0,
             signed,
             random,
@@ -144,7 +148,7 @@ impl SimMachine {
         let store = self.open_store(beginning).map_err(|error| error.to_string())?;
         let resumed = store.resume().map_err(|error| error.to_string())?;
         let anchor = resumed.as_ref().map_or_else(|| beginning.anchor.clone(), Anchor::from);
-        let validators = scenario.validators_of(self.index);
+        let validators = scenario.keys_of(self.index);
         let signer = self.open_signer(&store, beginning, &validators);
         let signer = signer.map_err(|error| error.to_string())?;
         let subnets = validators.iter().map(|index| index % scenario.committees).collect();
@@ -188,6 +192,7 @@ impl SimMachine {
                 .set(fork_choice),
         );
         app.add_plugins((SteppedStoragePlugin { store }, SimNetworkPlugin));
+        oracle::prepare(&mut app);
         if let Some(customize) = customize {
             customize(self.index, &mut app);
         }

@@ -35,11 +35,14 @@ mod connections;
 mod crypto;
 mod disk;
 mod draw;
+mod ear;
 mod edge;
-mod faults;
+mod events;
+mod fault;
 mod gossip;
 mod links;
 mod machine;
+pub mod model;
 mod oracle;
 mod port;
 mod queue;
@@ -51,18 +54,21 @@ mod scenario;
 mod shrink;
 mod signer;
 mod simulation;
+mod strike;
 mod tasks;
 mod trace;
 
+pub use adversary::{Behaviour, Sent, Sight};
 pub use draw::draw;
 pub use edge::{Content, SimNetworkPlugin};
+pub use fault::{Adversary, Fault, FaultKind, Loss, Script};
+pub use links::Carrier;
 pub use machine::Customize;
 pub use oracle::{Oracle, View};
 pub use random::{Fingerprint, Random};
 pub use report::{Counts, NodeReport, Report, Violation};
 pub use scenario::{
-    Adversary, Delay, Fault, FaultKind, Loss, MAX_NODES, MAX_VALIDATORS, NetworkModel, Scenario,
-    ScenarioError, Script, TaskModel,
+    Delay, MAX_NODES, MAX_VALIDATORS, NetworkModel, Scenario, ScenarioError, SharedKey, TaskModel,
 };
 pub use shrink::{Shrunk, shrink};
 pub use simulation::Simulation;

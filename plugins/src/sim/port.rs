@@ -30,6 +30,8 @@ pub(super) struct Gossip {
     pub(super) content: Content,
     /// A block's.
     pub(super) root: quintet_components::containers::Root,
+    /// Its length on its way.
+    pub(super) bytes: usize,
 }
 
 /// A message that the world has not judged.
@@ -135,8 +137,17 @@ impl Port {
         self.seen.remove(&id);
     }
 
-    /// Hands a message to the world. Returns false if its lane is full.
-    pub(super) fn offer(&mut self, lanes: &InboundLanes, waiting: Waiting) -> bool {
+    /// Hands a message to the world. Returns false if its lane is full, or as many of its kind wait
+    /// as may.
+    pub(super) fn offer(&mut self, lanes: &InboundLanes, waiting: Waiting, most: usize) -> bool {
+        let is_full = match &waiting.gossip.content {
+            Content::Block(_) => lanes.blocks.depth() >= most,
+            Content::Aggregate(_) => lanes.aggregates.depth() >= most,
+            Content::Attestation(_) => lanes.attestations.depth() >= most,
+        };
+        if is_full {
+            return false;
+        }
         let id = InputId(self.next_input);
         self.next_input += 1;
         let sender = self.book.name_of(&identity(waiting.from));

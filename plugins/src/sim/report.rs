@@ -50,6 +50,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Peers that nodes banned.
     pub bans: u64,
+    /// Errors that nodes logged.
+    pub errors: u64,
 }
 
 /// The result of a simulation.

@@ -11,11 +11,13 @@ use quintet_components::{
     },
     storage::Blocks,
 };
+use ssz::Encode;
 use tree_hash::TreeHash;
 
 use super::{
+    events::{Event, Parcel},
     port::{Asking, Serving, identity},
-    run::{Event, Parcel, Run},
+    run::Run,
 };
 use crate::network::{
     requests::{Expected, kind_of},
@@ -26,7 +28,9 @@ use crate::network::{
 /// Until the next part of an answer, at most.
 const PROGRESS_MS: u64 = 10_000;
 /// From one part of an answer to the next.
-const PART_MS: usize = 2;
+const PART_MS: u64 = 2;
+/// The length of whatever is no block.
+const REQUEST_BYTES: usize = 128;
 
 fn refused(text: &str) -> Result<(), RequestFailure> {
     Err(RequestFailure::Refused(ResponseError::ServerError(text.into())))
@@ -48,7 +52,7 @@ impl Run {
         let expected = Expected::of(&request);
         alive.port.asking.insert(id, Asking { peer, expected, progress_ms: now_ms });
         self.queue.push(now_ms + PROGRESS_MS, node, Event::Expire { life, request: id });
-        if let Some(at_ms) = self.links.arrival(node, peer, now_ms) {
+        if let Some(at_ms) = self.links.arrival((node, peer), REQUEST_BYTES, now_ms) {
             let parcel = Parcel::Ask(id, request);
             self.queue.push(at_ms, peer, Event::Arrive { from: node, connection, parcel });
         }
@@ -156,8 +160,16 @@ impl Run {
 
     fn reply(&mut self, node: usize, serving: Serving, parts: Vec<RequestEvent>) {
         let Serving { peer, connection, .. } = serving;
-        let Some(first_ms) = self.links.arrival(node, peer, self.now_ms) else { return };
-        for (part, at_ms) in parts.into_iter().zip((first_ms..).step_by(PART_MS)) {
+        let mut last_ms = 0;
+        for part in parts {
+            let bytes = match &part {
+                RequestEvent::Block { block, .. } => block.ssz_bytes_len(),
+                RequestEvent::Status { .. } | RequestEvent::Ended { .. } => REQUEST_BYTES,
+            };
+            let Some(at_ms) = self.links.arrival((node, peer), bytes, self.now_ms) else { return };
+            // A stream keeps its order.
+            let at_ms = at_ms.max(last_ms + PART_MS);
+            last_ms = at_ms;
             let parcel = Parcel::Reply(part);
             self.queue.push(at_ms, peer, Event::Arrive { from: node, connection, parcel });
         }

@@ -2,19 +2,18 @@
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
-use quintet_components::{
-    network::{PeerId, Request, RequestEvent, RequestId},
-    task::TaskKind,
-};
+use quintet_components::{network::PeerId, task::TaskKind};
 
 use super::{
     adversary::Player,
-    edge::{Content, Outbound},
+    ear::Ear,
+    edge::Outbound,
+    events::Event,
     gossip::meshes,
     links::Links,
     machine::{Beginning, Customize, GENESIS_MS, SimMachine},
     oracle::Oracles,
-    port::{Gossip, Port, identity},
+    port::{Port, identity},
     queue::EventQueue,
     random::{Fingerprint, Random},
     report::{Counts, Violation},
@@ -27,68 +26,6 @@ use super::{
 const START_MS: u64 = 2_500;
 /// What is no node's stands behind those of all nodes.
 pub(super) const NOBODY: usize = usize::MAX;
-
-/// What travels between two nodes.
-#[derive(Debug)]
-pub(super) enum Parcel {
-    Gossip(Arc<Gossip>),
-    Ask(RequestId, Request),
-    Reply(RequestEvent),
-}
-
-/// What happens at a node.
-#[derive(Debug)]
-pub(super) enum Event {
-    Start,
-    /// An interval or a deadline is due.
-    Wake,
-    Job {
-        life: u32,
-        job: u64,
-    },
-    Write {
-        life: u32,
-    },
-    Arrive {
-        from: usize,
-        connection: u64,
-        parcel: Parcel,
-    },
-    /// The node calls a peer.
-    Dial {
-        peer: usize,
-        wait_ms: u64,
-    },
-    /// The node notices that a connection is gone.
-    Lost {
-        peer: usize,
-        connection: u64,
-    },
-    /// A connection over which nothing gets through.
-    Idle {
-        peer: usize,
-        connection: u64,
-    },
-    Expire {
-        life: u32,
-        request: RequestId,
-    },
-    Tend {
-        life: u32,
-    },
-    /// A script acts.
-    Act {
-        content: Content,
-        to: Vec<usize>,
-    },
-    /// A copy of the node's disk is made.
-    Copy,
-    /// A fault begins or ends.
-    Fault {
-        fault: usize,
-        is_on: bool,
-    },
-}
 
 /// A simulation under way.
 pub(super) struct Run {
@@ -114,6 +51,8 @@ pub(super) struct Run {
     pub(super) oracles: Oracles,
     pub(super) violation: Option<Violation>,
     pub(super) recorder: Recorder,
+    /// Hears the errors that nodes log.
+    ear: Ear,
 }
 
 impl Run {
@@ -123,7 +62,7 @@ impl Run {
         oracles: Oracles,
     ) -> Self {
         let random = Random::new(scenario.seed);
-        let signed = SignatureLog::default();
+        let signed = SignatureLog::of(&scenario);
         let of_adversary = SignatureLog::default();
         let machine = |index: usize| {
             let log = if scenario.is_honest(index) { &signed } else { &of_adversary };
@@ -149,6 +88,7 @@ impl Run {
             oracles: oracles.watching(signed),
             violation: None,
             recorder: Recorder::default(),
+            ear: Ear::new(),
             machines,
             random,
             scenario,
@@ -179,6 +119,11 @@ impl Run {
 
     /// Runs until this many milliseconds since genesis, or the first violation.
     pub(super) fn run_until(&mut self, until_ms: u64) {
+        let ear = self.ear.clone();
+        ear.listen(|| self.go_on_until(until_ms));
+    }
+
+    fn go_on_until(&mut self, until_ms: u64) {
         let end_ms = GENESIS_MS + until_ms;
         while let Some((at_ms, node)) = self.queue.next_due()
             && at_ms < end_ms
@@ -193,6 +138,10 @@ impl Run {
             }
             if is_touched {
                 self.update(node);
+            }
+            for error in self.ear.take() {
+                self.counts.errors += 1;
+                self.note_error(node, &error);
             }
         }
         if self.violation.is_none() {
@@ -353,34 +302,6 @@ impl Run {
     pub(super) fn violate(&mut self, rule: &str, node: Option<usize>, text: String) {
         let at_ms = self.now_ms.saturating_sub(GENESIS_MS);
         self.violation.get_or_insert(Violation { rule: rule.into(), at_ms, node, text });
-    }
-
-    /// Adds an event to the hash of all events.
-    fn note(&mut self, node: usize, event: &Event) {
-        let (kind, detail) = match event {
-            Event::Start => (0, 0),
-            Event::Wake => (1, 0),
-            Event::Job { job, .. } => (2, *job),
-            Event::Write { .. } => (3, 0),
-            Event::Arrive { from, parcel, .. } => {
-                self.counts.arrivals += 1;
-                let (kind, detail) = match parcel {
-                    Parcel::Gossip(gossip) => (0, u64::try_from(gossip.id >> 64).unwrap_or(0)),
-                    Parcel::Ask(id, _) => (1, id.0),
-                    Parcel::Reply(_) => (2, 0),
-                };
-                (16 + kind, detail ^ (*from as u64) << 56)
-            }
-            Event::Dial { peer, .. } => (4, *peer as u64),
-            Event::Lost { peer, .. } => (5, *peer as u64),
-            Event::Idle { peer, .. } => (6, *peer as u64),
-            Event::Expire { request, .. } => (7, request.0),
-            Event::Tend { .. } => (8, 0),
-            Event::Act { to, .. } => (9, to.len() as u64),
-            Event::Copy => (10, 0),
-            Event::Fault { fault, is_on } => (11 + u64::from(*is_on), *fault as u64),
-        };
-        self.log.word(self.now_ms).word(node as u64).word(kind).word(detail);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::random::Random;
+use super::{
+    fault::{Adversary, Fault, FaultKind, Loss},
+    random::Random,
+};
 
 /// A network, its faults and its adversaries: with it everything that happens is fixed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub struct Scenario {
     pub network: NetworkModel,
     /// How long tasks take.
     pub tasks: TaskModel,
+    /// Keys that a second node has as well.
+    pub shared_keys: Vec<SharedKey>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// Who does not follow the protocol.
@@ -42,10 +47,21 @@ impl Default for Scenario {
             aggregators: 1,
             network: NetworkModel::default(),
             tasks: TaskModel::default(),
+            shared_keys: Vec::new(),
             faults: Vec::new(),
             adversaries: Vec::new(),
         }
     }
+}
+
+/// A key on two machines, as after a careless move. No guard can know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedKey {
+    /// Whose keys.
+    pub validator: u64,
+    /// The node that has them beside the validator's own.
+    pub node: usize,
 }
 
 /// A length of time that is drawn, in milliseconds.
@@ -94,6 +110,8 @@ pub struct NetworkModel {
     pub stall_per_mille: u64,
     /// Answers in a thousand that break off at some point.
     pub cut_per_mille: u64,
+    /// KiB a second that a link carries in one direction; 0 for no limit.
+    pub bandwidth_kib: u64,
     /// Other nodes that each calls; 0 for all. Those that call it come on top.
     pub calls: usize,
 }
@@ -107,6 +125,7 @@ impl Default for NetworkModel {
             duplicate_per_mille: 5,
             stall_per_mille: 0,
             cut_per_mille: 0,
+            bandwidth_kib: 0,
             calls: 0,
         }
     }
@@ -143,194 +162,6 @@ impl Default for TaskModel {
     }
 }
 
-/// Something goes wrong for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// When it begins, in milliseconds since genesis.
-    pub from_ms: u64,
-    /// How long it lasts.
-    pub for_ms: u64,
-    /// What it is.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-}
-
-impl Fault {
-    /// When it is over, in milliseconds since genesis.
-    pub const fn until_ms(&self) -> u64 {
-        self.from_ms.saturating_add(self.for_ms)
-    }
-}
-
-/// What a crash takes with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// The process: what it had written stays.
-    #[default]
-    Process,
-    /// Power: some of what was not synced goes, and the write under way is torn.
-    Power,
-    /// The disk: the node starts again on a copy that was made when the network was half as old.
-    Rollback,
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// A node is down, and then starts again from its disk.
-    Crash {
-        /// Which.
-        node: usize,
-        /// What is lost.
-        #[serde(default)]
-        loses: Loss,
-    },
-    /// A node does nothing; what arrives waits.
-    Pause {
-        /// Which.
-        node: usize,
-    },
-    /// A node's clock is off by so much more.
-    Skew {
-        /// Which.
-        node: usize,
-        /// By how much; below zero it is behind.
-        by_ms: i64,
-    },
-    /// A node's clock gains so many parts in a million, or loses them. At the end it is set right.
-    Drift {
-        /// Which.
-        node: usize,
-        /// How many.
-        ppm: i64,
-    },
-    /// A node's disk takes nothing.
-    DiskFull {
-        /// Whose.
-        node: usize,
-    },
-    /// A node's disk takes so many times as long.
-    DiskSlow {
-        /// Whose.
-        node: usize,
-        /// How many times.
-        factor: u64,
-    },
-    /// A node's prover takes so many times as long.
-    ProverSlow {
-        /// Whose.
-        node: usize,
-        /// How many times.
-        factor: u64,
-    },
-    /// What a node's prover begins never ends.
-    ProverStuck {
-        /// Whose.
-        node: usize,
-    },
-    /// A node's prover panics at every job.
-    ProverPanics {
-        /// Whose.
-        node: usize,
-    },
-    /// The network falls apart: messages pass only within a group. A node that is in no group has
-    /// nobody; one in two groups joins them.
-    Partition {
-        /// The groups.
-        groups: Vec<Vec<usize>>,
-    },
-    /// What one node sends to another is lost; the other direction works.
-    OneWay {
-        /// Who is not heard.
-        from: usize,
-        /// By whom.
-        to: usize,
-    },
-    /// The links of a node stop one after the other, and come back in another order; what was on its
-    /// way waits meanwhile.
-    Swizzle {
-        /// Whose.
-        node: usize,
-    },
-    /// So many messages in a thousand are lost, everywhere.
-    Loss {
-        /// How many.
-        per_mille: u64,
-    },
-}
-
-impl FaultKind {
-    /// The nodes that it strikes; all of them for none.
-    pub fn nodes(&self) -> Vec<usize> {
-        match self {
-            Self::Crash { node, .. }
-            | Self::Pause { node }
-            | Self::Skew { node, .. }
-            | Self::Drift { node, .. }
-            | Self::DiskFull { node }
-            | Self::DiskSlow { node, .. }
-            | Self::ProverSlow { node, .. }
-            | Self::ProverStuck { node }
-            | Self::ProverPanics { node }
-            | Self::Swizzle { node } => vec![*node],
-            Self::OneWay { from, to } => vec![*from, *to],
-            Self::Partition { groups } => groups.concat(),
-            Self::Loss { .. } => Vec::new(),
-        }
-    }
-}
-
-/// A node that does not follow the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Adversary {
-    /// Which.
-    pub node: usize,
-    /// What it does instead.
-    pub script: Script,
-}
-
-/// What an adversary does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Script {
-    /// Sends a second block for its slot, each to half of its peers.
-    EquivocatingProposer,
-    /// Attests to the head and to its parent, each to half of its peers.
-    DoubleVoter,
-    /// Publishes its blocks a slot and a half late.
-    Withholder,
-    /// Its clock is a slot ahead.
-    FastClock,
-    /// Floods with attestations, aggregates and blocks that it cannot sign.
-    KeylessFlooder,
-    /// Answers requests for blocks with other blocks, too few, or none.
-    LyingServer,
-    /// Publishes none of its aggregates.
-    Censor,
-    /// Publishes aggregates with wrong proofs, and its own beside them.
-    BadProofs,
-    /// Publishes nothing.
-    Silent,
-}
-
-impl Script {
-    /// Every script.
-    pub const ALL: [Self; 9] = [
-        Self::EquivocatingProposer,
-        Self::DoubleVoter,
-        Self::Withholder,
-        Self::FastClock,
-        Self::KeylessFlooder,
-        Self::LyingServer,
-        Self::Censor,
-        Self::BadProofs,
-        Self::Silent,
-    ];
-}
-
 /// A scenario that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the scenario cannot be: {0}")]
@@ -361,28 +192,61 @@ impl Scenario {
         if self.committees == 0 || self.committees > crate::network::MAX_COMMITTEES {
             return wrong(format!("{} committees", self.committees));
         }
+        if let Some(key) = self.shared_keys.iter().find(|key| key.validator >= self.validators) {
+            return wrong(format!("there is no validator {}: they count from 0", key.validator));
+        }
         let faulty = self.faults.iter().flat_map(|fault| fault.kind.nodes());
+        let shared = self.shared_keys.iter().map(|key| key.node);
         let named = faulty.chain(self.adversaries.iter().map(|adversary| adversary.node));
-        match named.into_iter().find(|node| *node >= self.nodes) {
+        match named.chain(shared).find(|node| *node >= self.nodes) {
             Some(node) => wrong(format!("there is no node {node}: they count from 0")),
             None => Ok(()),
         }
     }
 
-    /// Whether a node follows the protocol.
+    /// Returns true if a node follows the protocol.
     pub fn is_honest(&self, node: usize) -> bool {
         self.adversaries.iter().all(|adversary| adversary.node != node)
     }
 
-    /// The validators of a node.
+    /// The validators of a node, but for those whose keys it has beside another.
     pub fn validators_of(&self, node: usize) -> Vec<u64> {
         (node as u64..self.validators).step_by(self.nodes).collect()
     }
 
+    /// The validators whose keys a node has, ascending.
+    pub fn keys_of(&self, node: usize) -> Vec<u64> {
+        let shared = self.shared_keys.iter().filter(|key| key.node == node);
+        let mut keys = self.validators_of(node);
+        keys.extend(shared.map(|key| key.validator));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Returns true if two nodes have a validator's keys.
+    pub fn is_shared(&self, validator: u64) -> bool {
+        let home = validator % self.nodes as u64;
+        self.shared_keys.iter().any(|key| key.validator == validator && key.node as u64 != home)
+    }
+
+    /// Returns true if a node has keys that another one has as well.
+    pub fn shares_keys(&self, node: usize) -> bool {
+        self.keys_of(node).into_iter().any(|validator| self.is_shared(validator))
+    }
+
+    /// The validators of nodes for which something is true, and those whose keys two nodes have.
+    fn validators_where(&self, is_it: impl Fn(usize) -> bool) -> u64 {
+        let home = |validator: &u64| usize::try_from(validator % self.nodes as u64);
+        let of = |validator: &u64| home(validator).is_ok_and(&is_it);
+        let which = (0..self.validators).filter(|each| of(each) || self.is_shared(*each));
+        which.count() as u64
+    }
+
     /// How many validators do not follow the protocol, or forget what they have seen: those of
-    /// adversaries, and of nodes that lose a part of their disk. From a third of all on, the
-    /// protocol promises nothing.
-    pub fn unreliable_validators(&self) -> usize {
+    /// adversaries, of nodes that lose a part of their disk, and those whose keys two nodes have.
+    /// From a third of all on, the protocol promises nothing.
+    pub fn unreliable_validators(&self) -> u64 {
         let forgets = |node: usize| {
             self.faults.iter().any(|fault| match fault.kind {
                 FaultKind::Crash { node: struck, loses } => {
@@ -391,8 +255,20 @@ impl Scenario {
                 _ => false,
             })
         };
-        let unreliable = (0..self.nodes).filter(|node| !self.is_honest(*node) || forgets(*node));
-        unreliable.map(|node| self.validators_of(node).len()).sum()
+        self.validators_where(|node| !self.is_honest(node) || forgets(node))
+    }
+
+    /// How many validators do not work once the last fault is over: those of adversaries, those
+    /// whose keys two nodes have, and those of nodes that made wrong proofs, which their peers have
+    /// banned.
+    pub fn unusable_validators(&self) -> u64 {
+        self.validators_where(|node| !self.is_honest(node) || self.makes_wrong_proofs(node))
+    }
+
+    /// Returns true if a node's prover makes wrong proofs at some time.
+    pub fn makes_wrong_proofs(&self, node: usize) -> bool {
+        let is_it = |fault: &Fault| matches!(fault.kind, FaultKind::ProverWrong { node: wrong } if wrong == node);
+        self.faults.iter().any(is_it)
     }
 
     /// When the last fault is over, in milliseconds since genesis; 0 without any.

@@ -3,8 +3,9 @@
 use quintet_components::constants::SLOT_DURATION_MS;
 
 use super::{
+    fault::Fault,
     report::Report,
-    scenario::{Fault, NetworkModel, Scenario, TaskModel},
+    scenario::{NetworkModel, Scenario, TaskModel},
     simulation::Simulation,
 };
 
@@ -66,6 +67,7 @@ fn candidates(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
     for at in 0..scenario.faults.len() {
         change(&|smaller| _ = smaller.faults.remove(at));
     }
+    change(&|smaller| smaller.shared_keys.clear());
     for at in 0..scenario.adversaries.len() {
         change(&|smaller| _ = smaller.adversaries.remove(at));
     }
@@ -73,7 +75,7 @@ fn candidates(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
         change(&|smaller| keep_nodes(smaller, nodes.max(1)));
     }
     for validators in [scenario.nodes as u64, scenario.validators / 2] {
-        change(&|smaller| smaller.validators = validators.clamp(1, smaller.validators));
+        change(&|smaller| keep_validators(smaller, validators));
     }
     change(&|smaller| smaller.network = NetworkModel::default());
     change(&|smaller| smaller.tasks = TaskModel::default());
@@ -86,11 +88,18 @@ fn candidates(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
     all
 }
 
+/// Leaves out the last validators, and keys of theirs.
+fn keep_validators(scenario: &mut Scenario, validators: u64) {
+    scenario.validators = validators.clamp(1, scenario.validators);
+    scenario.shared_keys.retain(|key| key.validator < scenario.validators);
+}
+
 /// Leaves out the last nodes, and what concerns them.
 fn keep_nodes(scenario: &mut Scenario, nodes: usize) {
     scenario.nodes = nodes;
     scenario.aggregators = scenario.aggregators.min(nodes);
     let stays = |fault: &Fault| fault.kind.nodes().iter().all(|node| *node < nodes);
     scenario.faults.retain(stays);
+    scenario.shared_keys.retain(|key| key.node < nodes);
     scenario.adversaries.retain(|adversary| adversary.node < nodes);
 }

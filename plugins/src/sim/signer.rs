@@ -13,7 +13,10 @@ use quintet_components::{
     storage::SigningRecord,
 };
 
-use super::crypto::{attestation_key, proposal_key, sign};
+use super::{
+    crypto::{attestation_key, proposal_key, sign},
+    scenario::Scenario,
+};
 use crate::keys::{AcceptHistoryLoss, GuardError, GuardOptions, MarkPlace, SigningGuard};
 
 /// Every signature that a node's keys made, whatever became of the node: what an outsider could
@@ -26,12 +29,22 @@ struct Signed {
     messages: BTreeMap<(PublicKey, Slot), Root>,
     /// The first key that signed two messages for a slot.
     twice: Option<(PublicKey, Slot)>,
+    /// Keys that two machines have: nothing keeps them from it.
+    shared: Vec<PublicKey>,
 }
 
 impl SignatureLog {
+    /// A log that says nothing of the keys that two machines have.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let shared = (0..scenario.validators).filter(|each| scenario.is_shared(*each));
+        let shared = shared.flat_map(|each| [attestation_key(each), proposal_key(each)]).collect();
+        Self(Arc::new(Mutex::new(Signed { shared, ..Signed::default() })))
+    }
+
     fn note(&self, key: PublicKey, slot: Slot, message: Root) {
         let mut signed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *signed.messages.entry((key, slot)).or_insert(message) != message {
+        let is_other = *signed.messages.entry((key, slot)).or_insert(message) != message;
+        if is_other && !signed.shared.contains(&key) {
             signed.twice.get_or_insert((key, slot));
         }
     }

@@ -9,6 +9,9 @@ use quintet_components::{
 use quintet_systems::digest::world_digest;
 
 use super::{
+    adversary::Behaviour,
+    fault::{Adversary, Script},
+    links::Carrier,
     machine::{Customize, GENESIS_MS, SimMachine},
     oracle::{Oracle, Oracles, checkpoints},
     report::{NodeReport, Report},
@@ -22,16 +25,15 @@ pub struct Simulation {
     scenario: Scenario,
     customize: Option<Customize>,
     oracles: Vec<Box<dyn Oracle>>,
+    left_out: Vec<&'static str>,
+    behaviours: Vec<(usize, Box<dyn Behaviour>)>,
+    carrier: Option<Box<dyn Carrier>>,
 }
 
 impl Simulation {
     /// Four honest nodes of one validator each for 100 slots, from this seed.
     pub fn new(seed: u64) -> Self {
-        Self {
-            scenario: Scenario { seed, ..Scenario::default() },
-            customize: None,
-            oracles: Vec::new(),
-        }
+        Self::of_checked(Scenario { seed, ..Scenario::default() })
     }
 
     /// What a scenario says.
@@ -40,7 +42,18 @@ impl Simulation {
     /// [`ScenarioError`] when it contradicts itself.
     pub fn of(scenario: Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
-        Ok(Self { scenario, customize: None, oracles: Vec::new() })
+        Ok(Self::of_checked(scenario))
+    }
+
+    const fn of_checked(scenario: Scenario) -> Self {
+        Self {
+            scenario,
+            customize: None,
+            oracles: Vec::new(),
+            left_out: Vec::new(),
+            behaviours: Vec::new(),
+            carrier: None,
+        }
     }
 
     /// So many nodes: 1 to 64.
@@ -85,6 +98,29 @@ impl Simulation {
         self
     }
 
+    /// A node that does not follow the protocol, and does this instead.
+    #[must_use]
+    pub fn adversary(mut self, node: usize, behaviour: impl Behaviour + 'static) -> Self {
+        self.scenario.adversaries.push(Adversary { node, script: Script::Custom });
+        self.behaviours.push((node, Box::new(behaviour)));
+        self
+    }
+
+    /// A network of one's own in the place of the scenario's.
+    #[must_use]
+    pub fn carrier(mut self, carrier: impl Carrier + 'static) -> Self {
+        self.carrier = Some(Box::new(carrier));
+        self
+    }
+
+    /// Without a rule, for a node that breaks it on purpose: one with another fork choice is not
+    /// `not-the-heaviest` by mistake.
+    #[must_use]
+    pub fn without(mut self, rule: &'static str) -> Self {
+        self.left_out.push(rule);
+        self
+    }
+
     /// What is simulated.
     pub const fn scenario(&self) -> &Scenario {
         &self.scenario
@@ -124,7 +160,15 @@ impl Simulation {
         hash_on_this_thread();
         let slots = self.scenario.slots;
         let scenario = Arc::new(self.scenario);
-        let mut run = Run::new(scenario, self.customize, Oracles::new(self.oracles));
+        let mut run = Run::new(scenario, self.customize, Oracles::new(self.oracles, self.left_out));
+        for (node, behaviour) in self.behaviours {
+            if let Some(player) = &mut run.players[node] {
+                player.hand_over(behaviour);
+            }
+        }
+        if let Some(carrier) = self.carrier {
+            run.links.hand_over(carrier);
+        }
         if is_traced {
             run.recorder.turn_on();
         }

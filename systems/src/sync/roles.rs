@@ -181,6 +181,13 @@ impl Peers<'_, '_> {
         let connected = self.by_id.get(peer).and_then(|entity| self.connected.get(entity).ok());
         connected.and_then(|(_, _, last)| last).is_some_and(|last| last.status.head == head)
     }
+
+    /// Returns true if a peer claims to have finalized a block of this slot, or of a later one.
+    pub fn has_finalized(&self, peer: &PeerId, slot: Slot) -> bool {
+        let connected = self.by_id.get(peer).and_then(|entity| self.connected.get(entity).ok());
+        let last = connected.and_then(|(_, _, last)| last);
+        last.is_some_and(|last| last.status.finalized.slot >= slot)
+    }
 }
 
 /// The way into the import for requested blocks.

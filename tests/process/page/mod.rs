@@ -7,3 +7,4 @@ mod canned;
 mod live;
 mod mock;
 mod scenes;
+mod simulation;

@@ -11,7 +11,7 @@ use quintet_components::{
 use tree_hash::TreeHash;
 
 use crate::{
-    properties::ledger::{Ledger, Votes},
+    properties::ledger::{self, Ledger, Votes},
     support::chain,
 };
 
@@ -67,7 +67,7 @@ impl Store {
             justified: checkpoint,
             finalized: checkpoint,
             blocks: BTreeMap::from([(root, anchor)]),
-            states: BTreeMap::from([(root, Ledger::genesis(validators))]),
+            states: BTreeMap::from([(root, ledger::genesis(validators))]),
             signatures: vec![],
             new: vec![],
             known: vec![],

@@ -15,7 +15,7 @@ use tree_hash::TreeHash;
 
 use super::config;
 use crate::{
-    properties::ledger::{Ledger, justifiable},
+    properties::ledger::{self, Ledger, justifiable},
     support::chain,
 };
 
@@ -262,7 +262,7 @@ fn transitions_agree_with_the_model_in_outcome_state_and_root() {
     let result = runner.run(&strategy, |(validators, plans)| {
         let anchor = chain::genesis(validators);
         let genesis = Tip {
-            model: Ledger::genesis(validators),
+            model: ledger::genesis(validators),
             state: State::clone(&anchor.state),
             chain: vec![Checkpoint { root: anchor.block.tree_hash_root(), slot: 0 }],
         };

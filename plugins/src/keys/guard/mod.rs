@@ -264,8 +264,12 @@ fn make(
     granted: &[usize],
     sign: &(impl Fn(usize) -> Result<Signature, SignError> + Sync),
 ) -> Vec<Result<Signature, SignError>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = granted.len().div_ceil(SIGNATURES_PER_THREAD).min(cores);
+    // How many cores there are costs more than a few signatures' bookkeeping.
+    let cores = |wanted: usize| match wanted {
+        0 | 1 => 1,
+        _ => std::thread::available_parallelism().map_or(1, usize::from).min(wanted),
+    };
+    let threads = cores(granted.len().div_ceil(SIGNATURES_PER_THREAD));
     if threads <= 1 {
         return granted.iter().map(|at| sign(*at)).collect();
     }

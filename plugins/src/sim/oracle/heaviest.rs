@@ -31,7 +31,8 @@ impl Heaviest {
         let Some(start) = tree.find(&justified.root) else {
             return broken("not-the-heaviest", format!("{justified:?} is not in the tree"));
         };
-        let leaf = heaviest(tree, view.world.resource::<LatestVotes>(), start);
+        let votes = view.world.resource::<LatestVotes>().counted.iter().flatten().copied();
+        let leaf = heaviest(tree, votes, start, 0);
         if *tree.root(leaf) == head.root {
             return Ok(());
         }
@@ -44,11 +45,17 @@ impl Heaviest {
     }
 }
 
-/// From a block to the leaf that most votes are for, child by child; on a tie to the larger root.
-fn heaviest(tree: &BlockTree, votes: &LatestVotes, start: NodeId) -> NodeId {
+/// From a block to the leaf that most votes are for, child by child, each with at least so many; on a
+/// tie to the larger root.
+pub(super) fn heaviest(
+    tree: &BlockTree,
+    votes: impl IntoIterator<Item = NodeId>,
+    start: NodeId,
+    minimum: u64,
+) -> NodeId {
     let mut weights: BTreeMap<usize, u64> = BTreeMap::new();
-    for vote in votes.counted.iter().flatten() {
-        let mut at = Some(*vote);
+    for vote in votes {
+        let mut at = Some(vote);
         while let Some(id) = at.filter(|id| tree.slot(*id) > tree.slot(start)) {
             *weights.entry(id.index()).or_default() += 1;
             at = tree.parent(id);
@@ -56,10 +63,11 @@ fn heaviest(tree: &BlockTree, votes: &LatestVotes, start: NodeId) -> NodeId {
     }
     let weight = |id: &NodeId| weights.get(&id.index()).copied().unwrap_or(0);
     let mut leaf = start;
-    while let Some(child) =
-        tree.children(leaf).max_by_key(|child| (weight(child), *tree.root(*child)))
-    {
-        leaf = child;
+    loop {
+        let children = tree.children(leaf).filter(|child| weight(child) >= minimum);
+        match children.max_by_key(|child| (weight(child), *tree.root(*child))) {
+            Some(child) => leaf = child,
+            None => return leaf,
+        }
     }
-    leaf
 }

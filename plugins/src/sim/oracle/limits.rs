@@ -3,18 +3,37 @@
 use bevy_ecs::prelude::World;
 use quintet_components::{
     attestations::AttestationsByData,
-    chain::States,
+    chain::{DEFAULT_STATES, States},
+    duties::{MAX_RECORDS, RecentDuties},
     lane::Lane,
     messages::{AggregateReceived, AttestationReceived, BlockReceived},
     network::PeersById,
-    sync::{Orphans, RequestsByRoot, limits},
+    sync::{Orphans, RequestsById, RequestsByRoot, WaitingAttestations, limits},
 };
-use quintet_systems::{fork_choice::import::ImportQueue, sync::RangeSync};
+use quintet_systems::{
+    admission::{
+        aggregates::{AggregateChecks, MAX_PENDING_AGGREGATES},
+        attestations::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
+        blocks::{EarlyBlocks, MAX_EARLY_BLOCKS},
+    },
+    fork_choice::import::{ImportQueue, MAX_PENDING_BLOCKS},
+    pool::limits::PoolLimits,
+    proving::ProverScheduler,
+    sync::{Fetches, RangeSync},
+};
 
 use super::{Broken, View, broken};
+use crate::{
+    sim::scenario::MAX_NODES,
+    storage::{MAX_WAITING_BLOCKS, StorageWriter},
+};
 
-/// Attestations in the pools at most, before they are looked at again: an eighth more than kept.
-const MAX_ATTESTATIONS: usize = 4096 + 4096 / 8 + 512;
+/// Signatures that one task checks.
+const BATCH: usize = 64;
+/// Jobs in the prover's queue.
+const PROVER_QUEUE: usize = 256;
+/// What all of it may hold together, in bytes: the sum of the limits that are in bytes.
+const MAX_BYTES: usize = (144 + 64 + 64) << 20;
 
 pub(super) fn look(view: &View<'_>) -> Result<(), Broken> {
     for (what, count, limit) in counts(view.world) {
@@ -25,19 +44,50 @@ pub(super) fn look(view: &View<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-fn counts(world: &World) -> [(&'static str, usize, usize); 9] {
+fn counts(world: &World) -> [(&'static str, usize, usize); 20] {
     let orphans = world.resource::<Orphans>();
-    let states = world.resource::<States>();
+    let pools = world.resource::<AttestationsByData>();
+    let range = world.resource::<RangeSync>();
+    let pool_limits = world.resource::<PoolLimits>();
+    // What has come since the pools were looked at last.
+    let and_new = |limit: usize| limit + limit / 8 + 512;
     [
         ("orphans", orphans.len(), limits::MAX_ORPHANS),
         ("bytes of orphans", orphans.bytes(), limits::MAX_ORPHAN_BYTES),
-        ("bytes of batches", world.resource::<RangeSync>().bytes(), limits::MAX_RANGE_BYTES),
+        ("bytes of batches", range.bytes(), limits::MAX_RANGE_BYTES),
+        ("requests", world.resource::<RequestsById>().len(), limits::MAX_REQUESTS),
         ("requests by root", world.resource::<RequestsByRoot>().len(), limits::MAX_FETCHES),
-        ("blocks in the import queue", world.resource::<ImportQueue>().len(), 256),
-        ("attestations", world.resource::<AttestationsByData>().len(), MAX_ATTESTATIONS),
-        ("states", states.len(), quintet_components::chain::DEFAULT_STATES + 64),
-        ("peers", world.resource::<PeersById>().len(), super::super::scenario::MAX_NODES),
+        ("roots to fetch", world.resource::<Fetches>().len(), limits::MAX_FETCH_ENTRIES),
+        ("blocks in the import queue", world.resource::<ImportQueue>().len(), MAX_PENDING_BLOCKS),
+        ("early blocks", world.resource::<EarlyBlocks>().len(), MAX_EARLY_BLOCKS),
+        (
+            "attestations to check",
+            world.resource::<AttestationChecks>().len(),
+            MAX_PENDING_ATTESTATIONS + BATCH * MAX_TASKS_UNDER_WAY,
+        ),
+        (
+            "aggregates to check",
+            world.resource::<AggregateChecks>().len(),
+            MAX_PENDING_AGGREGATES + MAX_TASKS_UNDER_WAY,
+        ),
+        (
+            "votes that wait for a block",
+            world.resource::<WaitingAttestations>().len(),
+            limits::MAX_WAITING_VOTES + limits::MAX_WAITING_AGGREGATES,
+        ),
+        ("attestations in the pools", pools.len(), and_new(pool_limits.attestations)),
+        ("bytes in the pools", pools.bytes(), and_new(pool_limits.bytes)),
+        ("states", world.resource::<States>().len(), DEFAULT_STATES + 4),
+        ("jobs for the prover", world.resource::<ProverScheduler>().waiting(), PROVER_QUEUE),
+        ("duties on record", world.resource::<RecentDuties>().iter().count(), MAX_RECORDS),
+        (
+            "blocks that wait for the disk",
+            world.resource::<StorageWriter>().writer().waiting(),
+            MAX_WAITING_BLOCKS,
+        ),
+        ("peers", world.resource::<PeersById>().len(), MAX_NODES),
         ("items in lanes", in_lanes(world), 256 + 512 + 8192),
+        ("bytes in all", orphans.bytes() + range.bytes() + pools.bytes(), MAX_BYTES),
     ]
 }
 

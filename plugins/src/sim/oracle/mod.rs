@@ -1,22 +1,26 @@
 //! What may never be, and what has to come in time. Looked at after every update of a node.
 
 mod calm;
+mod duties;
+mod errors;
 mod heaviest;
 mod limits;
+mod literal;
+mod safe_target;
 mod safety;
 mod time;
 
+use bevy_app::App;
 use bevy_ecs::prelude::World;
 use quintet_components::{
     chain::{Finalized, Head, Justified},
     containers::Checkpoint,
     messages::Verdict,
+    network::DisconnectReason,
 };
 
 use super::{
-    machine::GENESIS_MS,
-    run::Run,
-    scenario::{Loss, Scenario},
+    ear::LoggedError, fault::Loss, machine::GENESIS_MS, run::Run, scenario::Scenario,
     signer::SignatureLog,
 };
 
@@ -68,8 +72,12 @@ pub(super) struct Oracles {
     calm: calm::Calm,
     time: time::Time,
     heaviest: heaviest::Heaviest,
+    literal: literal::Literal,
+    duties: duties::Duties,
     signed: SignatureLog,
     custom: Vec<Box<dyn Oracle>>,
+    /// Rules that may be broken.
+    left_out: Vec<&'static str>,
     /// What was found between updates.
     found: Option<Broken>,
     /// The newest refusal that cost a peer points, for the text of a ban.
@@ -77,14 +85,17 @@ pub(super) struct Oracles {
 }
 
 impl Oracles {
-    pub(super) fn new(custom: Vec<Box<dyn Oracle>>) -> Self {
+    pub(super) fn new(custom: Vec<Box<dyn Oracle>>, left_out: Vec<&'static str>) -> Self {
         Self {
             safety: safety::Safety::default(),
             calm: calm::Calm::default(),
             time: time::Time::default(),
             heaviest: heaviest::Heaviest::default(),
+            literal: literal::Literal::default(),
+            duties: duties::Duties::default(),
             signed: SignatureLog::default(),
             custom,
+            left_out,
             found: None,
             refusal: String::new(),
         }
@@ -104,10 +115,13 @@ impl Oracles {
         scenario: &Scenario,
         (node, peer): (usize, usize),
         at_ms: u64,
+        reason: &DisconnectReason,
     ) {
-        if scenario.is_honest(node) && scenario.is_honest(peer) {
+        // Nobody can tell a prover that is broken from one that lies.
+        let is_usual = |node| scenario.is_honest(node) && !scenario.makes_wrong_proofs(node);
+        if scenario.is_honest(node) && is_usual(peer) {
             let text = format!(
-                "node {node} bans node {peer} at {at_ms} ms; the newest refusal: {}",
+                "node {node} bans node {peer} at {at_ms} ms: {reason:?}; the newest refusal: {}",
                 self.refusal
             );
             self.found.get_or_insert(Broken { rule: "honest-ban", text });
@@ -129,7 +143,10 @@ impl Oracles {
         limits::look(view)?;
         self.time.look(view)?;
         self.heaviest.look(view)?;
+        self.literal.look(view)?;
+        safe_target::look(view)?;
         self.calm.look(view);
+        self.duties.look(view);
         for oracle in &mut self.custom {
             let rule = oracle.name();
             oracle.look(view).map_err(|text| Broken { rule, text })?;
@@ -139,12 +156,18 @@ impl Oracles {
 
     fn conclude(&mut self, view: &mut View<'_>) -> Result<(), Broken> {
         self.calm.conclude(view)?;
+        self.duties.conclude(view)?;
         for oracle in &mut self.custom {
             let rule = oracle.name();
             oracle.conclude(view).map_err(|text| Broken { rule, text })?;
         }
         Ok(())
     }
+}
+
+/// Adds to a node what the rules need of it.
+pub(super) fn prepare(app: &mut App) {
+    safe_target::prepare(app);
 }
 
 /// The checkpoints of a world: head, justified, finalized.
@@ -179,9 +202,23 @@ impl Run {
         let Some(alive) = &mut self.machines[node].node else { return };
         let scenario = &*self.scenario;
         let mut view = View { now_ms, node, world: alive.app.world_mut(), scenario };
-        if let Err(Broken { rule, text }) = rules(&mut self.oracles, &mut view) {
+        let looked = rules(&mut self.oracles, &mut view);
+        self.take_outcome(node, looked);
+    }
+
+    fn take_outcome(&mut self, node: usize, outcome: Result<(), Broken>) {
+        if let Err(Broken { rule, text }) = outcome
+            && !self.oracles.left_out.contains(&rule)
+        {
             self.violate(rule, Some(node), text);
         }
+    }
+
+    /// A node has logged an error.
+    pub(super) fn note_error(&mut self, node: usize, error: &LoggedError) {
+        let now_ms = self.now_ms.saturating_sub(GENESIS_MS);
+        let judged = errors::judge(&self.scenario, node, now_ms, error);
+        self.take_outcome(node, judged);
     }
 
     /// A node is about to crash.
@@ -191,14 +228,14 @@ impl Run {
         let is_written = loses == Loss::Process && !alive.writer.has_work();
         let kept = is_written.then(|| checkpoints(alive.app.world())[2]);
         self.oracles.safety.crashed(node, kept);
+        self.oracles.literal.crashed(node);
     }
 
     /// A node has started from what its disk has.
     pub(super) fn resumed(&mut self, node: usize) {
         let Some(alive) = &self.machines[node].node else { return };
         let [_, _, finalized] = checkpoints(alive.app.world());
-        if let Err(Broken { rule, text }) = self.oracles.safety.resumed(node, finalized) {
-            self.violate(rule, Some(node), text);
-        }
+        let resumed = self.oracles.safety.resumed(node, finalized);
+        self.take_outcome(node, resumed);
     }
 }

@@ -63,9 +63,7 @@ impl Safety {
         match self.chain.range(..=newest.max(slot)).next_back() {
             None => _ = self.chain.insert(slot, root),
             Some((_, known)) if *known == root => {}
-            Some(_)
-                if 3 * view.scenario.unreliable_validators() as u64 >= view.scenario.validators => {
-            }
+            Some(_) if 3 * view.scenario.unreliable_validators() >= view.scenario.validators => {}
             Some((other, known)) => {
                 let text = format!(
                     "{finalized:?} is finalized on {root} of slot {slot}, and another node has \

@@ -9,7 +9,7 @@ use quintet_components::{
 };
 
 use super::{Broken, View, broken};
-use crate::sim::scenario::{FaultKind, Scenario};
+use crate::sim::{fault::FaultKind, scenario::Scenario};
 
 /// Every interval is walked, and no head is of a slot that has not begun.
 #[derive(Default)]

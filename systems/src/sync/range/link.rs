@@ -160,9 +160,16 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// The peer's chain does not contain the finalized block.
+    /// The peer's chain does not contain the finalized block. It is another chain if the peer has
+    /// finalized as much. A peer that has finalized less was cut off, and built on its old head: it
+    /// follows this node's chain when it has caught up.
     fn pass_by(&mut self, round: &mut Round, peer: &PeerId) {
         tracing::debug!(%peer, "a peer's chain does not contain the finalized block");
+        if !self.peers.has_finalized(peer, self.chain.finalized().slot) {
+            self.peers.blame(peer, PeerFault::NoAnswer);
+            round.is_lost = true;
+            return;
+        }
         self.peers.blame(peer, PeerFault::WrongChain);
         if let Some(batch) = round.batches.front_mut() {
             batch.state = BatchState::Waiting;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
+    events::Event,
+    fault::{Fault, FaultKind, Loss},
     links::IDLE_MS,
     machine::GENESIS_MS,
-    run::{Event, NOBODY, Run},
-    scenario::{Fault, FaultKind, Loss},
+    run::{NOBODY, Run},
     trace::What,
 };
 
@@ -43,6 +44,10 @@ impl Run {
                 *stuck = if is_on { *stuck + 1 } else { stuck.saturating_sub(1) };
             }
             FaultKind::ProverPanics { node } => self.machines[node].proofs.set_panics(is_on),
+            FaultKind::ProverWrong { node } => self.machines[node].proofs.set_wrong(is_on),
+            FaultKind::SmallLanes { node, items } => {
+                self.machines[node].lane_items = if is_on { items.max(1) } else { usize::MAX };
+            }
             FaultKind::Partition { ref groups } => self.part(groups, is_on),
             FaultKind::OneWay { from, to } => self.block(from, to, is_on),
             FaultKind::Swizzle { node } if is_on => self.swizzle(node, for_ms),

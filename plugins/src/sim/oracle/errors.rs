@@ -1,0 +1,73 @@
+//! No node logs an error without a fault that explains it.
+
+use super::{Broken, broken, calm};
+use crate::sim::{
+    ear::LoggedError,
+    fault::{Fault, FaultKind},
+    scenario::Scenario,
+};
+
+/// What was under way may fail so long after a fault.
+const AFTER_MS: u64 = 4 * quintet_components::constants::SLOT_DURATION_MS;
+
+pub(super) fn judge(
+    scenario: &Scenario,
+    node: usize,
+    now_ms: u64,
+    error: &LoggedError,
+) -> Result<(), Broken> {
+    let explains = |fault: &Fault| {
+        fault.kind.nodes().contains(&node)
+            && fault.from_ms <= now_ms
+            && now_ms <= fault.until_ms().saturating_add(after_ms(&fault.kind))
+            && explains(&fault.kind, error.target)
+    };
+    // Where proofs are slow, duties that need one are missed now and then.
+    let is_late = calm::is_slow(scenario) && is_missed(error);
+    // Of two machines with one key the second one to propose finds the slot taken.
+    let is_second = scenario.shares_keys(node) && error.target.ends_with("::duties::record");
+    if !scenario.is_honest(node) || is_late || is_second || scenario.faults.iter().any(explains) {
+        return Ok(());
+    }
+    broken("error-logged", format!("{}: {}", error.target, error.text))
+}
+
+/// Returns true if an error is that a duty which needs a proof was not done in time.
+fn is_missed(error: &LoggedError) -> bool {
+    error.target.ends_with("::duties::record")
+        && (error.text.starts_with("missed: aggregate")
+            || error.text.starts_with("missed: propose"))
+        && error.text.contains("not_ready")
+}
+
+/// How long after its end a fault has consequences: what was signed while a clock was ahead counts
+/// until it is there again, and what a stuck prover has begun never ends.
+const fn after_ms(kind: &FaultKind) -> u64 {
+    match kind {
+        FaultKind::ProverStuck { .. } => u64::MAX,
+        FaultKind::Skew { by_ms, .. } => AFTER_MS + by_ms.unsigned_abs(),
+        _ => AFTER_MS,
+    }
+}
+
+/// Returns true if a fault of a node is why one of its modules fails.
+fn explains(kind: &FaultKind, target: &str) -> bool {
+    let is_of = |modules: &[&str]| modules.iter().any(|module| target.contains(module));
+    match kind {
+        FaultKind::DiskFull { .. } | FaultKind::DiskSlow { .. } | FaultKind::Crash { .. } => {
+            is_of(&["::storage", "::keys", "::duties"])
+        }
+        FaultKind::Pause { .. } | FaultKind::Skew { .. } | FaultKind::Drift { .. } => {
+            is_of(&["::keys", "::duties"])
+        }
+        FaultKind::ProverSlow { .. }
+        | FaultKind::ProverStuck { .. }
+        | FaultKind::ProverPanics { .. }
+        | FaultKind::ProverWrong { .. } => is_of(&["::aggregation", "::proving", "::duties"]),
+        FaultKind::SmallLanes { .. }
+        | FaultKind::Partition { .. }
+        | FaultKind::OneWay { .. }
+        | FaultKind::Swizzle { .. }
+        | FaultKind::Loss { .. } => false,
+    }
+}
