@@ -14,9 +14,11 @@ use quintet_systems::{
     admission::{
         aggregates::{AggregateChecks, MAX_PENDING_AGGREGATES},
         attestations::{AttestationChecks, MAX_PENDING_ATTESTATIONS, MAX_TASKS_UNDER_WAY},
-        blocks::{EarlyBlocks, MAX_EARLY_BLOCKS},
     },
-    fork_choice::import::{ImportQueue, MAX_PENDING_BLOCKS},
+    fork_choice::{
+        early::{EarlyBlocks, MAX_EARLY_BLOCKS},
+        import::{ImportQueue, MAX_PENDING_BLOCKS},
+    },
     pool::limits::PoolLimits,
     proving::ProverScheduler,
     sync::{Fetches, RangeSync},
