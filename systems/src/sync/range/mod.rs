@@ -118,9 +118,8 @@ pub fn sync_range(
     }
     let is_deep_fork = orphans.missing().iter().any(is_deep);
     parts.choose_round(&mut range, &views, is_deep_fork, &awake);
-    if let Some(round) = &mut range.round {
-        parts.hand_on(round);
-    }
+    let Some(round) = &mut range.round else { return };
+    parts.hand_on(round);
     // A peer that was blamed just now is not asked.
     let views = parts.peers.views();
     parts.plan(&mut range, views);
