@@ -134,7 +134,7 @@ function drawProver(overview) {
   const took = (job) => job.started_ms && job.ended_ms ? `${job.ended_ms - job.started_ms} ms` : job.status;
   const text = (job) => `slot ${job.slot}: ${job.kind} of ${job.signatures} signatures and ${job.children} proofs, ${job.status}, ${took(job)}`;
   return [
-    h("p", { class: "soft" }, "What the prover was asked for in the last 32 s: waiting is dotted, proving is a bar. Seconds before now."),
+    h("p", { class: "soft" }, "The proofs of the last 32 s. A dotted line is waiting, a bar is proving. The axis has seconds before now."),
     jobs.length ? h("div", { class: "card" }, s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": jobs.map(text).join("; ") },
       ...ticks.map((at) => s("g", {}, s("line", { class: "hair", x1: x(at), x2: x(at), y1: 18, y2: height }), s("text", { x: x(at), y: 12, "text-anchor": "middle" }, at === now ? "now" : `−${(now - at) / 1000}`))),
       ...jobs.map((job, at) => {

@@ -206,7 +206,7 @@ fn systems_have_their_times_and_what_they_touch() {
     assert!(updates["total_us"].as_f64() > walk["times"]["total_us"].as_f64(), "{updates}");
     assert!(updates["share"].as_f64().is_some_and(|share| share > 0.0), "{updates}");
     // Where systems of a node run, no order is open.
-    for schedule in ["PreUpdate", "Update", "PostUpdate", "OnInterval(Attest)"] {
+    for schedule in ["First", "PreUpdate", "Update", "PostUpdate", "OnInterval(Attest)"] {
         assert_eq!(named(&answer["schedules"], schedule)["ambiguous"], json!([]), "{schedule}");
     }
 }

@@ -98,7 +98,8 @@ impl Plugin for InspectorPlugin {
         app.insert_resource(lane)
             .init_schedule(Inspect)
             .init_resource::<Followed>()
-            .add_systems(First, begin_update)
+            // It touches nothing that Bevy's update of messages touches.
+            .add_systems(First, begin_update.ambiguous_with_all())
             .add_systems(
                 Inspect,
                 (end_update, note_queues, follow_entities, answer_questions).chain(),

@@ -115,11 +115,9 @@ struct Runs {
 }
 
 impl Runs {
-    /// Counts a run. Returns true if it was the first one. Only one thread runs a system at a time.
-    fn count(&self) -> bool {
-        let before = self.count.load(Ordering::Relaxed);
-        self.count.store(before + 1, Ordering::Relaxed);
-        before == 0
+    /// Counts a run. Only one thread runs a system at a time.
+    fn count(&self) {
+        self.count.store(self.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
@@ -143,8 +141,8 @@ impl<S: System<In = (), Out = ()>> Adapt<S> for Timed {
         (): (),
         run_system: impl FnOnce(SystemIn<'_, S>) -> Result<(), RunSystemError>,
     ) -> Result<(), RunSystemError> {
-        let is_timed = self.runs.count()
-            || self.is_sampled.load(Ordering::Relaxed)
+        self.runs.count();
+        let is_timed = self.is_sampled.load(Ordering::Relaxed)
             || self.runs.is_always_timed.load(Ordering::Relaxed);
         if !is_timed {
             return run_system(());
@@ -234,7 +232,9 @@ pub(super) fn time_exclusive_systems(world: &World) {
 /// Notes that an update begins, and decides if its systems are measured.
 pub(super) fn begin_update(mut times: ResMut<SystemTimes>) {
     let now = Instant::now();
-    times.is_sampled.store(times.updates.count % SAMPLED == 0, Ordering::Relaxed);
+    // Not the first one: the first runs are slow, and would count 32 times.
+    let is_sampled = times.updates.count % SAMPLED == SAMPLED - 1;
+    times.is_sampled.store(is_sampled, Ordering::Relaxed);
     times.began = Some(times.began.map_or((now, now), |(first, _)| (first, now)));
 }
 
