@@ -12,14 +12,14 @@ const SMALL: (usize, u64) = (7, 32);
 
 /// Each fault, the first seed whose network shows it, and the rule that it breaks there.
 const FOUND: [(Planted, u64, &str); 10] = [
-    (Planted::GuardOff, 0, ""),
-    (Planted::NoClockHorizon, 0, ""),
-    (Planted::BansHonest, 0, ""),
-    (Planted::UnsyncedRecord, 0, ""),
-    (Planted::HalfIsEnough, 0, ""),
-    (Planted::JustifiedGoesBack, 0, ""),
-    (Planted::JumpsIntervals, 0, ""),
-    (Planted::DropsWrites, 0, ""),
+    (Planted::GuardOff, 16, "one-message-a-slot"),
+    (Planted::NoClockHorizon, 56, "head-ahead"),
+    (Planted::BansHonest, 16, "honest-ban"),
+    (Planted::UnsyncedRecord, 16, "start"),
+    (Planted::HalfIsEnough, 18, "not-the-model"),
+    (Planted::JustifiedGoesBack, 17, "justified-goes-back"),
+    (Planted::JumpsIntervals, 16, "jumped-interval"),
+    (Planted::DropsWrites, 69, "acknowledged-is-lost"),
     (Planted::FetchesUnbounded, 0, ""),
     (Planted::PrunesTooEarly, 0, ""),
 ];
