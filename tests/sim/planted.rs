@@ -1,7 +1,7 @@
 //! Plants faults in the node on purpose, each in one place, and shows that the simulator finds them.
 
 use quintet_components::planted::{Planted, plant};
-use quintet_plugins::sim::{Scenario, Simulation, Violation, draw};
+use quintet_plugins::sim::{Adversary, Delay, Scenario, Script, Simulation, Violation, draw};
 
 /// Seeds within which a fault has to be found.
 const SEEDS: u64 = 1_000;
@@ -24,6 +24,17 @@ const FOUND: [(Planted, u64, &str); 10] = [
     (Planted::PrunesTooEarly, 0, ""),
 ];
 
+/// The network of a seed. A lack of limits shows only in a flood, while answers take long.
+fn network(fault: Planted, seed: u64) -> Scenario {
+    let mut network = draw(seed, SLOTS);
+    if fault == Planted::FetchesUnbounded {
+        let node = network.nodes - 1;
+        network.adversaries = vec![Adversary { node, script: Script::KeylessFlooder }];
+        network.network.latency = Delay::new(600, 900, 1);
+    }
+    network
+}
+
 fn run(scenario: &Scenario, fault: Option<Planted>) -> Option<Violation> {
     plant(fault);
     let report = Simulation::of(scenario.clone()).expect("the scenario can be").run();
@@ -35,7 +46,7 @@ fn run(scenario: &Scenario, fault: Option<Planted>) -> Option<Violation> {
 fn search(fault: Planted) -> Option<(u64, Violation)> {
     let is_small =
         |scenario: &Scenario| scenario.nodes <= SMALL.0 && scenario.validators <= SMALL.1;
-    let networks = (0..SEEDS).map(|seed| draw(seed, SLOTS)).filter(is_small);
+    let networks = (0..SEEDS).map(|seed| network(fault, seed)).filter(is_small);
     let mut shown = networks.filter_map(|network| Some((run(&network, Some(fault))?, network)));
     let found = shown.find(|(_, network)| run(network, None).is_none());
     found.map(|(violation, network)| (network.seed, violation))
@@ -48,7 +59,7 @@ fn every_planted_fault_is_found() {
     assert_eq!(FOUND.map(|(fault, ..)| fault), Planted::ALL);
     let mut others = Vec::new();
     for (fault, seed, rule) in FOUND {
-        let scenario = draw(seed, SLOTS);
+        let scenario = network(fault, seed);
         let broken = run(&scenario, Some(fault));
         if broken.as_ref().is_none_or(|violation| violation.rule != rule) {
             let found = search(fault);
