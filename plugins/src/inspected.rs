@@ -64,9 +64,14 @@ pub(crate) fn show(app: &mut App) {
         .show_component_as(|_: &Needs| "what plugins need of others".into())
         .show_component_as(|_: &InboundLanes| "the sending ends of the lanes".into())
         .show_component_as(|_: &StorageWriter| "the storage's writer".into());
+    app.show_component::<crate::metrics::coverage::Coverage>();
     #[cfg(feature = "network")]
     app.show_component::<crate::network::LocalNode>()
-        .show_component::<crate::network::NetworkCounters>();
+        .show_component::<crate::network::NetworkCounters>()
+        .show_component_as(|_: &crate::network::thread::NetworkThread| {
+            "the thread of the network".into()
+        })
+        .show_component_as(|_: &crate::network::ServedBlocks| "reads blocks for peers".into());
     show_http(app);
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bevy_app::App;
@@ -17,7 +17,7 @@ use quintet_components::{
 };
 use serde::Serialize;
 
-use super::Asked;
+use super::{Asked, times::SystemTimes};
 
 /// A queue as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +35,9 @@ pub struct QueueBody {
 
 /// Seconds of a queue that are remembered.
 const KEPT_SECONDS: u64 = 60;
+
+/// The time between two looks at the queues.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks at one queue, if the node has it.
 type Look = fn(&World) -> Option<QueueBody>;
@@ -127,8 +130,15 @@ pub(super) fn look(world: &World) -> Vec<QueueWithHistory> {
     queues.into_iter().map(with).collect()
 }
 
-/// Notes how the queues stand.
-pub(super) fn note_queues(world: &World) {
+/// Notes how the queues stand: every [`PAUSE`], and when somebody asks. In every update it would take
+/// as long as many systems together.
+pub(super) fn note_queues(world: &World, mut noted: Local<Option<Instant>>) {
+    let Some(now) = world.resource::<SystemTimes>().begin_of_update() else { return };
+    let is_asked = world.resource::<Lane<Asked>>().depth() > 0;
+    if !is_asked && noted.is_some_and(|noted| now.duration_since(noted) < PAUSE) {
+        return;
+    }
+    *noted = Some(now);
     let history = world.resource::<QueueHistory>();
     history.note(&world.resource::<ShownQueues>().look(world), history.second());
 }

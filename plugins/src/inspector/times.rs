@@ -180,6 +180,11 @@ impl SystemTimes {
         runs.times().body(runs.count.load(Ordering::Relaxed))
     }
 
+    /// The time at which this update began.
+    pub(super) fn begin_of_update(&self) -> Option<Instant> {
+        self.began.map(|(_, newest)| newest)
+    }
+
     /// Those of updates; none before the first has ended.
     pub(super) fn updates(&self) -> Option<UpdatesBody> {
         let (first, _) = self.began?;

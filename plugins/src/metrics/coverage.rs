@@ -20,7 +20,7 @@ const SLOTS: u64 = 4;
 
 /// The coverage of the newest slots.
 #[derive(Resource, Debug, Default)]
-pub(super) struct Coverage(BTreeMap<Slot, SlotCoverage>);
+pub(crate) struct Coverage(BTreeMap<Slot, SlotCoverage>);
 
 #[derive(Debug, Default)]
 struct SlotCoverage {

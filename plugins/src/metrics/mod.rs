@@ -6,7 +6,7 @@
 
 mod aggregation;
 mod chain;
-mod coverage;
+pub(crate) mod coverage;
 mod inputs;
 mod names;
 mod node;

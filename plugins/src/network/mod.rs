@@ -24,7 +24,7 @@ pub(crate) mod serve;
 mod streams;
 mod substreams;
 mod tasks;
-mod thread;
+pub(crate) mod thread;
 mod udp;
 
 use std::{
@@ -111,7 +111,7 @@ struct Measures {
 
 /// The store of blocks for the thread; set once all plugins are built.
 #[derive(Resource)]
-struct ServedBlocks(Arc<OnceLock<Blocks>>);
+pub(crate) struct ServedBlocks(Arc<OnceLock<Blocks>>);
 
 impl Plugin for NetworkPlugin {
     fn build(&self, app: &mut App) {

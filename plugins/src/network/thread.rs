@@ -48,7 +48,7 @@ pub(super) enum Outbound {
 
 /// The running thread. It ends when this is dropped.
 #[derive(Resource)]
-pub(super) struct NetworkThread {
+pub(crate) struct NetworkThread {
     outbound: Option<mpsc::Sender<Outbound>>,
     /// Disconnected when the thread ends.
     ended: std::sync::Mutex<std_mpsc::Receiver<()>>,
