@@ -21,7 +21,7 @@ use crate::{
     config::{Proof, Security},
     field::{Extension, F},
     size,
-    tables::{TABLES, Table, log_heights, tables},
+    tables::{Checked, TABLES, Table, log_heights, tables},
     watch::{Phase, Stopped, Watch},
     witness,
     workers::Workers,
@@ -186,7 +186,7 @@ impl Stark {
         // The library is meant to refuse whatever a proof holds; a panic would be its defect, and
         // must not take the node along.
         let verdict = catch_unwind(AssertUnwindSafe(|| {
-            verify_batch(&config, tables, &proof, &NO_PUBLIC_VALUES, &common)
+            verify_batch(&config, &tables.each_ref().map(Checked), &proof, &NO_PUBLIC_VALUES, &common)
         }));
         match verdict {
             Ok(Ok(())) => Ok(()),
