@@ -30,7 +30,9 @@ use p3_lookup::InteractionBuilder;
 
 use crate::{claims::Claims, field::F};
 
-pub(crate) use self::{chains::Chains, checked::Checked, hashes::Hashes, signatures::Signatures, tweaks::Tweaks};
+pub(crate) use self::{
+    chains::Chains, checked::Checked, hashes::Hashes, signatures::Signatures, tweaks::Tweaks,
+};
 
 /// Tables of a proof.
 pub(crate) const TABLES: usize = 4;

@@ -103,7 +103,7 @@ impl Hashes {
     pub(crate) fn new(claims: &Claims, height: usize) -> Self {
         let shape = claims.shape;
         let block = block_rows(&shape);
-        let mut columns = vec![Vec::with_capacity(height); public::COUNT];
+        let mut columns = vec![Vec::new(); public::COUNT];
         // A block without a signature is as if it were of the first claim.
         let signed: usize = claims.signatures();
         let unsigned = (&claims.statements[0], height / block - signed);
