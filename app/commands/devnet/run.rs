@@ -128,7 +128,7 @@ fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Fa
     let mut start = |node| {
         // Its ports are free from here on, for as short as can be.
         held.drain(..1);
-        NodeProcess::start(devnet, node, level)
+        NodeProcess::start(devnet, node, level, arguments)
     };
     devnet.nodes.iter().map(&mut start).collect()
 }
