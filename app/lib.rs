@@ -41,7 +41,7 @@
 //! // One that never aggregates.
 //! let custom = app(NodePlugins::new(config()).build().disable::<AggregationPlugin>());
 //! # drop((observer, custom));
-//! # Ok::<(), quintet::prover::UnknownProofSystem>(())
+//! # Ok::<(), quintet::prover::NoProofSystem>(())
 //! ```
 
 #[cfg(feature = "client")]

@@ -79,6 +79,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Node(settings) => {
             commands::node::run(&settings, &signals.expect("a node has them"))
         }
+        Command::Prover(command) => commands::prover::run(&command),
         #[cfg(feature = "sim")]
         Command::Sim(arguments) => commands::sim::run(&arguments),
     })

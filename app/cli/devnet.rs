@@ -28,6 +28,9 @@ pub(crate) struct DevnetArgs {
         value_name = "NAME"
     )]
     pub(crate) proof_system: String,
+    /// Threads that the proofs of a node share; a core less than there are by default.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    pub(crate) prover_threads: Option<u16>,
     /// Stop after this many slots, with exit code 0 only if every node finalized within 4 slots of
     /// the end. Without it the network runs until it is interrupted.
     #[arg(long)]

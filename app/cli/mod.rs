@@ -5,6 +5,7 @@ mod devnet;
 mod environment;
 mod keys;
 mod node;
+mod prover;
 #[cfg(feature = "sim")]
 mod sim;
 
@@ -18,6 +19,7 @@ pub(crate) use self::{
     environment::origin,
     keys::{GenerateArgs, GenesisArgs, HistoryArgs, KeysCommand},
     node::NodeArgs,
+    prover::ProverCommand,
 };
 use crate::logging::LogFormat;
 
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Run a node of an existing network.
     Node(Box<NodeArgs>),
+    /// Make proofs in a process of its own, and try such processes.
+    #[command(subcommand)]
+    Prover(ProverCommand),
     /// Simulate whole networks, each from one seed.
     #[cfg(feature = "sim")]
     Sim(SimArgs),

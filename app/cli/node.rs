@@ -147,7 +147,18 @@ pub(crate) struct NodeArgs {
     )]
     #[serde(deserialize_with = "not_zero", default)]
     pub(crate) prover_permits: Option<u16>,
-    /// Memory in MiB that proofs may take together; 256 by default.
+    /// Threads that all proofs share; a core less than there are by default. They stand back behind
+    /// the node's other threads.
+    #[arg(
+        long,
+        env = "QUINTET_PROVER_THREADS",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        value_name = "N"
+    )]
+    #[serde(deserialize_with = "not_zero", default)]
+    pub(crate) prover_threads: Option<u16>,
+    /// Memory in MiB that proofs may take together; by default 256, or what a proof over the
+    /// signatures of all validators takes.
     #[arg(
         long,
         env = "QUINTET_PROVER_MEMORY_MIB",
@@ -223,6 +234,7 @@ impl NodeArgs {
                 xmss,
                 proof_system,
                 prover_permits,
+                prover_threads,
                 prover_memory_mib,
                 end_with_parent,
                 clock_offset_file,
@@ -324,7 +336,7 @@ mod tests {
     #[test]
     fn what_is_needed_is_not_zero_in_the_file_either() {
         let read = |text: &str| toml::from_str::<NodeArgs>(text).map_err(|error| error.to_string());
-        for key in ["prover-permits", "prover-memory-mib"] {
+        for key in ["prover-permits", "prover-threads", "prover-memory-mib"] {
             let error = read(&format!("{key} = 0")).map(drop).expect_err("nothing would be proven");
             assert!(error.contains("1 is the least"), "{error}");
         }

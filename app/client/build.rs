@@ -11,7 +11,7 @@ use quintet_components::{
 use quintet_plugins::{
     EndReason, MissingPiece, NodeConfig, NodePlugins, http::LocalHttp, network::LocalNode,
 };
-use quintet_prover::ProofSystem;
+use quintet_prover::{ProofSystem, Workers};
 
 use super::{
     Client, ClientError, Network, OpenStore, Settings,
@@ -78,7 +78,8 @@ fn config(
     if let Err(error) = check_capacity(validators as u64, network.preset, &*proofs) {
         tracing::warn!("{error}");
     }
-    let prover = prover_limits(settings, &*proofs)?;
+    share_threads(settings)?;
+    let prover = prover_limits(settings, &*proofs, validators * network.preset.signature_bytes())?;
     // Before the database is made, so that a refused start leaves nothing behind.
     let keys = signing::keys(network, client.show_keys.as_deref().map(|show| show as _))?;
     let store = open_store(settings, network, open)?;
@@ -140,15 +141,38 @@ fn aggregation(
     })
 }
 
-/// Returns how many proofs the prover may make at once, and with how much memory.
+/// Makes the threads that proofs share, if their number is set.
+///
+/// # Errors
+/// The system has no more threads.
+fn share_threads(settings: &Settings) -> Result<(), ClientError> {
+    let Some(threads) = settings.prover_threads.map(usize::from) else { return Ok(()) };
+    let workers = Workers::new(threads)
+        .map_err(|error| ClientError::setting("prover-threads", error.to_string()))?;
+    if !workers.share() {
+        let there = Workers::shared().threads();
+        if there != threads {
+            tracing::warn!(there, asked = threads, "this process has threads for proofs already");
+        }
+    }
+    Ok(())
+}
+
+/// Returns how many proofs the prover may make at once, and with how much memory: by default enough
+/// for a proof of signatures of `signatures_bytes` and of proofs that it builds on.
 ///
 /// # Errors
 /// It has no memory for one proof.
 fn prover_limits(
     settings: &Settings,
     proofs: &dyn ProofSystem,
+    signatures_bytes: usize,
 ) -> Result<ProverLimits, ClientError> {
-    let limits = ProverLimits::default();
+    let usual = ProverLimits::default();
+    // Beside the signatures there are messages, and proofs to build on.
+    let input_bytes = signatures_bytes.saturating_add(proofs.max_proof_bytes());
+    let memory_bytes = usual.memory_bytes.max(proofs.working_bytes(input_bytes));
+    let limits = ProverLimits { memory_bytes, ..usual };
     let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     let memory_bytes = settings.prover_memory_mib.map_or(limits.memory_bytes, mib);
     let needed = proofs.working_bytes(proofs.max_proof_bytes());

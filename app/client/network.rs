@@ -7,7 +7,7 @@ use std::{
 
 use quintet_components::{containers::State, preset::SignaturePreset};
 use quintet_plugins::{PeerNames, keys::KeyFiles, network::MAX_COMMITTEES};
-use quintet_prover::{ProofSystem, ProofSystems};
+use quintet_prover::{Exec, ProofSystem, ProofSystems};
 use quintet_systems::{transition::generate_genesis, verification::scheme_of};
 
 use super::{ClientError, Settings};
@@ -139,15 +139,28 @@ impl Network {
     /// The network's proof system.
     ///
     /// # Errors
-    /// There is no proof system of this name; the error lists those there are.
+    /// There is no proof system of this name, and the error lists those there are; or the network's
+    /// files name a command, which they may not.
     pub(super) fn proofs(
         &self,
         asked: Option<&str>,
         systems: &ProofSystems,
     ) -> Result<Arc<dyn ProofSystem>, ClientError> {
         let of_files = self.proof_system.as_str();
+        if of_files.starts_with(Exec::PREFIX) {
+            // Who writes a network's files has no business in starting commands here.
+            return Err(ClientError::Network(
+                "PROOF_SYSTEM in config.yaml names a command: only the setting proof-system may"
+                    .to_owned(),
+            ));
+        }
         let name = asked.unwrap_or(of_files);
-        if name != of_files {
+        let system =
+            systems.by_name(name, scheme_of(self.preset)).map_err(|error| match asked {
+                Some(_) => ClientError::setting("proof-system", error),
+                None => ClientError::Network(format!("PROOF_SYSTEM in config.yaml: {error}")),
+            })?;
+        if system.name() != of_files {
             tracing::warn!(
                 asked = name,
                 of_files,
@@ -155,10 +168,7 @@ impl Network {
                  nodes that follow the files refuse this node's blocks"
             );
         }
-        systems.by_name(name, scheme_of(self.preset)).map_err(|error| match asked {
-            Some(_) => ClientError::setting("proof-system", error),
-            None => ClientError::Network(format!("PROOF_SYSTEM in config.yaml: {error}")),
-        })
+        Ok(system)
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Settings {
     pub proof_system: Option<String>,
     /// Proofs made at once, 1 or more.
     pub prover_permits: Option<u16>,
+    /// Threads that all proofs share, 1 or more. Those of a process: the first client sets them.
+    pub prover_threads: Option<u16>,
     /// Memory in MiB that proofs may take together.
     pub prover_memory_mib: Option<u32>,
     /// Start although the record of signatures is older than its mark, or gone.

@@ -38,8 +38,11 @@ pub(crate) fn run(arguments: &GenesisArgs) -> ExitCode {
         threads: keys.threads,
         force: arguments.force,
     };
-    if let Err(error) = capacity::check_named(plan.validators, plan.preset, &plan.proof_system) {
-        return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
+    match capacity::check_named(plan.validators, plan.preset, &plan.proof_system) {
+        Ok(name) => plan.proof_system = name.to_owned(),
+        Err(error) => {
+            return output::failure("no network: ", &*Box::<dyn std::error::Error>::from(error));
+        }
     }
     let begin = || match arguments.genesis_time {
         Some(time) => time,

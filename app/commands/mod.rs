@@ -8,5 +8,6 @@ mod history;
 pub(crate) mod keys;
 pub(crate) mod node;
 mod progress;
+pub(crate) mod prover;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;

@@ -178,7 +178,7 @@ function drawSessions({ sessions }) {
 function jobText(job) {
   const took = job.started_ms && job.ended_ms ? ` in ${ms(job.ended_ms - job.started_ms)}` : "";
   const from = [job.signatures ? count(job.signatures, "signature") : null, job.children ? count(job.children, "proof") : null].filter(Boolean).join(" and ");
-  return `${job.kind}${job.subnet != null ? ` of subnet ${job.subnet}` : ""}: ${job.status.replace("_", " ")}${took}${from ? `, from ${from}` : ""}`;
+  return `${job.kind}${job.subnet != null ? ` of subnet ${job.subnet}` : ""}: ${job.phase ?? job.status.replace("_", " ")}${took}${from ? `, from ${from}` : ""}`;
 }
 
 function drawDuties({ duties }) {

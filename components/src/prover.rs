@@ -1,5 +1,7 @@
 //! The prover's timeline: every job as an entity, from queued to finished.
 
+use std::borrow::Cow;
+
 use bevy_ecs::prelude::*;
 
 use crate::containers::Slot;
@@ -32,7 +34,7 @@ impl ProverKind {
 /// A job of the prover. Its entity stays for [`TIMELINE_SLOTS`] after the job has ended.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable)]
-#[require(ProverTimes, ProverStatus)]
+#[require(ProverTimes, ProverPhase, ProverStatus)]
 pub struct ProverJob {
     /// Its purpose.
     pub kind: ProverKind,
@@ -60,6 +62,10 @@ pub struct ProverTimes {
     /// When the node noticed that it had ended.
     pub finished_ms: Option<u64>,
 }
+
+/// What a running job said last that it was about to do; most proof systems say nothing.
+#[derive(Component, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProverPhase(pub Option<Cow<'static, str>>);
 
 /// The state of a job.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]

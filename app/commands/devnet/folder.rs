@@ -68,7 +68,8 @@ impl Devnet {
 /// Makes the folder: keys first, so that the nodes' clocks start when everything is there.
 pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, Failure> {
     let validators = u64::from(arguments.nodes) * u64::from(arguments.validators_per_node);
-    capacity::check_named(validators, arguments.keys.xmss, &arguments.proof_system)?;
+    let proof_system =
+        capacity::check_named(validators, arguments.keys.xmss, &arguments.proof_system)?;
     let folder = std::path::absolute(&arguments.data_dir)?;
     let lock = claim(&folder)?;
     if let Some(path) = &arguments.report {
@@ -84,7 +85,7 @@ pub(super) fn make(arguments: &DevnetArgs, signals: &Signals) -> Result<Devnet, 
         genesis_time: 0,
         committees: arguments.committees,
         preset: keys.xmss,
-        proof_system: arguments.proof_system.clone(),
+        proof_system: proof_system.to_owned(),
         active_epoch: keys.active_epoch(),
         ip: ports.ip,
         quic_base_port: ports.bases.quic,

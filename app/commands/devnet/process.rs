@@ -12,6 +12,7 @@ use quintet::network_dir::PlannedNode;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Failure, folder::Devnet};
+use crate::cli::DevnetArgs;
 
 /// Lines of a log that are shown when its node has ended.
 const LAST_LINES: usize = 12;
@@ -32,6 +33,7 @@ impl NodeProcess {
         devnet: &Devnet,
         node: &PlannedNode,
         log_level: &str,
+        arguments: &DevnetArgs,
     ) -> Result<Self, Failure> {
         let log = devnet.log(&node.name);
         let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -50,6 +52,8 @@ impl NodeProcess {
             .arg(devnet.data(&node.name))
             .args(["--http-address", &devnet.ip.to_string()])
             .args(["--end-with-parent", &std::process::id().to_string()])
+            .args(["--proof-system", &arguments.proof_system])
+            .args(arguments.prover_threads.map(|threads| format!("--prover-threads={threads}")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)

@@ -94,7 +94,7 @@ fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Fa
     let mut start = |node| {
         // Releases its ports as late as possible.
         held.drain(..1);
-        NodeProcess::start(devnet, node, level)
+        NodeProcess::start(devnet, node, level, arguments)
     };
     devnet.nodes.iter().map(&mut start).collect()
 }

@@ -43,6 +43,7 @@ pub(crate) fn client_settings(arguments: &NodeArgs) -> Result<Settings, Failure>
         preset: arguments.xmss,
         proof_system: arguments.proof_system,
         prover_permits: arguments.prover_permits,
+        prover_threads: arguments.prover_threads,
         prover_memory_mib: arguments.prover_memory_mib,
         accept_signing_history_loss: arguments.accept_signing_history_loss,
     })

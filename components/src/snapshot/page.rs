@@ -1,5 +1,7 @@
 //! Data for the node's page besides the chain, updated once per interval.
 
+use std::borrow::Cow;
+
 use bevy_ecs::prelude::Entity;
 
 use crate::{
@@ -75,4 +77,6 @@ pub struct JobView {
     pub times: ProverTimes,
     /// Its state.
     pub status: ProverStatus,
+    /// What it is about to do, if it runs and says so.
+    pub phase: Option<Cow<'static, str>>,
 }

@@ -8,7 +8,7 @@ use quintet_components::{
     clock::{CurrentInterval, Deadline, IntervalLog, SlotClock, first_interval},
     containers::Slot,
     duties::RecentDuties,
-    prover::{ProverJob, ProverKind, ProverStatus, ProverTimes},
+    prover::{ProverJob, ProverKind, ProverPhase, ProverStatus, ProverTimes},
     snapshot::{JobView, PageView, SessionEnd, SessionView},
     warnings::Warnings,
 };
@@ -81,7 +81,11 @@ pub(super) struct PageShown<'w, 's> {
     clock: Res<'w, SlotClock>,
     config: Option<Res<'w, AggregationConfig>>,
     sessions: Res<'w, Sessions>,
-    jobs: Query<'w, 's, (&'static ProverJob, &'static ProverTimes, &'static ProverStatus)>,
+    jobs: Query<
+        'w,
+        's,
+        (&'static ProverJob, &'static ProverTimes, &'static ProverStatus, &'static ProverPhase),
+    >,
     intervals: Option<Res<'w, IntervalLog>>,
     duties: Option<Res<'w, RecentDuties>>,
     warnings: Option<Res<'w, Warnings>>,
@@ -95,10 +99,11 @@ impl PageShown<'_, '_> {
             .jobs
             .iter()
             .filter(|(job, ..)| job.slot >= oldest)
-            .map(|(job, times, status)| JobView {
+            .map(|(job, times, status, phase)| JobView {
                 job: *job,
                 times: *times,
                 status: status.clone(),
+                phase: phase.0.clone().filter(|_| *status == ProverStatus::Running),
             })
             .collect();
         jobs.sort_unstable_by_key(|job| job.times.number);

@@ -1,7 +1,8 @@
 //! The contract between a node and a proof system.
 
+use std::borrow::Cow;
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -11,19 +12,36 @@ pub const MAX_PROOF_BYTES: usize = 512 * 1024;
 /// Keys of a statement at most: as many as a validator registry holds.
 pub const MAX_SIGNERS: usize = 4096;
 
-/// Asks work to stop; the work looks at it between steps. Clones ask for the same work.
+/// Asks work to stop, and is told what the work does; the work looks at it between steps. Clones are
+/// for the same work.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    is_cancelled: AtomicBool,
+    phase: Mutex<Option<Cow<'static, str>>>,
+}
 
 impl CancelToken {
     /// Asks.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_cancelled.store(true, Ordering::Release);
     }
 
     /// Returns true once anyone asked.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.is_cancelled.load(Ordering::Acquire)
+    }
+
+    /// Says what the work is about to do.
+    pub fn enter(&self, phase: impl Into<Cow<'static, str>>) {
+        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase.into());
+    }
+
+    /// What the work said last; `None` if it said nothing.
+    pub fn phase(&self) -> Option<Cow<'static, str>> {
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -79,6 +97,9 @@ pub enum ProveError {
         /// The largest length.
         limit: usize,
     },
+    /// The prover did not answer: a process of its own that died or was killed.
+    #[error("the prover is not available: {0}")]
+    Unavailable(String),
 }
 
 /// Why a proof was refused.

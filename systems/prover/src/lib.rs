@@ -2,15 +2,17 @@
 //!
 //! [`ProofSystem`] is the contract; its documentation says what a caller may rely on and what a
 //! system has to keep. [`Multisig`] and [`Hybrid`] are the embedded systems, and [`envelope`] describes
-//! the bytes around their proofs. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
+//! the bytes around their proofs. [`Exec`] runs a system in a process of its own. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
 //! systems of one's own.
 //!
 //! # Contract
 //!
 #![doc = include_str!("contract.md")]
 
+pub mod check;
 mod contract;
 pub mod envelope;
+mod exec;
 mod fault;
 mod hybrid;
 mod multisig;
@@ -20,6 +22,8 @@ pub use contract::{
     CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProveError, RawSignature,
     Statement, VerifyError,
 };
+pub use exec::{Exec, ExecError, ExecLimits, serve};
 pub use hybrid::{Engine, Hybrid, NoProof};
 pub use multisig::{Multisig, Refused, SignatureCheck, SignedItem};
-pub use registry::{Constructor, ProofSystems, UnknownProofSystem, by_name};
+pub use quintet_stark::{Workers, stand_back};
+pub use registry::{Constructor, NoProofSystem, ProofSystems, UnknownProofSystem, by_name};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use leansig::scheme::Scheme;
 
-use crate::{Hybrid, Multisig, ProofSystem};
+use crate::{Exec, ExecError, ExecLimits, Hybrid, Multisig, ProofSystem};
 
 /// Makes a proof system for a signature scheme.
 pub type Constructor = Box<dyn Fn(Scheme) -> Arc<dyn ProofSystem> + Send + Sync>;
@@ -17,6 +17,17 @@ pub struct UnknownProofSystem {
     pub name: String,
     /// The names there are, sorted.
     pub known: Vec<&'static str>,
+}
+
+/// Why there is no proof system to a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoProofSystem {
+    /// Nobody brought one of this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownProofSystem),
+    /// The command after [`Exec::PREFIX`] is no prover.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
 }
 
 /// The proof systems to choose from: the embedded ones and those of a custom client.
@@ -42,19 +53,24 @@ impl ProofSystems {
         self.0.keys().copied()
     }
 
-    /// Makes the system of this name for a signature scheme.
+    /// Makes the system of this name for a signature scheme. `exec:COMMAND` starts the command with
+    /// the usual limits.
     ///
     /// # Errors
-    /// There is none of this name; the error lists those there are.
+    /// There is none of this name, and the error lists those there are; or the command is no prover.
     pub fn by_name(
         &self,
         name: &str,
         scheme: Scheme,
-    ) -> Result<Arc<dyn ProofSystem>, UnknownProofSystem> {
-        self.0.get(name).map(|constructor| constructor(scheme)).ok_or_else(|| UnknownProofSystem {
+    ) -> Result<Arc<dyn ProofSystem>, NoProofSystem> {
+        if let Some(command) = name.strip_prefix(Exec::PREFIX) {
+            return Ok(Arc::new(Exec::start(command, scheme, ExecLimits::default())?));
+        }
+        let system = self.0.get(name).map(|constructor| constructor(scheme));
+        Ok(system.ok_or_else(|| UnknownProofSystem {
             name: name.to_owned(),
             known: self.names().collect(),
-        })
+        })?)
     }
 }
 
@@ -70,10 +86,10 @@ impl fmt::Debug for ProofSystems {
     }
 }
 
-/// Makes the embedded system of this name for a signature scheme.
+/// Makes the embedded system of this name, or starts that of `exec:COMMAND`, for a signature scheme.
 ///
 /// # Errors
-/// There is none of this name; the error lists those there are.
-pub fn by_name(name: &str, scheme: Scheme) -> Result<Arc<dyn ProofSystem>, UnknownProofSystem> {
+/// As [`ProofSystems::by_name`].
+pub fn by_name(name: &str, scheme: Scheme) -> Result<Arc<dyn ProofSystem>, NoProofSystem> {
     ProofSystems::embedded().by_name(name, scheme)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use leansig::scheme::Scheme;
 use quintet_prover::{
-    CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProofSystems, ProveError,
-    RawSignature, Statement, UnknownProofSystem, VerifyError, by_name,
+    CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, NoProofSystem, ProofSystem, ProofSystems,
+    ProveError, RawSignature, Statement, UnknownProofSystem, VerifyError, by_name,
 };
 
 /// A system that refuses everything and says nothing of sizes, or that proofs grow like this.
@@ -96,7 +96,10 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
     let error = by_name("snark", Scheme::Lifetime8).err().expect("unknown");
     assert_eq!(
         error,
-        UnknownProofSystem { name: "snark".to_owned(), known: vec!["multisig", "stark"] }
+        NoProofSystem::Unknown(UnknownProofSystem {
+            name: "snark".to_owned(),
+            known: vec!["multisig", "stark"]
+        })
     );
     assert_eq!(error.to_string(), "unknown proof system \"snark\"; known are: multisig, stark");
     assert!(by_name("Multisig", Scheme::Lifetime8).is_err());

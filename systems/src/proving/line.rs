@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     clock::UnixTime,
-    prover::{ProofAbandoned, ProverJob, ProverLimits, ProverStatus, ProverTimes},
+    prover::{ProofAbandoned, ProverJob, ProverLimits, ProverPhase, ProverStatus, ProverTimes},
     task::{Tasks, Work},
 };
 use quintet_prover::CancelToken;
@@ -68,8 +68,11 @@ impl ProverLine<'_, '_> {
         Ok((entity, handle))
     }
 
-    /// Notes ended jobs, and gives free permits to waiting ones.
+    /// Notes ended jobs and the phases of running ones, and gives free permits to waiting jobs.
     pub fn run(&mut self) {
+        for (job, phase) in self.scheduler.take_phases() {
+            self.timeline.entity(job).try_insert(ProverPhase(Some(phase)));
+        }
         loop {
             self.note_ended();
             self.scheduler.write_off(self.time.now_ms, self.limits.permits.max(1));

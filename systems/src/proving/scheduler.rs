@@ -1,6 +1,7 @@
 //! The prover's waiting and running jobs. Apart from the resource itself it does not use the ECS.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -54,6 +55,8 @@ struct Started {
     given_up_ms: Option<u64>,
     /// True once its permit was given to another job.
     is_written_off: bool,
+    /// What it said last.
+    phase: Option<Cow<'static, str>>,
 }
 
 /// How a job ended, besides its outcome, which goes to its owner.
@@ -140,6 +143,19 @@ impl ProverScheduler {
         ended.map(tell).collect()
     }
 
+    /// What running jobs said since the last time, each with its entity.
+    pub(super) fn take_phases(&mut self) -> Vec<(Entity, Cow<'static, str>)> {
+        let said = self.running.iter_mut().filter_map(|started| {
+            let phase = started.ticket.cancel.phase();
+            if phase == started.phase {
+                return None;
+            }
+            started.phase.clone_from(&phase);
+            Some((started.ticket.entity, phase?))
+        });
+        said.collect()
+    }
+
     /// Asks jobs to stop that have run for too long, and writes off the permits of those that were
     /// asked long ago.
     pub(super) fn write_off(&mut self, now_ms: u64, permits: usize) {
@@ -182,8 +198,14 @@ impl ProverScheduler {
 
     /// Notes that a job has started.
     pub(super) fn note_started(&mut self, ticket: Ticket, running: Running, started_ms: u64) {
-        let (given_up_ms, is_written_off) = (None, false);
-        self.running.push(Started { ticket, running, started_ms, given_up_ms, is_written_off });
+        self.running.push(Started {
+            ticket,
+            running,
+            started_ms,
+            given_up_ms: None,
+            is_written_off: false,
+            phase: None,
+        });
     }
 
     /// Asks every running job to stop, and drops those that are waiting.

@@ -5,6 +5,7 @@ mod commands;
 mod contradictions;
 mod create;
 mod hostile;
+mod provers;
 mod records;
 mod spellings;
 mod texts;

@@ -14,6 +14,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationSession,
     clock::first_interval,
+    prover::ProverPhase,
     schedule::Shutdown,
     task::{Job, TaskSpawner},
 };
@@ -42,6 +43,9 @@ impl TaskSpawner for Threads {
     }
 }
 
+/// What the proofs say that they do.
+const PHASE: &str = "waiting for the test";
+
 /// Proofs that go on until the test lets them end, or until they are asked to stop.
 struct Endless {
     began: mpsc::Sender<()>,
@@ -51,6 +55,7 @@ struct Endless {
 
 impl Twist for Endless {
     fn before_aggregate(&self, _: &Aggregate<'_>, cancel: &CancelToken) -> Result<(), ProveError> {
+        cancel.enter(PHASE);
         self.began.send(()).expect("the test listens");
         let release = self.release.lock().expect("one proof at a time");
         while release.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
@@ -96,6 +101,12 @@ fn stop(obeys: bool, timeout: Duration) -> (usize, String) {
     node.attestation(chain::attested_by(data, 3));
     node.turn_to(first_interval(1) + 2);
     begun.recv_timeout(Duration::from_secs(30)).expect("the proof begins");
+
+    // The timeline has the phase once the prover's queue was looked at.
+    node.turn_to(first_interval(1) + 3);
+    let world = node.world();
+    let phases: Vec<_> = world.query::<&ProverPhase>().iter(world).cloned().collect();
+    assert_eq!(phases, [ProverPhase(Some(PHASE.into()))]);
 
     node.world().insert_resource(JoinTimeout(timeout));
     let log = Log::default();

@@ -178,6 +178,8 @@ struct JobBody {
     ended_ms: Option<u64>,
     /// `waiting`, `running`, `proved`, `late`, `failed` or `given_up`.
     status: &'static str,
+    /// What a running job is about to do, if its proof system says so.
+    phase: Option<String>,
     /// The number of signatures among its inputs.
     signatures: u32,
     /// The number of proofs among its inputs.
@@ -279,6 +281,7 @@ fn job_body(session: &SessionView, job: &JobView) -> JobBody {
             ProverStatus::Failed(_) | ProverStatus::Panicked => "failed",
             ProverStatus::Cancelled | ProverStatus::Abandoned => "given_up",
         },
+        phase: job.phase.as_deref().map(str::to_owned),
         signatures: job.job.signatures,
         children: job.job.children,
         subnet: job.job.subnet,

@@ -58,7 +58,10 @@ impl Engine for Stark {
         cancel: &CancelToken,
     ) -> Result<Vec<u8>, NoProof> {
         let token = cancel.clone();
-        let watch: Watch = Arc::new(move |_| !token.is_cancelled());
+        let watch: Watch = Arc::new(move |phase| {
+            token.enter(phase.name());
+            !token.is_cancelled()
+        });
         Self::prove(self, claims, signatures, &watch).map_err(|error| match error {
             quintet_stark::ProveError::Cancelled => NoProof::Cancelled,
             other => NoProof::Invalid(other.to_string()),

@@ -1,25 +1,84 @@
-//! What a proof costs: making it, checking it, its bytes.
+//! What a proof costs: making it, checking it, its bytes, its memory.
 //!
 //! Production signatures, all of one key: the work is that of as many keys. The key takes a quarter of
-//! a minute to make. `QUINTET_STARK_SIZES=1024` measures other numbers than 16, 64 and 256.
+//! a minute to make. `QUINTET_STARK_SIZES=4096` measures other numbers than 16, 64, 256 and 1024, and
+//! `QUINTET_STARK_THREADS=1` proves with fewer threads than there are cores.
 
 use std::env;
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use leansig::KeyGenOptions;
 use leansig::scheme::{Scheme, SecretKey};
-use quintet_stark::{Claim, Stark, Watch, Workers};
+use quintet_stark::{Claim, Phase, Stark, Watch, Workers};
 use rand::{SeedableRng, rngs::StdRng};
 
 const SLOT: u32 = 5;
 const MESSAGE: [u8; 32] = [1; 32];
 
 fn sizes() -> Vec<usize> {
-    let sizes = env::var("QUINTET_STARK_SIZES").unwrap_or_else(|_| "16,64,256".to_owned());
+    let sizes = env::var("QUINTET_STARK_SIZES").unwrap_or_else(|_| "16,64,256,1024".to_owned());
     sizes.split(',').map(|size| size.trim().parse().expect("numbers of signatures")).collect()
+}
+
+fn threads() -> usize {
+    let set = env::var("QUINTET_STARK_THREADS").ok();
+    set.map_or_else(
+        || available_parallelism().map_or(1, usize::from),
+        |threads| threads.parse().expect("a number of threads"),
+    )
+}
+
+/// The largest resident size of the process in KiB, and the present one.
+fn resident() -> Option<(usize, usize)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some((field("VmHWM:")?, field("VmRSS:")?))
+}
+
+/// The processor's time that the process has had, in seconds; a tick is a hundredth.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields = stat.rsplit(')').next()?.split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    Some(f64::from(ticks) / 100.0)
+}
+
+/// Makes a proof, and prints what it cost once: phases and resident memory.
+fn once(stark: &Stark, claims: &[Claim<'_>], signatures: &[&[u8]]) -> Vec<u8> {
+    // Forgets the largest resident size so far, where the system can.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let (before, processor_before) = (resident(), processor());
+    let began = Instant::now();
+    let seen: Arc<Mutex<Vec<(Phase, Duration)>>> = Arc::default();
+    let watch: Watch = Arc::new({
+        let seen = Arc::clone(&seen);
+        move |phase| {
+            seen.lock().expect("no panic").push((phase, began.elapsed()));
+            true
+        }
+    });
+    let proof = stark.prove(claims, signatures, &watch).expect("a proof");
+    let size = signatures.len();
+    if let (Some((_, before)), Some((most, _))) = (before, resident()) {
+        let estimated = stark.working_bytes(size) >> 20;
+        println!("stark/{size}: {} MiB, estimated {estimated}", most.saturating_sub(before) >> 10);
+    }
+    if let (Some(before), Some(after)) = (processor_before, processor()) {
+        println!("stark/{size}: {:.2} s of processor", after - before);
+    }
+    let seen = seen.lock().expect("no panic");
+    let ends = seen.iter().skip(1).map(|(_, at)| *at).chain([began.elapsed()]);
+    for ((phase, at), end) in seen.iter().zip(ends) {
+        println!("stark/{size}: {:.3} s {phase}", (end - *at).as_secs_f64());
+    }
+    proof
 }
 
 fn proofs(criterion: &mut Criterion) {
@@ -29,8 +88,7 @@ fn proofs(criterion: &mut Criterion) {
         .expect("a key");
     let (public, signature) =
         (key.public_key(), key.sign(SLOT, &MESSAGE).expect("the key has the slot"));
-    let threads = available_parallelism().map_or(1, usize::from);
-    let stark = Stark::new(scheme).with_workers(Workers::new(threads).expect("threads"));
+    let stark = Stark::new(scheme).with_workers(Workers::new(threads()).expect("threads"));
     let watch: Watch = Arc::new(|_| true);
 
     let mut group = criterion.benchmark_group("stark");
@@ -38,9 +96,9 @@ fn proofs(criterion: &mut Criterion) {
     for size in sizes() {
         let claims = [Claim { slot: SLOT, message: MESSAGE, public_keys: vec![&public[..]; size] }];
         let signatures = vec![&signature[..]; size];
-        let proof = stark.prove(&claims, &signatures, &watch).expect("a proof");
-        let kib = proof.len().div_ceil(1024);
-        println!("stark/{size}: {kib} KiB, estimated {}", stark.proof_bytes(size, 1) / 1024);
+        let proof = once(&stark, &claims, &signatures);
+        let bytes = proof.len();
+        println!("stark/{size}: {bytes} bytes, estimated {}", stark.proof_bytes(size, 1));
         group.bench_function(format!("prove/{size}"), |bencher| {
             bencher.iter(|| stark.prove(black_box(&claims), &signatures, &watch));
         });

@@ -30,7 +30,7 @@ pub use claims::{Claim, ClaimError};
 pub use error::{ProveError, VerifyError};
 pub use system::Stark;
 pub use watch::{Phase, Watch};
-pub use workers::Workers;
+pub use workers::{NICE, Workers, stand_back};
 
 /// The number of this kind of proof: another version of the tables, another security or another
 /// encoding has another number. 1 is `fri-keccak-100c`: the low-degree test FRI over Keccak, 100

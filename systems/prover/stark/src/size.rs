@@ -1,6 +1,7 @@
 //! The length of a proof and the memory for making it, known before it is made.
 
 use leansig::relation;
+use p3_fri::fold_schedule;
 use p3_lookup::Lookups;
 
 use crate::{
@@ -15,6 +16,10 @@ const ELEMENT: usize = 4;
 const EXTENSION: usize = 4;
 /// Bytes of a digest.
 const DIGEST: usize = 32;
+/// Bytes of a list's length.
+const LENGTH: usize = 2;
+/// Commitments beside those of folded codewords: to rows, lookups, quotients.
+const COMMITMENTS: usize = 3;
 
 /// Columns of a table that are committed, each time over all of its rows.
 #[derive(Clone, Copy, Debug)]
@@ -76,23 +81,47 @@ pub(crate) fn least(security: Security, tables: &[Shape]) -> usize {
     security.queries * rows * ELEMENT + opened * EXTENSION * ELEMENT
 }
 
-/// Bytes of a proof of such tables, about.
+/// Bytes of a proof of such tables, about: the places that are looked at decide over a few kilobytes.
 pub(crate) fn about(security: Security, tables: &[Shape]) -> usize {
-    let largest = tables.iter().map(|table| table.log_height).max().unwrap_or(MIN_LOG_HEIGHT);
-    let log_queries = security.queries.ilog2() as usize;
-    // Near the root the paths are the same; what is left of each is its own.
-    let paths = |log_leaves: usize| {
-        let own = log_leaves.saturating_sub(log_queries.max(CAP_HEIGHT));
-        security.queries * own * DIGEST
-    };
-    let mut log_leaves = largest + security.log_blowup;
-    let mut bytes = least(security, tables) + 3 * paths(log_leaves);
-    while log_leaves > MIN_LOG_HEIGHT + security.log_blowup {
-        log_leaves -= MAX_LOG_ARITY.min(log_leaves - MIN_LOG_HEIGHT - security.log_blowup + 1);
-        let siblings = (1 << MAX_LOG_ARITY) - 1;
-        bytes += security.queries * siblings * EXTENSION * ELEMENT + paths(log_leaves);
+    let mut heights: Vec<_> =
+        tables.iter().map(|table| table.log_height + security.log_blowup).collect();
+    heights.sort_unstable_by(|one, other| other.cmp(one));
+    heights.dedup();
+    let log_final = MIN_LOG_HEIGHT - 1 + security.log_blowup;
+    let mut log_leaves = heights.first().copied().unwrap_or(log_final);
+    let folds = fold_schedule(&heights, log_final, MAX_LOG_ARITY);
+
+    // Rows, lookups and quotients, and then the folded codewords.
+    let mut bytes = least(security, tables) + COMMITMENTS * paths(security, log_leaves);
+    for log_arity in &folds {
+        log_leaves -= log_arity;
+        let siblings = (1 << log_arity) - 1;
+        bytes += security.queries * siblings * EXTENSION * ELEMENT + paths(security, log_leaves);
     }
-    bytes
+    let roots = (COMMITMENTS + folds.len()) * (DIGEST << CAP_HEIGHT);
+    let last_polynomial = (EXTENSION * ELEMENT) << (MIN_LOG_HEIGHT - 1);
+    let parts: usize = tables.iter().map(|table| table.quotient / EXTENSION + 2).sum();
+    let lengths = security.queries * LENGTH * (parts + folds.len());
+    bytes + roots + last_polynomial + lengths
+}
+
+/// Bytes of the Merkle paths to the places that are looked at, as is to be expected: a node is in the
+/// proof if it is beside one of a path and in none itself.
+fn paths(security: Security, log_leaves: usize) -> usize {
+    let missed = |places: f64| (1.0 - 1.0 / places).powf(queries(security));
+    let nodes = (CAP_HEIGHT + 1..=log_leaves).map(|level| {
+        let places = 2f64.powi(i32::try_from(level).unwrap_or(i32::MAX));
+        places * (missed(places) - missed(places / 2.0))
+    });
+    let nodes: f64 = nodes.sum();
+    // Far below what an integer holds.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let nodes = nodes.ceil() as usize;
+    nodes * DIGEST
+}
+
+fn queries(security: Security) -> f64 {
+    u32::try_from(security.queries).map_or(f64::MAX, f64::from)
 }
 
 /// Bytes of memory that proving such tables takes.

@@ -21,7 +21,7 @@ use crate::{
     config::{Proof, Security},
     field::{Extension, F},
     size,
-    tables::{TABLES, Table, log_heights, tables},
+    tables::{Checked, TABLES, Table, log_heights, tables},
     watch::{Phase, Stopped, Watch},
     witness,
     workers::Workers,
@@ -186,7 +186,13 @@ impl Stark {
         // The library is meant to refuse whatever a proof holds; a panic would be its defect, and
         // must not take the node along.
         let verdict = catch_unwind(AssertUnwindSafe(|| {
-            verify_batch(&config, tables, &proof, &NO_PUBLIC_VALUES, &common)
+            verify_batch(
+                &config,
+                &tables.each_ref().map(Checked),
+                &proof,
+                &NO_PUBLIC_VALUES,
+                &common,
+            )
         }));
         match verdict {
             Ok(Ok(())) => Ok(()),
@@ -208,7 +214,7 @@ fn digest(claims: &Claims, signatures: &[SignatureParts]) -> String {
 const NO_PUBLIC_VALUES: [Vec<F>; TABLES] = [const { Vec::new() }; TABLES];
 
 /// The tables' lookups: found once for a preset, since claims make no difference.
-fn lookups(scheme: Scheme) -> &'static TableLookups {
+pub(crate) fn lookups(scheme: Scheme) -> &'static TableLookups {
     static LOOKUPS: [OnceLock<TableLookups>; 3] = [const { OnceLock::new() }; 3];
     let [small, local, large] = &LOOKUPS;
     let cache = match scheme {

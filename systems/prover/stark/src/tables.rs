@@ -16,6 +16,7 @@
 //! committed copy that an equation pins.
 
 pub(crate) mod chains;
+mod checked;
 pub(crate) mod hashes;
 pub(crate) mod signatures;
 pub(crate) mod tweaks;
@@ -29,7 +30,9 @@ use p3_lookup::InteractionBuilder;
 
 use crate::{claims::Claims, field::F};
 
-pub(crate) use self::{chains::Chains, hashes::Hashes, signatures::Signatures, tweaks::Tweaks};
+pub(crate) use self::{
+    chains::Chains, checked::Checked, hashes::Hashes, signatures::Signatures, tweaks::Tweaks,
+};
 
 /// Tables of a proof.
 pub(crate) const TABLES: usize = 4;

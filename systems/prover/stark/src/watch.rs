@@ -31,16 +31,24 @@ pub enum Phase {
     Check,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Fill => "filling the tables",
             Self::Rows => "committing to the tables",
             Self::Lookups => "committing to the lookups",
             Self::Quotients => "committing to the quotients",
             Self::Openings => "opening the commitments",
             Self::Check => "checking the proof",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

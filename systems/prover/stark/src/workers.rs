@@ -1,13 +1,14 @@
 //! The threads that prove.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// The niceness of the threads, if the system supports it.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+pub const NICE: i32 = 10;
+
+static SHARED: OnceLock<Workers> = OnceLock::new();
 
 /// Threads of their own for proofs, so that nothing else waits for one. Clones are the same threads.
 #[derive(Clone, Debug)]
@@ -27,17 +28,24 @@ impl Workers {
         Ok(Self(Arc::new(pool)))
     }
 
-    /// The threads that all systems share which were given none: one fewer than there are cores.
+    /// The threads that all systems share which were given none: one fewer than there are cores,
+    /// at least one, unless [`share`](Self::share) said otherwise.
     ///
     /// # Panics
     /// If the system has no more threads when they are needed first.
     #[must_use]
     pub fn shared() -> Self {
-        static SHARED: LazyLock<Workers> = LazyLock::new(|| {
+        let make = || {
             let cores = available_parallelism().map_or(1, usize::from);
-            Workers::new(cores - 1).expect("the system has a thread left")
-        });
-        SHARED.clone()
+            Self::new(cores - 1).expect("the system has a thread left")
+        };
+        SHARED.get_or_init(make).clone()
+    }
+
+    /// Makes these the threads that all systems share which were given none. Returns false if there
+    /// are shared ones already; they stay.
+    pub fn share(self) -> bool {
+        SHARED.set(self).is_ok()
     }
 
     /// The number of threads.
@@ -52,14 +60,16 @@ impl Workers {
     }
 }
 
+/// Lets the calling thread stand back behind others, where the system allows it.
 #[cfg(target_os = "linux")]
-fn stand_back() {
+pub fn stand_back() {
     // It is no fault if the system does not allow it. On Linux this is the thread's own priority.
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
+/// Lets the calling thread stand back behind others, where the system allows it.
 #[cfg(not(target_os = "linux"))]
-fn stand_back() {}
+pub fn stand_back() {}
 
 #[cfg(test)]
 mod tests {

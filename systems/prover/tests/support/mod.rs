@@ -4,6 +4,8 @@
 
 pub mod cases;
 pub mod hostile;
+pub mod hostile_proofs;
+pub mod seal;
 
 use std::sync::{
     Arc,

@@ -105,12 +105,19 @@ impl Hashes {
         let block = block_rows(&shape);
         let mut columns = vec![Vec::new(); public::COUNT];
         // A block without a signature is as if it were of the first claim.
-        let blocks = claims.signers().map(|(_, statement, _)| statement);
-        let first = &claims.statements[0];
-        for statement in blocks.chain(std::iter::repeat(first)).take(height / block) {
-            for row in 0..block {
-                for (column, value) in columns.iter_mut().zip(public_row(&shape, statement, row)) {
-                    column.push(value);
+        let signed: usize = claims.signatures();
+        let unsigned = (&claims.statements[0], height / block - signed);
+        let counted = claims.statements.iter().map(|each| (each, each.keys.len()));
+        let mut blocks: Vec<_> = counted.chain([unsigned]).collect();
+        if let [only] = &claims.statements[..] {
+            // All blocks are the same, and one stands for its repetitions.
+            blocks = vec![(only, 1)];
+        }
+        for (statement, times) in blocks {
+            let rows: Vec<_> = (0..block).map(|row| public_row(&shape, statement, row)).collect();
+            for (at, column) in columns.iter_mut().enumerate() {
+                for _ in 0..times {
+                    column.extend(rows.iter().map(|row| row[at]));
                 }
             }
         }

@@ -3,9 +3,19 @@
 use std::sync::{Arc, Mutex};
 
 use leansig::scheme::Scheme;
+use p3_air::Air;
+use p3_air::symbolic::AirLayout;
+use p3_batch_stark::symbolic::get_log_num_quotient_chunks;
+use p3_lookup::{InteractionSymbolicBuilder, LogUpGadget, Lookup};
 
 use super::support::{SMALL, Signed, filled, go_on, inputs, signed, signed_by};
-use crate::{Claim, Phase, Stark, VerifyError, Watch, Workers};
+use crate::{
+    Claim, Phase, Stark, VerifyError, Watch, Workers,
+    claims::Claims,
+    field::{Extension, F},
+    system::lookups,
+    tables::{Checked, log_heights, tables},
+};
 
 fn prove_and_verify(stark: &Stark, signed: &[Signed]) -> Vec<u8> {
     let (claims, signatures) = inputs(signed);
@@ -74,8 +84,45 @@ fn the_size_of_a_proof_is_known_beforehand() {
         let proof = prove_and_verify(&stark, &[signed(0..count, 7, 1)]);
         let (about, bytes) = (stark.proof_bytes(proof_keys(count), 1), proof.len());
         assert!(stark.least_bytes() <= bytes, "{} {bytes}", stark.least_bytes());
-        assert!(about.abs_diff(bytes) < bytes / 10, "{about} {bytes}");
+        assert!(about.abs_diff(bytes) < bytes / 40, "{about} {bytes}");
     }
+}
+
+/// The verifier is told the degrees of equations; a prover finds them.
+#[test]
+fn quotients_have_as_many_parts_as_their_degrees_need() {
+    for scheme in [Scheme::Lifetime8, Scheme::Lifetime18, Scheme::Lifetime32] {
+        let stark = Stark::new(scheme);
+        let claims = Claims::any(scheme);
+        let heights = log_heights(&claims);
+        for (index, table) in tables(&claims).iter().enumerate() {
+            let lookups = &lookups(scheme)[index];
+            let found = log_parts(table, 1 << heights[index], lookups);
+            let told = log_parts(&Checked(table), 1 << heights[index], lookups);
+            assert_eq!(found, told, "table {index}");
+            let quotient = stark.shapes(1, 1)[index].quotient;
+            assert!((4 << found) <= quotient, "table {index}: {quotient}");
+        }
+    }
+}
+
+fn log_parts<A>(air: &A, height: usize, lookups: &[Lookup<F>]) -> usize
+where
+    A: Air<InteractionSymbolicBuilder<F, Extension>>,
+{
+    let layout = AirLayout {
+        main_width: air.width(),
+        num_periodic_columns: air.num_periodic_columns(),
+        ..AirLayout::default()
+    };
+    get_log_num_quotient_chunks::<F, Extension, A, _>(
+        air,
+        layout,
+        height,
+        lookups,
+        0,
+        &LogUpGadget::new(),
+    )
 }
 
 fn proof_keys(count: u64) -> usize {
