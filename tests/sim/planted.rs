@@ -20,8 +20,8 @@ const FOUND: [(Planted, u64, &str); 10] = [
     (Planted::JustifiedGoesBack, 17, "justified-goes-back"),
     (Planted::JumpsIntervals, 16, "jumped-interval"),
     (Planted::DropsWrites, 69, "acknowledged-is-lost"),
-    (Planted::FetchesUnbounded, 0, ""),
-    (Planted::PrunesTooEarly, 0, ""),
+    (Planted::FetchesUnbounded, 60, "over-limit"),
+    (Planted::PrunesTooEarly, 10, "error-logged"),
 ];
 
 /// The network of a seed. A lack of limits shows only in a flood, while answers take long.
