@@ -218,15 +218,19 @@ fn a_chain_that_passes_our_finalized_block_by_is_dropped_when_its_blocks_show_it
 #[test]
 fn a_peer_that_was_cut_off_and_built_on_its_old_head_is_not_banned() {
     let chain = Arc::new(Chain::voted(50));
-    // Its own block, which nobody attested to: it has finalized less.
-    let other = Arc::new(chain.up_to(20).grow([55], 0));
-    let mut world = SyncWorld::at_slot(&chain, 56);
-    world.connect("a", &chain, Behaviour::Honest);
-    assert!(world.run_until(5, |world| world.head() == chain.tip()));
-    assert!(other.status().finalized.slot < world.finalized().slot);
-    world.connect("b", &other, Behaviour::Honest);
-    world.run_slots(10);
-    assert!(world.is_connected("b"), "{:?}", world.closed);
-    assert_eq!(world.head(), chain.tip());
-    assert!(world.counts().rounds >= 2, "it was asked: {:?}", world.counts());
+    // Its own blocks, which nobody attested to: it has finalized less. The first block after the
+    // finalized one is the first of its fork, or a later one.
+    for own in [vec![55], vec![40, 45, 55]] {
+        let other = Arc::new(chain.up_to(20).grow(own.clone(), 0));
+        let mut world = SyncWorld::at_slot(&chain, 56);
+        world.connect("a", &chain, Behaviour::Honest);
+        assert!(world.run_until(5, |world| world.head() == chain.tip()));
+        assert!(other.status().finalized.slot < world.finalized().slot);
+        world.connect("b", &other, Behaviour::Honest);
+        world.run_slots(10);
+        assert!(world.is_connected("b"), "{own:?}: {:?}", world.closed);
+        assert_eq!(world.points_of("b"), 0.0, "{own:?}");
+        assert_eq!(world.head(), chain.tip(), "{own:?}");
+        assert!(world.counts().rounds >= 2, "{own:?} was asked: {:?}", world.counts());
+    }
 }

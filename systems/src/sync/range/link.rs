@@ -247,8 +247,11 @@ impl RoundParts<'_, '_> {
     /// Ends a round in which nothing links to what the node has: the peers that said so are not
     /// asked for a while.
     fn give_up_round(&mut self, round: &mut Round, unlinked: &[(PeerId, Root)], is_proven: bool) {
-        let fault = if is_proven { PeerFault::Unlinked } else { PeerFault::NoAnswer };
+        let finalized_slot = self.chain.finalized().slot;
         for (peer, _) in unlinked {
+            // A peer that has finalized less may have left this chain before the finalized block.
+            let is_at_fault = is_proven && self.peers.has_finalized(peer, finalized_slot);
+            let fault = if is_at_fault { PeerFault::Unlinked } else { PeerFault::NoAnswer };
             self.peers.blame(peer, fault);
         }
         round.is_lost = true;
