@@ -79,6 +79,7 @@ mod tests {
             xmss = "short"
             proof-system = "multisig"
             prover-permits = 1
+            prover-threads = 2
             prover-memory-mib = 64
             archive = true
             signing-mark-dir = "marks"

@@ -177,7 +177,7 @@ fn a_stale_database_gives_way_to_a_checkpoint_that_is_well_ahead() {
     // Nobody answers: better the old chain than none.
     let away = HttpServer::start(|_| Answer::of(503, "text/plain", "starting"));
     let (log, listened) = network.run(&[away.url()]);
-    assert!(listened && log.contains("goes on without a checkpoint"), "{log}");
+    assert!(listened && log.contains("continuing from it without a checkpoint"), "{log}");
     assert!(log.contains(&away.url()) && log.contains("503"), "{log}");
 
     // Ahead, and not far enough to begin anew for it.

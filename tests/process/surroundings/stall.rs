@@ -93,5 +93,5 @@ fn a_signal_ends_a_node_that_has_not_begun() {
     node.signal(Signal::TERM);
     let status = node.wait_at_most(STOPS_WITHIN);
     assert!(status.success(), "{status}: {}", node.tail());
-    node.wait_for("asked to stop before the node has begun: it ends");
+    node.wait_for("asked to stop before the node has started: it ends");
 }
