@@ -45,7 +45,8 @@ mod tests {
     fn equals_the_root_of_the_same_bytes() {
         for depth in 0..6 {
             for count in 0..=1usize << depth {
-                let bytes: Vec<u8> = (0..count * 32).map(|at| (at * 7 + count) as u8).collect();
+                let bytes: Vec<u8> =
+                    (0..count * 32).map(|at| (at * 7 + count).to_le_bytes()[0]).collect();
                 let mut leaves: Vec<Root> = bytes.chunks(32).map(Root::from_slice).collect();
                 let expected = tree_hash::merkle_root(&bytes, 1 << depth);
                 assert_eq!(merkle_root(&mut leaves, depth), expected, "{count} of {}", 1 << depth);
