@@ -353,14 +353,14 @@ impl Proposing<'_, '_> {
 
     fn start_building(&mut self, inputs: BlockInputs) -> Result<Work<Built>, Failure> {
         let proofs = self.proofs.clone();
-        let (count, bytes) = inputs.size(&*proofs.0);
+        let (count, memory_bytes) = inputs.size(&*proofs.0);
         let job = ProverJob {
             kind: ProverKind::Proposal,
             slot: inputs.slot,
             children: count,
             signatures: 0,
             subnet: None,
-            memory_bytes: proofs.0.working_bytes(bytes),
+            memory_bytes,
         };
         let work = move |cancel: &CancelToken| build(&inputs, &*proofs.0, cancel);
         let submitted = self.line.submit(job, summarize_built, work);

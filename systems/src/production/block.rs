@@ -17,6 +17,7 @@ use quintet_components::{
         AggregatedAttestation, AggregatedAttestations, AttestationData, Block, BlockBody, Root,
         SingleMessageAggregate, Slot, State, ValidatorIndex,
     },
+    prover::ProverLimits,
     rejection::{Rejection, RejectionReason},
     tree::BlockTree,
 };
@@ -44,6 +45,8 @@ pub struct BlockInputs {
     pub candidates: Vec<Candidate>,
     /// Which of them go first if there is no room for all.
     pub preference: Preference,
+    /// The memory that making the block's proofs may take, in bytes.
+    pub max_working_bytes: usize,
     /// The validators.
     pub registry: Registry,
 }
@@ -55,6 +58,7 @@ pub struct BlockSources<'w> {
     states: Res<'w, States>,
     tree: Res<'w, BlockTree>,
     registry: Res<'w, Registry>,
+    limits: Option<Res<'w, ProverLimits>>,
     pool: Attestations<'w>,
 }
 
@@ -104,6 +108,10 @@ impl BlockSources<'_> {
                 .filter(|candidate| self.tree.contains(&candidate.data.head.root))
                 .collect(),
             preference: Preference::default(),
+            max_working_bytes: self
+                .limits
+                .as_ref()
+                .map_or(usize::MAX, |limits| limits.memory_bytes),
             registry: self.registry.clone(),
         })
     }
@@ -190,13 +198,14 @@ impl BlockInputs {
         Self::on_parent(world, head, slot, proposer_index)
     }
 
-    /// How many payloads there are to choose from, and the largest size of the proofs in the block
-    /// in bytes. A block has few attestations, however many wait.
+    /// How many payloads there are to choose from, and the memory that choosing and joining them
+    /// takes at most, in bytes. A block has few attestations, however many wait.
     pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
         let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();
         let most = MAX_ATTESTATIONS_DATA.saturating_mul(proofs.max_proof_bytes());
-        (u32::try_from(payloads().count()).unwrap_or(u32::MAX), bytes.min(most))
+        let working_bytes = proofs.working_bytes(bytes.min(most)).min(self.max_working_bytes);
+        (u32::try_from(payloads().count()).unwrap_or(u32::MAX), working_bytes)
     }
 
     /// Keeps for each attestation only the payload with the most voters, so that no proofs have to

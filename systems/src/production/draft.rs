@@ -39,7 +39,7 @@ impl<'a> Item<'a> {
 pub(super) enum Full {
     /// The block has other attestation data of that slot.
     Slot,
-    /// The block has no more room, in number or in bytes.
+    /// The block has no more room, in number or in bytes, or the prover has no memory for more.
     Room,
 }
 
@@ -49,13 +49,19 @@ pub(super) struct Budget<'a> {
     proofs: &'a dyn ProofSystem,
     max_signers: usize,
     max_bytes: usize,
+    /// The memory that making the block's proofs may take.
+    max_working_bytes: usize,
     one_a_slot: bool,
 }
 
 impl<'a> Budget<'a> {
-    pub(super) fn new(proofs: &'a dyn ProofSystem, one_a_slot: bool) -> Self {
+    pub(super) fn new(
+        proofs: &'a dyn ProofSystem,
+        max_working_bytes: usize,
+        one_a_slot: bool,
+    ) -> Self {
         let (max_signers, max_bytes) = (proofs.max_signers(), proofs.max_proof_bytes());
-        Self { proofs, max_signers, max_bytes, one_a_slot }
+        Self { proofs, max_signers, max_bytes, max_working_bytes, one_a_slot }
     }
 }
 
@@ -102,7 +108,7 @@ impl<'a> Draft<'a> {
     /// Checks that a payload fits. A payload that does not fit now never fits later, because a
     /// draft only grows.
     pub(super) fn check(&self, item: &Item<'_>) -> Result<(), Full> {
-        let Budget { proofs, max_signers, max_bytes, one_a_slot } = self.budget;
+        let Budget { proofs, max_signers, max_bytes, max_working_bytes, one_a_slot } = self.budget;
         let pick = self.pick_of(item);
         let slot = item.candidate.data.slot;
         if pick.is_none() {
@@ -122,7 +128,10 @@ impl<'a> Draft<'a> {
         // The proposer signs alone.
         let signers: Vec<usize> =
             [1, own].into_iter().chain(others.map(|pick| pick.voters.count())).collect();
+        let payloads = self.picks.iter().flat_map(|pick| &pick.payloads).chain([&item.payload]);
+        let input_bytes = payloads.map(|payload| payload.proof.as_bytes().len()).sum();
         let fits = own <= max_signers
+            && proofs.working_bytes(input_bytes) <= max_working_bytes
             && proofs.single_proof_bytes(own) <= max_bytes
             && proofs.multi_proof_bytes(&signers) <= max_bytes;
         if fits { Ok(()) } else { Err(Full::Room) }

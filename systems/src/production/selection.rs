@@ -87,7 +87,7 @@ pub fn select_attestations(
         inputs.candidates.iter().filter(|candidate| !candidate.payloads.is_empty()).collect();
     candidates.sort_by_key(|candidate| candidate.data.target.slot);
     let is_spec = inputs.preference == Preference::Spec;
-    let budget = Budget::new(proofs, !is_spec);
+    let budget = Budget::new(proofs, inputs.max_working_bytes, !is_spec);
     let site = Site { inputs, advanced };
     let (draft, all_fit) = in_spec_order(&site, &candidates, budget, !is_spec)?;
     if all_fit || is_spec {

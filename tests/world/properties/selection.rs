@@ -8,7 +8,7 @@ use quintet_components::{
     constants::MAX_ATTESTATIONS_DATA,
     containers::{AttestationData, Block, Checkpoint, Root, SingleMessageAggregate, Slot, State},
 };
-use quintet_prover::CancelToken;
+use quintet_prover::{CancelToken, ProofSystem};
 use quintet_systems::{
     production::{BlockInputs, Candidate, Preference, build_block},
     transition::is_slot_justified,
@@ -222,6 +222,7 @@ fn check(case: &Case) -> Result<bool, TestCaseError> {
         parent: Arc::new(grown.state.clone()),
         candidates: pool.clone(),
         preference: Preference::default(),
+        max_working_bytes: usize::MAX,
         registry: Registry::new(&grown.state.validators),
     };
     let built = build_block(&inputs, &prover.proofs(), &CancelToken::default())
@@ -264,10 +265,9 @@ proptest! {
     }
 }
 
-/// Of ten attestations of as many slots, eight are needed, and these are not the first in any
-/// order but that of their voters.
-#[test]
-fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
+/// Ten attestations of as many slots for a chain of three blocks, and the block that they can
+/// justify. Eight are needed, and these are not the first in any order but that of their voters.
+fn crowded() -> (BlockInputs, Checkpoint) {
     let case =
         Case { validators: 12, gaps: vec![1, 1], counted: vec![], pool: vec![], room: 1_000 };
     let grown = grow(&case);
@@ -290,13 +290,34 @@ fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
         parent: Arc::new(grown.state.clone()),
         candidates: pool,
         preference: Preference::default(),
+        max_working_bytes: usize::MAX,
         registry: Registry::new(&grown.state.validators),
     };
+    (inputs, block)
+}
+
+#[test]
+fn a_block_takes_the_eight_attestations_that_justify_out_of_ten() {
+    let (inputs, block) = crowded();
     let prover = VirtualProver::default();
     let built =
         build_block(&inputs, &prover.proofs(), &CancelToken::default()).expect("it is built");
     assert_eq!(built.post_state.latest_justified, block);
     assert_eq!((built.left_out.useful, built.left_out.idle), (0, 2));
+}
+
+#[test]
+fn a_block_has_no_more_attestations_than_the_prover_has_memory_for() {
+    let (mut inputs, _) = crowded();
+    let prover = VirtualProver::default();
+    let proofs = prover.proofs();
+    let bytes = inputs.candidates[0].payloads[0].proof.as_bytes().len();
+    inputs.max_working_bytes = proofs.working_bytes(5 * bytes);
+    assert!(inputs.max_working_bytes < proofs.working_bytes(6 * bytes), "memory tells them apart");
+    let built = build_block(&inputs, &proofs, &CancelToken::default()).expect("it is built");
+    assert_eq!(built.block.body.attestations.len(), 5);
+    assert_eq!((built.left_out.useful, built.left_out.idle), (3, 2));
+    assert_eq!(inputs.size(&proofs).1, inputs.max_working_bytes, "the job fits the budget");
 }
 
 /// Slot 10 may be justified once slot 9 is final, and not before: the attestation that finalizes
@@ -336,6 +357,7 @@ fn a_target_that_finality_makes_justifiable_comes_after_what_finalizes() {
         parent: Arc::new(state.clone()),
         candidates,
         preference: Preference::default(),
+        max_working_bytes: usize::MAX,
         registry: Registry::new(&state.validators),
     };
     let prover = VirtualProver::default();
