@@ -3,7 +3,7 @@
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use quintet_components::preset::SignaturePreset;
 
-/// What to do with a prover process.
+/// The commands of `quintet prover`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProverCommand {
     /// Make and check proofs for the node at the other end of standard input and output, which starts

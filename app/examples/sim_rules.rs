@@ -18,7 +18,7 @@ fn trust_the_head(head: Res<Head>, mut safe_target: ResMut<SafeTarget>) {
     safe_target.0 = head.0;
 }
 
-/// How many slots behind the clock the finalized slot is in the end.
+/// Returns the number of slots between the finalized slot and the clock at the end.
 fn behind(is_changed: bool) -> u64 {
     const SLOTS: u64 = 60;
     let network = Simulation::new(1).nodes(6).validators(12).slots(SLOTS);

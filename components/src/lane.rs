@@ -53,7 +53,7 @@ impl<T> LaneSender<T> {
         has_room
     }
 
-    /// How many items are waiting.
+    /// The number of waiting items.
     pub fn depth(&self) -> usize {
         self.lane.len()
     }
@@ -94,7 +94,7 @@ impl<T: Send + 'static> Lane<T> {
         self.lane.try_iter().take(self.budget)
     }
 
-    /// How many items are waiting.
+    /// The number of waiting items.
     pub fn depth(&self) -> usize {
         self.lane.len()
     }

@@ -63,7 +63,7 @@ pub struct ProverTimes {
     pub finished_ms: Option<u64>,
 }
 
-/// What a running job said last that it was about to do; most proof systems say nothing.
+/// The phase that a running job is in, as its proof system named it. `None` if it names none.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProverPhase(pub Option<Cow<'static, str>>);
 

@@ -1,10 +1,9 @@
 //! The table that a terminal shows, drawn again and again in place.
 
-use std::io::{self, BufWriter};
+use std::io;
 
 use ratatui::{
-    Frame, Terminal, TerminalOptions, Viewport,
-    backend::CrosstermBackend,
+    Frame,
     layout::{Alignment, Constraint, Layout},
     style::{Color, Modifier, Style, Stylize},
     text::{Line, Span},
@@ -12,7 +11,7 @@ use ratatui::{
 };
 
 use super::status::{Condition, NodeView};
-use crate::output::{self, Stdout, say};
+use crate::commands::in_place::InPlace;
 
 /// Lines beside the nodes': title, clock, head of the table, warning, two of the foot.
 const OTHER_LINES: u16 = 6;
@@ -31,35 +30,17 @@ pub(super) struct Picture<'a> {
 }
 
 /// A table in the terminal below what is there.
-pub(super) struct LiveTable {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
-}
+pub(super) struct LiveTable(InPlace);
 
 impl LiveTable {
     /// Makes room for so many nodes.
     pub(super) fn new(nodes: usize) -> io::Result<Self> {
         let rows = u16::try_from(nodes.min(MAX_ROWS)).unwrap_or(u16::MAX);
-        let viewport = Viewport::Inline(rows.saturating_add(OTHER_LINES));
-        // The terminal is asked where its cursor is.
-        output::settle();
-        let backend = CrosstermBackend::new(BufWriter::new(Stdout));
-        let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
-        terminal.hide_cursor()?;
-        Ok(Self { terminal })
+        InPlace::new(rows.saturating_add(OTHER_LINES)).map(Self)
     }
 
     pub(super) fn draw(&mut self, picture: &Picture<'_>) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(frame, picture)).map(|_| ())
-    }
-}
-
-impl Drop for LiveTable {
-    fn drop(&mut self) {
-        // The cursor is where the last change was. The next text comes below the table.
-        let last = self.terminal.get_frame().area().bottom().saturating_sub(1);
-        let _ = self.terminal.set_cursor_position((0, last));
-        let _ = self.terminal.show_cursor();
-        let _ = say!("");
+        self.0.draw(|frame| draw(frame, picture))
     }
 }
 
@@ -183,7 +164,7 @@ fn warning_line(nodes: &[NodeView]) -> Option<Line<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use ratatui::backend::TestBackend;
+    use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
     use crate::commands::devnet::status::{Overview, WarningPart};

@@ -1,4 +1,4 @@
-//! What happened in the last slots of a simulation, line by line.
+//! Prints the events of a simulation's last slots, one a line.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Where a running simulation is shown: a live table in a terminal, a line every ten slots elsewhere.
+//! Shows a running simulation: as a live table in a terminal, otherwise as a line every ten slots.
 
 use std::{
     io::IsTerminal,
@@ -16,7 +16,7 @@ const LINE_SLOTS: u64 = 10;
 /// From one drawing of the table to the next.
 const DRAWN: Duration = Duration::from_millis(50);
 
-/// Where a simulation is shown.
+/// The output of a running simulation.
 pub(super) struct Screen {
     title: String,
     slots: u64,

@@ -1,18 +1,17 @@
 //! The table of a running simulation that a terminal shows, drawn again and again in place.
 
-use std::io::{self, BufWriter};
+use std::io;
 
 use quintet_plugins::sim::NodeReport;
 use ratatui::{
-    Frame, Terminal, TerminalOptions, Viewport,
-    backend::CrosstermBackend,
+    Frame,
     layout::{Alignment, Constraint, Layout},
     style::{Color, Modifier, Style, Stylize},
     text::{Line, Span},
     widgets::{Cell, Paragraph, Row, Table},
 };
 
-use crate::output::{self, Stdout, say};
+use crate::commands::in_place::InPlace;
 
 /// Lines beside the nodes': title, clock, head of the table.
 const OTHER_LINES: u16 = 3;
@@ -22,21 +21,13 @@ const MAX_ROWS: usize = 32;
 const USUAL: [u64; 3] = [1, 4, 5];
 
 /// A table in the terminal below what is there.
-pub(super) struct LiveTable {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
-}
+pub(super) struct LiveTable(InPlace);
 
 impl LiveTable {
     /// Makes room for so many nodes.
     pub(super) fn new(nodes: usize) -> io::Result<Self> {
         let rows = u16::try_from(nodes.min(MAX_ROWS)).unwrap_or(u16::MAX);
-        let viewport = Viewport::Inline(rows.saturating_add(OTHER_LINES));
-        // The terminal is asked where its cursor is.
-        output::settle();
-        let backend = CrosstermBackend::new(BufWriter::new(Stdout));
-        let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
-        terminal.hide_cursor()?;
-        Ok(Self { terminal })
+        InPlace::new(rows.saturating_add(OTHER_LINES)).map(Self)
     }
 
     pub(super) fn draw(
@@ -45,15 +36,7 @@ impl LiveTable {
         clock: &str,
         nodes: &[NodeReport],
     ) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(frame, title, clock, nodes)).map(|_| ())
-    }
-}
-
-impl Drop for LiveTable {
-    fn drop(&mut self) {
-        // What is printed next comes below the table.
-        let _ = self.terminal.show_cursor();
-        let _ = say!("");
+        self.0.draw(|frame| draw(frame, title, clock, nodes))
     }
 }
 
@@ -104,7 +87,7 @@ fn table(nodes: &[NodeReport]) -> Table<'_> {
 #[cfg(test)]
 mod tests {
     use quintet_plugins::sim::Simulation;
-    use ratatui::backend::TestBackend;
+    use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
 

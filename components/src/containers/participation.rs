@@ -22,7 +22,7 @@ use crate::{
 #[ssz(struct_behaviour = "transparent")]
 pub struct AggregationBits(BitList<U4096>);
 
-/// How many chunks of 256 bits there are at most.
+/// The largest number of chunks of 256 bits.
 const MAX_CHUNKS: usize = U4096::USIZE / 256;
 
 tree_hash_root!(List, [] AggregationBits, |this| {
