@@ -1,7 +1,7 @@
 //! Chooses the block that the node starts from: the newest in the database, the one that other nodes
 //! have finalized, or genesis.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use quintet_components::{
     chain::Registry,
@@ -29,11 +29,7 @@ pub(super) fn anchor(
     urls: &[String],
     (now_ms, now_slot): (u64, Slot),
 ) -> Result<(Anchor, Option<ResumeData>), ClientError> {
-    let named = urls.iter().filter(|url| !url.trim().is_empty());
-    let sources: Vec<CheckpointSource> = named
-        .map(|url| CheckpointSource::parse(url))
-        .collect::<Result<_, _>>()
-        .map_err(|error| ClientError::setting("checkpoint-sync-url", error))?;
+    let sources = sources(urls)?;
     let fetch = || fetch(&sources, genesis, proofs, now_ms);
     match store.facts()? {
         None if sources.is_empty() => return at_genesis(store, genesis),
@@ -80,6 +76,22 @@ pub(super) fn anchor(
         ClientError::Network("the database has begun and has no checkpoints".into())
     })?;
     Ok((Anchor::from(&data), Some(data)))
+}
+
+/// The sources at these URLs. One URL that is empty counts as unset.
+fn sources(urls: &[String]) -> Result<Vec<CheckpointSource>, ClientError> {
+    let refused = |error: &dyn Display| ClientError::setting("checkpoint-sync-url", error);
+    if let [only] = urls
+        && only.trim().is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    if let Some(at) = urls.iter().position(|url| url.trim().is_empty()) {
+        return Err(refused(&format!("URL {} of {} is empty", at + 1, urls.len())));
+    }
+    urls.iter()
+        .map(|url| CheckpointSource::parse(url).map_err(|error| refused(&error)))
+        .collect()
 }
 
 fn at_genesis(store: &Store, genesis: &State) -> Result<(Anchor, Option<ResumeData>), ClientError> {

@@ -175,4 +175,7 @@ impl ProofSystem for Sealed {
     fn multi_proof_bytes(&self, signers: &[usize]) -> usize {
         TAG_BYTES + self.inner.multi_proof_bytes(signers)
     }
+    fn joins_proofs(&self) -> bool {
+        self.inner.joins_proofs()
+    }
 }

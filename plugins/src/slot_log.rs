@@ -6,7 +6,7 @@ use bevy_app::{App, Last, Plugin};
 use bevy_ecs::prelude::*;
 use quintet_components::{
     chain::{Finalized, Head, Justified},
-    clock::{CurrentInterval, SlotClock, UnixTime, in_words},
+    clock::{CurrentInterval, IntervalLog, SlotClock, UnixTime, first_interval, in_words},
     constants::SLOT_DURATION_MS,
     duties::DutyCounts,
     network::PeersById,
@@ -45,10 +45,14 @@ fn log_slot(
     (head, justified, finalized): (Res<Head>, Res<Justified>, Res<Finalized>),
     peers: Option<Res<PeersById>>,
     duties: Option<Res<DutyCounts>>,
+    intervals: Option<Res<IntervalLog>>,
 ) {
     if now.late_ms > OLD_MS {
         return;
     }
+    let intervals = intervals.iter().flat_map(|intervals| intervals.iter());
+    let of_slot = intervals.filter(|each| each.count >= first_interval(now.slot()));
+    let late_ms = of_slot.map(|each| each.late_ms).fold(now.late_ms, u64::max);
     let missed = duties.map_or(0, |duties| duties.missed);
     tracing::info!(
         slot = now.slot(),
@@ -59,6 +63,7 @@ fn log_slot(
         finalized_root = %finalized.0.root,
         peers = peers.map_or(0, |peers| peers.len()),
         missed,
+        late_ms,
         "slot ends"
     );
 }

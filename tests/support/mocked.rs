@@ -30,6 +30,11 @@ pub trait Twist: Send + Sync + 'static {
     fn single_proof_bytes(&self, _signers: usize) -> usize {
         0
     }
+
+    /// Whether a block's proof is planned by its signers, or by the proofs that it carries.
+    fn joins_proofs(&self) -> bool {
+        true
+    }
 }
 
 /// The inputs of an aggregate.
@@ -93,5 +98,9 @@ impl<T: Twist> ProofSystem for Twisted<T> {
 
     fn single_proof_bytes(&self, signers: usize) -> usize {
         self.0.single_proof_bytes(signers)
+    }
+
+    fn joins_proofs(&self) -> bool {
+        self.0.joins_proofs()
     }
 }

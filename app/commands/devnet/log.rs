@@ -19,6 +19,8 @@ pub(super) struct SlotEnd {
     pub(super) head: Slot,
     pub(super) finalized: Slot,
     pub(super) missed: u64,
+    /// How late the latest of its intervals began, in milliseconds.
+    pub(super) late_ms: u64,
 }
 
 /// The facts in a node's log.
@@ -50,6 +52,8 @@ struct Line {
     #[serde(default)]
     missed: u64,
     #[serde(default)]
+    late_ms: u64,
+    #[serde(default)]
     built_ms: f64,
 }
 
@@ -69,8 +73,8 @@ impl NodeLog {
         let at_ms = || unix_ms(&line.timestamp);
         match line.message.as_str() {
             "slot ends" => {
-                let Line { head, finalized, missed, .. } = line;
-                self.slots.insert(line.slot, SlotEnd { head, finalized, missed });
+                let Line { head, finalized, missed, late_ms, .. } = line;
+                self.slots.insert(line.slot, SlotEnd { head, finalized, missed, late_ms });
             }
             "block built" => _ = self.built_ms.insert(line.slot, line.built_ms),
             "block published" => self.published_ms.extend(at_ms().map(|at| (line.slot, at))),
@@ -118,7 +122,7 @@ mod tests {
         let time = "2026-11-25T21:33:57.819Z";
         let event = |text: &str| format!("{{\"timestamp\":\"{time}\",\"level\":\"INFO\",{text}}}");
         for text in [
-            r#""message":"slot ends","slot":5,"head":5,"finalized":2,"missed":1"#,
+            r#""message":"slot ends","slot":5,"head":5,"finalized":2,"missed":1,"late_ms":3"#,
             r#""message":"block published","slot":6"#,
             r#""message":"block received","slot":7"#,
             r#""message":"block built","slot":6,"built_ms":4.5"#,
@@ -128,7 +132,7 @@ mod tests {
         }
         log.take("no JSON");
         log.take(&event("\"message\":\"x\"").replace("INFO", "WARN"));
-        assert_eq!(log.slots[&5], SlotEnd { head: 5, finalized: 2, missed: 1 });
+        assert_eq!(log.slots[&5], SlotEnd { head: 5, finalized: 2, missed: 1, late_ms: 3 });
         assert_eq!(
             (log.published_ms[&6], log.received_ms[&7]),
             (1_795_642_437_819.0, 1_795_642_437_819.0)

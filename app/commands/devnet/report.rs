@@ -130,6 +130,7 @@ impl Run<'_> {
         );
         row("the same in pauses and the six slots after", spread(self.published(false), " ms"));
         row("block seen by another node after that, in calm slots", spread(self.gossip(), " ms"));
+        row("latest interval of a slot and node, in calm slots", spread(self.lateness(), " ms"));
         row("resident at the end", self.memory(|used| Some(used.last?.1.resident_bytes)));
         row("resident at most", self.memory(|used| Some(used.most_bytes)));
         row("key files of a node", self.key_files());
@@ -218,6 +219,12 @@ impl Run<'_> {
                 self.logs.iter().filter_map(move |log| Some(log.received_ms.get(slot)? - at))
             })
             .collect()
+    }
+
+    /// How late the latest interval of each node's calm slots began.
+    fn lateness(&self) -> Vec<f64> {
+        let ends = self.logs.iter().flat_map(|log| &log.slots);
+        ends.filter(|(slot, _)| self.is_calm(**slot)).map(|(_, end)| end.late_ms as f64).collect()
     }
 
     fn memory(&self, bytes: impl Fn(&Used) -> Option<u64>) -> String {

@@ -113,6 +113,15 @@ pub enum VerifyError {
     Invalid(String),
 }
 
+/// A statement of a multi-message proof, before it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergePart {
+    /// How many signers it has.
+    pub signers: usize,
+    /// Bytes of the single-message proofs that it will be made of, together.
+    pub bytes: usize,
+}
+
 /// A proof system. The contract is in the crate's documentation.
 pub trait ProofSystem: Send + Sync + 'static {
     /// The name that the configuration chooses it by.
@@ -191,6 +200,25 @@ pub trait ProofSystem: Send + Sync + 'static {
     /// single-message proofs, which a system that joins them into something shorter has to override.
     fn multi_proof_bytes(&self, signers: &[usize]) -> usize {
         signers.iter().fold(0, |sum, &count| sum.saturating_add(self.single_proof_bytes(count)))
+    }
+
+    /// Returns true if a proof that is made of proofs is not longer because they are. Otherwise it
+    /// carries them unchanged. Default: true.
+    fn joins_proofs(&self) -> bool {
+        true
+    }
+
+    /// Bytes of the multi-message proof of statements whose proofs are at hand: an estimate that a
+    /// block's attestations are chosen by. Default:
+    /// [`multi_proof_bytes`](Self::multi_proof_bytes), or the sum of the proofs if the system
+    /// does not join them.
+    fn merged_bytes(&self, parts: &[MergePart]) -> usize {
+        if self.joins_proofs() {
+            let signers: Vec<usize> = parts.iter().map(|part| part.signers).collect();
+            self.multi_proof_bytes(&signers)
+        } else {
+            parts.iter().fold(0, |sum: usize, part| sum.saturating_add(part.bytes))
+        }
     }
 
     /// Bytes that making a proof needs while it is made, at most, for inputs of this many bytes

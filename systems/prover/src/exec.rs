@@ -243,6 +243,10 @@ impl ProofSystem for Exec {
         self.facts.single_proof_bytes(all)
     }
 
+    fn joins_proofs(&self) -> bool {
+        self.facts.joins_proofs
+    }
+
     fn working_bytes(&self, input_bytes: usize) -> usize {
         self.facts.working_bytes(input_bytes)
     }

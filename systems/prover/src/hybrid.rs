@@ -17,7 +17,7 @@ use self::{
     parts::{JOINT, claim_of},
 };
 use crate::{
-    CancelToken, Child, MAX_PROOF_BYTES, Multisig, ProofSystem, ProveError, RawSignature,
+    CancelToken, Child, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError, RawSignature,
     SignatureCheck, SignedItem, Statement, VerifyError,
     envelope::{MAX_STATEMENTS, multi_len, raw_single_len},
     multisig::{check_signers, go_on, within},
@@ -293,6 +293,24 @@ impl<C: SignatureCheck, E: Engine> ProofSystem for Hybrid<C, E> {
         let raw = multi_len(signers.iter().map(|&count| raw_single_len(count, signature_len)));
         let all = signers.iter().fold(0, |sum: usize, &count| sum.saturating_add(count));
         raw.min(self.engine.proof_bytes(all, signers.len()).start)
+    }
+
+    fn joins_proofs(&self) -> bool {
+        false
+    }
+
+    /// What is shorter than its signatures are has proofs, which are carried. The signatures of the
+    /// other statements are carried too, or proved at once.
+    fn merged_bytes(&self, parts: &[MergePart]) -> usize {
+        let signature_len = self.raw.check.signature_len();
+        let raw_len = |part: &MergePart| raw_single_len(part.signers, signature_len);
+        let (proofs, raw): (Vec<&MergePart>, Vec<&MergePart>) =
+            parts.iter().partition(|part| part.bytes < raw_len(part));
+        let signers = raw.iter().fold(0, |sum: usize, part| sum.saturating_add(part.signers));
+        let proved = self.engine.proof_bytes(signers, raw.len()).end;
+        let raw = raw.into_iter().fold(0, |sum: usize, part| sum.saturating_add(raw_len(part)));
+        let carried = multi_len(proofs.into_iter().map(|part| part.bytes));
+        carried.saturating_add(raw.min(proved))
     }
 
     fn working_bytes(&self, input_bytes: usize) -> usize {

@@ -19,8 +19,8 @@ mod multisig;
 mod registry;
 
 pub use contract::{
-    CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, ProofSystem, ProveError, RawSignature,
-    Statement, VerifyError,
+    CancelToken, Child, MAX_PROOF_BYTES, MAX_SIGNERS, MergePart, ProofSystem, ProveError,
+    RawSignature, Statement, VerifyError,
 };
 pub use exec::{Exec, ExecError, ExecLimits, serve};
 pub use hybrid::{Engine, Hybrid, NoProof};

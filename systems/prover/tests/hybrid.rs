@@ -5,7 +5,7 @@ mod support;
 use leansig::{KeyGenOptions, scheme::Scheme, scheme::SecretKey};
 use quintet_prover::envelope::{Multi, RAW_SIGNATURES, Single};
 use quintet_prover::{
-    CancelToken, Child, Hybrid, MAX_PROOF_BYTES, Multisig, ProofSystem, ProveError, RawSignature,
+    CancelToken, Child, Hybrid, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError, RawSignature,
     Statement, VerifyError, by_name,
 };
 use rand::{SeedableRng, rngs::StdRng};
@@ -308,6 +308,34 @@ fn sizes_never_say_more_than_a_proof_takes() {
     let cases = block();
     let merged = merge(&system, &cases);
     assert!(system.multi_proof_bytes(&[3, 9, 3]) <= merged.len());
+}
+
+/// What is planned is what merging makes, up to the lists of keys: of proofs, of signatures that
+/// become one, and of both.
+#[test]
+fn a_block_is_planned_by_the_proofs_that_it_carries() {
+    let system = system();
+    let case = |signers: usize, slot: u32| Case::new(&all(signers), slot, 1);
+    let (proved, other) = (case(40, 7), case(60, 8));
+    for cases in [
+        vec![case(1, 9)],
+        vec![proved, other, case(1, 9)],
+        vec![case(2, 7), case(1, 8), case(1, 9)],
+        vec![case(40, 7), case(2, 8), case(1, 9)],
+    ] {
+        let proofs: Vec<_> = cases.iter().map(|case| case.prove(&system)).collect();
+        let parts: Vec<_> =
+            cases.iter().zip(&proofs).map(|(case, proof)| (case.statement(), &proof[..])).collect();
+        let merged = system.merge(&parts, &CancelToken::default()).expect("a proof");
+        let parts: Vec<_> = cases
+            .iter()
+            .zip(&proofs)
+            .map(|(case, proof)| MergePart { signers: case.keys.len(), bytes: proof.len() })
+            .collect();
+        let planned = system.merged_bytes(&parts);
+        let lists = 16 * cases.len();
+        assert!(planned.abs_diff(merged.len()) <= lists, "{planned} for {}", merged.len());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use quintet_components::{
         AggregatedAttestation, AggregatedAttestations, BlockBody, SingleMessageAggregate,
     },
 };
-use quintet_prover::ProofSystem;
+use quintet_prover::{MergePart, ProofSystem};
 
 use super::selection::Candidate;
 use crate::pool::Coverage;
@@ -31,6 +31,10 @@ impl<'a> Item<'a> {
     ) -> Self {
         let voters = Coverage::of(&payload.participants);
         Self { place, candidate, payload, voters }
+    }
+
+    fn bytes(&self) -> usize {
+        self.payload.proof.as_bytes().len()
     }
 }
 
@@ -81,6 +85,12 @@ struct Pick<'a> {
     voters: Coverage,
 }
 
+impl Pick<'_> {
+    fn bytes(&self) -> usize {
+        self.payloads.iter().map(|payload| payload.proof.as_bytes().len()).sum()
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn new(budget: Budget<'a>) -> Self {
         Self { budget, picks: Vec::new() }
@@ -124,16 +134,20 @@ impl<'a> Draft<'a> {
             voters.add(&pick.voters);
         }
         let own = voters.count();
-        let others = self.picks.iter().filter(|pick| pick.place != item.place);
         // The proposer signs alone.
-        let signers: Vec<usize> =
-            [1, own].into_iter().chain(others.map(|pick| pick.voters.count())).collect();
-        let payloads = self.picks.iter().flat_map(|pick| &pick.payloads).chain([&item.payload]);
-        let input_bytes = payloads.map(|payload| payload.proof.as_bytes().len()).sum();
+        let mut parts = vec![MergePart { signers: 1, bytes: proofs.single_proof_bytes(1) }];
+        parts.extend(self.picks.iter().map(|each| match each.place == item.place {
+            true => MergePart { signers: own, bytes: each.bytes() + item.bytes() },
+            false => MergePart { signers: each.voters.count(), bytes: each.bytes() },
+        }));
+        if pick.is_none() {
+            parts.push(MergePart { signers: own, bytes: item.bytes() });
+        }
+        let input_bytes = parts[1..].iter().map(|part| part.bytes).sum();
         let fits = own <= max_signers
             && proofs.working_bytes(input_bytes) <= max_working_bytes
             && proofs.single_proof_bytes(own) <= max_bytes
-            && proofs.multi_proof_bytes(&signers) <= max_bytes;
+            && proofs.merged_bytes(&parts) <= max_bytes;
         if fits { Ok(()) } else { Err(Full::Room) }
     }
 

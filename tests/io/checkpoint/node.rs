@@ -216,6 +216,10 @@ fn a_new_node_without_a_good_source_does_not_start() {
     assert!(!listened && log.contains("cannot be reached"), "{log}");
     assert!(log.contains("http://127.0.0.1:1/") && !log.contains("hidden"), "{log}");
 
+    // The list is refused, not what is left of it used.
+    let (log, listened) = network.run(&[format!("{},", servers[0].url())]);
+    assert!(!listened && log.contains("URL 2 of 2 is empty"), "{log}");
+
     let unsigned = Link { block: signed(ours.block.block.clone()), ..ours.clone() };
     let liar = HttpServer::start(honest(&unsigned));
     let (log, listened) = network.run(&[liar.url()]);

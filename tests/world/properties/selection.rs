@@ -18,7 +18,11 @@ use tree_hash::TreeHash;
 use super::config;
 use crate::{
     properties::ledger::justifiable,
-    support::{chain, prover::VirtualProver},
+    support::{
+        chain,
+        mocked::{Twist, Twisted},
+        prover::VirtualProver,
+    },
 };
 
 /// Payloads of a pool at most: every choice of those of a target is tried.
@@ -318,6 +322,29 @@ fn a_block_has_no_more_attestations_than_the_prover_has_memory_for() {
     assert_eq!(built.block.body.attestations.len(), 5);
     assert_eq!((built.left_out.useful, built.left_out.idle), (3, 2));
     assert_eq!(inputs.size(&proofs).1, inputs.max_working_bytes, "the job fits the budget");
+}
+
+/// Carries the proofs that a proof is made of, which have room up to a number of bytes.
+struct Carrying(usize);
+
+impl Twist for Carrying {
+    fn max_proof_bytes(&self) -> usize {
+        self.0
+    }
+
+    fn joins_proofs(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_block_has_no_more_proofs_than_it_can_carry() {
+    let (inputs, _) = crowded();
+    let bytes = inputs.candidates[0].payloads[0].proof.as_bytes().len();
+    let built = build_block(&inputs, &Twisted(Carrying(3 * bytes)), &CancelToken::default())
+        .expect("it is built");
+    assert_eq!(built.block.body.attestations.len(), 3);
+    assert_eq!((built.left_out.useful, built.left_out.idle), (5, 2));
 }
 
 /// Slot 10 may be justified once slot 9 is final, and not before: the attestation that finalizes

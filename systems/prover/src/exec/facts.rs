@@ -21,6 +21,7 @@ pub(super) struct Facts {
     pub(super) max_signers: usize,
     pub(super) max_block_signers: usize,
     pub(super) max_validators: usize,
+    pub(super) joins_proofs: bool,
     /// For some numbers of signers, the least bytes of a proof.
     single: BTreeMap<usize, usize>,
     /// For some numbers of input bytes, the most bytes of memory.
@@ -37,6 +38,7 @@ impl Facts {
             max_signers: system.max_signers(),
             max_block_signers: system.max_block_signers(),
             max_validators: system.max_validators(),
+            joins_proofs: system.joins_proofs(),
             single: signers.map(|count| (count, system.single_proof_bytes(count))).collect(),
             working: powers(LOG_INPUT_BYTES)
                 .map(|bytes| (bytes, system.working_bytes(bytes)))
@@ -61,6 +63,7 @@ impl Facts {
             .number(self.max_signers)
             .number(self.max_block_signers)
             .number(self.max_validators);
+        body.0.push(u8::from(self.joins_proofs));
         for table in [&self.single, &self.working] {
             body.number(table.len());
             for (of, bytes) in table {
@@ -81,6 +84,7 @@ impl Facts {
                 max_signers: fields.number()?,
                 max_block_signers: fields.number()?,
                 max_validators: fields.number()?,
+                joins_proofs: fields.byte()? != 0,
                 single: table(&mut fields)?.into_iter().collect(),
                 working: table(&mut fields)?.into_iter().collect(),
             };
