@@ -25,7 +25,7 @@ use crate::{
     transition::proposer_for_slot,
 };
 
-/// What a block needs on its way to the import.
+/// The resources that admit a block to its import.
 #[derive(SystemParam)]
 pub struct BlockRoad<'w> {
     time: LocalTime<'w>,
@@ -109,7 +109,7 @@ impl BlockRoad<'_> {
         }
     }
 
-    /// What can be checked without the post-state of the parent.
+    /// Makes the checks that need no post-state of the parent.
     fn check_consistency(&self, block: &Block) -> Result<(), Rejection> {
         check_distinct(block)?;
         let tree = self.parents.tree();

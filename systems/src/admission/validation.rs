@@ -61,7 +61,7 @@ impl Ground<'_> {
         is_passed(&self.tree, self.finalized.0, data)
     }
 
-    /// How many different attestations of one validator are kept per slot.
+    /// The number of different attestations of one validator that are kept per slot.
     pub(super) fn places(&self) -> usize {
         self.rules.places
     }
@@ -111,7 +111,7 @@ fn check_consistency(
     check_not_before_head(data)
 }
 
-/// What can be checked of an attestation that names an unknown block.
+/// Makes the checks that are possible for an attestation that names an unknown block.
 pub(super) fn check_alone(data: &AttestationData) -> Result<(), Rejection> {
     check_order(data)?;
     check_not_before_head(data)

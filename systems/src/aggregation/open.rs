@@ -60,7 +60,7 @@ impl Planner<'_> {
         plan_on_head(self.head.0, &self.states, groups, slot, max_signers)
     }
 
-    /// Why a session with these counts has no job; `None` if it has one.
+    /// Returns the reason a session with these counts has no job; `None` if it has one.
     fn why_idle(&self, counts: &AggregationCounts) -> Option<CycleSkip> {
         let was_refused =
             |reason: &SkipReason| matches!(reason, SkipReason::QueueFull | SkipReason::TooLarge);

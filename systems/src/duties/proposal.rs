@@ -17,7 +17,7 @@ use crate::{
     verification::block_statements,
 };
 
-/// Why there is no block.
+/// The reason there is no block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) reason: MissReason,

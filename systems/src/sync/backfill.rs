@@ -41,7 +41,8 @@ pub struct Backfill {
     batch: Option<Batch>,
     /// The first slots of the batches that were passed to the writer and are not stored yet.
     handed: Vec<Slot>,
-    /// How often in a row no peer had the blocks, and how long nothing is requested.
+    /// The number of times in a row that no peer had the blocks, and the pause until the next
+    /// request.
     backoff: Backoff,
     /// The slot in which the operator was last told that no peer has the blocks.
     warned_slot: Option<Slot>,

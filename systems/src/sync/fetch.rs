@@ -42,7 +42,7 @@ struct Fetch {
     is_found: bool,
     /// The voucher whose turn the newest request used.
     turn_of: Option<Source>,
-    /// How many pauses there were, and how long the current one lasts.
+    /// The number of pauses, and the length of the current one.
     backoff: Backoff,
 }
 
@@ -54,7 +54,7 @@ impl Fetch {
 }
 
 impl Fetches {
-    /// How many roots are remembered.
+    /// The number of remembered roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -39,12 +39,12 @@ impl RequestedBlocks {
         self.waiting.remove(&id)
     }
 
-    /// How many blocks of a round are not judged yet.
+    /// The number of blocks of a round that are not judged yet.
     pub(super) fn pending_of(&self, round: u64) -> usize {
         self.waiting.values().filter(|handed| handed.round == Some(round)).count()
     }
 
-    /// How many blocks are not judged yet.
+    /// The number of blocks that are not judged yet.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }

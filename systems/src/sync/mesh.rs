@@ -34,12 +34,14 @@ pub struct GossipHeard {
     /// Blocks that arrived by gossip and are not imported yet, oldest first, at most
     /// [`MAX_PENDING`].
     pending: VecDeque<Root>,
-    /// How often in a row peers were dialled again, and how long none is.
+    /// The number of times in a row that peers were dialled again, and the pause until the next
+    /// time.
     backoff: Backoff,
 }
 
-/// How many blocks that arrived by gossip are remembered until they are imported. If the oldest is
-/// forgotten, a mesh may be considered silent too early, which costs one new connection.
+/// The largest number of blocks that arrived by gossip and are remembered until they are imported.
+/// If the oldest is forgotten, a mesh may be considered silent too early, which costs one new
+/// connection.
 const MAX_PENDING: usize = 256;
 
 /// Blocks that arrive without being requested.

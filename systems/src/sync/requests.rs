@@ -124,7 +124,7 @@ impl Requests<'_, '_> {
         self.by_root.get(root).is_some()
     }
 
-    /// How many roots are requested.
+    /// The number of requested roots.
     pub fn roots(&self) -> usize {
         self.by_root.len()
     }

@@ -49,7 +49,7 @@ pub fn answer_requests(
     }
 }
 
-/// What the store has from before the tree begins. The head's post-state has the roots.
+/// The blocks that the store has from before the tree begins. The head's post-state has the roots.
 #[derive(Clone, Copy)]
 pub struct ServedHistory<'a> {
     /// The roots of the head's chain by slot, zero for empty slots.

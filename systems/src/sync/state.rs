@@ -82,11 +82,12 @@ pub struct Standing {
     pub now_slot: Slot,
     /// The head's slot.
     pub head_slot: Slot,
-    /// How many slots the followed chain is ahead, by its head or by its finalized block.
+    /// The number of slots by which the followed chain is ahead, by its head or by its finalized
+    /// block.
     pub behind: u64,
     /// True if a peer has recently sent its status.
     pub has_fresh_status: bool,
-    /// How long there has been no peer to ask, in milliseconds.
+    /// The time for which there has been no peer to ask, in milliseconds.
     pub alone_ms: u64,
 }
 

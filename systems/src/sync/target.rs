@@ -43,8 +43,8 @@ pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
 }
 
-/// How many slots a status is ahead of the own one, by its head or by its finalized block. A chain
-/// that has finalized more is ahead even if it is shorter.
+/// The number of slots by which a status is ahead of the own one, by its head or by its finalized
+/// block. A chain that has finalized more is ahead even if it is shorter.
 pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     let head = status.head.slot.saturating_sub(own.head.slot);
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))

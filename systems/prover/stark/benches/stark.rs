@@ -1,4 +1,5 @@
-//! What a proof costs: making it, checking it, its bytes, its memory.
+//! Measures the cost of a proof: the time to make it, the time to check it, its bytes, and its
+//! memory.
 //!
 //! Production signatures, all of one key: the work is that of as many keys. The key takes a quarter of
 //! a minute to make. `QUINTET_STARK_SIZES=4096` measures other numbers than 16, 64, 256 and 1024, and

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::sync::handed::HandedIn;
 
-/// How the first block of the next batch relates to the known blocks.
+/// The relation of the next batch's first block to the known blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     /// Its parent was passed to the import, or is in the tree.

@@ -38,7 +38,7 @@ use crate::fork_choice::import::ImportQueue;
 pub struct RangeSync {
     round: Option<Round>,
     rounds: u64,
-    /// How many rounds in a row brought nothing, and how long none is begun.
+    /// The number of rounds in a row that brought nothing, and the pause until the next round.
     backoff: Backoff,
     /// The slot in which the operator was last told that no peer serves the needed blocks.
     warned_slot: Option<Slot>,
@@ -50,7 +50,7 @@ impl RangeSync {
         self.round.as_ref().map(|round| round.target)
     }
 
-    /// How many batches are in flight or wait to be imported.
+    /// The number of batches that are in flight or wait to be imported.
     pub fn batches(&self) -> usize {
         self.round.as_ref().map_or(0, |round| round.batches.len())
     }
@@ -350,7 +350,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// How many more blocks the import queue accepts.
+    /// The number of blocks that the import queue still accepts.
     fn room(&self, number: u64) -> usize {
         let handed = self.door.pending_of(number);
         limits::IMPORT_BACKLOG.saturating_sub(self.queue.len().max(handed))

@@ -35,7 +35,7 @@ pub(super) struct Batch {
     pub(super) tried: Vec<PeerId>,
     /// True during the pause after all peers have failed.
     is_pausing: bool,
-    /// How many such pauses there were, and how long the current one lasts.
+    /// The number of these pauses, and the length of the current one.
     backoff: Backoff,
     /// The peers that say it is empty.
     pub(super) empty: Vec<PeerId>,
