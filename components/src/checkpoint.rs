@@ -7,7 +7,7 @@ use crate::{
 };
 use tree_hash::TreeHash;
 
-/// What this node knows about the chain that it wants to join.
+/// The facts that this node knows about the chain that it wants to join.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KnownGenesis<'a> {
     /// Unix time of slot 0 in seconds.
@@ -20,7 +20,7 @@ pub struct KnownGenesis<'a> {
     pub genesis_header: Option<BlockHeader>,
 }
 
-/// Why a node cannot start from a checkpoint.
+/// The reason a node cannot start from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// The registry is empty.

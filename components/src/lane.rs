@@ -99,12 +99,12 @@ impl<T: Send + 'static> Lane<T> {
         self.lane.len()
     }
 
-    /// How many items can wait.
+    /// The number of items that can wait.
     pub fn capacity(&self) -> usize {
         self.lane.capacity().expect("a lane is bounded")
     }
 
-    /// How many items were dropped because the lane was full.
+    /// The number of items that were dropped because the lane was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

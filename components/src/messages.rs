@@ -33,7 +33,7 @@ impl InputId {
     }
 }
 
-/// Where an inbound item comes from. Each source has a limit for unchecked items.
+/// The source of an inbound item. Each source has a limit for unchecked items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// Not the network: this node's own API, or the program that drives it.
@@ -150,7 +150,7 @@ pub enum Verdict {
     Rejected(Rejection),
 }
 
-/// Why an inbound item was ignored.
+/// The reason an inbound item was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
     /// The block is in the tree or queued for import.
@@ -169,7 +169,7 @@ pub enum IgnoreReason {
     FarFromHead,
     /// Its parent could not be fetched.
     ParentUnavailable,
-    /// What it waited for did not arrive in time.
+    /// The block that it waited for did not arrive in time.
     Expired,
     /// It starts too far ahead of this node's clock, and there was no room to keep it until then.
     Early,

@@ -10,7 +10,7 @@ pub enum Planted {
     GuardOff,
     /// Blocks are admitted however far their slot is ahead of the clock.
     NoClockHorizon,
-    /// What an honest node can run into counts against its sender.
+    /// Faults that an honest node can run into count against the sender.
     BansHonest,
     /// The signing record is not synced before a signature leaves.
     UnsyncedRecord,

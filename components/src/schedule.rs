@@ -105,7 +105,7 @@ pub enum NodeSystems {
 /// The steps of [`NodeSystems::Collect`] and of [`IntervalSystems::Collect`], in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CollectSystems {
-    /// What the node's own validators signed enters its chain and its pools.
+    /// Attestations and blocks that the node's own validators signed enter its chain and its pools.
     Duties,
     /// Finished aggregations enter the pools.
     Sessions,
@@ -124,6 +124,6 @@ pub enum ImportSystems {
     Commit,
     /// The proofs of committed blocks are queued to be split.
     Split,
-    /// What waited for a committed block is looked at again.
+    /// Items that waited for a committed block are looked at again.
     Release,
 }

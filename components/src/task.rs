@@ -76,7 +76,7 @@ impl Running {
     }
 }
 
-/// What a task is for, by which a simulator chooses how long it takes.
+/// The purpose of a task, by which a simulator chooses how long it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TaskKind {
     /// A batch of single signatures is checked.
@@ -134,9 +134,9 @@ pub struct TaskMetrics {
     pub ended: Counter,
     /// Tasks that panicked.
     pub panicked: Counter,
-    /// How long they ran, in seconds.
+    /// The time that they ran, in seconds.
     pub seconds: Histogram,
-    /// How long they waited for a thread, in seconds.
+    /// The time that they waited for a thread, in seconds.
     pub wait_seconds: Histogram,
 }
 

@@ -92,7 +92,7 @@ impl AttestationsByData {
         self.held.get(&attestation).map(|held| &held.attestation)
     }
 
-    /// How many attestations there are.
+    /// The number of attestations.
     pub fn len(&self) -> usize {
         self.held.len()
     }
@@ -132,7 +132,7 @@ impl AttestationsByData {
         self.orders[P::PLACE].values().copied()
     }
 
-    /// How many attestations a pool has.
+    /// The number of attestations in a pool.
     pub fn member_count<P: Pool>(&self) -> usize {
         self.orders[P::PLACE].len()
     }

@@ -80,7 +80,7 @@ impl Signature {
     }
 }
 
-/// Why bytes are not a signature of any preset.
+/// The reason bytes are not a signature of any preset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No preset's signature has this length.

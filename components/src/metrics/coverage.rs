@@ -5,7 +5,7 @@ use prometheus_client::metrics::{family::Family, gauge::Gauge};
 use super::handles::{Labelled, Registrar};
 use crate::containers::AggregationBits;
 
-/// Where the aggregates are.
+/// The place of the aggregates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// Waiting for acceptance when the slot's last interval began.

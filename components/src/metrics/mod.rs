@@ -1,4 +1,4 @@
-//! What a node measures.
+//! The metrics of a node.
 //!
 //! [`Metrics`] holds a handle for each metric, grouped by subject; a clone costs one reference
 //! count, so that tasks and threads take one with them. [`MetricsRegistry`] has them by name and

@@ -8,7 +8,7 @@ use super::handles::{Labelled, Registrar, WIDE_SECONDS, WideHistogram};
 
 const PHASE_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
 
-/// How much work a transition did, and how long each of its phases took.
+/// The amount of work that a transition did, and the time that each of its phases took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransitionTimes {
     /// Slots that the state was advanced by.

@@ -40,7 +40,7 @@ pub enum ResponseError {
     ResourceUnavailable(String),
 }
 
-/// Why a request has no complete answer.
+/// The reason a request has no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFailure {
     /// The peer sent nothing for too long.

@@ -12,15 +12,15 @@ use crate::{metrics::StorageMetrics, waker::NodeWaker};
 /// The current status of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStatus {
-    /// Why nothing can be written: what failed, where, and what to do. The node is then degraded:
-    /// it signs nothing, but can still read what is stored.
+    /// The reason nothing can be written: what failed, where, and what to do. The node is then
+    /// degraded: it signs nothing, but can still read what is stored.
     pub fault: Option<String>,
     /// True if so many blocks wait to be written that no more should be imported.
     pub is_behind: bool,
     /// Batches written since the node began.
     pub batches: u64,
-    /// How long the slowest batch took since the last call of [`StorageHealth::take_slowest_ms`],
-    /// in milliseconds.
+    /// The time that the slowest batch took since the last call of
+    /// [`StorageHealth::take_slowest_ms`], in milliseconds.
     pub slowest_ms: u64,
 }
 
@@ -65,7 +65,7 @@ impl StorageHealth {
         }
     }
 
-    /// How long the slowest batch took since the last call, in milliseconds.
+    /// Returns the time that the slowest batch took since the last call, in milliseconds.
     pub fn take_slowest_ms(&self) -> u64 {
         std::mem::take(&mut self.lock().status.slowest_ms)
     }

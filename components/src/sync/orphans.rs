@@ -28,7 +28,7 @@ pub struct MissingParent {
 /// One source's share of the waiting blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanShare {
-    /// How many blocks.
+    /// The number of blocks.
     pub blocks: usize,
     /// Their bytes.
     pub bytes: usize,
@@ -198,7 +198,7 @@ impl Orphans {
         self.held.contains_key(root)
     }
 
-    /// How many blocks are waiting.
+    /// The number of waiting blocks.
     pub fn len(&self) -> usize {
         self.held.len()
     }

@@ -18,7 +18,7 @@ pub struct Asked {
     pub id: RequestId,
     /// The peer.
     pub peer: PeerId,
-    /// When it times out, in Unix milliseconds.
+    /// The time at which it times out, in Unix milliseconds.
     pub deadline_ms: u64,
 }
 
@@ -78,7 +78,7 @@ impl RequestsById {
         self.0.get(&id).copied()
     }
 
-    /// How many requests are open.
+    /// The number of open requests.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -109,7 +109,7 @@ impl RequestsByRoot {
         self.0.get(root).copied()
     }
 
-    /// How many roots are requested.
+    /// The number of requested roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }

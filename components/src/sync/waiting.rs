@@ -145,7 +145,7 @@ impl WaitingAttestations {
         judged
     }
 
-    /// How many attestations and aggregates are waiting.
+    /// The number of waiting attestations and aggregates.
     pub fn len(&self) -> usize {
         self.attestations.len() + self.aggregates.len()
     }
@@ -155,7 +155,7 @@ impl WaitingAttestations {
         self.attestations.is_empty() && self.aggregates.is_empty()
     }
 
-    /// How many have waited since the node began.
+    /// The number of them that have waited since the node began.
     pub const fn held(&self) -> u64 {
         self.held
     }

@@ -20,7 +20,7 @@ pub struct BlockNode {
     pub parent_root: Root,
     /// Its slot.
     pub slot: Slot,
-    /// Who proposed it.
+    /// The validator that proposed it.
     pub proposer_index: ValidatorIndex,
     /// The root of its post-state.
     pub state_root: Root,
@@ -121,7 +121,7 @@ impl BlockTree {
         }
     }
 
-    /// How many blocks there are.
+    /// The number of blocks.
     pub fn len(&self) -> usize {
         self.by_root.len()
     }
