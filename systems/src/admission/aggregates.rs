@@ -288,7 +288,8 @@ impl ValidAggregates<'_, '_> {
         objection(&proof.participants, &covered, || self.pool.equivocators(data))
     }
 
-    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
+    /// Takes the aggregates whose blocks are known now. Those that finality has passed are not
+    /// kept.
     pub(super) fn release(&mut self) -> Vec<Aggregate> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();

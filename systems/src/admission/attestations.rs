@@ -268,7 +268,8 @@ pub fn commit_attestations(
 }
 
 impl ValidAttestations<'_, '_> {
-    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
+    /// Takes the attestations whose blocks are known now. Those that finality has passed are not
+    /// kept.
     pub(super) fn release(&mut self) -> Vec<Arrived<SignedAttestation>> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();

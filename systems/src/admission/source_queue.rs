@@ -27,7 +27,7 @@ impl<T> SourceQueue<T> {
         self.len
     }
 
-    /// Returns true if none is waiting.
+    /// Returns true if no item is waiting.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -29,7 +29,7 @@ pub fn validate_attestation(
     check_attestation_slot(data.slot, now_intervals)
 }
 
-/// The data that attestations are checked against.
+/// The data against which attestations are checked.
 #[derive(SystemParam)]
 pub struct Ground<'w> {
     tree: Res<'w, BlockTree>,
@@ -45,7 +45,7 @@ impl Ground<'_> {
     }
 
     /// Checks the slot against the time in intervals since genesis. If an attestation is too early,
-    /// leanSpec first reports its other faults, and so does this.
+    /// its other faults are reported first, as in leanSpec.
     pub(super) fn check_horizon(&self, data: &AttestationData, now: u64) -> Result<(), Rejection> {
         let is_timely = check_attestation_slot(data.slot, now);
         is_timely.map_err(|early| self.check(data).err().unwrap_or(early))

@@ -52,13 +52,13 @@ struct SplitWork {
 }
 
 impl Splits {
-    /// Returns true if none is being split.
+    /// Returns true if no block is being split.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 }
 
-/// Has the proofs of newly imported blocks split, for the attestations that add validators.
+/// Starts to split the proofs of newly imported blocks, for the attestations that add validators.
 pub fn split_imported(
     mut imported: MessageReader<BlockImported>,
     mut splits: ResMut<Splits>,

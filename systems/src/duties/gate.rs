@@ -1,4 +1,4 @@
-//! Decides which duties are not done, and why.
+//! Decides which duties are not done, and gives the reason.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{

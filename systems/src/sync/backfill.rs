@@ -121,8 +121,8 @@ impl Backfill {
     }
 }
 
-/// The resources of backfill: the peers and requests to them, the node's chain, and what is more
-/// urgent.
+/// The resources of backfill: the peers and the requests to them, the node's chain, and the other
+/// sync work, which has priority.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -186,8 +186,8 @@ impl BackfillParts<'_, '_> {
         *self.state != SyncState::Synced || self.range.target().is_some()
     }
 
-    /// Begins the batch before what is stored or waiting for the writer. Returns true if there is
-    /// one.
+    /// Begins the batch before the blocks that are stored or waiting for the writer. Returns true
+    /// if there is one.
     fn begin(&self, backfill: &mut Backfill, stored: Slot, wanted: Slot) -> bool {
         let next = backfill.next(stored);
         if next <= wanted {
@@ -282,7 +282,7 @@ impl BackfillParts<'_, '_> {
                 self.hand_to_writer(backfill, batch);
             }
             Some(wrong) => {
-                // One answer with wrong proofs is one fault, however many blocks it has.
+                // An answer with wrong proofs is one fault, however many blocks it has.
                 let senders: BTreeSet<PeerId> = wrong
                     .iter()
                     .filter_map(|slot| batch.got.remove(slot).map(|(_, peer)| peer))

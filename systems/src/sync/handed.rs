@@ -49,7 +49,7 @@ impl RequestedBlocks {
         self.waiting.len()
     }
 
-    /// Returns true if there are none.
+    /// Returns true if all blocks are judged.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The role for this node's open requests.
+//! The role with which systems send and end this node's requests.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{

@@ -164,8 +164,8 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// The peers that are due, by when their status was last requested and when one last arrived,
-    /// both in Unix milliseconds; ordered by id.
+    /// The peers for which `is_due` is true, ordered by id. It gets the time at which the peer's
+    /// status was last requested and the time at which one last arrived, both in Unix milliseconds.
     pub fn due(&self, is_due: impl Fn(Option<u64>, Option<u64>) -> bool) -> Vec<PeerId> {
         let connected = self
             .connected

@@ -102,7 +102,7 @@ pub fn range_of(
     let last_slot = start_slot.saturating_add(count - 1);
     let mut at = tree.find(head).and_then(|head| tree.ancestor_at(head, last_slot));
     let mut roots = Vec::new();
-    // A tree that begins after the start of the range does not know the blocks there.
+    // A tree that begins after the start of the range does not have the blocks before it.
     let mut is_complete = false;
     let mut first_known = last_slot.saturating_add(1);
     while let Some(id) = at {

@@ -1,4 +1,4 @@
-//! Chooses the chain to follow, by the statuses of peers.
+//! Chooses the chain to follow, from the statuses of peers.
 
 use quintet_components::{
     containers::{Slot, Status},
@@ -50,9 +50,9 @@ pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
-/// Returns true if two statuses can belong to one chain, as far as they show: they do not have
-/// different finalized blocks for one slot, and neither has a head far beyond the other's finalized
-/// block without having finalized anything near it.
+/// Returns true if two statuses can belong to one chain. They cannot if they have different
+/// finalized blocks for one slot, or if one has a head far beyond the other's finalized block
+/// without having finalized a block near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;
     let passes = |one: &Status, other: &Status| {
