@@ -65,8 +65,8 @@ pub enum CheckpointError {
     OtherBlock,
 }
 
-/// Checks an anchor that was fetched from elsewhere: the state against itself and against what is
-/// known of the genesis, and the block against the state. Only the source can know that the chain
+/// Checks an anchor that was fetched from elsewhere: the state against itself and against the known
+/// facts of the genesis, and the block against the state. Only the source can know that the chain
 /// has finalized it.
 ///
 /// # Errors
@@ -149,7 +149,8 @@ fn parent_in(state: &State) -> Root {
         .unwrap_or_default()
 }
 
-/// Genesis has no root of its own in a state that no block follows yet.
+/// Returns true if a checkpoint is in the history. Genesis has no root in the history of a state
+/// that no block follows yet.
 fn is_in_history(state: &State, checkpoint: Checkpoint) -> bool {
     match state.historical_block_hashes.get(checkpoint.slot) {
         Some(root) => *root == checkpoint.root,

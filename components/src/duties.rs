@@ -109,14 +109,14 @@ pub trait Signer: Send + Sync + 'static {
     /// [`SignError`].
     fn sign(&self, request: &SignRequest) -> Result<Signature, SignError>;
 
-    /// Signs several messages, so that they can share costs. Returns one outcome per request, in
-    /// the order of the requests.
+    /// Signs several messages, so that their costs can be shared. Returns one outcome per request,
+    /// in the order of the requests.
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
         requests.iter().map(|request| self.sign(request)).collect()
     }
 
-    /// Says that a slot has begun. The signer may start to prepare, in the background, what later
-    /// slots need. Returns at once.
+    /// Says that a slot has begun. The signer may start to prepare for later slots in the
+    /// background. Returns at once.
     fn begin_slot(&self, _slot: Slot) {}
 
     /// The state of the keys; `None` for keys that have neither window nor record.

@@ -29,8 +29,8 @@ impl<T> Clone for LaneSender<T> {
 }
 
 impl<T> LaneSender<T> {
-    /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false.
-    /// Never blocks.
+    /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false. Never
+    /// blocks.
     pub fn offer(&self, item: T) -> bool {
         let taken = self.lane.try_send(item).is_ok();
         if !taken {
@@ -41,8 +41,8 @@ impl<T> LaneSender<T> {
     }
 
     /// Returns true if the lane has room for one more item, in addition to `ahead` items that are
-    /// certain to be offered before it. If it has not, one item is counted as dropped, so that the
-    /// caller does not have to make it.
+    /// certain to be offered before it. If there is no room, one item is counted as dropped, and
+    /// the caller need not make it.
     pub fn has_room(&self, ahead: usize) -> bool {
         let capacity = self.lane.capacity().unwrap_or(usize::MAX);
         let has_room = self.lane.len().saturating_add(ahead) < capacity;

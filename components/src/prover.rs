@@ -44,7 +44,7 @@ pub struct ProverJob {
     pub children: u32,
     /// The number of signatures among its inputs.
     pub signatures: u32,
-    /// The attestation subnet of the signers, if all are of one and it matters.
+    /// The attestation subnet of the signers, if all are of one and the subnet matters.
     pub subnet: Option<u64>,
     /// The memory that it is expected to need while it runs, in bytes.
     pub memory_bytes: usize,

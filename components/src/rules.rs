@@ -24,8 +24,8 @@ pub enum VoteTie {
 }
 
 impl Rules {
-    /// The rules of leanSpec's vectors of commit 43246bd6, whose validators attest any number of
-    /// times.
+    /// The rules of leanSpec's vectors of commit 43246bd6, in which a validator may attest any
+    /// number of times.
     pub const VECTORS: Self =
         Self { vote_tie: VoteTie::EarlierInPool, places: usize::MAX, is_head_bound: false };
 }

@@ -39,7 +39,7 @@ impl<T> Work<T> {
 
     /// Returns true if there will be no outcome, because the job was dropped without being run.
     pub fn is_dropped(&self) -> bool {
-        // Counted first: a job that ends in between has left its outcome.
+        // The count is read first: a job that ends in between has left its outcome.
         let is_alone = Arc::strong_count(&self.outcome) == 1;
         is_alone
             && !self.is_taken

@@ -126,7 +126,7 @@ impl Warnings {
         self.active.len()
     }
 
-    /// Returns true if none is active.
+    /// Returns true if no warning is active.
     pub fn is_empty(&self) -> bool {
         self.active.is_empty()
     }

@@ -16,8 +16,9 @@ use crate::{
 /// The number of pools.
 const POOLS: usize = 3;
 
-/// Finds an attestation by its data, and the content of the pools for it. `AttestationPool` writes
-/// it at once and the entities by commands, so that a system finds at once what it added.
+/// Finds an attestation by its data, and the content of the pools for it. `AttestationPool` changes
+/// this index at once, and the entities by commands, so that a system immediately finds the items
+/// that it added.
 #[derive(Resource, Debug, Default)]
 pub struct AttestationsByData {
     by_data: HashMap<AttestationData, Entity>,

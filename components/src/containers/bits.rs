@@ -113,7 +113,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         words
     }
 
-    /// Replaces everything from bit `start` on by runs of bits. Each run has words and a length.
+    /// Replaces all bits from `start` on with runs of bits. Each run has words and a length.
     /// Unchanged words stay shared.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ impl Signature {
     /// a signature can have.
     ///
     /// # Errors
-    /// Another length, or another offset.
+    /// The bytes have another length, or another offset.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, SignatureError> {
         let bytes = bytes.into();
         let preset = SignaturePreset::from_signature_bytes(bytes.len())

@@ -71,7 +71,7 @@ impl PeersById {
         self.0.len()
     }
 
-    /// Returns true if none are.
+    /// Returns true if no peer is connected.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -192,7 +192,7 @@ pub enum PeerEvent {
         /// The peer's address, as a multiaddr.
         address: String,
     },
-    /// The peer said which software it runs.
+    /// The peer has sent the name of its software.
     Identified {
         /// The peer.
         peer: PeerId,

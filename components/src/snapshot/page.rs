@@ -36,7 +36,7 @@ pub struct SessionView {
     pub opened_ms: u64,
     /// The time at which its proofs begin to be published, in Unix milliseconds.
     pub boundary_ms: u64,
-    /// Until when it starts jobs, in Unix milliseconds.
+    /// The time until which it starts jobs, in Unix milliseconds.
     pub deadline_ms: u64,
     /// The way in which it ended, if it has ended.
     pub outcome: SessionEnd,
@@ -54,17 +54,17 @@ impl SessionView {
 /// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// It has not.
+    /// It has not ended.
     Open,
     /// Every proof was made before the deadline.
     Published,
     /// Every proof was made, one of them after the deadline.
     Late,
-    /// The deadline, another session or the end of the role came before some proof was ready.
+    /// The deadline passed, another session opened, or the role ended before some proof was ready.
     Cut,
     /// Some proof failed.
     Failed,
-    /// It had nothing to do.
+    /// It had no job.
     Empty,
 }
 

@@ -1,4 +1,4 @@
-//! The status of the store: can it be written?
+//! The status of the store: whether it can be written.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -58,7 +58,8 @@ impl StorageHealth {
         }
     }
 
-    /// Notes how many blocks wait to be written, and how many were dropped since the node began.
+    /// Notes the number of blocks that wait to be written, and the number dropped since the node
+    /// began.
     pub fn note_queue(&self, waiting: usize, dropped: u64) {
         if let Some(metrics) = &self.lock().metrics {
             metrics.set_queue(waiting, dropped);
@@ -94,7 +95,7 @@ impl StorageHealth {
         before
     }
 
-    /// Sets whether too many blocks wait.
+    /// Notes whether too many blocks wait.
     pub fn set_behind(&self, is_behind: bool) {
         let mut shared = self.lock();
         let before = std::mem::replace(&mut shared.status.is_behind, is_behind);

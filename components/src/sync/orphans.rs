@@ -166,8 +166,8 @@ impl Orphans {
         }
     }
 
-    /// The root that is missing for this block: its own if it is not waiting, else that of its
-    /// first ancestor that is not.
+    /// The root that is missing for this block. It is the block's own root if the block is not
+    /// waiting, else that of its first ancestor that is not waiting.
     pub fn missing_below(&self, root: &Root) -> Root {
         let mut root = *root;
         while let Some(held) = self.held.get(&root) {
@@ -203,7 +203,7 @@ impl Orphans {
         self.held.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no block is waiting.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }

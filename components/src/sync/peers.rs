@@ -22,7 +22,7 @@ pub struct PeerSync {
     /// The first request that may be sent on this connection; earlier ones went to an earlier
     /// connection.
     pub first_request: RequestId,
-    /// Failures since its last good answer, and how long it is not asked.
+    /// Failures since its last good answer, and the time for which it is not asked.
     pub backoff: Backoff,
     /// The number of the newest request sent to it. The peer that was asked least recently is asked
     /// first.
@@ -31,8 +31,8 @@ pub struct PeerSync {
     pub status_asked_ms: Option<u64>,
     /// The first slot whose block it serves, as far as its answers have shown.
     pub serves_from: Slot,
-    /// Since when it has claimed to be ahead while none of its blocks was imported, in Unix
-    /// milliseconds.
+    /// The time since which it has claimed to be ahead while none of its blocks was imported, in
+    /// Unix milliseconds.
     pub claims_since_ms: Option<u64>,
 }
 
@@ -70,7 +70,7 @@ pub struct Disconnect {
     pub agent: Option<Agent>,
     /// The reason.
     pub reason: DisconnectReason,
-    /// When, in Unix milliseconds.
+    /// The time, in Unix milliseconds.
     pub at_ms: u64,
 }
 

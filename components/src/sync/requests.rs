@@ -83,7 +83,7 @@ impl RequestsById {
         self.0.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no request is open.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -114,7 +114,7 @@ impl RequestsByRoot {
         self.0.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no root is requested.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
