@@ -58,7 +58,7 @@ pub const MAX_REQUESTS_PER_PEER: usize = 2;
 pub const MAX_FETCHES: usize = 8;
 /// The number of requests by root that may be in flight for one source's items.
 pub const MAX_FETCHES_PER_SOURCE: usize = 2;
-/// When this many requests by root are in flight, each source may have only one: the remaining
+/// If this many requests by root are in flight, each source may have only one: the remaining
 /// places are for sources that have none.
 pub const SHARED_FETCHES: usize = 4;
 /// The number of peers that are asked for a root before a pause.
