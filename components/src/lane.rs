@@ -29,8 +29,8 @@ impl<T> Clone for LaneSender<T> {
 }
 
 impl<T> LaneSender<T> {
-    /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false. Never
-    /// blocks.
+    /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false.
+    /// Never blocks.
     pub fn offer(&self, item: T) -> bool {
         let taken = self.lane.try_send(item).is_ok();
         if !taken {
