@@ -1,4 +1,4 @@
-//! Why a client is not built.
+//! The errors of building a client.
 
 use std::{io, path::PathBuf};
 
@@ -13,7 +13,7 @@ use quintet_plugins::{
 
 use crate::network_dir::NetworkFileError;
 
-/// Why a client is not built. Every message says what to do.
+/// The reason a client was not built. Every message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A setting has a value that cannot be used.
@@ -21,7 +21,7 @@ pub enum ClientError {
     Setting {
         /// The name of the setting: a flag of `quintet node` without its dashes.
         setting: &'static str,
-        /// Why the value is wrong.
+        /// The reason the value cannot be used.
         reason: String,
     },
     /// The settings, or the network's files, lack something or name what cannot be.

@@ -15,7 +15,7 @@ const MOST_AHEAD: Duration = Duration::from_hours(365 * 24);
 /// Checks the genesis time, in seconds, against the clock, in Unix milliseconds.
 ///
 /// # Errors
-/// Why no node can run, and what to mend.
+/// If no node can run with it. The text says why, and what to change.
 pub fn check(genesis_time: u64, now_ms: u64) -> Result<(), String> {
     let now = Duration::from_millis(now_ms);
     let genesis = Duration::from_secs(genesis_time);

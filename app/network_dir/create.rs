@@ -83,7 +83,7 @@ pub struct CreatedNetwork {
     pub nodes: Vec<PlannedNode>,
 }
 
-/// Why no network was made.
+/// The reason a network was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// There is one already.

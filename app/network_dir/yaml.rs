@@ -20,7 +20,7 @@ pub const MAX_FILE_BYTES: u64 = 8 << 20;
 /// The most entries of a list: two rows for each of 4096 validators.
 pub const MAX_ENTRIES: usize = 2 * VALIDATOR_REGISTRY_LIMIT;
 
-/// Why a file of the network's folder was not read or written.
+/// The reason a file of the network's folder was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkFileError {
     /// The file system refused.

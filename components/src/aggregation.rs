@@ -12,7 +12,7 @@ use crate::containers::Slot;
 pub struct AggregationSession {
     /// The slot whose attestations it aggregates.
     pub slot: Slot,
-    /// When it was opened, in Unix milliseconds.
+    /// The time at which it was opened, in Unix milliseconds.
     pub opened_ms: u64,
     /// True once its deadline has passed.
     pub is_cut: bool,
@@ -25,11 +25,11 @@ pub struct SessionEnded {
     pub session: Entity,
     /// The slot whose attestations it aggregated.
     pub slot: Slot,
-    /// When it was opened, in Unix milliseconds.
+    /// The time at which it was opened, in Unix milliseconds.
     pub opened_ms: u64,
-    /// When it ended, in Unix milliseconds.
+    /// The time at which it ended, in Unix milliseconds.
     pub ended_ms: u64,
-    /// How it ended.
+    /// The way in which it ended.
     pub outcome: SessionOutcome,
 }
 
@@ -96,7 +96,7 @@ impl AggregationConfig {
     }
 }
 
-/// Why an attestation that a session examined got no proof, or an imported one no payload.
+/// The reason an attestation that a session examined got no proof, or an imported one no payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
     /// It has one proof and no fresh signature: nothing can be added.
@@ -149,7 +149,7 @@ impl SkipReason {
     }
 }
 
-/// Why a slot was not aggregated.
+/// The reason a slot was not aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CycleSkip {
     /// The node does not aggregate.
@@ -181,7 +181,7 @@ impl CycleSkip {
     }
 }
 
-/// How a session ended.
+/// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionOutcome {
     /// Every proof was made before the deadline.
@@ -231,8 +231,8 @@ impl SessionOutcome {
     }
 }
 
-/// What happened in one slot, or since the node began. A job is prepared once, and is then proved,
-/// failed or cancelled once. A late job is also counted as proved.
+/// Counts of one slot, or of the time since the node began. A job is prepared once, and is then
+/// proved, failed or cancelled once. A late job is also counted as proved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AggregationCounts {
     /// Sessions opened.
@@ -267,7 +267,7 @@ pub struct AggregationCounts {
     pub published: u64,
     /// Payloads split from blocks.
     pub split: u64,
-    /// What was skipped.
+    /// Skipped attestations, by reason.
     pub skipped: BTreeMap<SkipReason, u64>,
 }
 

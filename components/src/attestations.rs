@@ -36,7 +36,7 @@ fn unindex_attestation(mut world: DeferredWorld, hook: HookContext) {
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 #[component(immutable)]
 pub struct AttestationSignature {
-    /// Who signed.
+    /// The validator that signed.
     pub validator_index: ValidatorIndex,
     /// The signature.
     pub signature: Signature,

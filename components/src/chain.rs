@@ -59,7 +59,7 @@ impl Registry {
         }))
     }
 
-    /// How many validators there are.
+    /// The number of validators.
     pub fn len(&self) -> usize {
         self.0.attestation.len()
     }
@@ -109,7 +109,7 @@ impl States {
         self.by_root.insert(root, state);
     }
 
-    /// How many states there are.
+    /// The number of states.
     pub fn len(&self) -> usize {
         self.by_root.len()
     }

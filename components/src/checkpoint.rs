@@ -7,7 +7,7 @@ use crate::{
 };
 use tree_hash::TreeHash;
 
-/// What this node knows about the chain that it wants to join.
+/// The facts that this node knows about the chain that it wants to join.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KnownGenesis<'a> {
     /// Unix time of slot 0 in seconds.
@@ -20,7 +20,7 @@ pub struct KnownGenesis<'a> {
     pub genesis_header: Option<BlockHeader>,
 }
 
-/// Why a node cannot start from a checkpoint.
+/// The reason a node cannot start from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// The registry is empty.
@@ -65,8 +65,8 @@ pub enum CheckpointError {
     OtherBlock,
 }
 
-/// Checks an anchor that was fetched from elsewhere: the state against itself and against what is
-/// known of the genesis, and the block against the state. Only the source can know that the chain
+/// Checks an anchor that was fetched from elsewhere: the state against itself and against the known
+/// facts of the genesis, and the block against the state. Only the source can know that the chain
 /// has finalized it.
 ///
 /// # Errors
@@ -149,7 +149,8 @@ fn parent_in(state: &State) -> Root {
         .unwrap_or_default()
 }
 
-/// Genesis has no root of its own in a state that no block follows yet.
+/// Returns true if a checkpoint is in the history. Genesis has no root in the history of a state
+/// that no block follows yet.
 fn is_in_history(state: &State, checkpoint: Checkpoint) -> bool {
     match state.historical_block_hashes.get(checkpoint.slot) {
         Some(root) => *root == checkpoint.root,

@@ -18,7 +18,7 @@ pub struct UnixTime {
     pub now_ms: u64,
 }
 
-/// How long the last update took. The runner writes it after each.
+/// The time that the last update took. The runner writes it after each.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastUpdate(pub Duration);
 
@@ -42,7 +42,7 @@ impl SlotClock {
         Self { genesis_ms: genesis_time.saturating_mul(1000) }
     }
 
-    /// How many intervals have begun since genesis, not counting the first one.
+    /// The number of intervals that have begun since genesis, not counting the first one.
     pub const fn total_intervals(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.genesis_ms) / INTERVAL_DURATION_MS
     }
@@ -57,7 +57,7 @@ impl SlotClock {
         Interval::of(self.total_intervals(now_ms))
     }
 
-    /// When the `count`th interval since genesis begins, in Unix milliseconds.
+    /// The time at which the `count`th interval since genesis begins, in Unix milliseconds.
     pub const fn interval_start_ms(&self, count: u64) -> u64 {
         self.genesis_ms.saturating_add(count.saturating_mul(INTERVAL_DURATION_MS))
     }
@@ -84,7 +84,7 @@ pub fn in_words(time: Duration) -> String {
 pub struct CurrentInterval {
     /// Intervals since genesis.
     pub count: u64,
-    /// How long after its start the interval was walked, in milliseconds.
+    /// The time from the interval's start until it was walked, in milliseconds.
     pub late_ms: u64,
 }
 
@@ -94,24 +94,24 @@ impl CurrentInterval {
         self.count / INTERVALS_PER_SLOT
     }
 
-    /// Which interval of the slot it is.
+    /// The interval's place in its slot.
     pub const fn interval(&self) -> Interval {
         Interval::of(self.count)
     }
 }
 
-/// How many intervals one update walks at most: 64 slots. A longer gap is walked in several
-/// updates, so that a node that is catching up still handles its input.
+/// The largest number of intervals that one update walks: 64 slots. A longer gap is walked in
+/// several updates, so that a node that is catching up still handles its input.
 pub const MAX_INTERVALS_PER_UPDATE: u64 = 64 * INTERVALS_PER_SLOT;
 
-/// What happened in an interval.
+/// A record of one interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntervalRecord {
     /// Intervals since genesis.
     pub count: u64,
-    /// How long after its start it was walked, in milliseconds.
+    /// The time from its start until it was walked, in milliseconds.
     pub late_ms: u64,
-    /// How long its systems ran.
+    /// The time that its systems ran.
     pub ran: Duration,
     /// The systems that ran, in order, without those whose condition was false.
     pub systems: Arc<[Arc<str>]>,

@@ -8,7 +8,7 @@ pub const SLOT_DURATION_MS: u64 = SECONDS_PER_SLOT * 1000;
 pub const INTERVALS_PER_SLOT: u64 = 5;
 /// Milliseconds in an interval.
 pub const INTERVAL_DURATION_MS: u64 = SLOT_DURATION_MS / INTERVALS_PER_SLOT;
-/// How many intervals an attestation's slot may start ahead of the local clock.
+/// The number of intervals by which an attestation's slot may start ahead of the local clock.
 pub const GOSSIP_DISPARITY_INTERVALS: u64 = 1;
 /// The largest number of validators in a registry.
 pub const VALIDATOR_REGISTRY_LIMIT: usize = 1 << 12;
@@ -16,7 +16,8 @@ pub const VALIDATOR_REGISTRY_LIMIT: usize = 1 << 12;
 pub const HISTORICAL_ROOTS_LIMIT: usize = 1 << 18;
 /// The largest number of distinct attestation data in one block.
 pub const MAX_ATTESTATIONS_DATA: usize = 8;
-/// How many blocks an attestation target goes back from the head towards the safe target.
+/// The largest number of blocks by which an attestation target goes back from the head towards the
+/// safe target.
 pub const JUSTIFICATION_LOOKBACK_SLOTS: u64 = 3;
 /// The number of slots after the finalized one that are all justifiable.
 pub const IMMEDIATE_JUSTIFICATION_WINDOW: u64 = 5;

@@ -58,12 +58,12 @@ impl Coverage {
         }
     }
 
-    /// How many validators there are.
+    /// The number of validators.
     pub fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// How many validators of the set are not in `other`.
+    /// The number of validators of the set that are not in `other`.
     pub fn count_beyond(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
     }

@@ -15,7 +15,7 @@ pub use status::SignerStatus;
 
 use crate::containers::{Root, Signature, SignedAttestation, SignedBlock, Slot, ValidatorIndex};
 
-/// Which of a validator's two keys.
+/// The use of one of a validator's two keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Signs attestations.
@@ -40,7 +40,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// Why there is no signature.
+/// The reason there is no signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The node does not hold the key.
@@ -109,14 +109,14 @@ pub trait Signer: Send + Sync + 'static {
     /// [`SignError`].
     fn sign(&self, request: &SignRequest) -> Result<Signature, SignError>;
 
-    /// Signs several messages, so that they can share costs. Returns one outcome per request, in
-    /// the order of the requests.
+    /// Signs several messages, so that their costs can be shared. Returns one outcome per request,
+    /// in the order of the requests.
     fn sign_all(&self, requests: &[SignRequest]) -> Vec<Result<Signature, SignError>> {
         requests.iter().map(|request| self.sign(request)).collect()
     }
 
-    /// Says that a slot has begun. The signer may start to prepare, in the background, what later
-    /// slots need. Returns at once.
+    /// Says that a slot has begun. The signer may start to prepare for later slots in the
+    /// background. Returns at once.
     fn begin_slot(&self, _slot: Slot) {}
 
     /// The state of the keys; `None` for keys that have neither window nor record.
@@ -132,13 +132,13 @@ pub struct Signing(pub Arc<dyn Signer>);
 /// The log target for the times at which blocks are built, published and received, at level debug.
 pub const BLOCKS_LOG: &str = "quintet_blocks";
 
-/// How a duty of one validator, or of the node as an aggregator, ended. The code that did the duty,
+/// The end of a duty of one validator, or of the node as an aggregator. The code that did the duty,
 /// or could not do it, writes this once; one system records it.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct DutyEnded {
     /// The slot of the duty.
     pub slot: Slot,
-    /// Which duty.
+    /// The duty.
     pub duty: Duty,
     /// The validators; `None` for a duty of the node itself, such as aggregating.
     pub validators: Vec<Option<ValidatorIndex>>,

@@ -10,8 +10,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// thread of the global pool and waits for it. For a state with few validators that takes several
 /// times as long as the hashing. A thread in a pool of its own has no other thread to wake.
 ///
-/// The thread stays in its pool: parallel iterators on it have no helpers, unless they run in a
-/// pool of their own (`ThreadPool::install`). Rayon keeps a few KiB for such a thread until the
+/// The thread stays in its pool: parallel iterators on it run on this thread only, unless they run
+/// in another pool (`ThreadPool::install`). Rayon keeps a few KiB for such a thread until the
 /// process ends, so use this for long-lived threads. If the thread is in a pool already, nothing
 /// changes.
 pub fn hash_on_this_thread() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 pub struct JsonError {
     /// The path of the field at which reading stopped.
     pub path: String,
-    /// What was wrong there.
+    /// The error there.
     pub source: serde_json::Error,
 }
 

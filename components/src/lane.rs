@@ -41,8 +41,8 @@ impl<T> LaneSender<T> {
     }
 
     /// Returns true if the lane has room for one more item, in addition to `ahead` items that are
-    /// certain to be offered before it. If it has not, one item is counted as dropped, so that the
-    /// caller does not have to make it.
+    /// certain to be offered before it. If there is no room, one item is counted as dropped, and
+    /// the caller need not make it.
     pub fn has_room(&self, ahead: usize) -> bool {
         let capacity = self.lane.capacity().unwrap_or(usize::MAX);
         let has_room = self.lane.len().saturating_add(ahead) < capacity;
@@ -99,12 +99,12 @@ impl<T: Send + 'static> Lane<T> {
         self.lane.len()
     }
 
-    /// How many items can wait.
+    /// The number of items that can wait.
     pub fn capacity(&self) -> usize {
         self.lane.capacity().expect("a lane is bounded")
     }
 
-    /// How many items were dropped because the lane was full.
+    /// The number of items that were dropped because the lane was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

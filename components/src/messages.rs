@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Identifies one inbound item, so that its sender can be told the verdict. The network counts from
-/// 0. Items that the node itself requested have a separate range of numbers.
+/// zero. Items that the node itself requested have a separate range of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InputId(pub u64);
 
@@ -33,7 +33,7 @@ impl InputId {
     }
 }
 
-/// Where an inbound item comes from. Each source has a limit for unchecked items.
+/// The source of an inbound item. Each source has a limit for unchecked items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// Not the network: this node's own API, or the program that drives it.
@@ -84,12 +84,12 @@ impl BlockReceived {
 #[derive(Message, Clone, Debug)]
 pub struct BlockOrphaned(pub BlockReceived);
 
-/// A block was refused, before its transition or by it.
+/// A block was refused, by a check before its transition or by the transition.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockRefused {
     /// The block's root.
     pub root: Root,
-    /// Why.
+    /// The reason.
     pub reason: RejectionReason,
 }
 
@@ -150,18 +150,18 @@ pub enum Verdict {
     Rejected(Rejection),
 }
 
-/// Why an inbound item was ignored.
+/// The reason an inbound item was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
     /// The block is in the tree or queued for import.
     KnownBlock,
-    /// The validator has sent the same attestation before, with whatever signature.
+    /// The validator has sent the same attestation before, with this or another signature.
     KnownAttestation,
     /// Every participant of the aggregate is known to support its attestation.
     AddsNoVoter,
     /// The validator has already sent two different attestations for this slot.
     Equivocation,
-    /// There was no room for it where it would have waited.
+    /// There was no room for it in the queue in which it would have waited.
     NoRoom,
     /// Its sender already has as many waiting items as one sender may have.
     SenderFull,
@@ -169,7 +169,7 @@ pub enum IgnoreReason {
     FarFromHead,
     /// Its parent could not be fetched.
     ParentUnavailable,
-    /// What it waited for did not arrive in time.
+    /// The block that it waited for did not arrive in time.
     Expired,
     /// It starts too far ahead of this node's clock, and there was no room to keep it until then.
     Early,

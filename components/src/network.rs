@@ -1,4 +1,4 @@
-//! What passes between the world and the network: peers as entities, requests as messages.
+//! The data that passes between the world and the network: peers as entities, requests as messages.
 //!
 //! The network's threads send [`PeerEvent`]s, [`RequestEvent`]s and [`RequestReceived`] to the
 //! world through bounded lanes. Blocks, attestations and aggregates have lanes of their own. The

@@ -1,7 +1,7 @@
 //! Faults that are planted on purpose, so that a test can show that the simulator finds them.
 //!
-//! Without the feature `planted` there are none, and the compiler takes every question out. With it
-//! a thread plants at most one at a time, and only its own tasks and systems see it.
+//! Without the feature `planted` there are none, and the compiler removes every check for them.
+//! With it a thread plants at most one fault at a time, and only its own tasks and systems see it.
 
 /// A fault in one place of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub enum Planted {
     GuardOff,
     /// Blocks are admitted however far their slot is ahead of the clock.
     NoClockHorizon,
-    /// What an honest node can run into counts against its sender.
+    /// Faults that an honest node can run into count against the sender.
     BansHonest,
     /// The signing record is not synced before a signature leaves.
     UnsyncedRecord,
@@ -20,7 +20,7 @@ pub enum Planted {
     JustifiedGoesBack,
     /// A late walk runs only the newest interval.
     JumpsIntervals,
-    /// The storage's writer says of some blocks that they are written, and leaves them out.
+    /// The storage's writer reports some blocks as written, and leaves them out.
     DropsWrites,
     /// Requests by root are not limited.
     FetchesUnbounded,
@@ -49,7 +49,7 @@ thread_local! {
     static PLANTED: std::cell::Cell<Option<Planted>> = const { std::cell::Cell::new(None) };
 }
 
-/// Plants a fault for the calling thread, in place of the one before; none for `None`.
+/// Plants a fault for the calling thread, in place of the previous one. `None` removes it.
 #[cfg(feature = "planted")]
 pub fn plant(fault: Option<Planted>) {
     PLANTED.set(fault);

@@ -44,22 +44,22 @@ pub struct ProverJob {
     pub children: u32,
     /// The number of signatures among its inputs.
     pub signatures: u32,
-    /// The attestation subnet of the signers, if all are of one and it matters.
+    /// The attestation subnet of the signers, if all are of one and the subnet matters.
     pub subnet: Option<u64>,
     /// The memory that it is expected to need while it runs, in bytes.
     pub memory_bytes: usize,
 }
 
-/// When a job was queued, started and finished, in Unix milliseconds.
+/// The times at which a job was queued, started and finished, in Unix milliseconds.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProverTimes {
     /// Its number in the order of the requests, from 1.
     pub number: u64,
-    /// When it was requested.
+    /// The time at which it was requested.
     pub queued_ms: u64,
-    /// When it got a permit.
+    /// The time at which it got a permit.
     pub started_ms: Option<u64>,
-    /// When the node noticed that it had ended.
+    /// The time at which the node noticed that it had ended.
     pub finished_ms: Option<u64>,
 }
 
@@ -106,7 +106,7 @@ pub struct ProofAbandoned {
     pub slot: Slot,
 }
 
-/// How many slots ended jobs stay on the timeline.
+/// The number of slots for which ended jobs stay on the timeline.
 pub const TIMELINE_SLOTS: u64 = 64;
 /// The largest number of jobs on the timeline. Beyond it the oldest ended jobs are dropped.
 pub const TIMELINE_JOBS: usize = 4096;
@@ -114,13 +114,13 @@ pub const TIMELINE_JOBS: usize = 4096;
 /// The resources that the prover may use.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProverLimits {
-    /// How many jobs may run at once, at least one.
+    /// The number of jobs that may run at once, at least one.
     pub permits: usize,
     /// The memory in bytes that running jobs may need together. A job that needs more by itself is
     /// refused.
     pub memory_bytes: usize,
-    /// How many jobs may wait. Beyond it, a job of a kind with higher priority replaces the last in
-    /// the queue; any other job is refused.
+    /// The number of jobs that may wait. Beyond it, a job of a kind with higher priority replaces
+    /// the last in the queue; any other job is refused.
     pub queue: usize,
 }
 

@@ -15,8 +15,8 @@ use crate::clock::SlotClock;
 /// No interval was walked yet.
 const NEVER: u64 = 0;
 
-/// When the world last walked an interval, by a monotonic clock. The runner inserts it, so that
-/// only a world with a runner is expected to be updated.
+/// The time at which the world last walked an interval, by a monotonic clock. The runner inserts
+/// it, so that only a world with a runner is expected to be updated.
 #[derive(Resource, Clone, Debug)]
 pub struct Pulse {
     began: Instant,
@@ -41,8 +41,8 @@ impl Pulse {
         self.beat_ms.store(NEVER, Ordering::Release);
     }
 
-    /// How long no interval has been walked although some were due; zero before genesis. `now_ms`
-    /// is in Unix milliseconds.
+    /// The time for which no interval has been walked although some were due; zero before genesis.
+    /// `now_ms` is in Unix milliseconds.
     pub fn silence(&self, clock: &SlotClock, now_ms: u64) -> Duration {
         let silent_ms = match self.beat_ms.load(Ordering::Acquire) {
             NEVER => self.age_ms().min(now_ms.saturating_sub(clock.interval_start_ms(0))),

@@ -172,7 +172,7 @@ impl RejectionReason {
         }
     }
 
-    /// Adds a sentence for the log to this reason.
+    /// Adds details for the log to this reason.
     pub fn because(self, detail: impl Into<String>) -> Rejection {
         Rejection { reason: self, detail: detail.into() }
     }

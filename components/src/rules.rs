@@ -5,15 +5,15 @@ use bevy_ecs::prelude::Resource;
 /// The rules that apply. A node uses the newest ones.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Which of two attestations of one validator for one slot counts.
+    /// The attestation that counts, of two of one validator for one slot.
     pub vote_tie: VoteTie,
-    /// How many different attestations of one validator for one slot are kept.
+    /// The number of different attestations of one validator for one slot that are kept.
     pub places: usize,
     /// True if an attestation's head has to descend from the latest finalized block.
     pub is_head_bound: bool,
 }
 
-/// Which of two attestations of one validator for one slot counts.
+/// The attestation that counts, of two of one validator for one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoteTie {
     /// The one whose data has the larger root.
@@ -24,8 +24,8 @@ pub enum VoteTie {
 }
 
 impl Rules {
-    /// The rules of leanSpec's vectors of commit 43246bd6, whose validators attest any number of
-    /// times.
+    /// The rules of leanSpec's vectors of commit 43246bd6, in which a validator may attest any
+    /// number of times.
     pub const VECTORS: Self =
         Self { vote_tie: VoteTie::EarlierInPool, places: usize::MAX, is_head_bound: false };
 }

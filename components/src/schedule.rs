@@ -51,23 +51,22 @@ pub struct RunIntervals;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shutdown;
 
-/// A set that runs before everything that the node does in a phase, which is a [`NodeSystems`] or
-/// [`IntervalSystems`], or in one of their steps. The node adds no system to it. A custom client adds
-/// its systems with
-/// `.in_set(First(NodeSystems::Admit))`.
+/// A set that runs before all of the node's systems of a phase. A phase is a [`NodeSystems`] or
+/// [`IntervalSystems`], or one of their steps. The node adds no system to it. A custom client adds
+/// its systems with `.in_set(First(NodeSystems::Admit))`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct First<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
 
-/// A set that runs after everything that the node does in a phase, and before the next phase. The
-/// node adds no system to it.
+/// A set that runs after all of the node's systems of a phase, and before the next phase. The node
+/// adds no system to it.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Last<Phase: SystemSet + Copy + Eq + Hash>(pub Phase);
 
 /// The phases of every [`OnInterval`] schedule, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntervalSystems {
-    /// Finished tasks are collected, so that a node that is catching up sees in each interval what
-    /// it started in the previous one.
+    /// Finished tasks are collected. A node that is catching up therefore sees in each interval the
+    /// results of tasks that it started in the previous one.
     Collect,
     /// Fork choice does its part of the interval.
     ForkChoice,
@@ -84,7 +83,8 @@ pub enum NodeSystems {
     Prove,
     /// `PreUpdate`: finished tasks become components and messages.
     Collect,
-    /// `PreUpdate`: cheap checks; what needs cryptography or a transition becomes a task.
+    /// `PreUpdate`: items get their cheap checks; work that needs cryptography or a transition
+    /// becomes a task.
     Admit,
     /// `Update`: finished transitions are committed, in the order in which the blocks arrived.
     Import,
@@ -105,7 +105,7 @@ pub enum NodeSystems {
 /// The steps of [`NodeSystems::Collect`] and of [`IntervalSystems::Collect`], in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CollectSystems {
-    /// What the node's own validators signed enters its chain and its pools.
+    /// Attestations and blocks that the node's own validators signed enter its chain and its pools.
     Duties,
     /// Finished aggregations enter the pools.
     Sessions,
@@ -113,7 +113,7 @@ pub enum CollectSystems {
     Splits,
     /// Aggregates and attestations whose check has ended enter the pools.
     Checks,
-    /// A session opens early, if what the pools hold suffices.
+    /// A session opens early, if the pools hold enough.
     EarlySession,
 }
 
@@ -124,6 +124,6 @@ pub enum ImportSystems {
     Commit,
     /// The proofs of committed blocks are queued to be split.
     Split,
-    /// What waited for a committed block is looked at again.
+    /// Items that waited for a committed block are looked at again.
     Release,
 }

@@ -14,7 +14,7 @@ pub use resume::{ChainIdentity, ForkChoiceFacts, LatestVoteRecord, ResumeData};
 
 use crate::containers::{Block, PublicKey, Root, Signature, SignedBlock, Slot, State};
 
-/// Why a store could not read or write.
+/// The reason a store could not read or write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("storage: {0}")]
 pub struct StorageError(pub String);
@@ -87,7 +87,7 @@ pub struct SigningEntry {
 /// The record of what the node's keys have signed. It prevents a one-time key from signing twice.
 /// Used only in tasks.
 pub trait SigningRecord: Send + Sync + 'static {
-    /// What this key signed for this slot.
+    /// Returns the entry of this key for this slot.
     ///
     /// # Errors
     /// [`StorageError`] if the record cannot be read; then nothing may be signed.

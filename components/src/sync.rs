@@ -55,17 +55,17 @@ impl SyncState {
 /// Says if duties may be started. A node without sync has no gate and starts all of them.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DutyGate {
-    /// Why they may not; `None` if they may.
+    /// The reason they may not be started; `None` if they may.
     pub closed: Option<MissReason>,
     /// The slot in which this was decided.
     pub at_slot: Slot,
-    /// How many slots the followed chain was ahead. Duties may be started if the node is slightly
-    /// behind, but a block is not built on an old head, because others wait for it.
+    /// The number of slots by which the followed chain was ahead. Duties may be started if the node
+    /// is slightly behind, but a block is not built on an old head, because others wait for it.
     pub behind: u64,
 }
 
 impl DutyGate {
-    /// Why a duty of this interval must not be started; `None` if it may.
+    /// Returns the reason a duty of this interval must not be started; `None` if it may be started.
     pub fn why_not(&self, now: CurrentInterval) -> Option<MissReason> {
         let into_slot_ms = now.count % INTERVALS_PER_SLOT * INTERVAL_DURATION_MS;
         if now.late_ms.saturating_add(into_slot_ms) >= SLOT_DURATION_MS {
@@ -104,7 +104,7 @@ pub struct SyncCounts {
     pub orphans_dropped: u64,
     /// Roots given up after too many tries.
     pub roots_given_up: u64,
-    /// How often peers were dialled again because their gossip was silent.
+    /// The number of times that peers were dialled again because their gossip was silent.
     pub mesh_renewals: u64,
     /// Attestations and aggregates that waited for a block.
     pub attestations_held: u64,
@@ -118,7 +118,7 @@ pub struct SyncCounts {
     pub wrong_chain: u64,
     /// Rounds of range sync begun.
     pub rounds: u64,
-    /// How often a round went back because blocks did not link.
+    /// The number of times that a round went back because blocks did not link.
     pub retreats: u64,
     /// Rounds given up.
     pub rounds_failed: u64,
@@ -126,7 +126,7 @@ pub struct SyncCounts {
     pub empty_batches: u64,
     /// Batches dropped for lack of room; they are requested again.
     pub batches_shed: u64,
-    /// How often no peer served blocks as old as those needed next.
+    /// The number of times that no peer served blocks as old as those needed next.
     pub unserved: u64,
     /// Blocks from before the anchor that were passed to the store.
     pub backfilled: u64,

@@ -39,7 +39,7 @@ impl<T> Work<T> {
 
     /// Returns true if there will be no outcome, because the job was dropped without being run.
     pub fn is_dropped(&self) -> bool {
-        // Counted first: a job that ends in between has left its outcome.
+        // The count is read first: a job that ends in between has left its outcome.
         let is_alone = Arc::strong_count(&self.outcome) == 1;
         is_alone
             && !self.is_taken
@@ -76,7 +76,7 @@ impl Running {
     }
 }
 
-/// What a task is for, by which a simulator chooses how long it takes.
+/// The purpose of a task, by which a simulator chooses how long it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TaskKind {
     /// A batch of single signatures is checked.
@@ -134,9 +134,9 @@ pub struct TaskMetrics {
     pub ended: Counter,
     /// Tasks that panicked.
     pub panicked: Counter,
-    /// How long they ran, in seconds.
+    /// The time that they ran, in seconds.
     pub seconds: Histogram,
-    /// How long they waited for a thread, in seconds.
+    /// The time that they waited for a thread, in seconds.
     pub wait_seconds: Histogram,
 }
 

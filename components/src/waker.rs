@@ -27,8 +27,8 @@ impl NodeWaker {
 }
 
 impl Wakes {
-    /// Sleeps until a wake, at most this long. Does not return which: in both cases the runner
-    /// looks again.
+    /// Sleeps until a wake, at most this long. Does not tell which of the two it was: the runner
+    /// checks for work in both cases.
     pub fn wait(&self, at_most: Duration) {
         let _ = self.0.recv_timeout(at_most);
     }

@@ -6,7 +6,7 @@ use bevy_ecs::prelude::Resource;
 
 use crate::containers::Slot;
 
-/// What may be wrong.
+/// A state that may be a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WarningCode {
     /// No node aggregates the attestations of a subnet.
@@ -66,7 +66,7 @@ impl WarningCode {
 /// An active warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What may be wrong.
+    /// The kind of the warning.
     pub code: WarningCode,
     /// A sentence that says what is wrong and what to do.
     pub text: String,
@@ -121,12 +121,12 @@ impl Warnings {
         self.active.values()
     }
 
-    /// How many are active.
+    /// The number of active warnings.
     pub fn len(&self) -> usize {
         self.active.len()
     }
 
-    /// Returns true if none is active.
+    /// Returns true if no warning is active.
     pub fn is_empty(&self) -> bool {
         self.active.is_empty()
     }

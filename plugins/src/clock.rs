@@ -52,7 +52,7 @@ impl Plugin for ClockPlugin {
 /// The state of the walk.
 #[derive(Default)]
 struct Walk {
-    /// When the newest interval began to run.
+    /// The time at which the newest interval began to run.
     began_ms: Option<u64>,
     /// True if it was logged that the walk waits for the clock.
     has_told_wait: bool,

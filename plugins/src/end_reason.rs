@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bevy_app::AppExit;
 use bevy_ecs::prelude::*;
 
-/// Why the node ends, if it ends by itself. The first reason is kept. Clones share it, so that it
-/// can be read after the app is gone.
+/// The reason the node ends, if it ends by itself. The first reason is kept. Clones share it, so
+/// that it can be read after the app is gone.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct EndReason(Arc<OnceLock<String>>);
 

@@ -106,8 +106,8 @@ impl NodeConfig {
 /// All plugins of a node. A custom client changes the group:
 /// `NodePlugins::new(config).build().disable::<AggregationPlugin>().add(MyPlugin)`.
 ///
-/// What a plugin needs, the plugins above it bring. Without it the node ends before its first update,
-/// with a [`MissingPiece`](crate::MissingPiece) that names both.
+/// A plugin needs resources and schedules that the plugins above it bring. If one is missing, the
+/// node ends before its first update, with a [`MissingPiece`](crate::MissingPiece) that names both.
 ///
 /// | plugin | there with | needs | without it |
 /// | --- | --- | --- | --- |

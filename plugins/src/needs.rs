@@ -1,4 +1,4 @@
-//! What a plugin needs of others, and what is said when it is not there.
+//! The resources and schedules that a plugin needs of others, and the error when one is missing.
 
 use std::any::type_name;
 
@@ -16,15 +16,15 @@ use quintet_components::schedule::RunIntervals;
 pub struct MissingPiece {
     /// The plugin that needs something.
     pub plugin: &'static str,
-    /// What it needs: the name of a resource or a schedule.
+    /// The name of the resource or schedule that it needs.
     pub piece: String,
     /// The node's plugin that brings it.
     pub brought_by: &'static str,
 }
 
 impl MissingPiece {
-    /// What is missing in an app whose plugins are all added; the first one, which is the cause of
-    /// others. The node's runner looks for it, and exits with an error.
+    /// Returns the missing piece of an app whose plugins are all added: the first one, because it
+    /// is the cause of others. The node's runner looks for it, and exits with an error.
     pub fn of(app: &App) -> Option<Self> {
         if let Some(early) = app.world().get_resource::<Self>() {
             return Some(early.clone());
@@ -34,7 +34,7 @@ impl MissingPiece {
     }
 }
 
-/// What plugins need, in their order.
+/// The needs of the plugins, in the plugins' order.
 #[derive(Resource, Default)]
 pub(crate) struct Needs(Vec<(&'static str, Need)>);
 

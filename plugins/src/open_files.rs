@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many files a node wants to have open at once, for storage and network.
+/// The number of files that a node wants to have open at once, for storage and network.
 const OPEN_FILES: u64 = 16_384;
 /// Below this, storage or the network may run out of files.
 const FEW_OPEN_FILES: u64 = 4_096;
@@ -28,8 +28,8 @@ fn raise() -> Option<u64> {
     }
 }
 
-/// How many connections each of these listeners may have, of those that it is meant to have: their
-/// files must not be missing where the chain and the signatures are stored.
+/// The number of connections that each of these listeners may have, at most `wanted`. Some
+/// files are reserved, so that the chain and the signatures can still be stored.
 pub(crate) fn connections(wanted: usize, listeners: usize) -> usize {
     share(raise(), wanted, listeners)
 }

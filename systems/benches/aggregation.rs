@@ -1,6 +1,6 @@
-//! What a session does before it starts: it collects the evidence, and orders the jobs by value.
-//! Measured with 4096 signatures on 64 attestations, and with 4096 payloads of one attestation, as
-//! anybody can split them from a public proof.
+//! Measures what a session does before it starts: it collects the evidence, and orders the jobs by
+//! value. Measured with 4096 signatures on 64 attestations, and with 4096 payloads of one
+//! attestation, as anybody can split them from a public proof.
 #![allow(missing_docs)]
 
 use std::{collections::HashSet, hint::black_box, sync::Arc};

@@ -1,5 +1,6 @@
-//! How fast a check comes to its verdict while proofs are made: nothing proves, and then every permit is
-//! lent, as many proofs go on whose permits were written off, and a proposal's.
+//! Measures the time until a check's verdict while proofs are made. There are three cases: nothing
+//! proves; every permit is lent, and as many proofs whose permits were written off still run; and a
+//! proposal's proof runs as well.
 //!
 //! The check is that of 256 signatures of the test preset, as a block's import asks for it. The proofs
 //! are succinct ones, made again and again. `VERDICT_ROUNDS` sets another number of checks than 200.
@@ -83,7 +84,7 @@ fn main() {
     println!("ratio of the medians: {ratio:.2}");
 }
 
-/// How long each check took from the request to the verdict, ascending.
+/// The times from the request to the verdict, ascending.
 fn verdicts(tasks: &Tasks, inputs: &Arc<Inputs>, rounds: usize) -> Vec<Duration> {
     let mut times: Vec<_> = (0..rounds)
         .map(|_| {

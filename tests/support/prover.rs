@@ -83,7 +83,7 @@ impl VirtualProver {
         self.lock().signers = Some(signers);
     }
 
-    /// When the next job ends, if any runs.
+    /// The time at which the next job ends, if any runs.
     pub fn next_end_ms(&self) -> Option<u64> {
         self.lock().running.first_key_value().map(|((end, _), _)| *end)
     }

@@ -29,9 +29,9 @@ pub(super) struct NodeLog {
     pub(super) slots: BTreeMap<Slot, SlotEnd>,
     /// The time to build each own block, in milliseconds.
     pub(super) built_ms: BTreeMap<Slot, f64>,
-    /// When own blocks went out, in Unix milliseconds.
+    /// The times at which own blocks were published, in Unix milliseconds.
     pub(super) published_ms: BTreeMap<Slot, f64>,
-    /// When others' blocks came by gossip, in Unix milliseconds.
+    /// The times at which blocks of others arrived by gossip, in Unix milliseconds.
     pub(super) received_ms: BTreeMap<Slot, f64>,
     /// Lines of warnings and errors.
     pub(super) warnings: u64,

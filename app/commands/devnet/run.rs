@@ -99,7 +99,7 @@ fn start(devnet: &Devnet, arguments: &DevnetArgs) -> Result<Vec<NodeProcess>, Fa
     devnet.nodes.iter().map(&mut start).collect()
 }
 
-/// Why a devnet's course ended.
+/// The reason a devnet ended.
 enum Ended {
     Asked,
     Slots(Slot),

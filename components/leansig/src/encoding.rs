@@ -10,7 +10,7 @@ use crate::tweak;
 pub(crate) const MAX_HASH_ELEMENTS: usize = 6;
 /// The most digits that a codeword may have.
 pub(crate) const MAX_DIMENSION: usize = MAX_HASH_ELEMENTS * DIGITS_PER_ELEMENT;
-/// Where the randomness starts in the input of the message hash.
+/// The position of the randomness in the input of the message hash.
 pub(crate) const RANDOMNESS_AT: usize = 16;
 
 /// The digits of a codeword; those past the preset's dimension are zero.

@@ -20,7 +20,7 @@ const MIN_TASKS: usize = 32;
 /// The most epochs of one task: a few milliseconds of work.
 const MAX_CHUNK: usize = 4 * LANES;
 
-/// Why no key was made.
+/// The reason no key was made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyGenError {
     /// The scheme does not have the requested epochs.

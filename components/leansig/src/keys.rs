@@ -29,7 +29,7 @@ pub type PublicKeyBytes = [u8; PUBLIC_KEY_BYTES];
 /// much.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Why a key file was not read or written. Messages never contain parts of the file.
+/// The reason a key file was not read or written. Messages never contain parts of the file.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
     /// The file system returned an error.
@@ -51,12 +51,12 @@ pub enum KeyFileError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: KeyError,
     },
 }
 
-/// Why a text or bytes are not a key.
+/// The reason a text or bytes are not a key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// The bytes are not the encoding of a key of the scheme.

@@ -27,9 +27,9 @@ const RANDOMNESS: u8 = 1;
 const BLOCK: usize = 168;
 /// Words of Keccak's state.
 const WORDS: usize = 25;
-/// Where epoch and chain index start in the input for a chain start.
+/// The position of epoch and chain index in the input for a chain start.
 const EPOCH_AT: usize = DOMAIN.len() + 1 + PRF_KEY_BYTES;
-/// Where the attempt's number starts in the input for randomness.
+/// The position of the attempt's number in the input for randomness.
 const COUNTER_AT: usize = EPOCH_AT + 4 + 32;
 
 /// The secret from which everything else about a key is derived.

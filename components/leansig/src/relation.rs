@@ -1,4 +1,4 @@
-//! What a valid signature is made of, for programs that prove that signatures are valid.
+//! The parts of a valid signature, for programs that prove that signatures are valid.
 //!
 //! A proof system states the verification of [`Scheme::verify`](crate::scheme::Scheme::verify) as
 //! equations over the field. It needs what is behind the bytes: elements of keys and signatures, the
@@ -45,7 +45,7 @@ pub struct Shape {
     pub log_lifetime: usize,
     /// Chains.
     pub dimension: usize,
-    /// What a codeword's digits add up to.
+    /// The sum of a codeword's digits.
     pub target_sum: usize,
     /// Elements of the message hash that give digits.
     pub hash_elements: usize,

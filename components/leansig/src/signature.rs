@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::MESSAGE_LENGTH;
 use crate::serialization::Serializable;
 
-/// Why a message was not signed.
+/// The reason a message was not signed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SigningError {
     /// No attempt to hash the message gave a codeword. With the presets of this crate the

@@ -15,7 +15,7 @@ use crate::tree::{hash_node, hash_nodes};
 use crate::tweak;
 use crate::wire::{PublicKeyParts, SignatureParts, WireError};
 
-/// Why a signature was refused.
+/// The reason a signature was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum VerifyError {
     /// The public key cannot be decoded.

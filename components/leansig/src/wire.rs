@@ -14,7 +14,7 @@ pub(crate) const PUBLIC_KEY_BYTES: usize = (DIGEST_LEN + PARAMETER_LEN) * ELEMEN
 /// The position of the path in an encoded signature: after two offsets and the randomness.
 const PATH_AT: usize = 2 * 4 + RANDOMNESS_LEN * ELEMENT_BYTES;
 
-/// Why bytes are not the encoding of a value.
+/// The reason bytes are not the encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WireError {
     /// There are too few or too many bytes.
@@ -68,7 +68,7 @@ impl From<WireError> for ssz::DecodeError {
 pub struct PublicKeyParts {
     /// The root of the tree.
     pub root: Digest,
-    /// What every hash of the key takes.
+    /// The parameter that is an input of every hash of the key.
     pub parameter: Parameter,
 }
 

@@ -16,8 +16,9 @@ use crate::{
 /// The number of pools.
 const POOLS: usize = 3;
 
-/// Finds an attestation by its data, and the content of the pools for it. `AttestationPool` writes
-/// it at once and the entities by commands, so that a system finds at once what it added.
+/// Finds an attestation by its data, and the content of the pools for it. `AttestationPool` changes
+/// this index at once, and the entities by commands, so that a system immediately finds the items
+/// that it added.
 #[derive(Resource, Debug, Default)]
 pub struct AttestationsByData {
     by_data: HashMap<AttestationData, Entity>,
@@ -92,7 +93,7 @@ impl AttestationsByData {
         self.held.get(&attestation).map(|held| &held.attestation)
     }
 
-    /// How many attestations there are.
+    /// The number of attestations.
     pub fn len(&self) -> usize {
         self.held.len()
     }
@@ -132,7 +133,7 @@ impl AttestationsByData {
         self.orders[P::PLACE].values().copied()
     }
 
-    /// How many attestations a pool has.
+    /// The number of attestations in a pool.
     pub fn member_count<P: Pool>(&self) -> usize {
         self.orders[P::PLACE].len()
     }

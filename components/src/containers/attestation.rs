@@ -12,7 +12,7 @@ use super::{
 };
 
 containers! {
-    /// What a validator attests to: the chain that it sees.
+    /// The chain that a validator attests to: the one that it sees.
     #[derive(Copy, Default, Hash, PartialOrd, Ord)]
     pub struct AttestationData {
         /// The slot of the attestation.
@@ -154,7 +154,7 @@ impl AggregatedAttestations {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// The number of attestations.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -23,7 +23,7 @@ pub struct PersistentBits<N: Unsigned, W: Unsigned> {
 }
 
 impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
-    /// How many bits there are.
+    /// The number of bits.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -44,7 +44,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         words.flat_map(|word| (0..WORD_BITS).map(move |bit| word >> bit & 1 == 1)).take(self.len)
     }
 
-    /// How many bits of `range` are set.
+    /// The number of set bits in `range`.
     pub fn count_ones(&self, range: Range<usize>) -> usize {
         let end = range.end.min(self.len);
         let mut count = 0;
@@ -113,7 +113,7 @@ impl<N: Unsigned, W: Unsigned> PersistentBits<N, W> {
         words
     }
 
-    /// Replaces everything from bit `start` on by runs of bits. Each run has words and a length.
+    /// Replaces all bits from `start` on with runs of bits. Each run has words and a length.
     /// Unchanged words stay shared.
     ///
     /// # Errors

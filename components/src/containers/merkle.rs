@@ -1,10 +1,11 @@
-//! Merkle roots of lists of chunks that are at hand, without allocation.
+//! Merkle roots of lists of chunks in memory, without allocation.
 
 use ethereum_hashing::{ZERO_HASHES, hash_fixed};
 
 use super::Root;
 
-/// The root of a tree with `2^depth` leaves: the given ones, and zeros. The leaves are overwritten.
+/// The root of a tree with `2^depth` leaves: the given ones, filled up with zeros. The leaves are
+/// overwritten.
 ///
 /// Panics if there are more than `2^depth` leaves, or if `depth` is above 48.
 pub(super) fn merkle_root(leaves: &mut [Root], depth: usize) -> Root {
@@ -25,7 +26,7 @@ pub(super) fn merkle_root(leaves: &mut [Root], depth: usize) -> Root {
     leaves[0]
 }
 
-/// The depth of the smallest tree with room for so many leaves.
+/// The depth of the smallest tree with room for this many leaves.
 pub(super) const fn depth_of(leaves: usize) -> usize {
     leaves.next_power_of_two().trailing_zeros() as usize
 }

@@ -9,7 +9,7 @@ use super::{
 };
 
 containers! {
-    /// What a node says to a peer about its chain: 80 bytes.
+    /// The chain of a node as it reports it to a peer: 80 bytes.
     #[derive(Copy, Default)]
     pub struct Status {
         /// The finalized checkpoint.
@@ -23,7 +23,7 @@ containers! {
     pub struct BlocksByRangeRequest {
         /// The first slot.
         pub start_slot: Slot,
-        /// How many slots: 1 to 1024.
+        /// The number of slots: 1 to 1024.
         pub count: u64,
     }
 

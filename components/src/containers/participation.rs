@@ -65,7 +65,7 @@ impl AggregationBits {
         })
     }
 
-    /// How many participants there are.
+    /// The number of participants.
     pub fn count(&self) -> usize {
         self.words().map(|word| word.count_ones() as usize).sum()
     }

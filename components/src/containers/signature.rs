@@ -23,7 +23,7 @@ impl Signature {
     /// a signature can have.
     ///
     /// # Errors
-    /// Another length, or another offset.
+    /// The bytes have another length, or another offset.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, SignatureError> {
         let bytes = bytes.into();
         let preset = SignaturePreset::from_signature_bytes(bytes.len())
@@ -80,7 +80,7 @@ impl Signature {
     }
 }
 
-/// Why bytes are not a signature of any preset.
+/// The reason bytes are not a signature of any preset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No preset's signature has this length.

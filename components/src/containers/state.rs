@@ -71,7 +71,7 @@ impl RootList {
         Roots::new(roots).map(Self).map_err(|_| count)
     }
 
-    /// How many roots there are.
+    /// The number of roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }

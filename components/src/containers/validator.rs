@@ -60,7 +60,7 @@ impl Validators {
         }
     }
 
-    /// How many validators there are.
+    /// The number of validators.
     pub fn len(&self) -> usize {
         self.0.len()
     }

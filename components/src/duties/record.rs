@@ -1,4 +1,4 @@
-//! How duties ended: counts since the node began, and a record of the newest slots.
+//! The ends of duties: counts since the node began, and a record of the newest slots.
 
 use std::collections::VecDeque;
 
@@ -36,7 +36,7 @@ impl Duty {
     }
 }
 
-/// Why a duty was not done.
+/// The reason a duty was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MissReason {
     /// Not started: the node is syncing, so its head is not the network's.
@@ -100,7 +100,7 @@ impl MissReason {
     }
 }
 
-/// How a duty ended.
+/// The way in which a duty ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DutyOutcome {
     /// It was done.
@@ -125,18 +125,18 @@ pub struct DutyCounts {
 }
 
 impl DutyCounts {
-    /// How often a duty was missed for this reason.
+    /// The number of times that a duty was missed for this reason.
     pub const fn missed_for(&self, duty: Duty, reason: MissReason) -> u64 {
         self.by_reason[duty as usize][reason as usize]
     }
 
-    /// How often any duty was missed for this reason.
+    /// The number of times that any duty was missed for this reason.
     pub fn missed_because(&self, reason: MissReason) -> u64 {
         Duty::ALL.into_iter().map(|duty| self.missed_for(duty, reason)).sum()
     }
 
-    /// How many duties were started or due, and failed. Duties that were held back on purpose are
-    /// not included.
+    /// The number of duties that were started or due, and failed. Duties that were held back on
+    /// purpose are not included.
     pub fn failed(&self) -> u64 {
         let reasons = MissReason::ALL.into_iter().filter(|reason| !reason.is_held_back());
         reasons.map(|reason| self.missed_because(reason)).sum()
@@ -156,7 +156,7 @@ impl DutyCounts {
     }
 }
 
-/// How one duty ended.
+/// The record of one duty's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DutyRecord {
     /// The slot.
@@ -165,9 +165,9 @@ pub struct DutyRecord {
     pub duty: Duty,
     /// The validator; absent for a duty of the node itself.
     pub validator: Option<ValidatorIndex>,
-    /// How it ended.
+    /// The way in which it ended.
     pub outcome: DutyOutcome,
-    /// How long after the start of its interval the duty was done, or found to be missed, in
+    /// The time from the start of its interval until the duty was done, or found to be missed, in
     /// milliseconds.
     pub late_ms: u64,
 }

@@ -2,13 +2,13 @@
 
 use bevy_ecs::prelude::Resource;
 
-/// What the newest own blocks had no room for.
+/// The attestations for which the newest own blocks had no room.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockRoom {
     /// The number of consecutive own blocks, up to the newest, that left out attestations which
     /// would have brought a target nearer to justification.
     pub crowded: u64,
-    /// How many such attestations the newest own block left out.
+    /// The number of such attestations that the newest own block left out.
     pub left_out: usize,
 }
 

@@ -19,7 +19,7 @@ pub struct SignerStatus {
     pub lifetime_slots: u64,
     /// Windows that were moved in the background.
     pub advanced: u64,
-    /// How often signing had to wait for a window.
+    /// The number of times that signing had to wait for a window.
     pub waited: u64,
     /// Signatures made.
     pub signed: u64,

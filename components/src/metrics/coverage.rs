@@ -1,11 +1,12 @@
-//! Metrics of how many validators the aggregates for a slot cover, by where the aggregates are.
+//! Metrics of the number of validators that the aggregates for a slot cover, by the place of the
+//! aggregates.
 
 use prometheus_client::metrics::{family::Family, gauge::Gauge};
 
 use super::handles::{Labelled, Registrar};
 use crate::containers::AggregationBits;
 
-/// Where the aggregates are.
+/// The place of the aggregates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// Waiting for acceptance when the slot's last interval began.
@@ -107,7 +108,8 @@ impl CoverageMetrics {
         self.subnets.get_or_create(&[("section", section.name())]).set(subnets);
     }
 
-    /// Sets how many validators only blocks cover, and how many only timely aggregates cover.
+    /// Sets the number of validators that only blocks cover, and the number that only timely
+    /// aggregates cover.
     pub fn show_difference(&self, block: &AggregationBits, timely: &AggregationBits) {
         let only = |these: &AggregationBits, those: &AggregationBits| {
             let count = these.indices().filter(|index| !those.contains(*index)).count();

@@ -19,7 +19,7 @@ pub struct DutyMetrics {
     waits: Counter,
 }
 
-/// What the guard did with a request. All but the first two are refusals.
+/// The results of requests to the guard. All but the first two are refusals.
 const SIGNATURES: [&str; 5] = ["signed", "repeated", "conflicting", "too_old", "unrecorded"];
 
 impl DutyMetrics {

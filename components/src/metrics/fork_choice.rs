@@ -90,7 +90,7 @@ impl ForkChoiceMetrics {
         }
     }
 
-    /// Notes how long a block's proof, transition and commit took together.
+    /// Notes the time that a block's proof, transition and commit took together.
     pub fn note_block(&self, took: Duration) {
         self.block_seconds.observe(took.as_secs_f64());
     }
@@ -105,7 +105,7 @@ impl ForkChoiceMetrics {
         self.validation_seconds.observe(took.as_secs_f64());
     }
 
-    /// Notes how many blocks the head left behind; 0 is no reorganisation.
+    /// Notes the number of blocks that the head left behind; 0 is no reorganisation.
     pub fn note_head(&self, reorg_depth: u64) {
         if reorg_depth > 0 {
             self.reorgs.inc();

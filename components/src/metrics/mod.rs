@@ -1,8 +1,8 @@
-//! What a node measures.
+//! The metrics of a node.
 //!
 //! [`Metrics`] holds a handle for each metric, grouped by subject; a clone costs one reference
 //! count, so that tasks and threads take one with them. [`MetricsRegistry`] has them by name and
-//! writes them out for a scrape. A plugin registers what is its own beside them:
+//! writes them out for a scrape. A plugin registers its own metrics in addition:
 //!
 //! ```
 //! use quintet_components::metrics::{MetricsRegistry, client::metrics::counter::Counter};
@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Names that begin with `lean_` are those that all clients share; `quintet_` is this node's own.
-//! A histogram whose shared buckets hide what matters here has a second one with wide buckets:
-//! [`WideHistogram`].
+//! If the shared buckets of a histogram are too coarse, there is a second histogram with wide
+//! buckets: [`WideHistogram`].
 
 mod aggregation;
 mod coverage;
@@ -120,12 +120,12 @@ impl Metrics {
         })
     }
 
-    /// The world's metrics. In a world without any, metrics that nobody reads.
+    /// The world's metrics. If there are none, metrics that are never read.
     pub fn of(world: &World) -> Self {
         Self::or_unread(world.get_resource())
     }
 
-    /// A system's metrics. If there are none, metrics that nobody reads.
+    /// A system's metrics. If there are none, metrics that are never read.
     pub fn or_unread(metrics: Option<&Self>) -> Self {
         static UNREAD: OnceLock<Metrics> = OnceLock::new();
         metrics.unwrap_or_else(|| UNREAD.get_or_init(|| Self::register(&<_>::default()))).clone()

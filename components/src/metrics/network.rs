@@ -22,7 +22,7 @@ pub struct NetworkMetrics {
     aggregate_bytes: WideHistogram,
 }
 
-/// How an attempt to connect ended.
+/// The result of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionResult {
     /// The connection was established.
@@ -33,7 +33,7 @@ pub enum ConnectionResult {
     Error,
 }
 
-/// Why a connection ended.
+/// The reason a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisconnectKind {
     /// The peer no longer answered.

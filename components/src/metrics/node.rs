@@ -8,7 +8,7 @@ use super::handles::Registrar;
 #[derive(Clone, Debug)]
 pub struct NodeMetrics {
     info: Family<[(&'static str, String); 2], Gauge>,
-    /// When it started, in Unix seconds.
+    /// The time at which it started, in Unix seconds.
     pub start_time_seconds: Gauge,
     /// Its validators.
     pub validators: Gauge,

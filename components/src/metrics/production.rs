@@ -71,8 +71,8 @@ impl ProductionMetrics {
         self.payload_seconds.observe(took.as_secs_f64());
     }
 
-    /// Notes how many attestations a block had no room for: those that would have brought a target
-    /// nearer to justification, and the others.
+    /// Notes the number of attestations for which a block had no room: those that would have
+    /// brought a target nearer to justification, and the others.
     pub fn note_left_out(&self, useful: usize, idle: usize) {
         self.left_out.get_or_create(&USEFUL).inc_by(useful as u64);
         self.left_out.get_or_create(&IDLE).inc_by(idle as u64);

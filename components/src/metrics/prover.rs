@@ -46,7 +46,7 @@ impl ProverMetrics {
         }
     }
 
-    /// Sets how many jobs of a kind wait and run.
+    /// Sets the numbers of waiting and running jobs of a kind.
     pub fn set_load(&self, kind: ProverKind, queued: i64, running: i64) {
         self.queued.get_or_create(&kind_label(kind)).set(queued);
         self.running.get_or_create(&kind_label(kind)).set(running);

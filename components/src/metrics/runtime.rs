@@ -106,8 +106,8 @@ impl RuntimeMetrics {
         }
     }
 
-    /// Notes that an interval ran: the time since the previous one, if there was one; how long
-    /// after its start it ran; and for how long.
+    /// Notes that an interval ran: the time since the previous one, if there was one; the time from
+    /// its start until it ran; and the time that it took.
     pub fn note_interval(
         &self,
         interval: Interval,
@@ -124,13 +124,13 @@ impl RuntimeMetrics {
         self.interval_seconds.get_or_create(&label).observe(ran.as_secs_f64());
     }
 
-    /// Notes how long an update took.
+    /// Notes the time that an update took.
     pub fn note_update(&self, took: Duration) {
         self.update_seconds.observe(took.as_secs_f64());
     }
 
-    /// Sets how many items wait in a lane of [`LANES`], and how many it has dropped since the node
-    /// began.
+    /// Sets the number of items that wait in a lane of [`LANES`], and the number that it has
+    /// dropped since the node began.
     pub fn set_lane(&self, lane: &'static str, depth: usize, dropped: u64) {
         let label = [("lane", lane)];
         self.lane_depth.get_or_create(&label).set(i64::try_from(depth).unwrap_or(i64::MAX));
@@ -151,7 +151,7 @@ impl RuntimeMetrics {
         self.verdicts.get_or_create(&[("verdict", name)]).inc();
     }
 
-    /// Sets which warnings are active.
+    /// Sets the active warnings.
     pub fn set_warnings(&self, warnings: &Warnings) {
         for code in warnings.codes() {
             let label = [("code", code.name())];

@@ -44,7 +44,7 @@ impl StorageMetrics {
         self.blocks.inc_by(blocks as u64);
     }
 
-    /// Sets how many blocks wait, and how many were dropped since the node began.
+    /// Sets the number of waiting blocks, and the number dropped since the node began.
     pub fn set_queue(&self, waiting: usize, dropped: u64) {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         set_counter(&self.dropped, dropped);

@@ -8,20 +8,20 @@ use super::handles::{Labelled, Registrar, WIDE_SECONDS, WideHistogram};
 
 const PHASE_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 1.0];
 
-/// How much work a transition did, and how long each of its phases took.
+/// The amount of work that a transition did, and the time that each of its phases took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransitionTimes {
-    /// Slots that the state was advanced by.
+    /// The number of slots by which the state was advanced.
     pub slots: u64,
-    /// Advancing it.
+    /// The time to advance it.
     pub slots_time: Duration,
-    /// Attestations in the block.
+    /// The number of attestations in the block.
     pub attestations: u64,
-    /// Applying them.
+    /// The time to apply them.
     pub attestations_time: Duration,
-    /// Applying the whole block: header and attestations.
+    /// The time to apply the whole block: header and attestations.
     pub block_time: Duration,
-    /// All of it, including the state's root.
+    /// The whole time, including the state's root.
     pub time: Duration,
 }
 

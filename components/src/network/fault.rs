@@ -4,7 +4,7 @@ use bevy_ecs::prelude::Message;
 
 use super::PeerId;
 
-/// A fault of a peer in an answer to this node's requests, or in what it says about its chain.
+/// A fault of a peer in an answer to this node's requests, or in its claims about its chain.
 ///
 /// This is the only list of such faults. The code that finds a fault announces it once, as
 /// [`PeerFaulted`], and one system subtracts the points. Nothing that can happen to an honest peer

@@ -26,7 +26,7 @@ impl From<&str> for PeerId {
     }
 }
 
-/// Who opened a connection.
+/// The side that opened a connection.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The peer.
@@ -66,12 +66,12 @@ impl PeersById {
         self.0.get(id).copied()
     }
 
-    /// How many peers are connected.
+    /// The number of connected peers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none are.
+    /// Returns true if no peer is connected.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -131,7 +131,7 @@ pub struct PeerScore(pub f64);
 pub struct LastStatus {
     /// The status.
     pub status: Status,
-    /// When it arrived, in Unix milliseconds.
+    /// The time at which it arrived, in Unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -152,7 +152,7 @@ impl MeshPeers {
     }
 }
 
-/// Why a connection ended.
+/// The reason a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DisconnectReason {
     /// The peer closed it.
@@ -180,19 +180,19 @@ pub enum DisconnectReason {
 #[derive(Resource, Clone, Debug, Default)]
 pub struct BannedPeers(pub HashMap<PeerId, u64>);
 
-/// What happened to a connection.
+/// An event of a connection.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum PeerEvent {
     /// The connection is up. A peer has at most one.
     Connected {
         /// The peer.
         peer: PeerId,
-        /// Who opened it.
+        /// The side that opened it.
         direction: Direction,
         /// The peer's address, as a multiaddr.
         address: String,
     },
-    /// The peer said which software it runs.
+    /// The peer has sent the name of its software.
     Identified {
         /// The peer.
         peer: PeerId,

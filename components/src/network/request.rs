@@ -40,13 +40,13 @@ pub enum ResponseError {
     ResourceUnavailable(String),
 }
 
-/// Why a request has no complete answer.
+/// The reason a request has no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFailure {
     /// The peer sent nothing for too long.
     #[error("timed out")]
     Timeout,
-    /// The peer is not connected, or no longer.
+    /// The peer is not connected, or no longer connected.
     #[error("not connected")]
     Disconnected,
     /// The peer does not speak the protocol.
@@ -80,7 +80,7 @@ pub enum RequestEvent {
         /// The block.
         block: Arc<SignedBlock>,
     },
-    /// Nothing more comes.
+    /// The answer has ended.
     Ended {
         /// The request.
         id: RequestId,

@@ -43,7 +43,7 @@ pub struct NodeIdentity {
     pub record: Option<String>,
     /// The multiaddrs that it listens on.
     pub addresses: Vec<String>,
-    /// When the process began, in Unix milliseconds.
+    /// The time at which the process began, in Unix milliseconds.
     pub start_time_ms: u64,
     /// Its own validators.
     pub validators: Vec<ValidatorIndex>,
@@ -109,7 +109,7 @@ pub struct PeerView {
     pub name: Option<String>,
     /// Its address, as a multiaddr.
     pub address: String,
-    /// Who opened the connection.
+    /// The side that opened the connection.
     pub direction: Direction,
     /// The software that it says it runs.
     pub agent: Option<String>,
@@ -117,7 +117,7 @@ pub struct PeerView {
     pub score: f64,
     /// The head and the finalized checkpoint of its last status.
     pub status: Option<(Checkpoint, Checkpoint)>,
-    /// When the node saw it connect, in Unix milliseconds.
+    /// The time at which the node saw it connect, in Unix milliseconds.
     pub connected_ms: u64,
 }
 

@@ -32,13 +32,13 @@ pub struct SessionView {
     pub session: Option<Entity>,
     /// The slot whose attestations it aggregates.
     pub slot: Slot,
-    /// When it was opened, in Unix milliseconds.
+    /// The time at which it was opened, in Unix milliseconds.
     pub opened_ms: u64,
-    /// When its proofs begin to be published, in Unix milliseconds.
+    /// The time at which its proofs begin to be published, in Unix milliseconds.
     pub boundary_ms: u64,
-    /// Until when it starts jobs, in Unix milliseconds.
+    /// The time until which it starts jobs, in Unix milliseconds.
     pub deadline_ms: u64,
-    /// How it ended, if it has.
+    /// The way in which it ended, if it has ended.
     pub outcome: SessionEnd,
     /// Its jobs and the slot's other jobs, in the order of the requests.
     pub jobs: Vec<JobView>,
@@ -51,20 +51,20 @@ impl SessionView {
     }
 }
 
-/// How a session ended.
+/// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// It has not.
+    /// It has not ended.
     Open,
     /// Every proof was made before the deadline.
     Published,
     /// Every proof was made, one of them after the deadline.
     Late,
-    /// The deadline, another session or the end of the role came before some proof was ready.
+    /// The deadline passed, another session opened, or the role ended before some proof was ready.
     Cut,
     /// Some proof failed.
     Failed,
-    /// It had nothing to do.
+    /// It had no job.
     Empty,
 }
 
@@ -73,10 +73,10 @@ pub enum SessionEnd {
 pub struct JobView {
     /// Its purpose.
     pub job: ProverJob,
-    /// When it was requested, began and ended.
+    /// The times at which it was requested, began and ended.
     pub times: ProverTimes,
     /// Its state.
     pub status: ProverStatus,
-    /// What it is about to do, if it runs and says so.
+    /// The phase that it is about to begin, if it runs and reports phases.
     pub phase: Option<Cow<'static, str>>,
 }

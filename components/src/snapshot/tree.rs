@@ -22,7 +22,7 @@ pub struct ShownBlock {
     pub slot: Slot,
     /// Its parent's root.
     pub parent_root: Root,
-    /// Who proposed it.
+    /// The validator that proposed it.
     pub proposer_index: ValidatorIndex,
     /// The index of the parent in the tree.
     parent: u32,
@@ -37,7 +37,7 @@ pub struct TreeView {
 }
 
 impl TreeView {
-    /// How many blocks there are.
+    /// The number of blocks.
     pub fn len(&self) -> usize {
         self.votes.len()
     }

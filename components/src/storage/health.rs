@@ -1,4 +1,4 @@
-//! The status of the store: can it be written?
+//! The status of the store: whether it can be written.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,15 +12,15 @@ use crate::{metrics::StorageMetrics, waker::NodeWaker};
 /// The current status of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStatus {
-    /// Why nothing can be written: what failed, where, and what to do. The node is then degraded:
-    /// it signs nothing, but can still read what is stored.
+    /// The reason nothing can be written: what failed, where, and what to do. The node is then
+    /// degraded: it signs nothing, but can still read what is stored.
     pub fault: Option<String>,
     /// True if so many blocks wait to be written that no more should be imported.
     pub is_behind: bool,
     /// Batches written since the node began.
     pub batches: u64,
-    /// How long the slowest batch took since the last call of [`StorageHealth::take_slowest_ms`],
-    /// in milliseconds.
+    /// The time that the slowest batch took since the last call of
+    /// [`StorageHealth::take_slowest_ms`], in milliseconds.
     pub slowest_ms: u64,
 }
 
@@ -58,14 +58,15 @@ impl StorageHealth {
         }
     }
 
-    /// Notes how many blocks wait to be written, and how many were dropped since the node began.
+    /// Notes the number of blocks that wait to be written, and the number dropped since the node
+    /// began.
     pub fn note_queue(&self, waiting: usize, dropped: u64) {
         if let Some(metrics) = &self.lock().metrics {
             metrics.set_queue(waiting, dropped);
         }
     }
 
-    /// How long the slowest batch took since the last call, in milliseconds.
+    /// Returns the time that the slowest batch took since the last call, in milliseconds.
     pub fn take_slowest_ms(&self) -> u64 {
         std::mem::take(&mut self.lock().status.slowest_ms)
     }
@@ -94,7 +95,7 @@ impl StorageHealth {
         before
     }
 
-    /// Sets whether too many blocks wait.
+    /// Notes whether too many blocks wait.
     pub fn set_behind(&self, is_behind: bool) {
         let mut shared = self.lock();
         let before = std::mem::replace(&mut shared.status.is_behind, is_behind);

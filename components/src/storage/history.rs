@@ -1,4 +1,4 @@
-//! How far back the store has the chain's blocks.
+//! The range of the chain's blocks that the store has.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use crate::containers::{Root, SignedBlock, Slot};
 #[derive(Resource, Clone, Debug)]
 pub struct StoredHistory {
     from: Arc<AtomicU64>,
-    /// How many slots behind the finalized one blocks are kept; `None` keeps all.
+    /// The number of slots behind the finalized one for which blocks are kept; `None` keeps all.
     pub window_slots: Option<u64>,
 }
 

@@ -86,7 +86,7 @@ pub struct ForkChoiceFacts {
 }
 
 /// An attestation that counts, and the validators whose latest vote it is. Its proof may be
-/// missing: it counts for the head and for nothing else.
+/// missing, so it counts only for the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatestVoteRecord {
     /// The attestation data.

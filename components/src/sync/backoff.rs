@@ -1,6 +1,6 @@
 //! Pauses that double.
 
-/// How long something that has failed is not tried again: twice as long after each failure in a
+/// The pause before something that has failed is tried again: twice as long after each failure in a
 /// row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
@@ -34,7 +34,7 @@ impl Backoff {
         self.failures
     }
 
-    /// When the pause ends, as a Unix time in milliseconds.
+    /// The end of the pause, as a Unix time in milliseconds.
     pub const fn until_ms(&self) -> u64 {
         self.until_ms
     }

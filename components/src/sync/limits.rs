@@ -32,46 +32,49 @@ pub const MAX_ORPHANS_PER_SOURCE: usize = 64;
 /// The largest total size of one source's blocks that wait for their parent, in bytes. It is more
 /// than a branch of [`MAX_ORPHAN_DEPTH`] blocks with the largest proof.
 pub const MAX_ORPHAN_BYTES_PER_SOURCE: usize = 24 << 20;
-/// How many missing ancestors are fetched one by one; a longer gap is left to range sync.
+/// The largest number of missing ancestors that are fetched one by one; a longer gap is left to
+/// range sync.
 pub const MAX_ORPHAN_DEPTH: usize = 32;
 /// A missing parent is not requested by root if the orphan is more than this many slots ahead of
 /// the head.
 pub const FETCH_WINDOW_SLOTS: Slot = 64;
-/// How many roots of refused blocks are remembered.
+/// The number of roots of refused blocks that are remembered.
 pub const MAX_REFUSED_ROOTS: usize = 256;
 
-/// How many attestations may wait for a block.
+/// The number of attestations that may wait for a block.
 pub const MAX_WAITING_VOTES: usize = 1024;
-/// How many aggregates may wait for a block.
+/// The number of aggregates that may wait for a block.
 pub const MAX_WAITING_AGGREGATES: usize = 256;
 /// Attestations and aggregates of this many newest slots may wait for a block.
 pub const WAITING_SLOTS: Slot = 4;
-/// How long attestations and aggregates wait for a block, in intervals: two slots.
+/// The time for which attestations and aggregates wait for a block, in intervals: two slots.
 pub const WAIT_INTERVALS: u64 = 2 * crate::constants::INTERVALS_PER_SLOT;
 
-/// How many requests for blocks may be in flight to all peers together.
+/// The number of requests for blocks that may be in flight to all peers together.
 pub const MAX_REQUESTS: usize = 16;
-/// How many requests for blocks may be in flight to one peer.
+/// The number of requests for blocks that may be in flight to one peer.
 pub const MAX_REQUESTS_PER_PEER: usize = 2;
-/// How many requests by root may be in flight to all peers together.
+/// The number of requests by root that may be in flight to all peers together.
 pub const MAX_FETCHES: usize = 8;
-/// How many requests by root may be in flight for what one source sent.
+/// The number of requests by root that may be in flight for one source's items.
 pub const MAX_FETCHES_PER_SOURCE: usize = 2;
-/// When this many requests by root are in flight, each source may have only one: the remaining
+/// If this many requests by root are in flight, each source may have only one: the remaining
 /// places are for sources that have none.
 pub const SHARED_FETCHES: usize = 4;
-/// How many peers are asked for a root before a pause.
+/// The number of peers that are asked for a root before a pause.
 pub const FETCH_TRIES: usize = 3;
-/// How many times a root is requested again before the blocks that need it are dropped.
+/// The number of times that a root is requested again before the blocks that need it are dropped.
 pub const FETCH_ROUNDS: u32 = 6;
-/// How many roots' failures are remembered.
+/// The number of roots whose failures are remembered.
 pub const MAX_FETCH_ENTRIES: usize = 512;
-/// How long a root is not requested after its first failure, in milliseconds; doubles each time.
+/// The time for which a root is not requested after its first failure, in milliseconds; doubles
+/// each time.
 pub const FETCH_BACKOFF_MS: u64 = 2_000;
 /// The longest time for which a root is not requested, in milliseconds.
 pub const MAX_FETCH_BACKOFF_MS: u64 = 64_000;
 
-/// How long a peer is not asked after its first failure, in milliseconds; doubles each time.
+/// The time for which a peer is not asked after its first failure, in milliseconds; doubles each
+/// time.
 pub const PEER_BACKOFF_MS: u64 = 4_000;
 /// The longest time for which a peer is not asked, in milliseconds.
 pub const MAX_PEER_BACKOFF_MS: u64 = 256_000;
@@ -80,7 +83,7 @@ pub const REQUEST_DEADLINE_MS: u64 = 12_000;
 /// The time in which a batch must be complete, in milliseconds.
 pub const BATCH_DEADLINE_MS: u64 = 15_000;
 
-/// How many batches are in progress at a time.
+/// The number of batches that are in progress at a time.
 pub const MAX_BATCHES: usize = 8;
 /// The number of slots of a batch.
 pub const BATCH_SLOTS: u64 = 64;
@@ -91,7 +94,7 @@ pub const MAX_RANGE_BYTES: usize = 64 << 20;
 pub const MAX_BATCH_BYTES: usize = 48 << 20;
 /// Range sync fills the import queue only up to this many blocks, so that gossip has room in it.
 pub const IMPORT_BACKLOG: usize = 128;
-/// How often a round goes back for blocks that do not link before it ends.
+/// The number of times that a round goes back for blocks that do not link before it ends.
 pub const MAX_RETREATS: u32 = 8;
 
 /// A peer's status is requested again after this many slots.
@@ -105,27 +108,28 @@ pub const STATUS_FRESH_SLOTS: u64 = 4;
 pub const SYNCING_BEHIND_SLOTS: u64 = 4;
 /// A syncing node that is at most this many slots behind is synced.
 pub const SYNCED_BEHIND_SLOTS: u64 = 1;
-/// How many slots without a status of any peer pass before duties are done anyway.
+/// The number of slots without a status of any peer after which duties are done anyway.
 pub const ALONE_SLOTS: u64 = 4;
 
 /// After waking, no request times out for this long, in milliseconds.
 pub const WAKING_GRACE_MS: u64 = 2_000;
-/// How many slots a peer's claim to be ahead holds duties back, unless one of its blocks is
-/// imported.
+/// The number of slots for which a peer's claim to be ahead holds duties back, unless one of its
+/// blocks is imported.
 pub const CLAIM_SLOTS: u64 = 8;
 /// The shortest time between two requests for a peer's status, in milliseconds.
 pub const STATUS_GAP_MS: u64 = 1_000;
 
-/// How long a node that has started or woken waits for its peers' statuses, in milliseconds. If the
-/// node was awake at the start of a slot, the wait ends before attestations are due in it.
+/// The longest time that a node that has started or woken waits for its peers' statuses, in
+/// milliseconds. If the node was awake at the start of a slot, the wait ends before attestations
+/// are due in it.
 pub const ASK_WAIT_MS: u64 = 500;
 
-/// How many slots pass until the operator is told again that no peer serves what the node needs.
+/// The number of slots until the operator is told again that no peer serves what the node needs.
 pub const WARNING_PERIOD_SLOTS: u64 = 60;
 
-/// How many batches of blocks from before the anchor may wait for the store.
+/// The number of batches of blocks from before the anchor that may wait for the store.
 pub const MAX_BACKFILL_UNSTORED: usize = 2;
-/// How long blocks from before the anchor are not requested after no peer had them, in
+/// The time for which blocks from before the anchor are not requested after no peer had them, in
 /// milliseconds; doubles each time.
 pub const BACKFILL_BACKOFF_MS: u64 = 8_000;
 /// The longest time for which they are not requested, in milliseconds.
@@ -137,12 +141,12 @@ pub const SERVED_SLOTS: u64 = 3600;
 /// If peers' chains advance for this many slots and no block arrives by gossip, these peers are
 /// dialled again.
 pub const SILENT_MESH_SLOTS: u64 = 4;
-/// How long after that they are not dialled again, in milliseconds; doubles each time.
+/// The time after that for which they are not dialled again, in milliseconds; doubles each time.
 pub const RENEW_BACKOFF_MS: u64 = 8 * crate::constants::SLOT_DURATION_MS;
 /// The longest time for which they are not dialled again, in milliseconds.
 pub const MAX_RENEW_BACKOFF_MS: u64 = 64 * crate::constants::SLOT_DURATION_MS;
 
-/// How many disconnects are kept for inspection.
+/// The number of disconnects that are kept for inspection.
 pub const MAX_DISCONNECTS: usize = 128;
-/// How many bans are remembered.
+/// The number of bans that are remembered.
 pub const MAX_BANS: usize = 1024;

@@ -28,7 +28,7 @@ pub struct MissingParent {
 /// One source's share of the waiting blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanShare {
-    /// How many blocks.
+    /// The number of blocks.
     pub blocks: usize,
     /// Their bytes.
     pub bytes: usize,
@@ -166,8 +166,8 @@ impl Orphans {
         }
     }
 
-    /// The root that is missing for this block: its own if it is not waiting, else that of its
-    /// first ancestor that is not.
+    /// The root that is missing for this block. It is the block's own root if the block is not
+    /// waiting, else that of its first ancestor that is not waiting.
     pub fn missing_below(&self, root: &Root) -> Root {
         let mut root = *root;
         while let Some(held) = self.held.get(&root) {
@@ -198,12 +198,12 @@ impl Orphans {
         self.held.contains_key(root)
     }
 
-    /// How many blocks are waiting.
+    /// The number of waiting blocks.
     pub fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no block is waiting.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What sync records about peers.
+//! The records of sync about peers.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use crate::{
     network::{Agent, Direction, DisconnectReason, PeerId, RequestId},
 };
 
-/// How well a peer has provided blocks.
+/// The record of a peer as a provider of blocks.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerSync {
     /// The slot in which it connected.
@@ -22,17 +22,17 @@ pub struct PeerSync {
     /// The first request that may be sent on this connection; earlier ones went to an earlier
     /// connection.
     pub first_request: RequestId,
-    /// Failures since its last good answer, and how long it is not asked.
+    /// Failures since its last good answer, and the time for which it is not asked.
     pub backoff: Backoff,
     /// The number of the newest request sent to it. The peer that was asked least recently is asked
     /// first.
     pub last_asked: u64,
-    /// When its status was last requested, in Unix milliseconds.
+    /// The time at which its status was last requested, in Unix milliseconds.
     pub status_asked_ms: Option<u64>,
     /// The first slot whose block it serves, as far as its answers have shown.
     pub serves_from: Slot,
-    /// Since when it has claimed to be ahead while none of its blocks was imported, in Unix
-    /// milliseconds.
+    /// The time since which it has claimed to be ahead while none of its blocks was imported, in
+    /// Unix milliseconds.
     pub claims_since_ms: Option<u64>,
 }
 
@@ -64,13 +64,13 @@ impl PeerSync {
 pub struct Disconnect {
     /// The peer.
     pub peer: PeerId,
-    /// Who had opened it; `None` if it was not known to be up.
+    /// The side that had opened it; `None` if it was not known to be up.
     pub direction: Option<Direction>,
     /// The software that the peer said it ran.
     pub agent: Option<Agent>,
     /// The reason.
     pub reason: DisconnectReason,
-    /// When, in Unix milliseconds.
+    /// The time, in Unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -92,7 +92,7 @@ impl RecentDisconnects {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// The number of disconnects.
     pub fn len(&self) -> usize {
         self.0.len()
     }

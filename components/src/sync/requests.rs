@@ -18,7 +18,7 @@ pub struct Asked {
     pub id: RequestId,
     /// The peer.
     pub peer: PeerId,
-    /// When it times out, in Unix milliseconds.
+    /// The time at which it times out, in Unix milliseconds.
     pub deadline_ms: u64,
 }
 
@@ -78,12 +78,12 @@ impl RequestsById {
         self.0.get(&id).copied()
     }
 
-    /// How many requests are open.
+    /// The number of open requests.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no request is open.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -109,12 +109,12 @@ impl RequestsByRoot {
         self.0.get(root).copied()
     }
 
-    /// How many roots are requested.
+    /// The number of requested roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no root is requested.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -138,24 +138,24 @@ impl WaitingAttestations {
         take(&mut self.aggregates, |each| is_complete(&each.item.data, &is_known))
     }
 
-    /// Takes those whose waiting time is over, with their verdicts.
+    /// Takes the items whose waiting time is over, with their verdicts.
     pub fn expire(&mut self, now_intervals: u64) -> Vec<InputJudged> {
         let mut judged = expire(&mut self.attestations, now_intervals);
         judged.append(&mut expire(&mut self.aggregates, now_intervals));
         judged
     }
 
-    /// How many attestations and aggregates are waiting.
+    /// The number of waiting attestations and aggregates.
     pub fn len(&self) -> usize {
         self.attestations.len() + self.aggregates.len()
     }
 
-    /// Returns true if none is.
+    /// Returns true if no item is waiting.
     pub fn is_empty(&self) -> bool {
         self.attestations.is_empty() && self.aggregates.is_empty()
     }
 
-    /// How many have waited since the node began.
+    /// The number of them that have waited since the node began.
     pub const fn held(&self) -> u64 {
         self.held
     }
@@ -165,14 +165,14 @@ fn is_complete(data: &AttestationData, is_known: impl Fn(&Root) -> bool) -> bool
     [data.head, data.target, data.source].iter().all(|each| is_known(&each.root))
 }
 
-/// Returns true if nothing of this slot may wait any more.
+/// Returns true if items of this slot may no longer wait.
 fn is_old(slot: Slot, now_intervals: u64) -> bool {
     slot.saturating_add(WAITING_SLOTS) <= now_intervals / INTERVALS_PER_SLOT
 }
 
 fn expire<T>(queue: &mut VecDeque<Waiting<T>>, now_intervals: u64) -> Vec<InputJudged> {
     let mut judged = Vec::new();
-    // All wait equally long.
+    // All items wait for the same time.
     while let Some(first) = queue.pop_front_if(|first| first.until <= now_intervals) {
         let Held { id, rejection, .. } = first.held;
         judged.push(InputJudged { id, verdict: Verdict::Rejected(rejection) });
@@ -180,7 +180,7 @@ fn expire<T>(queue: &mut VecDeque<Waiting<T>>, now_intervals: u64) -> Vec<InputJ
     judged
 }
 
-/// Takes those that match, and keeps the others in order.
+/// Takes the items that match, and keeps the others in order.
 fn take<T>(queue: &mut VecDeque<Waiting<T>>, is_meant: impl Fn(&Held<T>) -> bool) -> Vec<Held<T>> {
     let mut taken = Vec::new();
     for _ in 0..queue.len() {

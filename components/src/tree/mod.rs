@@ -20,7 +20,7 @@ pub struct BlockNode {
     pub parent_root: Root,
     /// Its slot.
     pub slot: Slot,
-    /// Who proposed it.
+    /// The validator that proposed it.
     pub proposer_index: ValidatorIndex,
     /// The root of its post-state.
     pub state_root: Root,
@@ -60,8 +60,8 @@ impl NodeId {
 pub struct BlockTree {
     by_root: HashMap<Root, u32>,
     parents: Vec<u32>,
-    /// An ancestor further up. Following it where it does not go too far makes every search for an
-    /// ancestor logarithmic.
+    /// An ancestor further up. A search for an ancestor follows it if it does not go too far, and
+    /// therefore takes logarithmic time.
     jumps: Vec<u32>,
     depths: Vec<u32>,
     first_child: Vec<u32>,
@@ -121,7 +121,7 @@ impl BlockTree {
         }
     }
 
-    /// How many blocks there are.
+    /// The number of blocks.
     pub fn len(&self) -> usize {
         self.by_root.len()
     }
@@ -219,7 +219,7 @@ impl BlockTree {
                 })
     }
 
-    /// Turns the number of votes for each block, by index, into weights: a vote counts for all
+    /// Turns the number of votes for each block, by index, into weights. A vote counts for all
     /// ancestors too.
     pub fn add_to_ancestors(&self, weights: &mut [u32]) {
         for id in (1..weights.len()).rev() {

@@ -13,7 +13,7 @@ use super::{
     source::{CheckpointSource, Target},
 };
 
-/// How many redirects are followed.
+/// The number of redirects that are followed.
 const MAX_REDIRECTS: u32 = 3;
 
 /// Limits of an answer.
@@ -30,7 +30,7 @@ pub struct FetchOptions {
     pub state_bytes: u64,
     /// The largest block in bytes; proofs have at most 512 KiB.
     pub block_bytes: u64,
-    /// How often a source is asked if its state and block do not belong together.
+    /// The number of times that a source is asked if its state and block do not belong together.
     pub attempts: u32,
     /// The pause between these attempts.
     pub pause: Duration,

@@ -27,7 +27,7 @@ pub struct FetchedCheckpoint {
     pub checkpoint: Checkpoint,
     /// The source that it is from.
     pub source: String,
-    /// How many sources are on its chain, including this one.
+    /// The number of sources on its chain, including this one.
     pub agreeing: usize,
     /// The errors of the other sources.
     pub failures: Vec<SourceError>,

@@ -8,7 +8,7 @@ use quintet_components::{
     rejection::Rejection,
 };
 
-/// Why a source gives no checkpoint. Each message names the URL and says what to do.
+/// The reason a source gives no checkpoint. Each message names the URL and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The URL cannot be used.
@@ -16,7 +16,7 @@ pub enum SourceError {
     Url {
         /// The given text, without secrets.
         given: String,
-        /// What is wrong with it.
+        /// The reason it cannot be used.
         reason: &'static str,
     },
     /// The source does not answer.
@@ -132,7 +132,7 @@ pub enum SourceError {
     Unsettled {
         /// The requested URL.
         url: String,
-        /// How often it was asked.
+        /// The number of times that it was asked.
         attempts: u32,
         /// The error of the last attempt.
         error: CheckpointError,
@@ -151,7 +151,7 @@ const fn status_remedy(status: u16) -> &'static str {
     }
 }
 
-/// Why there is no checkpoint.
+/// The reason there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointSyncError {
     /// Every source failed.

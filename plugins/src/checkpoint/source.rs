@@ -7,7 +7,7 @@ use ureq::http::{Uri, uri::Scheme};
 
 use super::error::SourceError;
 
-/// How many sources are asked.
+/// The largest number of sources that are asked.
 pub const MAX_SOURCES: usize = 16;
 
 const STATE_PATH: &str = "/lean/v0/states/finalized";

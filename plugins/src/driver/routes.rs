@@ -21,8 +21,8 @@ use crate::web::HttpRoutes;
 
 /// The largest body in bytes. A state of 4096 validators is 2 MiB of JSON.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
-/// How many requests may be in progress, so that their bodies fit into memory; further ones are
-/// answered with 503.
+/// The number of requests that may be in progress, so that their bodies fit into memory; further
+/// ones are answered with 503.
 pub const MAX_REQUESTS: usize = 16;
 /// The time in which a body must arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);

@@ -19,7 +19,7 @@ use crate::scenario::{
     InitError, PostState, ReadError, Scenario, Step, Summary, TransitionRun, verify_signatures,
 };
 
-/// How many requests may wait; further callers wait before that.
+/// The number of requests that may wait; further callers wait before that.
 const MAX_WAITING: usize = 16;
 
 /// A request to the driver.
@@ -39,7 +39,7 @@ pub enum Request {
     Reset,
 }
 
-/// Why there is no answer.
+/// The reason there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
     /// The body is not JSON, or not of the expected form.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{error::ApiError, state::Api};
 
-/// How many requests may wait for the world.
+/// The number of requests that may wait for the world.
 pub(super) const MAX_WAITING: usize = 16;
 
 /// A request to change the node's role.

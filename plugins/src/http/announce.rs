@@ -25,8 +25,8 @@ use super::{
 
 /// A head that is further behind the clock is not announced: the node is catching up.
 const HEAD_RECENCY_SLOTS: u64 = 32;
-/// How many attestations and aggregates may wait for their verdict; beyond that the oldest are not
-/// announced.
+/// The number of attestations and aggregates that may wait for their verdict; beyond that the
+/// oldest are not announced.
 const MAX_UNJUDGED: usize = 16_384;
 
 /// Messages and checkpoints of the chain.

@@ -60,7 +60,7 @@ pub struct HttpLimits {
     pub headers: Duration,
     /// The time until an answer begins.
     pub answer: Duration,
-    /// How long a client may read nothing of an answer.
+    /// The time for which a client may read nothing of an answer.
     pub stall: Duration,
     /// Clients of the event stream.
     pub event_clients: usize,
@@ -92,7 +92,7 @@ impl Default for HttpLimits {
 #[derive(Clone)]
 pub struct AdminToken(Box<str>);
 
-/// Why there is no token.
+/// The reason there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminTokenError {
     /// The file cannot be read.

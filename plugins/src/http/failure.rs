@@ -1,10 +1,10 @@
-//! What helps when HTTP cannot start.
+//! Advice for errors with which HTTP cannot start.
 
 use std::io::{self, ErrorKind};
 
 use crate::open_files::remedy;
 
-/// What helps when an address cannot be bound whose port this flag chooses; empty if nothing is
+/// Advice for an address that cannot be bound, whose port this flag chooses; empty if nothing is
 /// known to help.
 pub(super) fn of_binding(error: &io::Error, port_flag: &str) -> String {
     match error.kind() {

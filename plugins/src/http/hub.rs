@@ -23,7 +23,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::topics::{ChainEvent, Topic, Topics};
 
-/// How many events may wait for the task.
+/// The number of events that may wait for the task.
 const MAX_QUEUED: usize = 16_384;
 
 /// The world's end.

@@ -59,7 +59,7 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-/// What routes of a client's own are made with.
+/// The library with which a client makes routes of its own.
 pub use axum;
 pub use config::{AdminToken, AdminTokenError, HttpConfig, HttpLimits};
 

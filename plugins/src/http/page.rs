@@ -168,7 +168,7 @@ impl PageShown<'_, '_> {
     }
 }
 
-/// How a session ended, from its own jobs. A session that has not ended is open.
+/// The way in which a session ended, from its own jobs. A session that has not ended is open.
 fn outcome(session: &SessionView) -> SessionEnd {
     let own = || session.jobs.iter().filter(|job| job.job.kind == ProverKind::Aggregation);
     if session.outcome == SessionEnd::Open || own().next().is_none() {

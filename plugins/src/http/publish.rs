@@ -82,7 +82,7 @@ pub(super) struct NodeShown<'w, 's> {
 pub(super) struct Shown {
     last: Option<Arc<Snapshot>>,
     viewer: TreeViewer,
-    /// When each connected peer was first seen.
+    /// The time at which each connected peer was first seen.
     connected_ms: HashMap<Entity, u64>,
 }
 

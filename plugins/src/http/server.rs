@@ -26,9 +26,9 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The time to answer a client that sent no valid request, or for which there is no room.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// How many bytes are read from a refused client, so that the answer arrives.
+/// The number of bytes that are read from a refused client, so that the answer arrives.
 const MAX_UNREAD_BYTES: usize = 256 << 10;
-/// How many connections are refused with an answer at the same time.
+/// The number of connections that are refused with an answer at the same time.
 const MAX_REFUSALS: usize = 64;
 
 /// Serves a listener without end.

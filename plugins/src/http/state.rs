@@ -77,8 +77,8 @@ impl Api {
         self.snapshots.read().ok_or_else(|| ApiError::unavailable("the node is starting"))
     }
 
-    /// How long the world has stood still, if it does. By the system's clock, because the node's
-    /// own may have stopped.
+    /// The time for which the world has stood still; `None` if it runs. It is measured with the
+    /// system's clock, because the node's own may have stopped.
     pub(super) fn stands_still(&self) -> Option<Duration> {
         let (pulse, clock) = self.pulse.as_ref()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -15,9 +15,9 @@ use tokio::{sync::oneshot, task::JoinSet};
 use super::{config::HttpLimits, hub::EventQueue, server};
 use crate::vital::Vital;
 
-/// How long the thread may take to end.
+/// The longest time that the thread may take to end.
 const STOP_TIME: Duration = Duration::from_secs(1);
-/// How long running reads may delay the end.
+/// The longest time by which running reads may delay the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
 
 /// The thread's niceness, from 0 to 19.

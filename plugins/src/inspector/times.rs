@@ -160,7 +160,7 @@ pub(super) struct SystemTimes {
     systems: HashMap<(InternedScheduleLabel, SystemKey), Arc<Runs>>,
     is_sampled: Arc<AtomicBool>,
     updates: Times,
-    /// When the first update began, and the newest one.
+    /// The times at which the first update began, and the newest one.
     began: Option<(Instant, Instant)>,
 }
 

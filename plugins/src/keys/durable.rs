@@ -38,7 +38,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Why a lock was not taken.
+/// The reason a lock was not taken.
 #[derive(Debug)]
 pub(super) enum LockError {
     /// Another process holds it; with its id, if that could be read.

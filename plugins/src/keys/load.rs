@@ -21,7 +21,7 @@ use quintet_components::{
 
 use super::window::WindowedKey;
 
-/// How many errors of a load are shown; further ones are counted.
+/// The number of errors of a load that are shown; further ones are counted.
 const SHOWN_ERRORS: usize = 8;
 
 /// The files of a validator's keys.
@@ -64,7 +64,7 @@ pub struct LoadedKeys {
     pub(super) keys: Vec<WindowedKey>,
 }
 
-/// Why a key was not loaded. Each message says what to do.
+/// The reason a key was not loaded. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyLoadError {
     /// The registry does not have the validator.

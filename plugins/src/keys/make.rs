@@ -79,7 +79,7 @@ pub struct MadeKeys {
     pub proposer_file: String,
 }
 
-/// Why keys were not made.
+/// The reason keys were not made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeKeysError {
     /// The slots are invalid, or the work was cancelled.

@@ -34,7 +34,7 @@ pub struct KeyStatus {
     pub lifetime_until: Slot,
     /// Windows that were moved in the background.
     pub advanced: u64,
-    /// How often signing had to wait for a window.
+    /// The number of times that signing had to wait for a window.
     pub waited: u64,
     /// Counts of requested signatures.
     pub signing: SigningCounts,

@@ -15,7 +15,7 @@ use quintet_components::{
     metrics::{Metrics, Section},
 };
 
-/// How many slots' coverage is remembered.
+/// The number of slots whose coverage is remembered.
 const SLOTS: u64 = 4;
 
 /// The coverage of the newest slots.

@@ -22,22 +22,22 @@ use libp2p::{
 
 /// If an address has this many banned peers, nobody is let in from it.
 pub(super) const MAX_BANS: usize = 4;
-/// How many addresses with bans are remembered. Beyond that, the one whose bans end first is
-/// dropped.
+/// The number of addresses with bans that are remembered. Beyond that, the one whose bans end first
+/// is dropped.
 const MAX_ADDRESSES: usize = 1024;
 
 /// Counts inbound connections and bans by address.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    /// How many inbound connections an address may have.
+    /// The number of inbound connections that an address may have.
     limit: usize,
     open: HashMap<ConnectionId, IpAddr>,
     counts: HashMap<IpAddr, usize>,
-    /// When the bans of each address's peers end.
+    /// The times at which the bans of each address's peers end.
     bans: HashMap<IpAddr, Vec<Instant>>,
 }
 
-/// Why connections from an address are refused.
+/// The reason connections from an address are refused.
 #[derive(Debug)]
 pub(super) enum Refused {
     TooMany(IpAddr),

@@ -28,19 +28,19 @@ use crate::InboundLanes;
 
 /// The protocol family in `identify`.
 const PROTOCOL_VERSION: &str = "lean/1";
-/// How many inbound handshakes may be in progress.
+/// The number of inbound handshakes that may be in progress.
 const MAX_PENDING_INCOMING: u32 = 64;
-/// How many outbound handshakes may be in progress.
+/// The number of outbound handshakes that may be in progress.
 const MAX_PENDING_OUTGOING: u32 = 32;
-/// How many connections with one peer may be open; one is reported. There may be two, so that one
-/// remains when two peers dial each other at the same time, or when one reconnects before the old
-/// connection has timed out.
+/// The number of connections with one peer that may be open; one is reported. There may be two, so
+/// that one remains when two peers dial each other at the same time, or when one reconnects before
+/// the old connection has timed out.
 const MAX_CONNECTIONS_PER_PEER: u32 = 2;
-/// How many subscriptions one message of a peer may have.
+/// The number of subscriptions that one message of a peer may have.
 const MAX_SUBSCRIPTIONS_PER_MESSAGE: usize = 1024;
-/// How long gossip recognizes a message: two times three slots.
+/// The time for which gossip recognizes a message: two times three slots.
 pub(super) const SEEN_TIME: Duration = Duration::from_secs(24);
-/// How often gossip maintains its meshes.
+/// The time between two rounds of maintenance of gossip's meshes.
 pub(super) const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(700);
 /// Room in a gossip message for its topic and gossip's own fields.
 const ENVELOPE_BYTES: usize = 4096;

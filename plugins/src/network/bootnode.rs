@@ -9,7 +9,7 @@ use super::codec::record::{NodeRecord, RecordError};
 /// A peer to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bootnode {
-    /// Where it is.
+    /// Its address.
     pub address: Multiaddr,
     /// The id that the peer must have; any if absent.
     pub peer: Option<PeerId>,

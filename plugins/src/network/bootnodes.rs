@@ -1,4 +1,4 @@
-//! When to dial which bootnode.
+//! Decides when each bootnode is dialled.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -35,7 +35,7 @@ struct Entry {
     connected_since: Option<Instant>,
     wait: Duration,
     due: Instant,
-    /// Why the last dial failed, as logged. Empty after a successful one.
+    /// The reason the last dial failed, as logged. Empty after a successful one.
     failure: String,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn warning(listen: IpAddr, nodes: &[Bootnode]) -> Option<String> {
     Some(format!("no bootnode can be dialled from {listen}: {}", reasons?.first()?))
 }
 
-/// Why a node that listens here cannot reach a peer there.
+/// Returns the reason a node that listens here cannot reach a peer there.
 fn unreachable(listen: IpAddr, peer: IpAddr) -> Option<&'static str> {
     match (listen, peer) {
         _ if is_nowhere(peer) => Some(

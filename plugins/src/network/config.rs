@@ -19,7 +19,7 @@ pub const DEFAULT_FORK_DIGEST: &str = "12345678";
 /// The largest number of attestation subnets.
 pub const MAX_COMMITTEES: u64 = 64;
 
-/// How long a peer stays banned unless another time is given.
+/// The time for which a peer stays banned unless another time is given.
 pub(crate) const BAN_TIME: Duration = Duration::from_secs(3600);
 
 /// The settings of a node's network.
@@ -43,11 +43,11 @@ pub struct NetworkConfig {
     /// The largest number of connected peers. With outbound connections there may be half as many
     /// more, so that a full node still reaches its bootnodes.
     pub max_peers: u32,
-    /// How long a peer stays banned.
+    /// The time for which a peer stays banned.
     pub ban_time: Duration,
     /// The waits between attempts to reach a bootnode.
     pub redial: Redial,
-    /// How long requests may take.
+    /// The times that requests may take.
     pub timeouts: Timeouts,
     /// The largest answer to a peer in bytes on the wire. Its first block is sent whatever its
     /// size, so that a peer that requests fewer blocks makes progress.
@@ -106,7 +106,7 @@ impl NetworkConfig {
     }
 }
 
-/// Why the network cannot start.
+/// The reason the network cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The libp2p library refuses the key.
@@ -144,7 +144,7 @@ impl Default for Redial {
     }
 }
 
-/// How long requests may take.
+/// The times that requests may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// The time until the next chunk of an answer is complete, until a request is complete, until a
@@ -171,14 +171,14 @@ impl Default for Timeouts {
 /// A token bucket: an amount at once, and an amount per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// How much a peer that has been quiet may use at once.
+    /// The amount that a peer that has been quiet may use at once.
     pub burst: f64,
-    /// How much is added every second.
+    /// The amount that is added every second.
     pub per_second: f64,
 }
 
-/// How much each peer may request and forward. A status counts as one; blocks count as the number
-/// requested, at least one.
+/// The amounts that each peer may request and forward. A status counts as one; blocks count as the
+/// number requested, at least one.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// Statuses.

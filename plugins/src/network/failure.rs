@@ -8,14 +8,15 @@ use std::{
 
 use libp2p::swarm::{DialError, ListenError};
 
-/// What TLS says of a certificate that its identity did not sign, and what that means.
+/// The error of TLS for a certificate that its identity did not sign, and the meaning of that
+/// error.
 const NO_IDENTITY: (&str, &str) =
     ("UnknownIssuer", "the peer does not prove the identity that its certificate names");
 /// The largest explanation in bytes, because parts of it may come from a peer.
 const MAX_BYTES: usize = 512;
 
-/// Why nothing can listen on an address. The library hides the system's reason, so the address is
-/// tried once more.
+/// Returns the reason nothing can listen on an address. The library hides the system's reason, so
+/// the address is tried once more.
 pub(super) fn of_listening(address: SocketAddr, error: &(dyn Error + 'static)) -> String {
     match UdpSocket::bind(address) {
         Err(error) => of_binding(&error),
@@ -39,7 +40,7 @@ fn of_binding(error: &io::Error) -> String {
     format!("{error}; {help}")
 }
 
-/// Why an outbound connection failed.
+/// Returns the reason an outbound connection failed.
 pub(super) fn of_calling(error: &DialError) -> String {
     let text = match error {
         DialError::Transport(errors) => {
@@ -56,7 +57,7 @@ pub(super) fn of_calling(error: &DialError) -> String {
     cut(&text)
 }
 
-/// Why an inbound connection failed.
+/// Returns the reason an inbound connection failed.
 pub(super) fn of_answering(error: &ListenError) -> String {
     let text = match error {
         ListenError::Transport(error) => chain(error),

@@ -34,10 +34,10 @@ use super::{
 };
 use crate::InboundLanes;
 
-/// How many unread messages are remembered. Further ones count as seen.
+/// The number of unread messages that are remembered. Further ones count as seen.
 const MAX_UNREAD: usize = 4096;
-/// How long one is remembered. Gossip keeps a message for six heartbeats and cannot forward it
-/// after that.
+/// The time for which one is remembered. Gossip keeps a message for six heartbeats and cannot
+/// forward it after that.
 const UNREAD_TIME: Duration = Duration::from_secs(2);
 
 /// An event from gossip's connections.
@@ -49,7 +49,8 @@ pub(super) struct Gate {
     fork_digest: String,
     lanes: InboundLanes,
     counters: Arc<Counters>,
-    /// How many blocks, aggregates and attestations each connected peer may still forward.
+    /// The number of blocks, aggregates and attestations that each connected peer may still
+    /// forward.
     rates: HashMap<PeerId, Allowance>,
     /// Messages that were let in and that gossip has not delivered yet.
     let_in: [usize; 3],

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use super::codec::{MAX_PAYLOAD_BYTES, snappy, topic::Topic};
 
-/// How many messages may wait for their verdict: more than all inbound lanes hold. Beyond that the
-/// oldest counts as ignored.
+/// The number of messages that may wait for their verdict: more than all inbound lanes hold. Beyond
+/// that the oldest counts as ignored.
 pub(super) const MAX_WAITING: usize = 16_384;
 
 /// The content of a gossip message.
@@ -30,7 +30,7 @@ pub(super) enum Content {
     Attestation(Arc<SignedAttestation>),
 }
 
-/// Why a message has no valid content.
+/// The reason a message has no valid content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContentError {
     #[error(transparent)]

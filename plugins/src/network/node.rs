@@ -46,17 +46,20 @@ use super::{
 };
 use crate::InboundLanes;
 
-/// How often the loop checks timers: dials, overdue verdicts, events that found no room.
+/// The time between two checks of the loop's timers: dials, overdue verdicts, events that found no
+/// room.
 const TICK: Duration = Duration::from_millis(100);
-/// How many peer events may wait for room in their lane before new connections are closed.
+/// The number of peer events that may wait for room in their lane before new connections are
+/// closed.
 const MAX_WAITING_EVENTS: usize = 1024;
-/// How long connections have to close when the node stops.
+/// The time that connections have to close when the node stops.
 const CLOSE_TIME: Duration = Duration::from_millis(300);
-/// How many substreams a peer may have open on a connection.
+/// The number of substreams that a peer may have open on a connection.
 const MAX_SUBSTREAMS: u32 = 128;
-/// How many failed inbound handshakes are logged above debug. Anybody can cause any number of them.
+/// The rate at which failed inbound handshakes are logged above debug. Anybody can cause any number
+/// of them.
 const TOLD_HANDSHAKES: Rate = Rate { burst: 4.0, per_second: 1.0 / 60.0 };
-/// How many substreams of a connection may be negotiating a protocol.
+/// The number of substreams of a connection that may be negotiating a protocol.
 const MAX_NEGOTIATING: usize = 32;
 
 /// Everything that the network's thread owns.
@@ -79,7 +82,7 @@ pub(super) struct Node {
     next_served: u64,
     /// Events that found no room in their lane.
     events: VecDeque<PeerEvent>,
-    /// How many failed inbound handshakes may still be logged.
+    /// The number of failed inbound handshakes that may still be logged.
     failed_handshakes: Bucket,
     /// True once the socket is closed: the node then receives nothing.
     is_closed: bool,

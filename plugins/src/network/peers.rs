@@ -15,12 +15,13 @@ use super::{
     scoring::{BAN_POINTS, decay},
 };
 
-/// How many bans are remembered. Beyond that, the one that ends first is dropped.
+/// The number of bans that are remembered. Beyond that, the one that ends first is dropped.
 const MAX_BANS: usize = 1024;
-/// How many disconnected peers are remembered. Beyond that, the one that left first is dropped.
+/// The number of disconnected peers that are remembered. Beyond that, the one that left first is
+/// dropped.
 const MAX_REMEMBERED: usize = 1024;
-/// How long a peer without penalties is remembered after it disconnects, so that reconnecting does
-/// not refill its rates.
+/// The time for which a peer without penalties is remembered after it disconnects, so that
+/// reconnecting does not refill its rates.
 const REMEMBERED_TIME: Duration = Duration::from_secs(60);
 /// If fewer points than this are missing, they count as none.
 const FORGIVEN_POINTS: f64 = 0.5;
@@ -52,8 +53,8 @@ impl Bucket {
     }
 }
 
-/// How much of three kinds a peer may still request or forward. It is shared with the task that
-/// serves the peer.
+/// The amounts of three kinds that a peer may still request or forward. It is shared with the task
+/// that serves the peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance(Arc<Mutex<[Bucket; 3]>>);
 
@@ -76,17 +77,17 @@ pub(crate) struct PeerState {
     pub(crate) name: network::PeerId,
     /// Its last address.
     pub(crate) address: Option<Multiaddr>,
-    /// Why this node closes the connection, if it does.
+    /// The reason this node closes the connection, if it does.
     pub(crate) closing: Option<DisconnectReason>,
     /// True if the world was told that it is connected.
     pub(crate) reported: bool,
     /// True if the world was told its agent. A peer may send that any number of times.
     pub(crate) identified: bool,
-    /// How many of its requests are being served.
+    /// The number of its requests that are being served.
     pub(crate) serving: usize,
-    /// How much it may still request.
+    /// The amounts that it may still request.
     pub(crate) allowance: Allowance,
-    /// How many blocks, aggregates and attestations it may still forward.
+    /// The number of blocks, aggregates and attestations that it may still forward.
     pub(crate) gossip: Allowance,
     /// The software that it says it runs; empty until it has said so.
     pub(crate) agent: String,
@@ -94,7 +95,7 @@ pub(crate) struct PeerState {
     score: f64,
     /// The last score that the world was told.
     told: f64,
-    /// When its oldest connection began.
+    /// The time at which its oldest connection began.
     pub(crate) since: Instant,
     left: Option<Instant>,
 }

@@ -22,7 +22,7 @@ use super::{
     tasks::{Report, Shared},
 };
 
-/// How many requests of this node may be open. Further ones fail at once.
+/// The number of requests of this node that may be open. Further ones fail at once.
 pub(super) const MAX_REQUESTS: usize = 256;
 /// The size of a status in bytes.
 pub(super) const STATUS_BYTES: usize = 80;
@@ -100,7 +100,7 @@ async fn exchange(
     }
 }
 
-/// What an answer may still contain.
+/// The content that an answer may still have.
 #[derive(Debug)]
 pub(crate) enum Expected {
     /// One status, or none if false.

@@ -24,10 +24,10 @@ use super::{
     tasks::{Report, Shared},
 };
 
-/// How many requests of one peer are served at once; further ones are reset.
+/// The number of requests of one peer that are served at once; further ones are reset.
 pub(crate) const MAX_SERVED_PER_PEER: usize = 8;
 
-/// How a peer's request ended.
+/// The way in which a peer's request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It was answered completely.

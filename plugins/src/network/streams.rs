@@ -8,12 +8,12 @@ use tokio::time::{sleep, timeout};
 
 use super::codec::wire::{PayloadReader, ResponseCode, WireError};
 
-/// How many bytes are read at once, so that a claimed length alone allocates nothing.
+/// The number of bytes that are read at once, so that a claimed length alone allocates nothing.
 const PIECE_BYTES: usize = 64 * 1024;
-/// How often a full lane is tried again.
+/// The time until a full lane is tried again.
 const LANE_RETRY: Duration = Duration::from_millis(2);
 
-/// Why nothing could be read.
+/// The reason nothing could be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
     /// The bytes are invalid.
@@ -75,7 +75,7 @@ pub(super) async fn read_chunk(
     timeout(at_most, read).await.unwrap_or(Err(ReadError::Timeout))
 }
 
-/// Why bytes could not be written.
+/// The reason bytes could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteError {
     /// The substream failed, or the peer closed it.

@@ -57,7 +57,7 @@ impl RequestKind {
     }
 }
 
-/// Why there is no substream.
+/// The reason there is no substream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenError {
     /// The peer does not support the protocol.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{config::Timeouts, counters::Counters, serve::Outcome, substreams::RequestKind};
 
-/// How many reports may wait for the loop; tasks then wait.
+/// The number of reports that may wait for the loop; tasks then wait.
 pub(super) const MAX_REPORTS: usize = 1024;
 
 /// The shared state of tasks.

@@ -20,15 +20,15 @@ use super::{
 };
 use crate::{InboundLanes, open_files, vital::Vital};
 
-/// How many messages of the world may wait for the thread.
+/// The number of messages of the world that may wait for the thread.
 const MAX_OUTBOUND: usize = 16_384;
 /// The number of threads that read served blocks.
 const MAX_READERS: usize = 4;
-/// How long the thread may take to listen.
+/// The longest time that the thread may take to listen.
 const START_TIME: Duration = Duration::from_secs(10);
-/// How long the thread may take to end.
+/// The longest time that the thread may take to end.
 const STOP_TIME: Duration = Duration::from_secs(1);
-/// How long running disk reads may delay the end.
+/// The longest time by which running disk reads may delay the end.
 const READERS_STOP_TIME: Duration = Duration::from_millis(200);
 
 fn no_thread(error: &std::io::Error) -> NetworkError {

@@ -131,7 +131,8 @@ impl Sources {
     }
 }
 
-/// How many attestations [`all_attestations`] makes: their number is cubic in that of the blocks.
+/// The largest number of attestations that [`all_attestations`] makes: their number is cubic in
+/// that of the blocks.
 const MAX_SEARCHED_ATTESTATIONS: usize = 1 << 18;
 
 /// Every attestation that blocks of the tree allow, by its root.

@@ -1,4 +1,4 @@
-//! How the proofs of a vector are checked. The vector decides; no proof is tried in both ways.
+//! The check of a vector's proofs. The vector decides; no proof is tried in both ways.
 
 use leansig::scheme::Scheme;
 use quintet_components::{containers::Root, preset::SignaturePreset};

@@ -40,15 +40,15 @@ use crate::{
     ProverPlugin,
 };
 
-/// How many intervals one step may move the clock: 4096 slots.
+/// The number of intervals by which one step may move the clock: 4096 slots.
 pub const MAX_INTERVALS_A_STEP: u64 = 5 * 4096;
-/// How many blocks a scenario may have, including the anchor.
+/// The number of blocks that a scenario may have, including the anchor.
 pub const MAX_BLOCKS: usize = 4096;
 /// The newest slot and the latest genesis time, in seconds, of a scenario. Times in milliseconds
 /// then do not overflow.
 pub const MAX_SLOT: Slot = 1 << 40;
 
-/// Why a scenario does not begin.
+/// The reason a scenario does not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InitError {
     /// The JSON lacks something.

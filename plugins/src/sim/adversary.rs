@@ -1,4 +1,4 @@
-//! Nodes that do not follow the protocol: real ones, with what they send and serve changed.
+//! Nodes that do not follow the protocol: real nodes whose sent and served data is changed.
 
 use std::sync::Arc;
 
@@ -26,15 +26,15 @@ use super::{
     scenario::Scenario,
 };
 
-/// Items that a flooder sends for each of its own.
+/// The number of items that a flooder sends for each of its own.
 const FLOOD: u64 = 24;
 
-/// From one release of colluders to the next.
+/// The time between two releases of colluders.
 const RELEASE_MS: u64 = 8 * SLOT_DURATION_MS;
 
-/// An adversary of one's own: what a node publishes in the place of what its world wants to.
+/// A custom adversary: it decides what a node sends in place of its own messages.
 pub trait Behaviour: Send {
-    /// Says what becomes of something that the node has made.
+    /// Returns the messages that are sent in place of one that the node has made.
     fn publish(&mut self, content: &Content, sight: &Sight<'_>) -> Vec<Sent>;
 
     /// Changes the blocks with which the node answers a request.
@@ -74,7 +74,7 @@ pub struct Sight<'a> {
 }
 
 impl Player {
-    /// The player of a node, if it has a script.
+    /// Returns the player of a node, if the node has a script.
     pub(super) fn of(scenario: &Scenario, node: usize) -> Option<Self> {
         let own = scenario.adversaries.iter().filter(|adversary| adversary.node == node);
         let scripts: Vec<_> = own.map(|adversary| adversary.script).collect();
@@ -84,7 +84,7 @@ impl Player {
         (!scripts.is_empty()).then_some(Self { scripts, custom: None, fellows, random })
     }
 
-    /// Has a program play in the place of its scripts.
+    /// Replaces the player's scripts with a program.
     pub(super) fn hand_over(&mut self, custom: Box<dyn Behaviour>) {
         self.custom = Some(custom);
     }
@@ -93,13 +93,13 @@ impl Player {
         self.scripts.contains(&script)
     }
 
-    /// Milliseconds that its clock is ahead.
+    /// The time by which its clock is ahead, in milliseconds.
     pub(super) fn clock_ahead_ms(&self) -> i64 {
         let ahead = SLOT_DURATION_MS - INTERVAL_DURATION_MS / 2;
         if self.plays(Script::FastClock) { i64::try_from(ahead).unwrap_or(0) } else { 0 }
     }
 
-    /// Changes what it serves.
+    /// Changes the blocks that it serves.
     pub(super) fn serve(&mut self, blocks: &mut Vec<Arc<SignedBlock>>) {
         if let Some(custom) = &mut self.custom {
             return custom.serve(blocks);
@@ -121,7 +121,7 @@ impl Player {
         }
     }
 
-    /// The messages that it sends in place of one of its own.
+    /// Returns the messages that it sends in place of one of its own.
     fn publish(&mut self, content: &Content, sight: &Sight<'_>) -> Vec<Sent> {
         if let Some(custom) = &mut self.custom {
             return custom.publish(content, sight);
@@ -178,7 +178,7 @@ impl Player {
         sent
     }
 
-    /// Something that it has no key for.
+    /// Makes a message that it has no key for.
     fn junk(&mut self, content: &Content, sight: &Sight<'_>) -> Option<Sent> {
         let to = vec![*sight.peers.get(self.random.place(sight.peers.len()))?];
         let content = match content {
@@ -211,7 +211,7 @@ impl Player {
     }
 }
 
-/// Another block for the same slot on the same parent, without attestations.
+/// Makes another block for the same slot on the same parent, without attestations.
 fn other_block(block: &SignedBlock, world: &World) -> Option<SignedBlock> {
     let block = &block.block;
     let parent = world.resource::<States>().get(&block.parent_root)?;
@@ -226,7 +226,7 @@ fn other_block(block: &SignedBlock, world: &World) -> Option<SignedBlock> {
     is_another.then_some(SignedBlock { block: other, proof })
 }
 
-/// The same validator's attestation to the head's parent.
+/// Makes an attestation of the same validator to the head's parent.
 fn other_vote(vote: &SignedAttestation, world: &World) -> Option<SignedAttestation> {
     let tree = world.resource::<BlockTree>();
     let head = world.resource::<Head>().0;
@@ -242,7 +242,7 @@ fn other_vote(vote: &SignedAttestation, world: &World) -> Option<SignedAttestati
 }
 
 impl Run {
-    /// An adversary's node wants to publish something.
+    /// Plays for an adversary's node that wants to publish something.
     pub(super) fn play(&mut self, node: usize, content: Content) {
         let now_ms = self.now_ms;
         let validators = self.scenario.validators;

@@ -1,4 +1,4 @@
-//! Connections: who calls whom, and how they end.
+//! Connections: which node dials which, and how connections end.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use super::{
 };
 use crate::network::{BAN_TIME, Redial};
 
-/// Scores are checked this often while somebody has lost points.
+/// The time between two checks of scores while any peer has lost points.
 const TEND_MS: u64 = 1_000;
-/// When a node that could not start on a full disk is started again.
+/// The time until a node that could not start on a full disk is started again.
 const RESTART_MS: u64 = 2_000;
 
 impl Run {
-    /// The nodes that a node calls.
+    /// The nodes that a node dials.
     fn calls(&self, node: usize) -> Vec<usize> {
         let mut others: Vec<usize> =
             (0..self.scenario.nodes).filter(|other| *other != node).collect();
         let calls = self.scenario.network.calls;
         if calls > 0 && calls < others.len() {
             self.random.stream("calls", node as u64).shuffle(&mut others);
-            // The next one is always among them, so that the network is one.
+            // The next node is always among them, so that the network is connected.
             others.retain(|other| *other != (node + 1) % self.scenario.nodes);
             others.truncate(calls - 1);
             others.push((node + 1) % self.scenario.nodes);
@@ -32,7 +32,7 @@ impl Run {
         others
     }
 
-    /// A node starts.
+    /// Starts a node. Returns true if it has to be updated.
     pub(super) fn start(&mut self, node: usize) -> bool {
         let machine = &mut self.machines[node];
         if machine.down > 0 || machine.node.is_some() {
@@ -41,7 +41,7 @@ impl Run {
         let (scenario, customize) = (Arc::clone(&self.scenario), self.customize.clone());
         let started = machine.start(&scenario, &self.beginning, customize.as_ref(), self.now_ms);
         if started.is_err() && self.machines[node].disk.is_full() {
-            // As a service manager does.
+            // A service manager does the same.
             self.queue.push(self.now_ms + RESTART_MS, node, Event::Start);
             return false;
         }
@@ -59,7 +59,7 @@ impl Run {
         true
     }
 
-    /// Has a node updated at this time.
+    /// Lets a node be updated at this time.
     pub(super) fn prod(&mut self, node: usize) {
         if let Some(alive) = &mut self.machines[node].node {
             alive.wakes_at = Some(self.now_ms);
@@ -67,7 +67,7 @@ impl Run {
         }
     }
 
-    /// A node calls a peer, unless they are connected.
+    /// A node dials a peer, unless they are connected.
     pub(super) fn dial(&mut self, node: usize, peer: usize, wait_ms: u64) -> bool {
         let Some(alive) = &self.machines[node].node else { return false };
         if alive.port.peers.contains_key(&peer) {
@@ -80,7 +80,7 @@ impl Run {
             self.queue.push(self.now_ms + wait_ms, node, Event::Dial { peer, wait_ms: next_ms });
             return false;
         }
-        // One that takes an earlier connection for good begins anew.
+        // A peer that still has an earlier connection drops it and begins anew.
         if let Some(connection) = self.connection(peer, node) {
             self.lose(peer, node, connection);
         }
@@ -153,7 +153,7 @@ impl Run {
         }
     }
 
-    /// A node closes a connection; the peer hears of it after a while.
+    /// A node closes a connection. The peer notices it after a while.
     fn disconnect(&mut self, node: usize, peer: usize, reason: DisconnectReason) {
         let Some(connection) = self.connection(node, peer) else { return };
         self.drop_peer(node, peer, reason);
@@ -163,7 +163,8 @@ impl Run {
         self.queue.push(at_ms, peer, Event::Lost { peer: node, connection });
     }
 
-    /// Nothing got through between two nodes for as long as a connection lives.
+    /// Closes a connection on both sides if its link is still blocked after the time that a
+    /// connection lives.
     pub(super) fn idle(&mut self, node: usize, peer: usize, connection: u64) -> bool {
         if !self.links.is_blocked(node, peer) && !self.links.is_blocked(peer, node) {
             return false;
@@ -172,7 +173,7 @@ impl Run {
         self.lose(node, peer, connection)
     }
 
-    /// Has the connections of a node that has ended, or stands still, time out at its peers.
+    /// Lets the connections of a node that has ended, or that stands still, time out at its peers.
     pub(super) fn abandon(&mut self, node: usize, after_ms: u64) {
         let Some(alive) = &self.machines[node].node else { return };
         let peers: Vec<_> =
@@ -183,7 +184,7 @@ impl Run {
         }
     }
 
-    /// Does what a node's world says.
+    /// Executes a command of a node's world.
     pub(super) fn obey(&mut self, node: usize, command: NetworkCommand) {
         match command {
             NetworkCommand::Request { id, peer, request } => self.ask(node, id, &peer, request),
@@ -219,7 +220,7 @@ impl Run {
         }
     }
 
-    /// Takes points off a peer, which may end in a ban.
+    /// Takes points from a peer, which may lead to a ban.
     pub(super) fn penalize(&mut self, node: usize, peer: usize, points: f64) {
         let machine = &mut self.machines[node];
         let Some(alive) = &mut machine.node else { return };
@@ -252,7 +253,8 @@ impl Run {
         self.disconnect(node, peer, reason);
     }
 
-    /// Gives points back, tells scores, and looks again while there is something to give back.
+    /// Gives points back and reports scores. Checks again later while there are points to give
+    /// back.
     pub(super) fn tend(&mut self, node: usize, life: u32) -> bool {
         let now_ms = self.now_ms;
         let machine = &mut self.machines[node];

@@ -1,7 +1,7 @@
-//! Signatures and proofs that cost nothing and bind what real ones bind: key, slot and message.
+//! Signatures and proofs that cost nothing. Like real ones they bind key, slot and message.
 //!
-//! Whoever knows a public key could make them. So nothing in a simulation does but the signer that
-//! holds the key and the proof system; adversaries are handed signers of their own validators.
+//! Any code that knows a public key could make them. In a simulation only the signer that holds the
+//! key and the proof system do so; adversaries get signers for their own validators.
 
 use std::sync::{
     Arc,
@@ -22,8 +22,8 @@ use super::random::Fingerprint;
 
 /// The preset whose signatures are the shortest.
 pub(super) const PRESET: SignaturePreset = SignaturePreset::Test;
-/// The place of the randomness in a signature of any preset. Here it holds a mark of what is
-/// signed.
+/// The place of the randomness in a signature of any preset. Here it holds a fingerprint of key,
+/// slot and message.
 const MARK: std::ops::Range<usize> = 4..20;
 
 /// The attestation key of a validator.
@@ -36,7 +36,7 @@ pub(super) fn proposal_key(index: u64) -> PublicKey {
     PublicKey::right_padding_from(&(2 * index + 2).to_be_bytes())
 }
 
-/// A registry of so many validators.
+/// A registry with this many validators.
 pub(super) fn registry(count: u64) -> Validators {
     let validators = (0..count).map(|index| Validator {
         attestation_public_key: attestation_key(index),
@@ -57,7 +57,7 @@ pub(super) fn sign(key: &PublicKey, slot: u64, message: &[u8; 32]) -> Signature 
     Signature::new(bytes).expect("only the randomness is another")
 }
 
-/// Checks these signatures.
+/// Checks simulated signatures.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SimVerifier;
 
@@ -71,7 +71,8 @@ fn is_valid(check: &SignatureCheck<'_>) -> bool {
     check.signature.get(MARK) == Some(&mark(check.public_key, check.slot, check.message)[..])
 }
 
-/// Proofs of sixteen bytes. Of what was not signed, a proof comes out that does not verify.
+/// Makes and checks proofs of sixteen bytes. If the statement was not signed, the proof does not
+/// verify.
 #[derive(Clone, Default)]
 pub(super) struct SimProofs {
     panics: Arc<AtomicBool>,
@@ -79,19 +80,19 @@ pub(super) struct SimProofs {
 }
 
 impl SimProofs {
-    /// Has every job panic from now on, or none any more.
+    /// Makes every job panic from now on if `panics` is true.
     pub(super) fn set_panics(&self, panics: bool) {
         self.panics.store(panics, Ordering::Relaxed);
     }
 
-    /// Has every proof come out wrong from now on, or none any more.
+    /// Makes every proof wrong from now on if `is_wrong` is true.
     pub(super) fn set_wrong(&self, is_wrong: bool) {
         self.is_wrong.store(is_wrong, Ordering::Relaxed);
     }
 
     fn made(&self, proof: [u8; 16], is_sound: bool) -> Vec<u8> {
         if self.panics.load(Ordering::Relaxed) {
-            // Without the hook, which would tell of every one.
+            // This does not call the panic hook, which would report every panic.
             std::panic::resume_unwind(Box::new("the simulated prover panics"));
         }
         let mut proof = proof.to_vec();

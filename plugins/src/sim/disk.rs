@@ -1,8 +1,8 @@
 //! The storage device of a simulated machine, and the file of its mark.
 //!
-//! The device keeps the contract of [`Backend`]: batches are atomic and survive in the order of their
-//! writes. What the process loses at its end is nothing; what a loss of power takes is a number of
-//! the newest batches since the last synced one.
+//! The device keeps the contract of [`Backend`]: batches are atomic and survive in the order of
+//! their writes. The end of the process loses nothing. A loss of power loses some of the newest
+//! batches since the last synced one.
 
 use std::{
     collections::BTreeMap,
@@ -22,14 +22,15 @@ use crate::{
     storage::{Backend, Batch, Column, Durability, Visit},
 };
 
-/// Unsynced batches that a device holds back at most: the oldest is on the disk then.
+/// The largest number of unsynced batches that a device holds back. When there are more, the oldest
+/// one is written to the disk.
 const MAX_UNSYNCED: usize = 256;
 
 type Entries = BTreeMap<(Column, Vec<u8>), Vec<u8>>;
 /// The values that a batch's keys had before it.
 type Undo = Vec<((Column, Vec<u8>), Option<Vec<u8>>)>;
 
-/// The switch of one life of a node. Once it is off, nothing is written, as for a process that was
+/// The switch of one life of a node. Once it is off, nothing is written, as after a process was
 /// killed.
 #[derive(Clone)]
 pub(super) struct Plug(Arc<AtomicBool>);
@@ -41,7 +42,7 @@ impl Default for Plug {
 }
 
 impl Plug {
-    /// Ends it.
+    /// Ends the life.
     pub(super) fn pull(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
@@ -51,7 +52,7 @@ impl Plug {
     }
 }
 
-/// A device. Clones are the same one: it outlives the node.
+/// A device. Clones share the same device. It outlives the node.
 #[derive(Clone, Default)]
 pub(super) struct SimDisk {
     content: Arc<Mutex<Content>>,
@@ -77,7 +78,7 @@ impl Content {
 }
 
 impl SimDisk {
-    /// The same device for a life with this plug.
+    /// Returns the same device for a life with this plug.
     pub(super) fn plugged(&self, plug: &Plug) -> Self {
         Self { content: Arc::clone(&self.content), plug: plug.clone() }
     }
@@ -86,7 +87,7 @@ impl SimDisk {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has writes fail, or succeed again.
+    /// Makes writes fail if `is_full` is true.
     pub(super) fn set_full(&self, is_full: bool) {
         self.lock().is_full = is_full;
     }
@@ -111,7 +112,7 @@ impl SimDisk {
         }
     }
 
-    /// Power is lost: some of the newest unsynced batches are gone. Returns how many.
+    /// Loses some of the newest unsynced batches, as when power is lost. Returns their number.
     pub(super) fn lose_power(&self, random: &mut Random) -> usize {
         let mut content = self.lock();
         let lost = random.place(content.unsynced.len() + 1);
@@ -185,7 +186,7 @@ impl Backend for SimDisk {
     }
 }
 
-/// The file of a mark, on another device than the record: a rollback leaves it as it is.
+/// The file of a mark. It is on another device than the record, so a rollback does not change it.
 #[derive(Clone, Default)]
 pub(super) struct SimMark {
     content: Arc<Mutex<MarkContent>>,
@@ -200,7 +201,7 @@ struct MarkContent {
 }
 
 impl SimMark {
-    /// The same file for a life with this plug.
+    /// Returns the same file for a life with this plug.
     pub(super) fn plugged(&self, plug: &Plug) -> Self {
         Self { content: Arc::clone(&self.content), plug: plug.clone() }
     }
@@ -213,7 +214,7 @@ impl SimMark {
         self.plug.is_in().then_some(()).ok_or_else(|| io::Error::other("the machine is off"))
     }
 
-    /// The crash came while the newest write was under way: some of its bytes are the ones before.
+    /// Restores some of the bytes from before the newest write, as if a crash had interrupted it.
     pub(super) fn tear(&self, random: &mut Random) {
         let mut content = self.lock();
         let Some((at, before)) = content.newest.take() else { return };

@@ -1,4 +1,4 @@
-//! The network that a seed draws, so that many seeds cover combinations.
+//! Draws the network of a seed, so that many seeds cover many combinations.
 
 use quintet_components::constants::SLOT_DURATION_MS;
 
@@ -8,11 +8,11 @@ use super::{
     scenario::{Delay, NetworkModel, Scenario, SharedKey, TaskModel},
 };
 
-/// The last part of the time is calm, so that finality can come back.
+/// The tenths of the time, at its end, that are without faults, so that finality can come back.
 const CALM_TENTHS: u64 = 5;
 
-/// The scenario of a seed, for so many slots: nodes, validators, network, faults and adversaries. The
-/// adversaries have less than a third of the validators.
+/// Draws the scenario of a seed for this many slots: nodes, validators, network, faults and
+/// adversaries. The adversaries have less than a third of the validators.
 pub fn draw(seed: u64, slots: u64) -> Scenario {
     let mut random = Random::new(seed).stream("draw", 0);
     let nodes = [1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 10, 12, 16][random.place(13)];
@@ -72,7 +72,7 @@ fn add_adversaries(scenario: &mut Scenario, random: &mut Random) {
             continue;
         }
         for _ in 0..=random.place(2) {
-            // Nobody colludes alone.
+            // A colluder never plays alone, so it is not drawn here.
             let script = Script::ALL[random.place(Script::ALL.len() - 1)];
             let adversary = Adversary { node, script };
             if !scenario.adversaries.contains(&adversary) {
@@ -82,7 +82,8 @@ fn add_adversaries(scenario: &mut Scenario, random: &mut Random) {
     }
 }
 
-/// A validator's keys on a second node, where there is one and a third of them is not reached.
+/// Adds a validator's keys to a second node, if there is one and the validators that do not work
+/// stay below a third.
 fn add_shared_key(scenario: &mut Scenario, random: &mut Random) {
     if scenario.nodes == 1 || !random.chance(60) {
         return;
@@ -102,7 +103,7 @@ fn add_faults(scenario: &mut Scenario, random: &mut Random) {
     for _ in 0..random.place(7) {
         let kind = kind(scenario.nodes, random);
         let from_ms = random.below(end_ms);
-        // Many things last only a moment: a process that starts again within a slot.
+        // Many faults last only a moment, such as a process that restarts within a slot.
         let longest = if random.chance(300) { 2_000 } else { 16 * SLOT_DURATION_MS };
         let for_ms = random.within(200..=longest).min(end_ms - from_ms);
         scenario.faults.push(Fault { from_ms, for_ms, kind });
@@ -137,7 +138,7 @@ fn kind(nodes: usize, random: &mut Random) -> FaultKind {
     }
 }
 
-/// Two groups, which one node may join.
+/// Two groups. One node may be in both.
 fn groups(nodes: usize, random: &mut Random) -> Vec<Vec<usize>> {
     let mut all: Vec<usize> = (0..nodes).collect();
     random.shuffle(&mut all);

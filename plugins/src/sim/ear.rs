@@ -1,4 +1,4 @@
-//! Hears what nodes log as errors.
+//! Collects the errors that nodes log.
 
 use std::{
     fmt::{Debug, Write},
@@ -23,16 +23,16 @@ pub(super) struct LoggedError {
     pub(super) text: String,
 }
 
-/// Errors of one simulation, until somebody takes them.
+/// The errors of one simulation that were not taken yet.
 #[derive(Clone)]
 pub(super) struct Ear {
     heard: Arc<Mutex<Vec<LoggedError>>>,
-    /// What listens on this thread.
+    /// The listener that is set on this thread.
     dispatch: Dispatch,
 }
 
 impl Ear {
-    /// An ear that hands everything on to the log that the calling thread has now.
+    /// Makes an ear that passes everything on to the log that the calling thread has now.
     pub(super) fn new() -> Self {
         let heard = Arc::default();
         let listener = Listener {
@@ -43,18 +43,18 @@ impl Ear {
         Self { heard, dispatch: Dispatch::new(listener) }
     }
 
-    /// Does something and listens meanwhile.
+    /// Runs `work` and listens meanwhile.
     pub(super) fn listen(&self, work: impl FnOnce()) {
         with_default(&self.dispatch, work);
     }
 
-    /// What was heard since the last time.
+    /// Returns the errors that were logged since the last call.
     pub(super) fn take(&self) -> Vec<LoggedError> {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Keeps errors, and hands everything on.
+/// Keeps errors, and passes everything on.
 struct Listener {
     heard: Arc<Mutex<Vec<LoggedError>>>,
     log: Dispatch,
@@ -121,7 +121,7 @@ impl Subscriber for Listener {
     }
 }
 
-/// Message and fields in a line.
+/// Message and fields as one line.
 #[derive(Default)]
 struct Text {
     message: String,

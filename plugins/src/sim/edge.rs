@@ -1,4 +1,4 @@
-//! The network's place in a simulated node.
+//! The network plugin of a simulated node.
 
 use std::sync::Arc;
 
@@ -31,11 +31,11 @@ pub(super) enum Outbound {
     Command(NetworkCommand),
 }
 
-/// The node's requests since it was last asked, in order.
+/// The node's requests since they were last taken, in order.
 #[derive(Resource, Default)]
 pub(super) struct Outbox(pub(super) Vec<Outbound>);
 
-/// Stands where `NetworkPlugin` does, and takes what that takes. What arrives comes through the
+/// Replaces `NetworkPlugin`, and reads the same messages. Arriving messages come through the
 /// inbound lanes.
 ///
 /// | inserts | reads | writes |
@@ -65,7 +65,7 @@ fn take_verdicts(mut outbox: ResMut<Outbox>, mut judged: MessageReader<InputJudg
     outbox.0.extend(of_peers.map(|judged| Outbound::Verdict(judged.id, judged.verdict.clone())));
 }
 
-/// In the order of the network's plugin: blocks, aggregates, attestations.
+/// The order is that of the network's plugin: blocks, aggregates, attestations.
 fn take_produced(
     mut outbox: ResMut<Outbox>,
     mut blocks: MessageReader<BlockProduced>,

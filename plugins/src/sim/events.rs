@@ -1,4 +1,4 @@
-//! What happens at nodes, and the hash of all of it.
+//! The events of nodes, and the hash of all of them.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use quintet_components::network::{Request, RequestEvent, RequestId};
 
 use super::{edge::Content, port::Gossip, run::Run};
 
-/// What travels between two nodes.
+/// The content that travels between two nodes.
 #[derive(Debug)]
 pub(super) enum Parcel {
     Gossip(Arc<Gossip>),
     Ask(RequestId, Request),
     Reply(RequestEvent),
-    /// A message is offered to a peer outside of the mesh, as `IHAVE` does.
+    /// A message is offered to a peer outside of the mesh, like `IHAVE`.
     Have(Arc<Gossip>),
 }
 
-/// What happens at a node.
+/// An event at a node.
 #[derive(Debug)]
 pub(super) enum Event {
     Start,
@@ -34,7 +34,7 @@ pub(super) enum Event {
         connection: u64,
         parcel: Parcel,
     },
-    /// The node calls a peer.
+    /// The node dials a peer.
     Dial {
         peer: usize,
         wait_ms: u64,
@@ -44,7 +44,7 @@ pub(super) enum Event {
         peer: usize,
         connection: u64,
     },
-    /// A connection over which nothing gets through.
+    /// Nothing gets through on a connection.
     Idle {
         peer: usize,
         connection: u64,
@@ -56,7 +56,7 @@ pub(super) enum Event {
     Tend {
         life: u32,
     },
-    /// A script acts.
+    /// An adversary sends a message.
     Act {
         content: Content,
         to: Vec<usize>,

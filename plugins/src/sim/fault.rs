@@ -1,139 +1,140 @@
-//! What goes wrong in a scenario, and who does not follow the protocol.
+//! The faults of a scenario, and the nodes that do not follow the protocol.
 
 use serde::{Deserialize, Serialize};
 
-/// Something goes wrong for a while.
+/// A fault that lasts for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// When it begins, in milliseconds since genesis.
+    /// The time at which it begins, in milliseconds since genesis.
     pub from_ms: u64,
-    /// How long it lasts.
+    /// The time for which it lasts, in milliseconds.
     pub for_ms: u64,
-    /// What it is.
+    /// The kind of the fault.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
 impl Fault {
-    /// When it is over, in milliseconds since genesis.
+    /// The time at which it is over, in milliseconds since genesis.
     pub const fn until_ms(&self) -> u64 {
         self.from_ms.saturating_add(self.for_ms)
     }
 }
 
-/// What a crash takes with it.
+/// The data that is lost in a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// The process: what it had written stays.
+    /// Only the process ends: nothing that was written is lost.
     #[default]
     Process,
-    /// Power: some of what was not synced goes, and the write under way is torn.
+    /// Power is lost: some of what was not synced is lost, and the write under way is torn.
     Power,
-    /// The disk: the node starts again on a copy that was made when the network was half as old.
+    /// The disk is replaced: the node starts again from a copy that was made when the network was
+    /// half as old.
     Rollback,
 }
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum FaultKind {
     /// A node is down, and then starts again from its disk.
     Crash {
-        /// Which.
+        /// The node.
         node: usize,
-        /// What is lost.
+        /// The data that is lost.
         #[serde(default)]
         loses: Loss,
     },
-    /// A node does nothing; what arrives waits.
+    /// A node does nothing; messages that arrive wait.
     Pause {
-        /// Which.
+        /// The node.
         node: usize,
     },
-    /// A node's clock is off by so much more.
+    /// A node's clock is set ahead, or back.
     Skew {
-        /// Which.
+        /// The node.
         node: usize,
-        /// By how much; below zero it is behind.
+        /// The change in milliseconds; negative sets it back.
         by_ms: i64,
     },
-    /// A node's clock gains so many parts in a million, or loses them. At the end it is set right.
+    /// A node's clock runs too fast, or too slow. It is set right at the end.
     Drift {
-        /// Which.
+        /// The node.
         node: usize,
-        /// How many.
+        /// The parts in a million that it gains, or loses if negative.
         ppm: i64,
     },
-    /// A node's disk takes nothing.
+    /// All writes to a node's disk fail.
     DiskFull {
-        /// Whose.
+        /// The node.
         node: usize,
     },
-    /// A node's disk takes so many times as long.
+    /// Writes to a node's disk take longer.
     DiskSlow {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// How many times.
+        /// The factor.
         factor: u64,
     },
-    /// A node's prover takes so many times as long.
+    /// A node's proofs take longer.
     ProverSlow {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// How many times.
+        /// The factor.
         factor: u64,
     },
-    /// What a node's prover begins never ends.
+    /// A proof that a node begins never ends.
     ProverStuck {
-        /// Whose.
+        /// The node.
         node: usize,
     },
     /// A node's prover panics at every job.
     ProverPanics {
-        /// Whose.
+        /// The node.
         node: usize,
     },
     /// A node's prover makes proofs that do not verify.
     ProverWrong {
-        /// Whose.
+        /// The node.
         node: usize,
     },
-    /// A node is short of memory: so many messages of a kind wait for it at most.
+    /// A node is short of memory: only this many messages of a kind may wait for it.
     SmallLanes {
-        /// Which.
+        /// The node.
         node: usize,
-        /// How many.
+        /// The largest number of waiting messages of a kind.
         items: usize,
     },
-    /// The network falls apart: messages pass only within a group. A node that is in no group has
-    /// nobody; one in two groups joins them.
+    /// The network is split: messages pass only within a group. A node that is in no group reaches
+    /// no other node; a node in two groups connects them.
     Partition {
         /// The groups.
         groups: Vec<Vec<usize>>,
     },
-    /// What one node sends to another is lost; the other direction works.
+    /// Messages from one node to another are lost; the other direction works.
     OneWay {
-        /// Who is not heard.
+        /// The sender.
         from: usize,
-        /// By whom.
+        /// The receiver.
         to: usize,
     },
-    /// The links of a node stop one after the other, and come back in another order; what was on its
-    /// way waits meanwhile.
+    /// The links of a node stop one after the other, and come back in another order. Messages that
+    /// are on their way wait meanwhile.
     Swizzle {
-        /// Whose.
+        /// The node.
         node: usize,
     },
-    /// So many messages in a thousand are lost, everywhere.
+    /// Gossip messages are lost on all links.
     Loss {
-        /// How many.
+        /// The number of lost messages in a thousand.
         per_mille: u64,
     },
 }
 
 impl FaultKind {
-    /// The nodes that it strikes; all of them for none.
+    /// The nodes that it affects; empty if it affects all of them.
     pub fn nodes(&self) -> Vec<usize> {
         match self {
             Self::Crash { node, .. }
@@ -159,23 +160,23 @@ impl FaultKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adversary {
-    /// Which.
+    /// The node.
     pub node: usize,
-    /// What it does instead.
+    /// The behaviour.
     pub script: Script,
 }
 
-/// What an adversary does.
+/// The behaviour of an adversary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Script {
-    /// Sends a second block for its slot, each to half of its peers.
+    /// Sends two blocks for its slot, each to half of its peers.
     EquivocatingProposer,
     /// Attests to the head and to its parent, each to half of its peers.
     DoubleVoter,
     /// Publishes its blocks a slot and a half late.
     Withholder,
-    /// Its clock is a slot ahead.
+    /// Its clock is almost a slot ahead.
     FastClock,
     /// Floods with attestations, aggregates and blocks that it cannot sign.
     KeylessFlooder,
@@ -187,16 +188,17 @@ pub enum Script {
     BadProofs,
     /// Publishes nothing.
     Silent,
-    /// Tells what it has only to others that play the same, and everybody else every eight slots:
-    /// blocks, attestations and aggregates of a chain that nobody has seen.
+    /// Sends its messages to other colluders at once, and to everybody else every eight slots:
+    /// blocks, attestations and aggregates of a chain that nobody else has seen.
     Colluder,
-    /// What a program adds with [`Simulation::adversary`](super::Simulation::adversary); without it
-    /// the node only counts as none that follows the protocol.
+    /// The behaviour that a program adds with
+    /// [`Simulation::adversary`](super::Simulation::adversary). Without a program, the node only
+    /// counts as one that does not follow the protocol.
     Custom,
 }
 
 impl Script {
-    /// Every script, but for that of a program.
+    /// Every script except [`Self::Custom`].
     pub const ALL: [Self; 10] = [
         Self::EquivocatingProposer,
         Self::DoubleVoter,

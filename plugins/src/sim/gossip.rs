@@ -1,4 +1,4 @@
-//! Gossip: published to every peer that listens, passed on after the verdict.
+//! Gossip: own messages go to every subscribed peer, others are passed on after the verdict.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::{
 use crate::network::scoring::{INVALID_GOSSIP_POINTS, acceptance, is_unread};
 use libp2p::gossipsub::MessageAcceptance;
 
-/// Peers in a mesh, on average.
+/// The average number of peers in a mesh.
 const MESH: usize = 8;
-/// From one heartbeat to the next: then peers outside of the mesh are told what there is.
+/// The time between two heartbeats, at which peers outside of the mesh are told of messages.
 const HEARTBEAT_MS: u64 = 1_000;
-/// Peers outside of the mesh that are told of a message.
+/// The number of peers outside of the mesh that are told of a message.
 const LAZY: usize = 6;
 
 impl Gossip {
@@ -49,7 +49,7 @@ impl Gossip {
         Self { id: u128::from_be_bytes(print.finish()), content, root, bytes }
     }
 
-    /// The place of its kind among the rates of gossip.
+    /// The index of its kind in the rates of gossip.
     const fn kind(&self) -> usize {
         match self.content {
             Content::Block(_) => 0,
@@ -59,7 +59,7 @@ impl Gossip {
     }
 }
 
-/// Whom each node passes gossip on to, as far as they are connected.
+/// For each node, the peers to which it passes gossip on, if they are connected.
 pub(super) fn meshes(scenario: &Scenario, random: &Random) -> Vec<Vec<bool>> {
     let nodes = scenario.nodes;
     let is_small = nodes <= MESH + 1 || scenario.network.calls > 0;
@@ -67,7 +67,7 @@ pub(super) fn meshes(scenario: &Scenario, random: &Random) -> Vec<Vec<bool>> {
     for node in (0..nodes).filter(|_| !is_small) {
         let mut others: Vec<usize> = (0..nodes).filter(|other| *other != node).collect();
         random.stream("mesh", node as u64).shuffle(&mut others);
-        // The next one is always among them, so that the network is one.
+        // The next node is always among them, so that the network is connected.
         for other in others.into_iter().take(MESH / 2 - 1).chain([(node + 1) % nodes]) {
             (meshes[node][other], meshes[other][node]) = (true, true);
         }
@@ -76,7 +76,7 @@ pub(super) fn meshes(scenario: &Scenario, random: &Random) -> Vec<Vec<bool>> {
 }
 
 impl Run {
-    /// A node publishes something of its own.
+    /// Publishes a node's own message.
     pub(super) fn publish(&mut self, node: usize, content: Content) {
         if self.players[node].is_some() {
             return self.play(node, content);
@@ -93,7 +93,7 @@ impl Run {
         self.spread(node, &gossip, None);
     }
 
-    /// An adversary sends something to some of its peers.
+    /// Sends an adversary's message to some of its peers.
     pub(super) fn send_as(&mut self, node: usize, content: &Content, to: &[usize]) {
         self.record_content(node, content);
         let gossip = Arc::new(Gossip::new(content.clone()));
@@ -106,13 +106,13 @@ impl Run {
         }
     }
 
-    /// Sends a message to every connected peer that listens to its topic.
+    /// Sends a message to every connected peer that is subscribed to its topic.
     fn spread(&mut self, node: usize, gossip: &Arc<Gossip>, except: Option<usize>) {
         let Some(alive) = &self.machines[node].node else { return };
         let peers: Vec<usize> = alive.port.peers.keys().copied().collect();
         let mut others = Vec::new();
         for peer in peers.into_iter().filter(|peer| Some(*peer) != except) {
-            // What is its own goes to everybody, what is passed on within the mesh.
+            // Own messages go to all peers, others only to the mesh.
             let is_in_mesh = except.is_none() || self.mesh[node][peer];
             if !self.listens(peer, gossip) {
                 continue;
@@ -139,7 +139,7 @@ impl Run {
         }
     }
 
-    /// A node hears that a peer has a message, and asks for it if it has not seen it meanwhile.
+    /// A node learns that a peer has a message, and requests it if it has not seen it meanwhile.
     fn want(&mut self, node: usize, (peer, connection): (usize, u64), gossip: Arc<Gossip>) {
         if !self.listens(node, &gossip) {
             return;
@@ -154,7 +154,7 @@ impl Run {
 
     fn listens(&self, node: usize, gossip: &Gossip) -> bool {
         let Some(alive) = &self.machines[node].node else { return false };
-        // What it has is not sent again, as `IDONTWANT` sees to.
+        // A message that the peer has seen is not sent again, as with `IDONTWANT`.
         !alive.port.has_seen(gossip.id)
             && match &gossip.content {
                 Content::Block(_) | Content::Aggregate(_) => true,
@@ -173,7 +173,7 @@ impl Run {
         }
     }
 
-    /// Something arrives over a connection.
+    /// Handles a message that arrives over a connection.
     pub(super) fn arrive(
         &mut self,
         node: usize,
@@ -213,7 +213,7 @@ impl Run {
         taken
     }
 
-    /// The world has judged a message.
+    /// Handles the world's verdict on a message.
     pub(super) fn judge(&mut self, node: usize, id: InputId, verdict: &Verdict) {
         let now_ms = self.now_ms;
         let Some(alive) = &mut self.machines[node].node else { return };

@@ -2,13 +2,14 @@
 
 use super::{machine::GENESIS_MS, random::Random, scenario::Scenario};
 
-/// A connection without a packet lives this long.
+/// The time after which a connection without a packet ends.
 pub(super) const IDLE_MS: u64 = 10_000;
 
-/// Gossip that would leave later than this is dropped: nobody has a use for it by then.
+/// The largest backlog of a link. Gossip that would be sent later is dropped: it would be of no use
+/// by then.
 const MAX_BACKLOG_MS: u64 = 8_000;
 
-/// Stops what goes over a link for a while.
+/// Stops the messages of a link for a while.
 struct Clog {
     from: usize,
     to: usize,
@@ -16,10 +17,11 @@ struct Clog {
     end_ms: u64,
 }
 
-/// A network of one's own making.
+/// A custom network model.
 pub trait Carrier: Send {
-    /// When a message from one node to another arrives, in milliseconds since genesis, if it is sent
-    /// at this time; `None` if it is lost. Faults that block a link come first.
+    /// Returns the time at which a message arrives that one node sends to another at this time, in
+    /// milliseconds since genesis; `None` if it is lost. It is not called for links that a fault
+    /// blocks.
     fn carry(&mut self, from: usize, to: usize, bytes: usize, sent_ms: u64) -> Option<u64>;
 }
 
@@ -30,13 +32,13 @@ pub(super) struct Links {
     /// The number of faults that block each link.
     blocked: Vec<u32>,
     clogs: Vec<Clog>,
-    /// Bytes a second of a link; 0 for no limit.
+    /// The bytes per second of a link; 0 for no limit.
     bandwidth: u64,
-    /// When each link has sent what it was given, in microseconds.
+    /// The time at which each link has sent everything that was queued on it, in microseconds.
     free_at_us: Vec<u64>,
     jitter_ms: u64,
     duplicate_per_mille: u64,
-    /// The model's, and that of faults.
+    /// The loss of the model and of faults together.
     loss_per_mille: u64,
     random: Random,
     carrier: Option<Box<dyn Carrier>>,
@@ -62,7 +64,7 @@ impl Links {
         }
     }
 
-    /// Has a carrier decide when messages arrive, in the place of the model.
+    /// Lets a carrier decide when messages arrive, in place of the model.
     pub(super) fn hand_over(&mut self, carrier: Box<dyn Carrier>) {
         self.carrier = Some(carrier);
     }
@@ -71,33 +73,34 @@ impl Links {
         from * self.nodes + to
     }
 
-    /// Returns true if nothing gets from one node to the other.
+    /// Returns true if no message gets from one node to the other.
     pub(super) fn is_blocked(&self, from: usize, to: usize) -> bool {
         self.blocked[self.place(from, to)] > 0
     }
 
-    /// Blocks a link, or takes one block away.
+    /// Adds a block of a link, or removes one.
     pub(super) fn block(&mut self, from: usize, to: usize, is_on: bool) {
         let place = self.place(from, to);
         let count = &mut self.blocked[place];
         *count = if is_on { *count + 1 } else { count.saturating_sub(1) };
     }
 
-    /// Stops both directions between two nodes from one time to another.
+    /// Stops both directions between two nodes for this time.
     pub(super) fn clog(&mut self, pair: (usize, usize), start_ms: u64, end_ms: u64) {
         for (from, to) in [pair, (pair.1, pair.0)] {
             self.clogs.push(Clog { from, to, start_ms, end_ms });
         }
     }
 
-    /// More messages are lost, or fewer.
+    /// Increases the loss of messages, or decreases it again.
     pub(super) fn lose(&mut self, per_mille: u64, is_on: bool) {
         let loss = self.loss_per_mille;
         self.loss_per_mille =
             if is_on { loss.saturating_add(per_mille) } else { loss.saturating_sub(per_mille) };
     }
 
-    /// When a link has sent so many bytes more. What has no length waits for nothing.
+    /// Returns the time at which a link has sent this many bytes more. A message without bytes does
+    /// not wait.
     fn sent_ms(&mut self, place: usize, bytes: usize, now_ms: u64) -> u64 {
         if self.bandwidth == 0 || bytes == 0 {
             return now_ms;
@@ -108,12 +111,13 @@ impl Links {
         *free_at_us / 1_000
     }
 
-    /// Returns true if a link has more to send than it can in a while: it takes no more gossip.
+    /// Returns true if a link's backlog is so long that it accepts no more gossip.
     fn is_behind(&self, place: usize, now_ms: u64) -> bool {
         self.free_at_us[place] > (now_ms + MAX_BACKLOG_MS) * 1_000
     }
 
-    /// When a message of so many bytes arrives that is sent now. `None` if the link is blocked.
+    /// Returns the arrival time of a message of this size that is sent now. `None` if the link is
+    /// blocked.
     pub(super) fn arrival(
         &mut self,
         (from, to): (usize, usize),

@@ -1,4 +1,4 @@
-//! One simulated machine: its clock, its disk, and the node that runs on it, or does not.
+//! One simulated machine: its clock, its disk, and the node that runs on it, if one runs.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,10 +40,10 @@ use crate::{
 
 /// Genesis, in Unix milliseconds.
 pub(super) const GENESIS_MS: u64 = 1_700_000_000_000;
-/// Updates one after the other at one time: a node that never comes to rest is stuck.
+/// The largest number of consecutive updates at one time. A node that needs more is stuck.
 const MAX_UPDATES: usize = 1_000;
 
-/// What every node of a network begins with.
+/// The genesis with which every node of a network begins.
 pub(super) struct Beginning {
     anchor: Anchor,
     identity: ChainIdentity,
@@ -66,46 +66,46 @@ impl Beginning {
 /// Changes a node before it starts, as a custom client would.
 pub type Customize = Arc<dyn Fn(usize, &mut App) + Send + Sync>;
 
-/// A node that runs.
+/// A running node.
 pub(super) struct Node {
     pub(super) app: App,
     pub(super) lanes: InboundLanes,
     pub(super) port: Port,
     pub(super) writer: Arc<Writer>,
-    /// Whether a write is under way.
+    /// True while a write is under way.
     pub(super) is_writing: bool,
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) next_job: u64,
-    /// When it is woken next for what it waits for.
+    /// The time at which it is woken next, if a wake is planned.
     pub(super) wakes_at: Option<u64>,
     tasks: SimTasks,
     wakes: Wakes,
     deadlines: QueryState<&'static Deadline>,
 }
 
-/// A machine, which outlives its node.
+/// A machine. It outlives its node.
 pub(super) struct SimMachine {
     pub(super) index: usize,
     pub(super) node: Option<Node>,
-    /// Counts the lives of its node: what was meant for an earlier one is nobody's.
+    /// The number of times that its node has started. Events for an earlier life are ignored.
     pub(super) life: u32,
-    /// How many faults keep it down.
+    /// The number of faults that keep it down.
     pub(super) down: u32,
-    /// How many faults keep it from running.
+    /// The number of faults that keep it from running.
     pub(super) paused: u32,
     pub(super) clock: NodeClock,
     pub(super) disk: SimDisk,
     pub(super) mark: SimMark,
-    /// Its node's.
+    /// The plug of its node.
     plug: Plug,
     pub(super) proofs: SimProofs,
     pub(super) disk_factor: u64,
     pub(super) prover_factor: u64,
-    /// Whether an old copy was put in place of its disk at some time.
+    /// True if an old copy was put in place of its disk at some time.
     pub(super) is_rolled_back: bool,
-    /// How many messages of a kind wait for its node at most.
+    /// The largest number of messages of a kind that may wait for its node.
     pub(super) lane_items: usize,
-    /// How many faults keep proofs from ending.
+    /// The number of faults that keep proofs from ending.
     pub(super) stuck: u32,
     pub(super) signed: SignatureLog,
     random: Random,
@@ -134,8 +134,9 @@ impl SimMachine {
         }
     }
 
-    /// Starts the node from what the disk has. Returns an error that would keep a real one from
-    /// starting; a lost history of signatures is accepted, as an operator would in the end.
+    /// Starts the node from the content of its disk. Returns an error that would keep a real node
+    /// from starting. If an old copy was put in place of the disk, the loss of signatures is
+    /// accepted, as an operator would do.
     pub(super) fn start(
         &mut self,
         scenario: &Scenario,
@@ -166,7 +167,7 @@ impl SimMachine {
             aggregation,
             prover: ProverLimits { permits: 2, ..ProverLimits::default() },
             signing,
-            // Where the store had only its beginning, the anchor says the same.
+            // If the store has only the genesis, the anchor is the same.
             resumed,
             ..NodeConfig::new(anchor.clone(), PRESET, Arc::clone(&proofs) as _)
         };
@@ -216,7 +217,7 @@ impl SimMachine {
         Ok(())
     }
 
-    /// Ends the node: what it still wanted to write is lost.
+    /// Ends the node. Data that waits to be written is lost.
     pub(super) fn stop(&mut self) {
         self.plug.pull();
         self.node = None;
@@ -251,7 +252,7 @@ impl SimMachine {
             SimSigner::open(validators.to_vec(), machine, accept, self.signed.clone())
         };
         match open(AcceptHistoryLoss::No) {
-            // As an operator does who has put an old copy in place.
+            // An operator who has put an old copy in place does the same.
             Err(GuardError::HistoryLoss { .. }) if self.is_rolled_back => {
                 open(AcceptHistoryLoss::Yes)
             }
@@ -261,14 +262,14 @@ impl SimMachine {
 }
 
 impl Node {
-    /// Updates the node until it has nothing left to do at this time, and returns what it wants of
-    /// the network.
+    /// Updates the node until it has nothing left to do at this time. Returns its requests to the
+    /// network.
     ///
     /// # Errors
-    /// It does not come to rest.
+    /// If it never has nothing left to do, or ends itself.
     pub(super) fn update(&mut self, shown_ms: u64) -> Result<Vec<Outbound>, String> {
         for _ in 0..MAX_UPDATES {
-            // What woke the node before the update is seen by it.
+            // This update handles everything for which the node was woken so far.
             self.wakes.try_wait();
             self.port.flush(&self.lanes);
             self.app.world_mut().resource_mut::<UnixTime>().now_ms = shown_ms;
@@ -283,12 +284,12 @@ impl Node {
         Err(format!("{MAX_UPDATES} updates at one time, and there is still something to do"))
     }
 
-    /// Takes what the node asked for, in that order.
+    /// Takes the tasks that the node spawned, in their order.
     pub(super) fn take_tasks(&self) -> Vec<(quintet_components::task::TaskKind, Job)> {
         self.tasks.take()
     }
 
-    /// When the node has something to do by itself, by its own clock.
+    /// The time at which the node next has something to do by itself, by its own clock.
     pub(super) fn next_deadline(&mut self) -> u64 {
         let world = self.app.world();
         let count = world.resource::<CurrentInterval>().count;

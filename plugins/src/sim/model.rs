@@ -1,5 +1,5 @@
-//! A literal model of the state transition: plain vectors, every slot walked, every set scanned. It
-//! shares no code with the node's.
+//! A literal model of the state transition. It uses plain vectors, walks every slot and scans every
+//! set. It shares no code with the node's transition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub struct Ledger {
     pub genesis_time: u64,
     /// Its slot.
     pub slot: Slot,
-    /// The newest block's.
+    /// The newest block's header.
     pub header: BlockHeader,
     /// The newest justified block.
     pub justified: Checkpoint,
@@ -36,7 +36,7 @@ pub struct Ledger {
     pub justified_slots: Vec<bool>,
     /// The registry.
     pub validators: Validators,
-    /// Who voted for each target that is not justified yet.
+    /// For each target that is not justified yet: the validators that voted for it.
     pub pending: BTreeMap<Root, Vec<bool>>,
 }
 
@@ -65,10 +65,10 @@ impl Ledger {
         }
     }
 
-    /// The state as the node has it, made from nothing: what it hashes is not incremental.
+    /// The state in the node's type. It is built anew, so its hashing is not incremental.
     ///
     /// # Panics
-    /// When the history is longer than the protocol has it.
+    /// If the history is longer than the protocol allows.
     pub fn state(&self) -> State {
         let pending = self.pending.values().flatten();
         State {
@@ -86,7 +86,7 @@ impl Ledger {
         }
     }
 
-    /// Goes on to a slot without a block.
+    /// Advances to a slot without a block.
     ///
     /// # Errors
     /// The slot is not after the state's.
@@ -106,7 +106,7 @@ impl Ledger {
     /// Adds a block. Its attestations are given as `votes`.
     ///
     /// # Errors
-    /// What is wrong with the block; the state is not of use any more.
+    /// The reason the block is not valid. The state must not be used after an error.
     pub fn process_block(&mut self, block: &Block, votes: &Votes) -> Result<(), Reason> {
         self.process_header(block)?;
         self.process_votes(votes)

@@ -18,9 +18,9 @@ use crate::{
     network::{Rates, peers::Peers, requests::Expected},
 };
 
-/// A message is remembered this long, so that no copy of it counts.
+/// The time for which a message is remembered, so that its copies are ignored.
 const SEEN_MS: u64 = 120_000;
-/// When a message's verdict comes too late to pass it on.
+/// The time after which a message's verdict comes too late to pass the message on.
 pub(super) const VERDICT_MS: u64 = 3_500;
 
 /// A gossip message under way.
@@ -28,9 +28,9 @@ pub(super) const VERDICT_MS: u64 = 3_500;
 pub(super) struct Gossip {
     pub(super) id: u128,
     pub(super) content: Content,
-    /// A block's.
+    /// The block's root; zero for other messages.
     pub(super) root: quintet_components::containers::Root,
-    /// Its length on its way.
+    /// Its length as it is sent.
     pub(super) bytes: usize,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Waiting {
 pub(super) struct Asking {
     pub(super) peer: usize,
     pub(super) expected: Expected,
-    /// When something came last.
+    /// The time of the newest arrival.
     pub(super) progress_ms: u64,
 }
 
@@ -107,12 +107,12 @@ impl Port {
         }
     }
 
-    /// A virtual time as an instant: only differences of two of them count.
+    /// A virtual time as an instant. Only differences of instants have a meaning.
     pub(super) fn instant(&self, now_ms: u64) -> Instant {
         self.base + Duration::from_millis(now_ms)
     }
 
-    /// Notes a message; false for one that is known.
+    /// Notes a message. Returns false if it is known.
     pub(super) fn see(&mut self, id: u128, now_ms: u64) -> bool {
         while let Some((since, old)) = self.seen_order.front().copied()
             && since + SEEN_MS < now_ms
@@ -132,13 +132,13 @@ impl Port {
         self.seen.contains(&id)
     }
 
-    /// Nobody has looked at a message: another copy counts.
+    /// Forgets a message that was not checked, so that another copy of it is handled.
     pub(super) fn forget(&mut self, id: u128) {
         self.seen.remove(&id);
     }
 
-    /// Hands a message to the world. Returns false if its lane is full, or as many of its kind wait
-    /// as may.
+    /// Passes a message to the world. Returns false if its lane is full, or if the largest number
+    /// of its kind already waits.
     pub(super) fn offer(&mut self, lanes: &InboundLanes, waiting: Waiting, most: usize) -> bool {
         let is_full = match &waiting.gossip.content {
             Content::Block(_) => lanes.blocks.depth() >= most,
@@ -177,7 +177,7 @@ impl Port {
         self.waiting.remove(&id)
     }
 
-    /// A peer is connected. Returns true if the world did not know it was.
+    /// Adds a connected peer. Returns true if the world did not know that it was connected.
     pub(super) fn connect(
         &mut self,
         peer: usize,
@@ -202,12 +202,12 @@ impl Port {
         self.peer_events.push_back(event);
     }
 
-    /// Queues what came back for a request.
+    /// Queues an event of a request.
     pub(super) fn tell_request(&mut self, event: RequestEvent) {
         self.request_events.push_back(event);
     }
 
-    /// Hands queued events to the world as far as there is room.
+    /// Passes queued events to the world as far as there is room.
     pub(super) fn flush(&mut self, lanes: &InboundLanes) {
         while let Some(event) = self.peer_events.pop_front() {
             if let Err(event) = lanes.peers.try_offer(event) {
@@ -223,7 +223,7 @@ impl Port {
         }
     }
 
-    /// Names a peer's request.
+    /// Adds a peer's request, and returns its id.
     pub(super) fn serve(&mut self, serving: Serving) -> InboundRequestId {
         let id = InboundRequestId(self.next_served);
         self.next_served += 1;

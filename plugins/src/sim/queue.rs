@@ -2,14 +2,14 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-/// When, at which node, and as the how manieth: the order of everything.
+/// The order of events: by time, then by node, then in the order in which they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due {
     /// Virtual time in milliseconds.
     pub(super) at_ms: u64,
     /// The node.
     pub(super) node: usize,
-    /// Counts what was ever pushed.
+    /// The number of events that were added up to this one.
     number: u64,
 }
 
@@ -52,7 +52,7 @@ impl<T> EventQueue<T> {
         self.heap.push(Entry(Reverse(due), event));
     }
 
-    /// When and where the next event is.
+    /// The time and the node of the next event.
     pub(super) fn next_due(&self) -> Option<(u64, usize)> {
         self.heap.peek().map(|entry| (entry.0.0.at_ms, entry.0.0.node))
     }

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-/// A stream of numbers that its seed decides (`SplitMix64`). Streams of different purposes do not
-/// touch one another: one that is asked more often leaves the others as they were.
+/// A stream of random numbers that its seed determines (`SplitMix64`). Streams of different
+/// purposes are independent: drawing more numbers from one does not change the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Random(u64);
 
@@ -13,7 +13,7 @@ impl Random {
         Self(seed)
     }
 
-    /// A stream of its own for this purpose and number.
+    /// Returns a separate stream for this purpose and number.
     #[must_use]
     pub fn stream(&self, purpose: &str, number: u64) -> Self {
         let mut print = Fingerprint::new(self.0);
@@ -36,18 +36,18 @@ impl Random {
         u64::try_from(wide >> 64).expect("below the end")
     }
 
-    /// A place in a list of this length; 0 for an empty one.
+    /// A position in a list of this length; 0 for an empty one.
     pub fn place(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).expect("below a length")
     }
 
-    /// A number of this range; its start when it is empty.
+    /// A number in this range; its start if it is empty.
     pub fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
         let width = range.end().saturating_sub(*range.start()).saturating_add(1);
         range.start() + self.below(width)
     }
 
-    /// True so often in a thousand.
+    /// Returns true with this probability in a thousand.
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
@@ -60,12 +60,12 @@ impl Random {
     }
 }
 
-/// A hash of words: fast, the same everywhere, and no secret.
+/// A fast hash of words. It is the same on every machine, and not cryptographic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u64; 2]);
 
 impl Fingerprint {
-    /// The hash of nothing, for a purpose that has this number.
+    /// The hash of nothing, for the purpose with this number.
     pub const fn new(purpose: u64) -> Self {
         Self([purpose ^ 0x243f_6a88_85a3_08d3, purpose.rotate_left(32) ^ 0x1319_8a2e_0370_7344])
     }
@@ -79,7 +79,7 @@ impl Fingerprint {
         self
     }
 
-    /// Adds bytes and how many they are.
+    /// Adds bytes and their number.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {

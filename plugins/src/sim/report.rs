@@ -3,14 +3,14 @@
 use quintet_components::containers::{Checkpoint, Root};
 use serde::Serialize;
 
-/// Something that may never be, or did not come in time.
+/// A rule that was broken: something happened that must never happen, or did not happen in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The name of the rule. Shrinking keeps to it.
+    /// The name of the rule. Shrinking looks for the same rule.
     pub rule: String,
-    /// When, in milliseconds since genesis.
+    /// The time, in milliseconds since genesis.
     pub at_ms: u64,
-    /// At which node, where it is one's.
+    /// The node, if the violation is one node's.
     pub node: Option<usize>,
     /// A sentence about what happened.
     pub text: String,
@@ -72,7 +72,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The lowest slot that an honest node which runs has finalized.
+    /// The lowest finalized slot of the honest nodes that run.
     pub fn finalized_slot(&self) -> u64 {
         let running = self.nodes.iter().filter(|node| node.is_up);
         running.map(|node| node.finalized.slot).min().unwrap_or(0)

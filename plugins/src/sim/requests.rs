@@ -1,4 +1,4 @@
-//! Requests, and answers that come in parts, stop, or break off.
+//! Requests, and answers that arrive in parts, stall, or break off.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ use crate::network::{
     serve::{MAX_SERVED_PER_PEER, cost},
 };
 
-/// Until the next part of an answer, at most.
+/// The longest time until the next part of an answer.
 const PROGRESS_MS: u64 = 10_000;
-/// From one part of an answer to the next.
+/// The time between two parts of an answer.
 const PART_MS: u64 = 2;
-/// The length of whatever is no block.
+/// The length of every message that is not a block.
 const REQUEST_BYTES: usize = 128;
 
 fn refused(text: &str) -> Result<(), RequestFailure> {
@@ -37,7 +37,7 @@ fn refused(text: &str) -> Result<(), RequestFailure> {
 }
 
 impl Run {
-    /// A node asks a peer.
+    /// Sends a request of a node to a peer.
     pub(super) fn ask(&mut self, node: usize, id: RequestId, peer: &PeerId, request: Request) {
         let now_ms = self.now_ms;
         let peer = self.names.get(peer).copied();
@@ -58,7 +58,7 @@ impl Run {
         }
     }
 
-    /// A peer asks a node.
+    /// Delivers a peer's request to a node.
     pub(super) fn asked(
         &mut self,
         node: usize,
@@ -91,7 +91,7 @@ impl Run {
         false
     }
 
-    /// A node answers.
+    /// Sends a node's answer.
     pub(super) fn respond(&mut self, node: usize, id: InboundRequestId, answer: Answer) {
         let Some(alive) = &mut self.machines[node].node else { return };
         let Some(serving) = alive.port.serving.remove(&id) else { return };
@@ -121,7 +121,7 @@ impl Run {
         self.reply(node, serving, parts);
     }
 
-    /// The blocks of these roots as a node serves them.
+    /// The blocks of these roots, as a node serves them.
     fn blocks(&mut self, node: usize, serving: Serving, roots: &[Root]) -> Vec<RequestEvent> {
         let id = serving.request;
         let Some(alive) = &self.machines[node].node else { return Vec::new() };
@@ -167,7 +167,7 @@ impl Run {
                 RequestEvent::Status { .. } | RequestEvent::Ended { .. } => REQUEST_BYTES,
             };
             let Some(at_ms) = self.links.arrival((node, peer), bytes, self.now_ms) else { return };
-            // A stream keeps its order.
+            // The parts of a stream arrive in order.
             let at_ms = at_ms.max(last_ms + PART_MS);
             last_ms = at_ms;
             let parcel = Parcel::Reply(part);
@@ -175,7 +175,7 @@ impl Run {
         }
     }
 
-    /// A part of an answer arrives.
+    /// Delivers a part of an answer.
     pub(super) fn answered(&mut self, node: usize, event: RequestEvent) -> bool {
         let now_ms = self.now_ms;
         let Some(alive) = &mut self.machines[node].node else { return false };
@@ -193,7 +193,7 @@ impl Run {
         true
     }
 
-    /// An answer has not gone on for too long.
+    /// Ends a request whose answer has made no progress for too long.
     pub(super) fn expire(&mut self, node: usize, life: u32, request: RequestId) -> bool {
         let now_ms = self.now_ms;
         let machine = &mut self.machines[node];
@@ -216,7 +216,7 @@ const fn is_range(request: &Request) -> bool {
     matches!(request, Request::BlocksByRange(_))
 }
 
-/// The part as the network hands it on: an answer that is none ends there.
+/// Checks a part of an answer as the network does. An answer that is not valid ends there.
 fn checked(expected: &mut Expected, event: RequestEvent) -> RequestEvent {
     match event {
         RequestEvent::Block { id, root, ref block } => {

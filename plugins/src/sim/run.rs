@@ -1,4 +1,5 @@
-//! The loop: events in their order, updates where they make them due, oracles after each.
+//! The loop: it takes events in their order, updates nodes for which something is due, and lets the
+//! oracles look after each update.
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
@@ -22,12 +23,12 @@ use super::{
     trace::Recorder,
 };
 
-/// Before genesis nodes start, one after the other.
+/// The time before genesis at which the nodes begin to start, one after the other.
 const START_MS: u64 = 2_500;
-/// What is no node's stands behind those of all nodes.
+/// The node number of events that belong to no node. They come after the events of all nodes.
 pub(super) const NOBODY: usize = usize::MAX;
 
-/// A simulation under way.
+/// A running simulation.
 pub(super) struct Run {
     pub(super) scenario: Arc<Scenario>,
     pub(super) beginning: Beginning,
@@ -36,12 +37,12 @@ pub(super) struct Run {
     pub(super) now_ms: u64,
     pub(super) machines: Vec<SimMachine>,
     pub(super) players: Vec<Option<Player>>,
-    /// Who a world's name of a peer is.
+    /// The node of each name that worlds give to peers.
     pub(super) names: BTreeMap<PeerId, usize>,
     pub(super) links: Links,
-    /// Whom each node passes gossip on to.
+    /// For each node, the peers to which it passes gossip on.
     pub(super) mesh: Vec<Vec<bool>>,
-    /// What waits for a node that is paused.
+    /// The events that wait for a node that is paused.
     pub(super) held: Vec<Vec<Event>>,
     pub(super) next_connection: u64,
     pub(super) random: Random,
@@ -51,7 +52,7 @@ pub(super) struct Run {
     pub(super) oracles: Oracles,
     pub(super) violation: Option<Violation>,
     pub(super) recorder: Recorder,
-    /// Hears the errors that nodes log.
+    /// Collects the errors that nodes log.
     ear: Ear,
 }
 
@@ -117,7 +118,7 @@ impl Run {
         }
     }
 
-    /// Runs until this many milliseconds since genesis, or the first violation.
+    /// Runs until this many milliseconds since genesis, or until the first violation.
     pub(super) fn run_until(&mut self, until_ms: u64) {
         let ear = self.ear.clone();
         ear.listen(|| self.go_on_until(until_ms));
@@ -149,7 +150,7 @@ impl Run {
         }
     }
 
-    /// Lets an event happen. Returns true if the node is to be updated for it.
+    /// Handles an event. Returns true if the node has to be updated for it.
     fn happen(&mut self, node: usize, event: Event) -> bool {
         self.note(node, &event);
         if let Event::Fault { fault, is_on } = event {
@@ -221,7 +222,7 @@ impl Run {
         had_fault != has_fault
     }
 
-    /// Has what waits for the disk written after a while.
+    /// Plans the write of the data that waits for the disk.
     fn plan_write(&mut self, node: usize, is_retry: bool) {
         let machine = &mut self.machines[node];
         let Some(alive) = machine.node.as_mut() else { return };
@@ -234,7 +235,7 @@ impl Run {
         self.queue.push(at_ms, node, Event::Write { life: machine.life });
     }
 
-    /// Updates a node, does what it wants, and looks at it.
+    /// Updates a node, handles its requests, and lets the oracles look at it.
     pub(super) fn update(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         let shown_ms = machine.clock.at(self.now_ms);
@@ -273,7 +274,7 @@ impl Run {
                 _ => 1,
             };
             let delay = delay_of(&self.scenario, kind).draw(&mut self.task_times);
-            // What a stuck prover begins never ends.
+            // A proof that a stuck prover begins never ends.
             if kind != TaskKind::Prove || machine.stuck == 0 {
                 planned.push((kind, id, self.now_ms + delay.saturating_mul(factor).max(1)));
             }
@@ -287,7 +288,7 @@ impl Run {
         }
     }
 
-    /// Has the node woken when it has something to do by itself.
+    /// Plans a wake for the time at which the node has something to do by itself.
     fn plan_wake(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         let Some(alive) = &mut machine.node else { return };

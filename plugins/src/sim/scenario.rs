@@ -1,4 +1,4 @@
-//! What is simulated, as text and as data.
+//! The description of a simulation, as text and as data.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use super::{
     random::Random,
 };
 
-/// A network, its faults and its adversaries: with it everything that happens is fixed.
+/// A network, its faults and its adversaries. They determine everything that happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
-    /// What every random choice comes from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Slots until the end.
+    /// The number of slots until the end.
     pub slots: u64,
-    /// Nodes. Validators are dealt out to them in turn.
+    /// The number of nodes. Validators are dealt out to them in turn.
     pub nodes: usize,
-    /// Validators.
+    /// The number of validators.
     pub validators: u64,
-    /// Attestation committees.
+    /// The number of attestation committees.
     pub committees: u64,
-    /// How many nodes aggregate, from the first on; each all committees.
+    /// The number of aggregators: the first nodes, each for all committees.
     pub aggregators: usize,
-    /// How messages travel.
+    /// The network model.
     pub network: NetworkModel,
-    /// How long tasks take.
+    /// The times that tasks take.
     pub tasks: TaskModel,
-    /// Keys that a second node has as well.
+    /// Keys that a second node has too.
     pub shared_keys: Vec<SharedKey>,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Vec<Fault>,
-    /// Who does not follow the protocol.
+    /// The nodes that do not follow the protocol.
     pub adversaries: Vec<Adversary>,
 }
 
@@ -54,25 +54,25 @@ impl Default for Scenario {
     }
 }
 
-/// A key on two machines, as after a careless move. No guard can know of it.
+/// A key on two machines, as after a careless move. No guard can detect that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharedKey {
-    /// Whose keys.
+    /// The validator whose keys they are.
     pub validator: u64,
-    /// The node that has them beside the validator's own.
+    /// The second node that has them.
     pub node: usize,
 }
 
-/// A length of time that is drawn, in milliseconds.
+/// A range of times from which one is drawn, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
-    /// The shortest.
+    /// The shortest time.
     pub least_ms: u64,
-    /// The longest, but for the tail.
+    /// The longest time, without the tail.
     pub most_ms: u64,
-    /// One in 32 takes so many times as long.
+    /// The factor of the tail: one in 32 draws takes this many times as long.
     #[serde(default = "one")]
     pub tail: u64,
 }
@@ -82,37 +82,39 @@ const fn one() -> u64 {
 }
 
 impl Delay {
-    /// A length between two, with a tail.
+    /// A range of times, with a tail.
     pub const fn new(least_ms: u64, most_ms: u64, tail: u64) -> Self {
         Self { least_ms, most_ms, tail }
     }
 
-    /// Draws one.
+    /// Draws a time.
     pub fn draw(&self, random: &mut Random) -> u64 {
         let usual = random.within(self.least_ms..=self.most_ms);
         if random.below(32) == 0 { usual.saturating_mul(self.tail.max(1)) } else { usual }
     }
 }
 
-/// How messages travel.
+/// The network model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkModel {
-    /// The way from one node to another, drawn once for each pair and direction.
+    /// The latency from one node to another, drawn once for each pair and direction.
     pub latency: Delay,
-    /// What a single message takes longer, at most, so that messages overtake one another.
+    /// The most by which a single message is delayed in addition, so that messages overtake one
+    /// another.
     pub jitter_ms: u64,
-    /// Gossip messages in a thousand that never arrive.
+    /// The number of gossip messages in a thousand that never arrive.
     pub loss_per_mille: u64,
-    /// Gossip messages in a thousand that arrive twice.
+    /// The number of gossip messages in a thousand that arrive twice.
     pub duplicate_per_mille: u64,
-    /// Answers in a thousand that stop coming at some point.
+    /// The number of answers in a thousand that stall at some point.
     pub stall_per_mille: u64,
-    /// Answers in a thousand that break off at some point.
+    /// The number of answers in a thousand that break off at some point.
     pub cut_per_mille: u64,
-    /// KiB a second that a link carries in one direction; 0 for no limit.
+    /// The KiB per second that a link carries in one direction; 0 for no limit.
     pub bandwidth_kib: u64,
-    /// Other nodes that each calls; 0 for all. Those that call it come on top.
+    /// The number of other nodes that each node dials; 0 for all. Nodes that dial it are added to
+    /// that.
     pub calls: usize,
 }
 
@@ -131,21 +133,21 @@ impl Default for NetworkModel {
     }
 }
 
-/// How long tasks take.
+/// The times that tasks take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskModel {
-    /// A batch of single signatures is checked.
+    /// The time to check a batch of single signatures.
     pub check_signatures: Delay,
-    /// An aggregate's proof is checked.
+    /// The time to check an aggregate's proof.
     pub check_aggregate: Delay,
-    /// A block's proof is checked, and its transition computed.
+    /// The time to check a block's proof, and to compute its transition.
     pub import: Delay,
-    /// The node's validators sign.
+    /// The time in which the node's validators sign.
     pub sign: Delay,
-    /// A proof is made.
+    /// The time to make a proof.
     pub prove: Delay,
-    /// A batch reaches the disk.
+    /// The time until a batch is on the disk.
     pub write: Delay,
 }
 
@@ -162,22 +164,22 @@ impl Default for TaskModel {
     }
 }
 
-/// A scenario that cannot be.
+/// The reason a scenario cannot be simulated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the scenario cannot be: {0}")]
 pub struct ScenarioError(pub String);
 
-/// Nodes of a network at most.
+/// The largest number of nodes of a network.
 pub const MAX_NODES: usize = 64;
-/// Validators of a network at most, as a registry has it.
+/// The largest number of validators of a network, as in a registry.
 pub const MAX_VALIDATORS: u64 = 4096;
 
 impl Scenario {
     /// Checks that there are nodes and validators, and that faults and adversaries name nodes that
-    /// there are.
+    /// exist.
     ///
     /// # Errors
-    /// [`ScenarioError`] with what is wrong.
+    /// [`ScenarioError`] with the reason.
     pub fn check(&self) -> Result<(), ScenarioError> {
         let wrong = |what: String| Err(ScenarioError(what));
         if !(1..=MAX_NODES).contains(&self.nodes) {
@@ -209,7 +211,7 @@ impl Scenario {
         self.adversaries.iter().all(|adversary| adversary.node != node)
     }
 
-    /// The validators of a node, but for those whose keys it has beside another.
+    /// The validators of a node, without those whose keys it has as the second node.
     pub fn validators_of(&self, node: usize) -> Vec<u64> {
         (node as u64..self.validators).step_by(self.nodes).collect()
     }
@@ -235,7 +237,8 @@ impl Scenario {
         self.keys_of(node).into_iter().any(|validator| self.is_shared(validator))
     }
 
-    /// The validators of nodes for which something is true, and those whose keys two nodes have.
+    /// The number of validators on nodes for which `is_it` is true, plus those whose keys two nodes
+    /// have.
     fn validators_where(&self, is_it: impl Fn(usize) -> bool) -> u64 {
         let home = |validator: &u64| usize::try_from(validator % self.nodes as u64);
         let of = |validator: &u64| home(validator).is_ok_and(&is_it);
@@ -243,9 +246,9 @@ impl Scenario {
         which.count() as u64
     }
 
-    /// How many validators do not follow the protocol, or forget what they have seen: those of
-    /// adversaries, of nodes that lose a part of their disk, and those whose keys two nodes have.
-    /// From a third of all on, the protocol promises nothing.
+    /// The number of validators that do not follow the protocol, or forget what they have seen:
+    /// those of adversaries, those of nodes that lose a part of their disk, and those whose keys
+    /// two nodes have. If they are a third of all or more, the protocol guarantees nothing.
     pub fn unreliable_validators(&self) -> u64 {
         let forgets = |node: usize| {
             self.faults.iter().any(|fault| match fault.kind {
@@ -258,9 +261,9 @@ impl Scenario {
         self.validators_where(|node| !self.is_honest(node) || forgets(node))
     }
 
-    /// How many validators do not work once the last fault is over: those of adversaries, those
-    /// whose keys two nodes have, and those of nodes that made wrong proofs, which their peers have
-    /// banned.
+    /// The number of validators that do not work once the last fault is over: those of adversaries,
+    /// those whose keys two nodes have, and those of nodes that made wrong proofs, which their
+    /// peers have banned.
     pub fn unusable_validators(&self) -> u64 {
         self.validators_where(|node| !self.is_honest(node) || self.makes_wrong_proofs(node))
     }
@@ -271,7 +274,7 @@ impl Scenario {
         self.faults.iter().any(is_it)
     }
 
-    /// When the last fault is over, in milliseconds since genesis; 0 without any.
+    /// The time at which the last fault is over, in milliseconds since genesis; 0 without any.
     pub fn calm_from_ms(&self) -> u64 {
         self.faults.iter().map(Fault::until_ms).max().unwrap_or(0)
     }

@@ -21,8 +21,8 @@ pub struct Shrunk {
 }
 
 /// Makes a scenario smaller as long as the same rule is broken: an earlier end, fewer faults,
-/// adversaries, nodes and validators, shorter faults, a plainer network. Runs at most so many
-/// scenarios. `None` if the scenario breaks nothing.
+/// adversaries, nodes and validators, shorter faults, a plainer network. Runs at most this many
+/// scenarios. Returns `None` if the scenario breaks no rule.
 pub fn shrink(scenario: &Scenario, at_most: usize) -> Option<Shrunk> {
     let report = run(scenario)?;
     let rule = report.violation.as_ref()?.rule.clone();
@@ -33,7 +33,7 @@ pub fn shrink(scenario: &Scenario, at_most: usize) -> Option<Shrunk> {
             if shrunk.runs >= at_most {
                 return Some(shrunk);
             }
-            // One that cannot be comes to nothing.
+            // A scenario that cannot be simulated has no report.
             let Some(report) = run(&candidate) else { continue };
             shrunk.runs += 1;
             if report.violation.as_ref().is_some_and(|violation| violation.rule == rule) {
@@ -51,7 +51,7 @@ fn run(scenario: &Scenario) -> Option<Report> {
     Simulation::of(scenario.clone()).ok().map(Simulation::run)
 }
 
-/// Scenarios that are smaller by one thing, the largest steps first.
+/// The scenarios that are smaller by one thing, the largest steps first.
 fn candidates(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
     let mut all = Vec::new();
     let mut change = |change: &dyn Fn(&mut Scenario)| {
@@ -88,13 +88,13 @@ fn candidates(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
     all
 }
 
-/// Leaves out the last validators, and keys of theirs.
+/// Removes the last validators, and shared keys of them.
 fn keep_validators(scenario: &mut Scenario, validators: u64) {
     scenario.validators = validators.clamp(1, scenario.validators);
     scenario.shared_keys.retain(|key| key.validator < scenario.validators);
 }
 
-/// Leaves out the last nodes, and what concerns them.
+/// Removes the last nodes, and everything that names them.
 fn keep_nodes(scenario: &mut Scenario, nodes: usize) {
     scenario.nodes = nodes;
     scenario.aggregators = scenario.aggregators.min(nodes);

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::keys::{AcceptHistoryLoss, GuardError, GuardOptions, MarkPlace, SigningGuard};
 
-/// Every signature that a node's keys made, whatever became of the node: what an outsider could
-/// hold.
+/// Every signature that a node's keys have made, including those of earlier lives: an outsider
+/// could have all of them.
 #[derive(Clone, Default)]
 pub(super) struct SignatureLog(Arc<Mutex<Signed>>);
 
@@ -29,12 +29,13 @@ struct Signed {
     messages: BTreeMap<(PublicKey, Slot), Root>,
     /// The first key that signed two messages for a slot.
     twice: Option<(PublicKey, Slot)>,
-    /// Keys that two machines have: nothing keeps them from it.
+    /// The keys that two machines have. They are not watched, because nothing keeps them from
+    /// signing twice.
     shared: Vec<PublicKey>,
 }
 
 impl SignatureLog {
-    /// A log that says nothing of the keys that two machines have.
+    /// A log that does not watch the keys that two machines have.
     pub(super) fn of(scenario: &Scenario) -> Self {
         let shared = (0..scenario.validators).filter(|each| scenario.is_shared(*each));
         let shared = shared.flat_map(|each| [attestation_key(each), proposal_key(each)]).collect();
@@ -67,15 +68,15 @@ pub(super) struct Machine {
     pub(super) record: Arc<dyn SigningRecord>,
     pub(super) mark: Box<dyn MarkPlace>,
     pub(super) genesis: Root,
-    /// For a record that is made, or made anew.
+    /// The id for a record that is made, or made anew.
     pub(super) id: [u8; 16],
 }
 
 impl SimSigner {
-    /// The keys of these validators.
+    /// Opens the keys of these validators.
     ///
     /// # Errors
-    /// The guard's, when signatures are missing from the record and the loss is not accepted.
+    /// The guard's error, if signatures are missing from the record and the loss is not accepted.
     pub(super) fn open(
         validators: Vec<ValidatorIndex>,
         machine: Machine,

@@ -1,4 +1,4 @@
-//! The library's entry.
+//! The entry point of the library.
 
 use std::sync::Arc;
 
@@ -36,10 +36,10 @@ impl Simulation {
         Self::of_checked(Scenario { seed, ..Scenario::default() })
     }
 
-    /// What a scenario says.
+    /// The simulation of a scenario.
     ///
     /// # Errors
-    /// [`ScenarioError`] when it contradicts itself.
+    /// [`ScenarioError`] if it contradicts itself.
     pub fn of(scenario: Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
         Ok(Self::of_checked(scenario))
@@ -56,49 +56,50 @@ impl Simulation {
         }
     }
 
-    /// So many nodes: 1 to 64.
+    /// Sets the number of nodes: 1 to 64.
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.scenario.nodes = nodes;
         self
     }
 
-    /// So many validators, dealt out to the nodes in turn: 1 to 4096.
+    /// Sets the number of validators, which are dealt out to the nodes in turn: 1 to 4096.
     #[must_use]
     pub fn validators(mut self, validators: u64) -> Self {
         self.scenario.validators = validators;
         self
     }
 
-    /// For so many slots.
+    /// Sets the number of slots.
     #[must_use]
     pub fn slots(mut self, slots: u64) -> Self {
         self.scenario.slots = slots;
         self
     }
 
-    /// With the scenario changed in any way.
+    /// Changes the scenario in any way.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Scenario)) -> Self {
         change(&mut self.scenario);
         self
     }
 
-    /// Changes every node, by its number, after its plugins were added and each time that it starts.
+    /// Changes every node after its plugins were added, each time that it starts. The function gets
+    /// the node's number.
     #[must_use]
     pub fn customize(mut self, change: impl Fn(usize, &mut App) + Send + Sync + 'static) -> Self {
         self.customize = Some(Arc::new(change));
         self
     }
 
-    /// One more rule that no honest node may break.
+    /// Adds a rule that no honest node may break.
     #[must_use]
     pub fn oracle(mut self, oracle: impl Oracle + 'static) -> Self {
         self.oracles.push(Box::new(oracle));
         self
     }
 
-    /// A node that does not follow the protocol, and does this instead.
+    /// Makes a node an adversary that behaves like this.
     #[must_use]
     pub fn adversary(mut self, node: usize, behaviour: impl Behaviour + 'static) -> Self {
         self.scenario.adversaries.push(Adversary { node, script: Script::Custom });
@@ -106,46 +107,46 @@ impl Simulation {
         self
     }
 
-    /// A network of one's own in the place of the scenario's.
+    /// Uses this network model in place of the scenario's.
     #[must_use]
     pub fn carrier(mut self, carrier: impl Carrier + 'static) -> Self {
         self.carrier = Some(Box::new(carrier));
         self
     }
 
-    /// Without a rule, for a node that breaks it on purpose: one with another fork choice is not
-    /// `not-the-heaviest` by mistake.
+    /// Leaves out a rule, for nodes that break it on purpose. For example, nodes with another fork
+    /// choice break `not-the-heaviest`.
     #[must_use]
     pub fn without(mut self, rule: &'static str) -> Self {
         self.left_out.push(rule);
         self
     }
 
-    /// What is simulated.
+    /// The scenario.
     pub const fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
-    /// Runs it to its end, or to the first violation.
+    /// Runs the simulation to its end, or to the first violation.
     ///
     /// # Panics
-    /// When the scenario cannot be: [`Scenario::check`] says so before.
+    /// If the scenario contradicts itself. [`Scenario::check`] tells in advance.
     pub fn run(self) -> Report {
         self.run_with(|_, _| {})
     }
 
-    /// The same, and tells after every slot how far each node is.
+    /// Like [`run`](Self::run), and reports each node's state after every slot.
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// Like [`run`](Self::run).
     pub fn run_with(self, after_slot: impl FnMut(u64, &[NodeReport])) -> Report {
         finish(self.play(false, after_slot)).0
     }
 
-    /// The same, with what happened when.
+    /// Like [`run`](Self::run), and records the events with their times.
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// Like [`run`](Self::run).
     pub fn run_traced(self) -> Trace {
         let scenario = self.scenario.clone();
         let mut slots = Vec::new();
@@ -156,7 +157,7 @@ impl Simulation {
 
     fn play(self, is_traced: bool, mut after_slot: impl FnMut(u64, &[NodeReport])) -> Run {
         self.scenario.check().expect("the scenario can be");
-        // Trees are hashed here, by nobody else.
+        // Trees are hashed on this thread, and on no other.
         hash_on_this_thread();
         let slots = self.scenario.slots;
         let scenario = Arc::new(self.scenario);
@@ -202,7 +203,7 @@ fn finish(mut run: Run) -> (Report, Recorder) {
     (report, run.recorder)
 }
 
-/// What became of a node; its world is hashed when that is asked for.
+/// The report of a node. Its world is hashed only if `with_hash` is true.
 fn report_of(machine: &mut SimMachine, with_hash: bool) -> NodeReport {
     let Some(node) = &mut machine.node else {
         return NodeReport {

@@ -1,4 +1,4 @@
-//! Faults, from their beginning to their end.
+//! The beginning and the end of faults.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::{
 };
 
 impl Run {
-    /// Has a copy of a disk made that a later fault puts back.
+    /// Plans the copy of a disk that a later fault puts back.
     pub(super) fn plan_copy(&mut self, fault: &Fault) {
         if let FaultKind::Crash { node, loses: Loss::Rollback } = fault.kind {
             self.queue.push(GENESIS_MS + fault.from_ms / 2, node, Event::Copy);
         }
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn strike(&mut self, fault: usize, is_on: bool) {
         let scenario = Arc::clone(&self.scenario);
         let Fault { from_ms, for_ms, ref kind } = scenario.faults[fault];
@@ -63,7 +63,7 @@ impl Run {
             self.queue.push(self.now_ms, node, Event::Start);
             return;
         }
-        // The system closes no connection of a process that is killed: peers find out in time.
+        // The system closes no connection of a process that is killed: peers notice it in time.
         let after_ms = self.random.within(500..=IDLE_MS);
         self.abandon(node, after_ms);
         self.crashed(node, loses);
@@ -97,7 +97,7 @@ impl Run {
         if machine.paused > 0 {
             return;
         }
-        // What its peers gave up is gone for it, too.
+        // Connections that its peers have given up are gone for it too.
         self.notice_lost(node);
         for event in std::mem::take(&mut self.held[node]) {
             self.queue.push(self.now_ms, node, event);
@@ -105,7 +105,7 @@ impl Run {
         self.prod(node);
     }
 
-    /// Has a node that goes on notice which of its connections are gone.
+    /// Lets a node that continues notice which of its connections are gone.
     fn notice_lost(&mut self, node: usize) {
         let Some(alive) = &self.machines[node].node else { return };
         let peers: Vec<_> =
@@ -149,7 +149,7 @@ impl Run {
         }
     }
 
-    /// Stops the links of a node one after the other in the first half of the time, and lets them go
+    /// Stops the links of a node one after the other in the first half of the time, and opens them
     /// in another order in the second half.
     fn swizzle(&mut self, node: usize, for_ms: u64) {
         let mut others: Vec<usize> =
@@ -167,5 +167,5 @@ impl Run {
     }
 }
 
-/// Events of nobody in particular come after those of nodes.
+/// Events that belong to no node come after those of nodes.
 const _: () = assert!(NOBODY > super::scenario::MAX_NODES);

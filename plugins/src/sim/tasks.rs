@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quintet_components::task::{Job, TaskKind, TaskSpawner};
 
-/// Keeps jobs until the simulation takes them, decides how long each takes, and runs it at its end.
+/// Keeps jobs until the simulation takes them. The simulation decides how long each takes, and runs
+/// it at its end.
 #[derive(Clone, Default)]
 pub(super) struct SimTasks(Arc<Mutex<Vec<(TaskKind, Job)>>>);
 

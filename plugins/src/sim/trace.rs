@@ -14,17 +14,17 @@ use super::{
     scenario::Scenario,
 };
 
-/// Moments that are kept at most; what comes later is left out, and counted.
+/// The largest number of moments that are kept. Later ones are left out, and counted.
 const MAX_MOMENTS: usize = 400_000;
 
-/// Something that a node did.
+/// An action of a node, with its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
     /// Milliseconds since genesis.
     pub at_ms: u64,
     /// The node.
     pub node: usize,
-    /// What.
+    /// The action.
     #[serde(flatten)]
     pub what: What,
 }
@@ -39,12 +39,12 @@ pub enum What {
         slot: Slot,
         /// Its root.
         root: Root,
-        /// Its parent's.
+        /// Its parent's root.
         parent: Root,
     },
     /// One of its validators attested.
     Attestation {
-        /// For which slot.
+        /// Its slot.
         slot: Slot,
         /// The validator.
         validator: ValidatorIndex,
@@ -53,14 +53,14 @@ pub enum What {
     },
     /// It published an aggregate.
     Aggregate {
-        /// For which slot.
+        /// Its slot.
         slot: Slot,
-        /// Of how many validators.
+        /// The number of its validators.
         participants: usize,
     },
-    /// Its prover began, and ends then.
+    /// Its prover began a proof.
     Proof {
-        /// Milliseconds since genesis.
+        /// The time at which the proof ends, in milliseconds since genesis.
         until_ms: u64,
     },
     /// It started.
@@ -79,9 +79,9 @@ pub enum What {
 pub struct Trace {
     /// The scenario.
     pub scenario: Scenario,
-    /// In the order of time.
+    /// The moments, in the order of time.
     pub moments: Vec<Moment>,
-    /// Moments that found no room.
+    /// The number of moments that were left out.
     pub left_out: u64,
     /// Each node's chain at the end of each slot, from slot 0 on.
     pub slots: Vec<Vec<NodeReport>>,
@@ -89,7 +89,7 @@ pub struct Trace {
     pub report: Report,
 }
 
-/// Keeps what happens, if anybody wants it.
+/// Records moments, if it is turned on.
 #[derive(Default)]
 pub(super) struct Recorder {
     is_on: bool,

@@ -91,7 +91,7 @@ impl Batch {
     }
 }
 
-/// What a written batch survives.
+/// The failures that a written batch survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// The end of the process at any time. A power failure may lose the newest batches, and then

@@ -33,11 +33,11 @@ const MAX_MARKER_BYTES: u64 = 64 << 10;
 pub struct RocksDbConfig {
     /// The directory; it is made when it is missing.
     pub path: PathBuf,
-    /// What is kept.
+    /// The data that is kept, and for how long.
     pub retention: Retention,
 }
 
-/// Why a database was not opened. Nothing was changed, and every message says what to do.
+/// The reason a database was not opened. Nothing was changed, and every message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is a file where the directory should be.
@@ -111,7 +111,7 @@ pub enum OpenError {
         path: PathBuf,
         /// The error of `RocksDB`.
         detail: String,
-        /// What to do.
+        /// Advice for the operator.
         remedy: &'static str,
     },
     /// There are too few threads or too little memory for `RocksDB`, which would end the process.
@@ -119,7 +119,7 @@ pub enum OpenError {
     Resources {
         /// The directory.
         path: PathBuf,
-        /// What there is too little of, and what to do.
+        /// The resource that is too scarce, and advice for the operator.
         lack: Lack,
     },
     /// It was opened but cannot be read.

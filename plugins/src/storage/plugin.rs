@@ -25,7 +25,8 @@ use crate::{
     vital::VitalThreads,
 };
 
-/// How many distinct attestations are saved as latest votes; those of the most validators are kept.
+/// The number of distinct attestations that are saved as latest votes; those of the most validators
+/// are kept.
 pub const MAX_SAVED_VOTES: usize = 256;
 
 /// Keeps the chain in `RocksDB`. Open the store with `Store::open` first.
@@ -121,7 +122,7 @@ fn install(app: &mut App, store: &Arc<Store>, handle: StorageWriter, plugin: &'s
         .add_systems(PostUpdate, (persist, persist_history).chain().in_set(NodeSystems::Flush));
 }
 
-/// What was passed on last.
+/// The values that were passed on last.
 #[derive(Default)]
 struct Persisted {
     facts: Option<ForkChoiceFacts>,

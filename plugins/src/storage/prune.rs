@@ -15,7 +15,7 @@ use super::{
     store::Store,
 };
 
-/// How many slots' blocks one step examines.
+/// The number of slots whose blocks one step examines.
 pub const PRUNE_STEP_SLOTS: u64 = 256;
 /// A step waits until the window has moved by this part of its length, so that its work is done
 /// once in many slots.

@@ -159,7 +159,7 @@ pub(super) struct Floors {
     pub(super) states: Slot,
 }
 
-/// Which canonical blocks from before the anchor are stored.
+/// The canonical blocks from before the anchor that are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct HistoryRecord {
     /// No block is missing from this slot on, up to the anchor.

@@ -1,5 +1,5 @@
-//! What `RocksDB` needs of the system. It ends the process when it gets no thread or no memory, so
-//! both are tried before it is opened.
+//! The threads and the memory that `RocksDB` needs of the system. It ends the process when it does
+//! not get them, so both are tried before it is opened.
 
 use std::{io, sync::mpsc::channel, thread};
 
@@ -9,7 +9,7 @@ const THREADS: usize = 12;
 /// threads reserve.
 const BYTES: usize = 384 << 20;
 
-/// What there is too little of.
+/// The resource of which there is too little.
 #[derive(Debug, thiserror::Error)]
 pub enum Lack {
     /// Threads.

@@ -122,7 +122,7 @@ impl RocksBackend {
     }
 }
 
-/// What an operator can do about an error.
+/// Advice for the operator about an error.
 pub(super) fn remedy(error: &rocksdb::Error) -> &'static str {
     let text = error.to_string();
     if text.contains("No space left") || text.contains("Disk quota") {

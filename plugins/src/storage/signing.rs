@@ -14,7 +14,7 @@ use super::{
     store::Store,
 };
 
-/// How many entries one batch of [`SigningRecord::prune`] deletes.
+/// The number of entries that one batch of [`SigningRecord::prune`] deletes.
 const PRUNE_BATCH: usize = 4096;
 
 fn entry_key(key: &PublicKey, slot: Slot) -> Vec<u8> {

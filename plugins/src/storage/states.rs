@@ -15,7 +15,8 @@ use super::{
     store::Store,
 };
 
-/// How many histories are cached: a full one has 256 chunks, and forks have few of their own.
+/// The number of histories that are cached: a full one has 256 chunks, and forks have few of their
+/// own.
 const MAX_HISTORIES: usize = 512;
 /// A longer chain of diffs is damaged: no release makes one.
 const MAX_DEPTH: usize = 4096;

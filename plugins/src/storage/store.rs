@@ -26,23 +26,23 @@ use super::{
     state_records::{Frame, HistoryLink, StoredState},
 };
 
-/// How many slots behind the finalized one are kept: peers may request them, and forks from there
-/// need their states.
+/// The number of slots behind the finalized one that are kept: peers may request them, and forks
+/// from there need their states.
 pub const WINDOW_SLOTS: u64 = 3600;
 /// The number of diffs from a snapshot to the next.
 pub const SNAPSHOT_EVERY: u64 = 128;
 /// The number of roots in a history chunk.
 pub const HISTORY_CHUNK_ROOTS: usize = 1024;
-/// How many post-states the writer remembers, so that it need not rebuild the parents of new
-/// blocks.
+/// The number of post-states that the writer remembers, so that it need not rebuild the parents of
+/// new blocks.
 const RECENT_STATES: usize = 64;
 
-/// How long data is kept.
+/// The range of slots for which data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// True to keep canonical blocks and states since genesis.
     pub archive: bool,
-    /// How many slots behind the finalized one are kept with all their forks.
+    /// The number of slots behind the finalized one that are kept with all their forks.
     pub window_slots: u64,
     /// Diffs from a snapshot to the next.
     pub snapshot_every: u64,

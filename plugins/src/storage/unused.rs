@@ -14,7 +14,7 @@ use super::{
     store::{Retention, Store},
 };
 
-/// How many signing entries are read at a time.
+/// The number of signing entries that are read at a time.
 const CHUNK: usize = 256;
 
 /// Empties a database of the chain `found` in which nothing has happened, so that it can be that of

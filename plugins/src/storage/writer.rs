@@ -23,23 +23,23 @@ use super::{
 };
 use crate::vital::Vital;
 
-/// How many blocks may wait for the writer. Further ones and their descendants are not kept until
-/// the node is restarted and fetches them again.
+/// The number of blocks that may wait for the writer. Further ones and their descendants are not
+/// kept until the node is restarted and fetches them again.
 pub const MAX_WAITING_BLOCKS: usize = 1024;
-/// How many bytes of bodies and proofs may wait for the writer.
+/// The number of bytes of bodies and proofs that may wait for the writer.
 pub const MAX_WAITING_BYTES: usize = 128 << 20;
 /// From this many waiting blocks on, the store is behind, and no block should be imported.
 pub const BEHIND_BLOCKS: usize = 256;
 /// The largest number of blocks in one batch.
 const BATCH_BLOCKS: usize = 64;
-/// How many batches of blocks from before the anchor may wait for the writer.
+/// The number of batches of blocks from before the anchor that may wait for the writer.
 pub const MAX_HISTORY_BATCHES: usize = 4;
-/// How long the writer waits before it tries again after a fault: at first, and at most.
+/// The time that the writer waits before it tries again after a fault: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How often an idle writer checks that the store's directory is in its place, and whether another
-/// user of the store has met a fault.
+/// The time between two checks of an idle writer that the store's directory is in its place, and
+/// whether another user of the store has met a fault.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long the end of the node waits for the writer.
+/// The longest time that the end of the node waits for the writer.
 const STOP: Duration = Duration::from_secs(2);
 
 /// The data that waits for the writer.
@@ -168,17 +168,17 @@ impl Writer {
         true
     }
 
-    /// How far back the store has the canonical chain.
+    /// The range of the canonical chain that the store has.
     pub const fn history(&self) -> &StoredHistory {
         &self.history
     }
 
-    /// How many blocks are waiting.
+    /// The number of waiting blocks.
     pub fn waiting(&self) -> usize {
         self.lock().blocks.len()
     }
 
-    /// How many blocks were not kept because too many waited.
+    /// The number of blocks that were not kept because too many waited.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
     }

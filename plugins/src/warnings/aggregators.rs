@@ -25,7 +25,7 @@ use super::{Finding, apply, pending::Pending, slot_of};
 const MISSING_SLOTS: u64 = 8;
 /// The warning ends if every subnet was covered within this many slots.
 const SEEN_SLOTS: u64 = 2;
-/// How many subnets a warning names.
+/// The largest number of subnets that a warning names.
 const MAX_NAMED: usize = 8;
 
 /// The newest slot in which an aggregate covered each subnet.

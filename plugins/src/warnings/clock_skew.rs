@@ -24,7 +24,7 @@ use quintet_components::{
 
 use super::{Finding, apply, slot_of};
 
-/// How many arrivals are used.
+/// The number of arrivals that are used.
 const SAMPLES: usize = 16;
 /// Fewer arrivals are not used.
 const MIN_SAMPLES: usize = 8;
@@ -32,9 +32,9 @@ const MIN_SAMPLES: usize = 8;
 const MIN_AUTHORS: usize = 2;
 /// Older arrivals, in slots, are not used.
 const MAX_AGE_SLOTS: u64 = 32;
-/// How many items may wait for their verdict; beyond that the oldest are dropped.
+/// The number of items that may wait for their verdict; beyond that the oldest are dropped.
 const MAX_WAITING: usize = 256;
-/// How many attestations of a slot are used.
+/// The number of attestations of a slot that are used.
 const MAX_ATTESTATIONS_PER_SLOT: usize = 16;
 /// The clock is ahead by more than the first: the warning appears; by less than the second: it
 /// ends. In milliseconds.
@@ -49,7 +49,7 @@ struct Arrival {
     author: ValidatorIndex,
     /// True for a block, false for an attestation.
     is_block: bool,
-    /// How long after its time it arrived, in milliseconds.
+    /// The time by which it arrived after its expected time, in milliseconds.
     offset_ms: i64,
 }
 
@@ -105,7 +105,7 @@ impl Arrivals {
         self.valid.push_back(arrival);
     }
 
-    /// How far the clock is ahead, in milliseconds, if there are enough arrivals.
+    /// The time by which the clock is ahead, in milliseconds, if there are enough arrivals.
     fn median_ms(&mut self, slot: Slot) -> Option<i64> {
         let oldest = slot.saturating_sub(MAX_AGE_SLOTS);
         self.valid.retain(|arrival| arrival.slot >= oldest);

@@ -2,7 +2,7 @@
 
 use quintet_components::containers::Slot;
 
-/// How many slots a warning about an event stays after the last one.
+/// The number of slots for which a warning about an event stays after the last one.
 pub(super) const LINGER_SLOTS: u64 = 8;
 
 /// The newest event that was bad, and the newest that was not good.

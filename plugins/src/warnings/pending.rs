@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use quintet_components::messages::InputId;
 
-/// How many items may wait for their verdict; beyond that the oldest are dropped.
+/// The number of items that may wait for their verdict; beyond that the oldest are dropped.
 const MAX_PENDING: usize = 1024;
 
 /// Data about items that is needed once they are judged.

@@ -19,9 +19,9 @@ use super::{Finding, apply, pending::Pending, slot_of};
 
 /// The warning ends if no proof was refused for this many slots.
 const QUIET_SLOTS: u64 = 32;
-/// How many peers are counted; further ones are not.
+/// The number of peers that are counted; further ones are not.
 const MAX_PEERS: usize = 64;
-/// How many characters of an agent a warning shows.
+/// The number of characters of an agent that a warning shows.
 const MAX_AGENT_CHARS: usize = 64;
 
 /// A peer's refused proofs.

@@ -35,11 +35,11 @@ impl PartialSchema for SszBody {
 
 impl ToSchema for SszBody {}
 
-/// How many bytes of a large answer are passed to its connection at once.
+/// The number of bytes of a large answer that are passed to its connection at once.
 const PIECE_BYTES: usize = 256 << 10;
-/// How long a large answer may take: 20 MiB at half a megabit per second.
+/// The longest time that a large answer may take: 20 MiB at half a megabit per second.
 const MAX_SENDING: Duration = Duration::from_secs(330);
-/// How many entries of an `Accept` header are read.
+/// The number of entries of an `Accept` header that are read.
 const MAX_ACCEPT_ENTRIES: usize = 32;
 
 /// A JSON answer.
@@ -141,8 +141,8 @@ impl Form {
     }
 }
 
-/// How much the request prefers a media type, in thousandths; 0 if it is not acceptable. The most
-/// specific entry decides.
+/// The preference of the request for a media type, in thousandths; 0 if it is not acceptable. The
+/// most specific entry decides.
 pub(crate) fn quality(headers: &HeaderMap, (kind, subtype): (&str, &str)) -> u16 {
     let values: Vec<&str> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();

@@ -23,7 +23,7 @@ pub(crate) struct ErrorBody {
     /// The HTTP status.
     #[schema(example = 404)]
     code: u16,
-    /// What was wrong.
+    /// The error.
     #[schema(example = "no block with this root is known")]
     error: String,
 }

@@ -11,7 +11,7 @@ use super::answer;
 /// The script with which pages create elements.
 pub(crate) const ELEMENTS: &str = include_str!("../../../assets/page/elements.js");
 
-/// What a page may load: its own content, and answers of this node.
+/// The content that a page may load: its own, and answers of this node.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";

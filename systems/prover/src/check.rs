@@ -1,4 +1,4 @@
-//! What every proof system has to keep, tried on one: [`check`]. `quintet prover check` runs it.
+//! The checks that every proof system has to pass: [`check`]. `quintet prover check` runs it.
 
 use crate::{CancelToken, Child, ProofSystem, ProveError, RawSignature, Statement, VerifyError};
 
@@ -11,7 +11,7 @@ pub struct Signers<'a> {
     pub sign: &'a dyn Fn(usize, u32, &[u8; 32]) -> Vec<u8>,
 }
 
-/// What is tried, and why it is not kept.
+/// The name of a check, and an error that says how it failed.
 pub type Finding = (&'static str, Result<(), String>);
 
 /// Tries a proof system. Whatever depends on a proof that was not made is not tried.
@@ -48,7 +48,7 @@ impl<'a> Trial<'a> {
         self.findings.push((what, outcome));
     }
 
-    /// That the signers from one to another signed.
+    /// The statement that the signers of this range signed.
     fn statement(&self, signers: std::ops::Range<usize>) -> Statement<'a> {
         let keys = self.signers.public_keys[signers].iter().map(Vec::as_slice);
         Statement { slot: SLOT, message: MESSAGE, public_keys: keys.collect() }

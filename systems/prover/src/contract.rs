@@ -39,7 +39,7 @@ impl CancelToken {
         *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase.into());
     }
 
-    /// What the work said last; `None` if it said nothing.
+    /// The last phase that the work reported; `None` if it reported none.
     pub fn phase(&self) -> Option<Cow<'static, str>> {
         self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -75,7 +75,7 @@ pub struct RawSignature<'a> {
     pub signature: &'a [u8],
 }
 
-/// Why no proof came out.
+/// The reason no proof was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProveError {
     /// The token was cancelled.
@@ -102,7 +102,7 @@ pub enum ProveError {
     Unavailable(String),
 }
 
-/// Why a proof was refused.
+/// The reason a proof was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The bytes are no proof of this system.

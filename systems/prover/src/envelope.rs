@@ -73,7 +73,7 @@ enum Form {
     Multi = 2,
 }
 
-/// Why bytes are no envelope.
+/// The reason bytes are not a valid envelope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
@@ -156,7 +156,7 @@ pub enum EnvelopeError {
     Statement {
         /// The statement.
         index: usize,
-        /// Why not.
+        /// The reason.
         fault: Box<EnvelopeError>,
     },
 }

@@ -30,22 +30,22 @@ use crate::{
 /// Bytes of a phase's name at most; a longer one is cut.
 const MAX_PHASE: usize = 64;
 
-/// What a prover process may take.
+/// The limits of a prover process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExecLimits {
-    /// How long it may take to begin.
+    /// The longest time for its start.
     pub start: Duration,
-    /// How long a proof may take.
+    /// The longest time for making a proof.
     pub prove: Duration,
-    /// How long checking a proof, or splitting one, may take.
+    /// The longest time for checking a proof, or for splitting one.
     pub check: Duration,
-    /// How long it may go on with what was given up, before it is killed.
+    /// The longest time for stopping work that was cancelled. After it the process is killed.
     pub stop: Duration,
     /// Address space in bytes, where the system can limit it. Threads and allocators ask for more
     /// than they use.
     pub memory_bytes: Option<u64>,
-    /// How long no process is started after the first failure in a row; each further one doubles it,
-    /// up to a minute.
+    /// The time for which no process is started after the first failure in a row. Each further
+    /// failure doubles it, up to a minute.
     pub backoff: Duration,
 }
 
@@ -70,7 +70,7 @@ impl Default for ExecLimits {
 pub struct ExecError {
     /// The command.
     pub command: String,
-    /// What went wrong.
+    /// The reason.
     pub reason: String,
 }
 
@@ -92,7 +92,7 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// What a configuration writes before the command.
+    /// The prefix of the command in a configuration.
     pub const PREFIX: &str = "exec:";
 
     /// Starts `command` for signatures of a scheme. The command is split at spaces; there is no shell.

@@ -2,7 +2,7 @@
 
 use crate::{VerifyError, envelope::EnvelopeError};
 
-/// Why a proof is not what a statement needs.
+/// The reason a proof does not prove a statement.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error(transparent)]

@@ -19,7 +19,7 @@ pub struct UnknownProofSystem {
     pub known: Vec<&'static str>,
 }
 
-/// Why there is no proof system to a name.
+/// The reason there is no proof system of a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoProofSystem {
     /// Nobody brought one of this name.

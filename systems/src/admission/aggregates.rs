@@ -26,9 +26,9 @@ use crate::{
     verification::{Proofs, verify_aggregate},
 };
 
-/// How many aggregates may wait for their proof check.
+/// The largest number of aggregates that may wait for their proof check.
 pub const MAX_PENDING_AGGREGATES: usize = 512;
-/// How many of them may be from one peer.
+/// The largest number of them from one peer.
 pub const MAX_PENDING_AGGREGATES_PER_PEER: usize = 64;
 
 type Check = Work<Result<(), Rejection>>;
@@ -50,7 +50,7 @@ impl Default for AggregateChecks {
 }
 
 impl AggregateChecks {
-    /// How many aggregates are waiting or being checked.
+    /// The number of aggregates that are waiting or being checked.
     pub fn len(&self) -> usize {
         self.waiting.len() + self.under_way.len()
     }
@@ -78,7 +78,7 @@ impl AggregateChecks {
     }
 }
 
-/// What an aggregate needs on its way to its proof check.
+/// The resources that admit an aggregate to its proof check.
 #[derive(SystemParam)]
 pub struct AggregateRoad<'w> {
     time: LocalTime<'w>,
@@ -88,7 +88,7 @@ pub struct AggregateRoad<'w> {
     metrics: Option<Res<'w, Metrics>>,
 }
 
-/// Which validators are known to support an attestation.
+/// The validators that are known to support an attestation.
 #[derive(SystemParam)]
 pub struct KnownVoters<'w> {
     pool: Attestations<'w>,
@@ -96,7 +96,7 @@ pub struct KnownVoters<'w> {
 }
 
 impl KnownVoters<'_> {
-    /// Why an aggregate adds no voter; `None` if it adds one.
+    /// Returns the reason an aggregate adds no voter; `None` if it adds one.
     fn objection(&self, aggregate: &SignedAggregatedAttestation) -> Option<IgnoreReason> {
         let (data, participants) = (&aggregate.data, &aggregate.proof.participants);
         let of_pool =
@@ -111,8 +111,8 @@ impl KnownVoters<'_> {
     }
 }
 
-/// Why an aggregate of these participants adds no voter: all are covered, or have used both places
-/// for the slot. `None` if it adds one.
+/// Returns the reason an aggregate of these participants adds no voter: all are covered, or have
+/// used both places for the slot. `None` if it adds one.
 fn objection(
     participants: &AggregationBits,
     covered: &Coverage,
@@ -288,7 +288,8 @@ impl ValidAggregates<'_, '_> {
         objection(&proof.participants, &covered, || self.pool.equivocators(data))
     }
 
-    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
+    /// Takes the aggregates whose blocks are known now. Those that finality has passed are not
+    /// kept.
     pub(super) fn release(&mut self) -> Vec<Aggregate> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();

@@ -26,15 +26,15 @@ use crate::{
     verification::{SignatureCheck, Signatures},
 };
 
-/// How many attestations may wait for their signature check.
+/// The largest number of attestations that may wait for their signature check.
 pub const MAX_PENDING_ATTESTATIONS: usize = 8192;
-/// How many of them may be from one peer.
+/// The largest number of them from one peer.
 pub const MAX_PENDING_ATTESTATIONS_PER_PEER: usize = 2048;
-/// How many signatures one task checks: enough to fill the packed hashing, but so few that a block
-/// behind the task waits only a few milliseconds.
+/// The number of signatures that one task checks: enough to fill the packed hashing, but so few
+/// that a block behind the task waits only a few milliseconds.
 pub const ATTESTATION_BATCH: usize = 64;
-/// How many tasks of each kind may run at once. A flood of attestations then leaves the pool to
-/// blocks.
+/// The largest number of tasks of each kind that may run at once. A flood of attestations then
+/// leaves the pool to blocks.
 pub const MAX_TASKS_UNDER_WAY: usize = 2;
 
 /// An item on its way into a pool.
@@ -63,7 +63,7 @@ impl Default for AttestationChecks {
 }
 
 impl AttestationChecks {
-    /// How many attestations are waiting or being checked.
+    /// The number of attestations that are waiting or being checked.
     pub fn len(&self) -> usize {
         self.waiting.len() + self.under_way.iter().map(|(batch, _)| batch.len()).sum::<usize>()
     }
@@ -87,7 +87,7 @@ impl AttestationChecks {
     }
 }
 
-/// What an attestation needs on its way to its signature check.
+/// The resources that admit an attestation to its signature check.
 #[derive(SystemParam)]
 pub struct AttestationRoad<'w> {
     time: LocalTime<'w>,
@@ -268,7 +268,8 @@ pub fn commit_attestations(
 }
 
 impl ValidAttestations<'_, '_> {
-    /// Takes those whose blocks are known now. Those that finality has passed are not kept.
+    /// Takes the attestations whose blocks are known now. Those that finality has passed are not
+    /// kept.
     pub(super) fn release(&mut self) -> Vec<Arrived<SignedAttestation>> {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.is_empty()) else {
             return Vec::new();

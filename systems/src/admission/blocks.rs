@@ -1,4 +1,5 @@
-//! Blocks: which may be imported, which wait for their slot, and which wait for their parent.
+//! Blocks: those that may be imported, those that wait for their slot, and those that wait for
+//! their parent.
 
 use std::collections::HashSet;
 
@@ -25,7 +26,7 @@ use crate::{
     transition::proposer_for_slot,
 };
 
-/// What a block needs on its way to the import.
+/// The resources that admit a block to its import.
 #[derive(SystemParam)]
 pub struct BlockRoad<'w> {
     time: LocalTime<'w>,
@@ -109,7 +110,7 @@ impl BlockRoad<'_> {
         }
     }
 
-    /// What can be checked without the post-state of the parent.
+    /// Makes the checks that need no post-state of the parent.
     fn check_consistency(&self, block: &Block) -> Result<(), Rejection> {
         check_distinct(block)?;
         let tree = self.parents.tree();
@@ -144,7 +145,7 @@ impl BlockRoad<'_> {
     }
 }
 
-/// Checks that the slot's proposer is the one in turn.
+/// Checks that the proposer is in the registry.
 fn check_proposer(block: &Block, validators: usize) -> Result<(), Rejection> {
     let Block { slot, proposer_index, .. } = block;
     if usize::try_from(*proposer_index).is_ok_and(|index| index < validators) {
@@ -155,7 +156,7 @@ fn check_proposer(block: &Block, validators: usize) -> Result<(), Rejection> {
         .because(format!("validator {proposer_index} of {validators}")))
 }
 
-/// Checks that a body has each attestation data once.
+/// Checks that no attestation data is twice in a body.
 fn check_distinct(block: &Block) -> Result<(), Rejection> {
     let attestations = &block.body.attestations;
     let distinct: HashSet<&AttestationData> = attestations.iter().map(|each| &each.data).collect();

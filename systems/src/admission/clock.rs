@@ -8,7 +8,7 @@ use quintet_components::{
     rejection::{Rejection, RejectionReason},
 };
 
-/// The time that inbound items are compared with. It is the clock, or the newest interval that was
+/// The time with which inbound items are compared. It is the clock, or the newest interval that was
 /// walked if the clock was set back. A node that is catching up does not refuse current items.
 #[derive(SystemParam)]
 pub struct LocalTime<'w> {
@@ -35,7 +35,7 @@ impl LocalTime<'_> {
 /// # Errors
 /// `ATTESTATION_TOO_FAR_IN_FUTURE`.
 pub(super) fn check_attestation_slot(slot: Slot, now_intervals: u64) -> Result<(), Rejection> {
-    // In slots instead of intervals, because a slot near 2^64 has no interval.
+    // The comparison is in slots instead of intervals, because a slot near 2^64 has no interval.
     let newest_slot = now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS) / INTERVALS_PER_SLOT;
     if slot > newest_slot {
         return Err(RejectionReason::AttestationTooFarInFuture
@@ -56,8 +56,8 @@ pub(super) fn check_block_slot(slot: Slot, now_slot: Slot) -> Result<(), Rejecti
     Ok(())
 }
 
-/// Returns true if a block starts more than one interval ahead of the clock: its proposer's clock
-/// is fast, or this node's is slow.
+/// Returns true if a block's slot starts more than one interval ahead of the clock: its proposer's
+/// clock is fast, or this node's is slow.
 pub(super) fn is_early(slot: Slot, now_intervals: u64) -> bool {
     first_interval(slot) > now_intervals.saturating_add(GOSSIP_DISPARITY_INTERVALS)
 }

@@ -8,8 +8,8 @@
 //! 5. **Consistency**: it agrees with the tree, as far as that is cheap to check.
 //! 6. **Signature or proof**: checked by a task.
 //!
-//! Then it goes to the pools, to the tree, or to the waiting room for an unknown block. The first
-//! step that fails decides. Each step costs less than those after it.
+//! Then the item goes to the pools, to the tree, or to the waiting room for an unknown block. The
+//! first step that fails decides. Each step costs less than those after it.
 //!
 //! | kind | the steps are in | destination |
 //! | --- | --- | --- |
@@ -32,7 +32,8 @@ pub use validation::validate_attestation;
 
 use quintet_components::task::TaskPanic;
 
-/// A panic is this node's fault and not the sender's: it is logged, and the sender is not blamed.
+/// Returns the outcome, if the work did not panic. A panic is this node's fault and not the
+/// sender's: it is logged, and the sender is not blamed.
 fn panicked<T>(outcome: Result<T, TaskPanic>, what: &str) -> Option<T> {
     outcome.inspect_err(|panic| tracing::error!(%panic, "{what} panicked")).ok()
 }

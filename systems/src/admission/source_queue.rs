@@ -22,12 +22,12 @@ impl<T> SourceQueue<T> {
         Self { by_source: BTreeMap::new(), turns: VecDeque::new(), len: 0, limit, per_source }
     }
 
-    /// How many items are waiting.
+    /// The number of waiting items.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if none is waiting.
+    /// Returns true if no item is waiting.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -36,7 +36,7 @@ impl<T> SourceQueue<T> {
     /// is returned.
     ///
     /// # Errors
-    /// Why there is no place for the item.
+    /// The reason there is no place for the item.
     pub fn push(&mut self, source: &Source, item: T) -> Result<Option<T>, IgnoreReason> {
         let count = self.by_source.get(source).map_or(0, VecDeque::len);
         if count >= self.per_source && *source != Source::Local {

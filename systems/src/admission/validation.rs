@@ -29,7 +29,7 @@ pub fn validate_attestation(
     check_attestation_slot(data.slot, now_intervals)
 }
 
-/// The data that attestations are checked against.
+/// The data against which attestations are checked.
 #[derive(SystemParam)]
 pub struct Ground<'w> {
     tree: Res<'w, BlockTree>,
@@ -45,7 +45,7 @@ impl Ground<'_> {
     }
 
     /// Checks the slot against the time in intervals since genesis. If an attestation is too early,
-    /// leanSpec first reports its other faults, and so does this.
+    /// its other faults are reported first, as in leanSpec.
     pub(super) fn check_horizon(&self, data: &AttestationData, now: u64) -> Result<(), Rejection> {
         let is_timely = check_attestation_slot(data.slot, now);
         is_timely.map_err(|early| self.check(data).err().unwrap_or(early))
@@ -61,7 +61,7 @@ impl Ground<'_> {
         is_passed(&self.tree, self.finalized.0, data)
     }
 
-    /// How many different attestations of one validator are kept per slot.
+    /// The number of different attestations of one validator that are kept per slot.
     pub(super) fn places(&self) -> usize {
         self.rules.places
     }
@@ -111,7 +111,7 @@ fn check_consistency(
     check_not_before_head(data)
 }
 
-/// What can be checked of an attestation that names an unknown block.
+/// Makes the checks that are possible for an attestation that names an unknown block.
 pub(super) fn check_alone(data: &AttestationData) -> Result<(), Rejection> {
     check_order(data)?;
     check_not_before_head(data)

@@ -57,8 +57,8 @@ pub fn open_early_session(
     let later: HashSet<_> =
         accepted[place + 1..].iter().map(|each| (each.data, each.validator)).collect();
     let session = sessions.open(&mut line, slot);
-    // Payloads arrive in another way, so that the result would depend on whether they had arrived
-    // already.
+    // Payloads are left out: they arrive by another path, so the result would depend on whether
+    // they had already arrived.
     let groups = snapshot_signatures(pool.index(), slot, &later);
     let mut added = add_jobs(&mut sessions, &mut line, &planner, session, slot, &groups);
     added.tally.early = 1;

@@ -29,7 +29,8 @@ pub struct Evidence {
 pub struct Plan {
     /// The jobs, the one that joins existing proofs first.
     pub jobs: Vec<AggregationJob>,
-    /// Why the attestation, or one of its proofs, is left out; `None` if it is not.
+    /// The reason the attestation, or one of its proofs, is left out; `None` if nothing is left
+    /// out.
     pub skipped: Option<SkipReason>,
 }
 

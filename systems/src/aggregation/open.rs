@@ -45,12 +45,12 @@ pub struct Planner<'w> {
 }
 
 impl Planner<'_> {
-    /// The finalized slot.
+    /// The slot of the finalized checkpoint.
     pub(super) fn finalized_slot(&self) -> Slot {
         self.finalized.0.slot
     }
 
-    /// The metrics. If there are none, metrics that nobody reads.
+    /// The metrics; ones that are never read if the world has none.
     pub(super) fn metrics(&self) -> Metrics {
         Metrics::or_unread(self.metrics.as_deref())
     }
@@ -60,7 +60,7 @@ impl Planner<'_> {
         plan_on_head(self.head.0, &self.states, groups, slot, max_signers)
     }
 
-    /// Why a session with these counts has no job; `None` if it has one.
+    /// Returns the reason a session with these counts has no job; `None` if it has one.
     fn why_idle(&self, counts: &AggregationCounts) -> Option<CycleSkip> {
         let was_refused =
             |reason: &SkipReason| matches!(reason, SkipReason::QueueFull | SkipReason::TooLarge);
@@ -101,7 +101,8 @@ pub fn aggregate_slot(
 
     let mut counts = tally.clone();
     if early.is_some() {
-        // A proof that cannot be ready before interval 3 replaces nothing that is ready now.
+        // A proof that cannot be ready before interval 3 does not replace a proof that is ready
+        // now.
         if deadline_ms < planner.clock.interval_start_ms(publication(slot) + 1) {
             hold_back(&mut sessions, session, &jobs);
         }
@@ -116,9 +117,9 @@ pub fn aggregate_slot(
         let state = SessionState { finalized_slot, is_complete: true, ..Default::default() };
         sessions.begin(session, slot, state, tally);
     }
-    // leanSpec's round replaces the new payloads: those of an attestation for which it makes no
-    // proof are dropped. The node's own stay: in leanSpec proofs take no time, so none is left over
-    // from an earlier round.
+    // Like leanSpec's round, this replaces the new payloads: those of an attestation for which no
+    // proof is made are dropped. The node's own payloads stay. leanSpec has no such payloads,
+    // because its proofs take no time and none is left over from an earlier round.
     lone.retain(|payload| !own.contains(*payload));
     pool.drop_inputs(&lone);
     if let Some(reason) = planner.why_idle(&counts) {
@@ -160,7 +161,7 @@ pub fn skip_aggregation(
 pub(super) struct Added {
     /// The counts to add.
     pub tally: AggregationCounts,
-    /// The payloads of attestations that are already covered by that one payload.
+    /// The payloads of attestations that have one payload and nothing to add to it.
     pub lone: Vec<Entity>,
     /// The jobs, and what their proofs replace.
     pub jobs: Vec<(Entity, Vec<Entity>)>,

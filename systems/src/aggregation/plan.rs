@@ -24,8 +24,8 @@ pub struct Group {
     pub signatures: Vec<Entity>,
 }
 
-/// The evidence for every attestation that has something fresh, in pool order: first those with new
-/// payloads, then those that only have signatures. Inputs in `claimed` are left out.
+/// The evidence for every attestation that has a new payload or a signature, in pool order: first
+/// those with new payloads, then those that only have signatures. Inputs in `claimed` are left out.
 pub fn snapshot(pools: &AttestationsByData, claimed: &HashSet<Entity>) -> Vec<Group> {
     let mut seen = HashSet::new();
     let fresh = pools.members::<New>().chain(pools.members::<Signed>());

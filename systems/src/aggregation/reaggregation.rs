@@ -29,12 +29,12 @@ use crate::{
     verification::block_statements,
 };
 
-/// How many payloads are split from one block at most.
+/// The largest number of payloads that are split from one block.
 pub const MAX_SPLIT: usize = 4;
 /// A block that is older than this many slots is not split: its attestations are in later blocks
 /// already, or too old.
 pub const MAX_AGE_SLOTS: u64 = 2;
-/// How many blocks' proofs are split at the same time at most.
+/// The largest number of blocks whose proofs are split at the same time.
 pub const MAX_BLOCKS: usize = 16;
 
 type Split = Result<Vec<SignedAggregatedAttestation>, ProveError>;
@@ -52,13 +52,13 @@ struct SplitWork {
 }
 
 impl Splits {
-    /// Returns true if none is being split.
+    /// Returns true if no block is being split.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 }
 
-/// Has the proofs of newly imported blocks split, for the attestations that add validators.
+/// Starts to split the proofs of newly imported blocks, for the attestations that add validators.
 pub fn split_imported(
     mut imported: MessageReader<BlockImported>,
     mut splits: ResMut<Splits>,

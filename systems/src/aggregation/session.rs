@@ -1,6 +1,6 @@
 //! Aggregation sessions: one entity per session, one entity and one task per job.
 //!
-//! At most one session is current. Results of the others change only a counter.
+//! At most one session is current. Results of other sessions change only a counter.
 
 use std::{collections::HashSet, sync::Arc};
 

@@ -30,7 +30,7 @@ struct Attesting {
     work: Work<Vec<Outcome>>,
 }
 
-/// Interval 1: all own validators attest to what the node sees.
+/// Interval 1: all own validators attest to the chain that the node sees.
 pub fn start_attestations(
     (now, tasks): (Res<CurrentInterval>, Res<Tasks>),
     signing: Res<Signing>,

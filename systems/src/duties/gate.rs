@@ -1,4 +1,4 @@
-//! Decides which duties are not done, and why.
+//! Decides which duties are not done, and gives the reason.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -23,12 +23,13 @@ impl Gate<'_> {
         self.now.slot()
     }
 
-    /// Why a duty of this interval must not be done; `None` if it may.
+    /// Returns the reason a duty of this interval must not be done; `None` if it may be done.
     pub(super) fn why_not(&self) -> Option<MissReason> {
         self.gate.as_deref()?.why_not(*self.now)
     }
 
-    /// Why a proposal that waits for sync has to wait longer.
+    /// Returns the reason a proposal that waits for sync has to wait longer; `None` if it may go
+    /// on.
     pub(super) fn why_held(&self) -> Option<MissReason> {
         let is_behind = self.gate.as_deref().is_some_and(|gate| gate.behind > 0);
         self.why_not().or(is_behind.then_some(MissReason::Syncing))

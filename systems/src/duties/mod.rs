@@ -1,5 +1,5 @@
 //! The duties of a node's own validators: proposing at interval 0, attesting at interval 1.
-//! Building and signing are tasks. How each duty ended is counted and recorded.
+//! Building and signing are tasks. The end of each duty is counted and recorded.
 
 mod attest;
 mod gate;

@@ -17,7 +17,7 @@ use crate::{
     verification::block_statements,
 };
 
-/// Why there is no block.
+/// The reason there is no block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) reason: MissReason,
@@ -52,7 +52,7 @@ pub(super) type Built = Result<BuiltBlock, Failure>;
 /// A signed and proved block.
 pub(super) type Signed = Result<SignedBlock, Failure>;
 
-/// Builds the block, except for what needs the proposer's signature.
+/// Builds the block, except for the part that needs the proposer's signature.
 pub(super) fn build(inputs: &BlockInputs, proofs: &dyn ProofSystem, cancel: &CancelToken) -> Built {
     let begin = Instant::now();
     let built = build_block(inputs, proofs, cancel).map_err(|error| match error {

@@ -255,9 +255,9 @@ impl Proposing<'_, '_> {
         self.proposals.under_way.extend(proposal);
     }
 
-    /// Advances a proposal as far as its tasks have ended. `None` once it is signed or missed. This
-    /// goes by the clock, because a node that wakes collects its tasks before it walks the
-    /// intervals that it slept through.
+    /// Advances a proposal as far as its tasks have ended. Returns `None` once it is signed or
+    /// missed. The slot is compared with the clock, because a node that wakes collects its tasks
+    /// before it walks the intervals that passed while it slept.
     fn step(&mut self, mut proposal: Proposal) -> Option<Proposal> {
         let now_slot = self.clock.current_slot(self.time.now_ms);
         if proposal.is_due && proposal.slot < now_slot {

@@ -1,4 +1,4 @@
-//! The outcome of duties: written where a duty ends, then counted, recorded and logged in one
+//! The outcomes of duties: written where a duty ends, then counted, recorded and logged in one
 //! place.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
@@ -9,7 +9,7 @@ use quintet_components::{
     duties::{Duty, DutyCounts, DutyEnded, DutyOutcome, DutyRecord, MissReason, RecentDuties},
 };
 
-/// Writes how duties ended.
+/// Writes the ends of duties.
 #[derive(SystemParam)]
 pub struct DutyLog<'w> {
     ended: MessageWriter<'w, DutyEnded>,

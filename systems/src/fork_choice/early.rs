@@ -6,12 +6,13 @@ use quintet_components::{
     messages::{BlockReceived, IgnoreReason, Source},
 };
 
-/// How many blocks may wait for their slot. When the limit is reached, the source with the most
-/// loses its newest.
+/// The largest number of blocks that may wait for their slot. When it is reached, the source with
+/// the most blocks loses its newest. When the limit is reached, the source with the most loses its
+/// newest.
 pub const MAX_EARLY_BLOCKS: usize = 32;
-/// How many of them may be from one source.
+/// The largest number of them from one source.
 pub const MAX_EARLY_PER_SOURCE: usize = 4;
-/// How many of them may be from one source and of one proposer.
+/// The largest number of them from one source and of one proposer.
 pub const MAX_EARLY_PER_PROPOSER: usize = 2;
 
 /// Blocks of peers that start more than one interval ahead of this node's clock, in order of
@@ -21,7 +22,7 @@ pub const MAX_EARLY_PER_PROPOSER: usize = 2;
 pub struct EarlyBlocks(Vec<BlockReceived>);
 
 impl EarlyBlocks {
-    /// How many are waiting.
+    /// The number of waiting blocks.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -32,10 +32,10 @@ use crate::{
     verification::{Proofs, verify_block},
 };
 
-/// How many blocks may wait for their proof and transition. One more is ignored; it can be
-/// requested again from its sender.
+/// The largest number of blocks that may wait for their proof and transition. One more is ignored;
+/// it can be requested again from its sender.
 pub const MAX_PENDING_BLOCKS: usize = 256;
-/// How many of them may be from one source.
+/// The largest number of them from one source.
 pub const MAX_PENDING_BLOCKS_PER_SOURCE: usize = 192;
 
 /// Blocks that are being imported, in order of arrival.
@@ -61,7 +61,7 @@ struct Ended {
 /// The result of a block's proof and transition, and how long they took.
 type Checked = (Duration, Result<Arc<State>, ImportError>);
 
-/// Why a block was not imported.
+/// The reason a block was not imported.
 enum ImportError {
     Rejected(Rejection),
     /// A fault of this node, not of the block.
@@ -123,7 +123,7 @@ impl ParentState {
 }
 
 impl ImportQueue {
-    /// How many blocks are waiting.
+    /// The number of waiting blocks.
     pub fn len(&self) -> usize {
         self.0.len()
     }

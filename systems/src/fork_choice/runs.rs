@@ -63,7 +63,7 @@ struct Path {
 }
 
 impl Runs {
-    /// How many blocks are in the runs.
+    /// The number of blocks in the runs.
     pub(super) fn len(&self) -> usize {
         self.run_of.len()
     }

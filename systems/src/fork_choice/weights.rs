@@ -42,7 +42,7 @@ impl VoteWeights {
         NodeId::at(self.runs.heaviest_leaf(place(start)))
     }
 
-    /// How many latest votes are for the block or a descendant.
+    /// The number of latest votes for the block or a descendant.
     pub fn weight(&self, id: NodeId, tree: &BlockTree) -> u32 {
         self.runs.weight(place(id), Blocks(tree))
     }

@@ -116,7 +116,8 @@ mod tests {
         Arc::new(SingleMessageAggregate { participants, proof })
     }
 
-    /// How often a gain is computed for these payloads, and how many are picked.
+    /// The number of gains that are computed for these payloads, and the number of payloads that
+    /// are picked.
     fn work(payloads: &[Arc<SingleMessageAggregate>]) -> (usize, usize) {
         let pool: Vec<_> = payloads.iter().map(|payload| &payload.participants).collect();
         let mut looks = 0;

@@ -95,7 +95,7 @@ pub(super) fn twice_supporting(index: &AttestationsByData, data: &AttestationDat
     supporters_of_slot(index, index.of_slot(data.slot), |other| Some(other) != index.get(data))
 }
 
-/// How many other attestations of the slot of `data` the validator supports.
+/// The number of other attestations of the slot of `data` that the validator supports.
 pub(super) fn supported_beside(
     index: &AttestationsByData,
     data: &AttestationData,

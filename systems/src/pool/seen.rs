@@ -10,11 +10,11 @@ use quintet_components::{
     messages::IgnoreReason,
 };
 
-/// How many slots' attestations are remembered, counted back from the newest slot with an
+/// The number of slots whose attestations are remembered, counted back from the newest slot with an
 /// attestation.
 pub const SEEN_SLOTS: u64 = 4;
-/// How many attestations are remembered. Beyond that one is not remembered, and counts as new when
-/// it arrives again.
+/// The largest number of remembered attestations. One more is not remembered, and counts as new
+/// when it arrives again.
 pub const MAX_SEEN: usize = 4 * 4096;
 
 /// Valid attestations of the newest slots, by slot, with their validators.
@@ -33,8 +33,8 @@ struct Seen {
 }
 
 impl SeenAttestations {
-    /// Why an attestation, which is to be kept or not, is not new; `None` if it is. A validator has
-    /// this many places for a slot.
+    /// Returns the reason an attestation is not new; `None` if it is new. `keep` is true if it
+    /// would be kept. A validator has this many places for a slot.
     pub fn objection(
         &self,
         attestation: &SignedAttestation,

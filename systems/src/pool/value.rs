@@ -8,7 +8,7 @@ use quintet_components::{
 use super::Coverage;
 use crate::transition::{ChainView, pending_votes};
 
-/// What a block with the aggregate could do next. Greater values go first.
+/// The effect that the aggregate could have in the next block. Greater values go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConsensusValue {
     /// It only adds weight for the head.

@@ -38,7 +38,7 @@ pub fn payloads(
     payloads.filter(move |each| each.phase == phase).map(|each| (each.entity, &each.payload))
 }
 
-/// How many attestations each pool has: signed, new, known.
+/// The number of attestations in each pool: signed, new, known.
 pub fn pool_sizes(world: &World) -> [usize; 3] {
     let index = index(world);
     [index.member_count::<Signed>(), index.member_count::<New>(), index.member_count::<Known>()]

@@ -43,7 +43,7 @@ pub struct BlockInputs {
     pub parent: Arc<State>,
     /// The known attestations whose head the node has, in pool order, with their payloads.
     pub candidates: Vec<Candidate>,
-    /// Which of them go first if there is no room for all.
+    /// The attestations that go first if there is no room for all.
     pub preference: Preference,
     /// The memory that making the block's proofs may take, in bytes.
     pub max_working_bytes: usize,
@@ -129,15 +129,15 @@ pub struct BuiltBlock {
     /// The proof of each attestation, in body order. The block's proof merges them and the
     /// proposer's signature.
     pub proofs: Vec<Arc<SingleMessageAggregate>>,
-    /// How long building it took.
+    /// The time that building it took.
     pub took: Duration,
-    /// How long choosing and joining its attestations took, as part of that.
+    /// The part of that time that choosing and joining its attestations took.
     pub choosing_took: Duration,
     /// The attestations for which it has no room.
     pub left_out: LeftOut,
 }
 
-/// Why there is no block.
+/// The reason there is no block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BuildError {
     /// The chain does not allow it.
@@ -198,8 +198,8 @@ impl BlockInputs {
         Self::on_parent(world, head, slot, proposer_index)
     }
 
-    /// How many payloads there are to choose from, and the memory that choosing and joining them
-    /// takes at most, in bytes. A block has few attestations, however many wait.
+    /// The number of payloads to choose from, and the most memory that choosing and joining them
+    /// takes, in bytes. A block has few attestations, however many wait.
     pub fn size(&self, proofs: &dyn ProofSystem) -> (u32, usize) {
         let payloads = || self.candidates.iter().flat_map(|candidate| &candidate.payloads);
         let bytes: usize = payloads().map(|payload| payload.proof.as_bytes().len()).sum();

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use super::draft::{Draft, Item};
 use crate::pool::Coverage;
 
-/// How many choices are tried for one target. The first descent always takes the payload that adds
-/// the most voters; others are tried only if that does not fit. If there are few payloads, all
-/// choices are tried.
+/// The largest number of choices that are tried for one target. The first descent always takes the
+/// payload that adds the most voters; others are tried only if that does not fit. If there are few
+/// payloads, all choices are tried.
 pub(super) const MAX_STEPS: usize = 2048;
 
 /// A choice: the payloads taken, and the payloads that are left.

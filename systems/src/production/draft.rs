@@ -38,7 +38,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Why a payload is not taken.
+/// The reason a payload is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
     /// The block has other attestation data of that slot.

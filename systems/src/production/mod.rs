@@ -1,4 +1,4 @@
-//! What validators produce: blocks and attestations.
+//! Production of what validators publish: blocks and attestations.
 
 pub mod attestation;
 pub mod block;

@@ -23,7 +23,7 @@ use crate::{
     transition::{ChainView, pending_votes, process_block},
 };
 
-/// How many choices are tried for all targets of a block.
+/// The largest number of choices that are tried for all targets of a block.
 const MAX_BLOCK_STEPS: usize = 4 * MAX_STEPS;
 
 /// An attestation with the payloads that a block may use for it.
@@ -35,7 +35,7 @@ pub struct Candidate {
     pub payloads: Vec<Arc<SingleMessageAggregate>>,
 }
 
-/// Which attestations go first if a block has no room for all.
+/// The attestations that go first if a block has no room for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preference {
     /// Those that advance finality, and at most one attestation data per slot, because provers in
@@ -173,7 +173,7 @@ impl Eligible<'_> {
 struct Worth<'a, 's> {
     site: &'s Site<'s>,
     candidates: Vec<&'a Candidate>,
-    /// Which candidates are among the eligible ones.
+    /// For each candidate, true if it is among the eligible ones.
     seen: Vec<bool>,
     eligible: Vec<Eligible<'a>>,
     /// The slot that was final when they were looked at last.
@@ -193,7 +193,7 @@ struct Goal<'a, 'i> {
 }
 
 impl Goal<'_, '_> {
-    /// How many voters it has if everything is taken.
+    /// The number of its voters if everything is taken.
     fn reach(&self) -> usize {
         let mut all = self.counted.clone();
         self.items.iter().for_each(|item| all.add(&item.voters));

@@ -87,12 +87,12 @@ impl ProverLine<'_, '_> {
         self.scheduler.waits(job)
     }
 
-    /// How many jobs run.
+    /// The number of running jobs.
     pub fn running(&self) -> usize {
         self.scheduler.running()
     }
 
-    /// How many jobs still run although they were asked to stop.
+    /// The number of jobs that were asked to stop and still run.
     pub fn stragglers(&self) -> usize {
         self.scheduler.stragglers()
     }

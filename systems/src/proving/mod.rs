@@ -19,7 +19,7 @@ pub use scheduler::{MAX_RUN_MS, ProverScheduler, STRAGGLER_MS};
 pub use shutdown::{JoinTimeout, join_prover};
 pub use timeline::prune_timeline;
 
-/// Why a job was not queued.
+/// The reason a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The queue is full of jobs with the same or a higher priority.

@@ -16,10 +16,11 @@ use quintet_prover::CancelToken;
 
 use super::Refused;
 
-/// How long a job may keep its permit after it was asked to stop, in milliseconds: two slots.
+/// The longest time that a job may keep its permit after it was asked to stop, in milliseconds: two
+/// slots.
 pub const STRAGGLER_MS: u64 = 2 * SLOT_DURATION_MS;
-/// How long a job may run before it is asked to stop, in milliseconds: sixteen slots, after which
-/// no proof is of use.
+/// The longest time that a job may run before it is asked to stop, in milliseconds: sixteen slots,
+/// after which its proof is of no use.
 pub const MAX_RUN_MS: u64 = 16 * SLOT_DURATION_MS;
 
 /// The prover's waiting and running jobs. Systems change it through
@@ -51,39 +52,39 @@ struct Started {
     ticket: Ticket,
     running: Running,
     started_ms: u64,
-    /// When it was first seen to be cancelled.
+    /// The time at which it was first seen to be cancelled.
     given_up_ms: Option<u64>,
     /// True once its permit was given to another job.
     is_written_off: bool,
-    /// What it said last.
+    /// The last phase that it reported.
     phase: Option<Cow<'static, str>>,
 }
 
-/// How a job ended, besides its outcome, which goes to its owner.
+/// The status with which a job ended. Its outcome goes to its owner.
 pub(super) type Report = Arc<Mutex<Option<ProverStatus>>>;
 
 impl ProverScheduler {
-    /// How many jobs are waiting.
+    /// The number of waiting jobs.
     pub fn waiting(&self) -> usize {
         self.queued.len()
     }
 
-    /// How many jobs run.
+    /// The number of running jobs.
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// How many jobs run whose permits were written off.
+    /// The number of running jobs whose permits were written off.
     pub fn written_off(&self) -> usize {
         self.running.iter().filter(|started| started.is_written_off).count()
     }
 
-    /// How often a permit was written off since the node began.
+    /// The number of permits that were written off since the node began.
     pub const fn write_offs(&self) -> u64 {
         self.write_offs
     }
 
-    /// How many jobs still run although they were asked to stop.
+    /// The number of jobs that were asked to stop and still run.
     pub fn stragglers(&self) -> usize {
         self.running.iter().filter(|started| started.ticket.cancel.is_cancelled()).count()
     }
@@ -143,7 +144,8 @@ impl ProverScheduler {
         ended.map(tell).collect()
     }
 
-    /// What running jobs said since the last time, each with its entity.
+    /// Returns the phases that running jobs reported since the last call, each with the job's
+    /// entity.
     pub(super) fn take_phases(&mut self) -> Vec<(Entity, Cow<'static, str>)> {
         let said = self.running.iter_mut().filter_map(|started| {
             let phase = started.ticket.cancel.phase();

@@ -6,7 +6,7 @@ use bevy_ecs::prelude::*;
 
 use super::ProverLine;
 
-/// How long a stopping node waits for the prover.
+/// The longest time that a stopping node waits for the prover.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JoinTimeout(pub Duration);
 
@@ -16,7 +16,7 @@ impl Default for JoinTimeout {
     }
 }
 
-/// How often the prover is checked in the meantime.
+/// The time between two checks of the prover in the meantime.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Asks the prover to stop. Returns when it has stopped, or after the timeout. A proof that ignores

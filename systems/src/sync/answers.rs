@@ -19,7 +19,7 @@ use super::{
     state::Awake,
 };
 
-/// The parts of sync that request blocks and learn the results.
+/// The parts of sync that request blocks and receive the results.
 #[derive(SystemParam)]
 pub struct Askers<'w> {
     fetches: ResMut<'w, Fetches>,
@@ -101,7 +101,7 @@ impl Answers<'_, '_> {
                 } else if !self.requests.is_for_history(id) {
                     return Some(PeerFault::NoAnswer);
                 }
-                // It answered; what it does not have is requested from others.
+                // The peer answered. The blocks that it does not have are requested from others.
                 self.counts.requests_failed += 1;
                 None
             }
@@ -150,8 +150,8 @@ impl Answers<'_, '_> {
             let has_part = matches!(&purpose, Purpose::Batch(batch) if !batch.received.is_empty());
             let is_slow = fault == PeerFault::Timeout && has_part;
             let fault = if is_slow { PeerFault::NoAnswer } else { fault };
-            // A peer that has reconnected is not blamed for requests that its last connection took
-            // along.
+            // A peer that has reconnected is not blamed for requests that were lost with its last
+            // connection.
             if fault != PeerFault::NoAnswer || self.peers.is_asked_on_this_connection(&peer, id) {
                 self.peers.blame(&peer, fault);
             }
@@ -186,7 +186,7 @@ impl Answers<'_, '_> {
 
     fn give_up_late(&mut self, awake_since_ms: u64) {
         let now_ms = self.peers.now.ms();
-        // Messages that arrived while the node slept are still in the lanes, so nobody is to blame.
+        // Messages that arrived while the node slept are still in the lanes, so no peer is blamed.
         if now_ms < awake_since_ms.saturating_add(limits::WAKING_GRACE_MS) {
             return;
         }

@@ -41,7 +41,8 @@ pub struct Backfill {
     batch: Option<Batch>,
     /// The first slots of the batches that were passed to the writer and are not stored yet.
     handed: Vec<Slot>,
-    /// How often in a row no peer had the blocks, and how long nothing is requested.
+    /// The number of times in a row that no peer had the blocks, and the pause until the next
+    /// request.
     backoff: Backoff,
     /// The slot in which the operator was last told that no peer has the blocks.
     warned_slot: Option<Slot>,
@@ -120,8 +121,8 @@ impl Backfill {
     }
 }
 
-/// The resources of backfill: the peers and requests to them, the node's chain, and what is more
-/// urgent.
+/// The resources of backfill: the peers and the requests to them, the node's chain, and the other
+/// sync work, which has priority.
 #[derive(SystemParam)]
 pub struct BackfillParts<'w, 's> {
     peers: Peers<'w, 's>,
@@ -185,8 +186,8 @@ impl BackfillParts<'_, '_> {
         *self.state != SyncState::Synced || self.range.target().is_some()
     }
 
-    /// Begins the batch before what is stored or waiting for the writer. Returns true if there is
-    /// one.
+    /// Begins the batch before the blocks that are stored or waiting for the writer. Returns true
+    /// if there is one.
     fn begin(&self, backfill: &mut Backfill, stored: Slot, wanted: Slot) -> bool {
         let next = backfill.next(stored);
         if next <= wanted {
@@ -281,7 +282,7 @@ impl BackfillParts<'_, '_> {
                 self.hand_to_writer(backfill, batch);
             }
             Some(wrong) => {
-                // One answer with wrong proofs is one fault, however many blocks it has.
+                // An answer with wrong proofs is one fault, however many blocks it has.
                 let senders: BTreeSet<PeerId> = wrong
                     .iter()
                     .filter_map(|slot| batch.got.remove(slot).map(|(_, peer)| peer))

@@ -10,8 +10,8 @@ use quintet_components::{
 
 use super::{roles::OwnChain, target::is_plausible};
 
-/// Returns true if a status has, as finalized, a block that this node's finalized chain excludes.
-/// The head's post-state has the root of every earlier slot; empty slots are zero.
+/// Returns true if the finalized block of a status cannot be on this node's finalized chain. The
+/// head's post-state has the root of every earlier slot; empty slots are zero.
 fn is_other_chain(
     status: &Status,
     finalized: Checkpoint,

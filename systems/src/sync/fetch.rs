@@ -35,14 +35,14 @@ pub struct Fetches(BTreeMap<Root, Fetch>);
 struct Fetch {
     /// The peers that were asked since the last pause.
     tried: Vec<PeerId>,
-    /// All peers that were ever asked: at most [`limits::FETCH_TRIES`] in each of
+    /// All peers that were asked so far: at most [`limits::FETCH_TRIES`] in each of
     /// [`limits::FETCH_ROUNDS`] rounds.
     asked: BTreeSet<PeerId>,
     /// True if some peer has sent the block.
     is_found: bool,
     /// The voucher whose turn the newest request used.
     turn_of: Option<Source>,
-    /// How many pauses there were, and how long the current one lasts.
+    /// The number of pauses, and the length of the current one.
     backoff: Backoff,
 }
 
@@ -54,12 +54,12 @@ impl Fetch {
 }
 
 impl Fetches {
-    /// How many roots are remembered.
+    /// The number of remembered roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns true if there are none.
+    /// Returns true if no root is remembered.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -169,7 +169,8 @@ pub fn fetch_missing(
     }
 }
 
-/// The peers to ask: of those not tried yet, the ones that vouch for the block, else any.
+/// The peers to ask: of those not tried yet, the ones that vouch for the block; if there are none,
+/// any.
 fn whom_to_ask(views: &[PeerView], fetch: &Fetch, vouched_by: &[Source]) -> Option<PeerId> {
     let untried = || views.iter().filter(|view| !fetch.tried.contains(&view.id));
     let vouches = |view: &&PeerView| vouched_by.iter().any(|each| each.peer() == Some(&view.id));
@@ -195,7 +196,7 @@ fn give_up(
     dropped.iter().map(|each| ignore(each.id, IgnoreReason::ParentUnavailable)).collect()
 }
 
-/// The wanted roots, and who vouches for them.
+/// The wanted roots, and their vouchers.
 struct Vouchers {
     wanted: Vec<MissingParent>,
     records: BTreeMap<Source, Record>,

@@ -39,17 +39,17 @@ impl RequestedBlocks {
         self.waiting.remove(&id)
     }
 
-    /// How many blocks of a round are not judged yet.
+    /// The number of blocks of a round that are not judged yet.
     pub(super) fn pending_of(&self, round: u64) -> usize {
         self.waiting.values().filter(|handed| handed.round == Some(round)).count()
     }
 
-    /// How many blocks are not judged yet.
+    /// The number of blocks that are not judged yet.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Returns true if there are none.
+    /// Returns true if all blocks are judged.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

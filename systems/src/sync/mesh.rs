@@ -1,8 +1,8 @@
 //! Detects a silent mesh: the peers' chain advances, but none of its blocks arrive by gossip.
 //!
 //! Gossip announces its topics once per connection. If one side has lost them, neither side
-//! notices, and blocks arrive only when they are requested, slots late. A new connection starts
-//! anew.
+//! notices, and blocks arrive only when they are requested, slots late. On a new connection the
+//! topics are announced again.
 
 use std::collections::VecDeque;
 
@@ -29,17 +29,19 @@ pub struct GossipHeard {
     /// The newest slot of a block that arrived by gossip and was imported, or that this node made.
     /// Nothing from before the slot in which the node started or woke could have arrived.
     newest_slot: Slot,
-    /// The waking from which it counts, in Unix milliseconds.
+    /// The time of the waking from which the node counts, in Unix milliseconds.
     awake_since_ms: Option<u64>,
     /// Blocks that arrived by gossip and are not imported yet, oldest first, at most
     /// [`MAX_PENDING`].
     pending: VecDeque<Root>,
-    /// How often in a row peers were dialled again, and how long none is.
+    /// The number of times in a row that peers were dialled again, and the pause until the next
+    /// time.
     backoff: Backoff,
 }
 
-/// How many blocks that arrived by gossip are remembered until they are imported. If the oldest is
-/// forgotten, a mesh may be considered silent too early, which costs one new connection.
+/// The largest number of blocks that arrived by gossip and are remembered until they are imported.
+/// If the oldest is forgotten, a mesh may be considered silent too early, which costs one new
+/// connection.
 const MAX_PENDING: usize = 256;
 
 /// Blocks that arrive without being requested.
@@ -51,12 +53,12 @@ pub struct UnaskedBlocks<'w, 's> {
 }
 
 impl GossipHeard {
-    /// Notes what arrived since the last call. A block counts only when it is imported, because
-    /// anybody can send blocks.
+    /// Notes the blocks that arrived since the last call. A block counts only when it is imported,
+    /// because anybody can send blocks.
     fn note(&mut self, unasked: &mut UnaskedBlocks, tree: &BlockTree, now_slot: Slot) {
         let mut newest = self.newest_slot;
         for received in unasked.received.read().filter(|block| !block.id.is_requested()) {
-            // It may have been imported just now, or requested before.
+            // It may already be imported, or may have been requested.
             if tree.contains(&received.root) {
                 newest = newest.max(received.block.block.slot);
             } else {
@@ -81,8 +83,9 @@ impl GossipHeard {
     }
 }
 
-/// Has the network dial the peers again whose chain has advanced for [`limits::SILENT_MESH_SLOTS`]
-/// while no block arrived by gossip. The pauses grow while that does not help.
+/// Makes the network dial again the peers whose chain has advanced for
+/// [`limits::SILENT_MESH_SLOTS`] while no block arrived by gossip. The pauses grow while that does
+/// not help.
 pub fn renew_silent_mesh(
     mut unasked: UnaskedBlocks,
     mut heard: ResMut<GossipHeard>,

@@ -1,5 +1,5 @@
-//! Sync: peers and requests as entities, missing parents, ranges, and whether the node may do its
-//! duties.
+//! Sync: peers and requests as entities, missing parents, ranges, and the decision whether the node
+//! may do its duties.
 //!
 //! The systems run once per update, after the import, in this order:
 //!

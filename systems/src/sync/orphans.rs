@@ -46,9 +46,9 @@ impl Window {
     }
 }
 
-/// Remembers the blocks that were refused for good: what stands on one is refused as well. The root
-/// does not cover the proof, and a missing parent may still arrive: in neither case the block is
-/// refused for good.
+/// Remembers the blocks that were refused for good: their descendants are refused too. A block is
+/// not refused for good for its proof, because the root does not cover the proof, nor for a missing
+/// parent, because the parent may still arrive.
 pub fn remember_refused(mut refused: MessageReader<BlockRefused>, mut orphans: ResMut<Orphans>) {
     use RejectionReason::{InvalidBlockProof, UnknownParentBlock};
     for BlockRefused { root, reason } in refused.read() {
@@ -158,7 +158,7 @@ fn who_gives_way(orphans: &Orphans, newest: &Source) -> Option<(Source, IgnoreRe
     } else {
         return None;
     };
-    // Among equals, the one that came last.
+    // If several have the same size, the source of the newest block.
     let most = orphans.shares().max_by_key(|(source, share)| (size(*share), *source == newest));
     most.map(|(source, _)| (source.clone(), IgnoreReason::NoRoom))
 }

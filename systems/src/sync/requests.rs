@@ -1,4 +1,4 @@
-//! The role for this node's open requests.
+//! The role with which systems send and end this node's requests.
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
@@ -124,7 +124,7 @@ impl Requests<'_, '_> {
         self.by_root.get(root).is_some()
     }
 
-    /// How many roots are requested.
+    /// The number of requested roots.
     pub fn roots(&self) -> usize {
         self.by_root.len()
     }

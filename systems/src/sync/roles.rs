@@ -37,7 +37,7 @@ impl Now<'_> {
         self.clock.current_slot(self.time.now_ms)
     }
 
-    /// How long the slot has lasted, in milliseconds.
+    /// The time since the start of the slot, in milliseconds.
     pub fn ms_into_slot(&self) -> u64 {
         let begin_ms = self.clock.interval_start_ms(first_interval(self.slot()));
         self.time.now_ms.saturating_sub(begin_ms)
@@ -164,8 +164,8 @@ impl Peers<'_, '_> {
         }
     }
 
-    /// The peers that are due, by when their status was last requested and when one last arrived,
-    /// both in Unix milliseconds; ordered by id.
+    /// The peers for which `is_due` is true, ordered by id. It gets the time at which the peer's
+    /// status was last requested and the time at which one last arrived, both in Unix milliseconds.
     pub fn due(&self, is_due: impl Fn(Option<u64>, Option<u64>) -> bool) -> Vec<PeerId> {
         let connected = self
             .connected
@@ -221,7 +221,7 @@ impl ImportDoor<'_> {
         self.requested.take(id)
     }
 
-    /// How many blocks of a round are not judged yet.
+    /// The number of blocks of a round that are not judged yet.
     pub fn pending_of(&self, round: u64) -> usize {
         self.requested.pending_of(round)
     }

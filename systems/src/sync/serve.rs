@@ -49,7 +49,7 @@ pub fn answer_requests(
     }
 }
 
-/// What the store has from before the tree begins. The head's post-state has the roots.
+/// The blocks that the store has from before the tree begins. The head's post-state has the roots.
 #[derive(Clone, Copy)]
 pub struct ServedHistory<'a> {
     /// The roots of the head's chain by slot, zero for empty slots.
@@ -102,7 +102,7 @@ pub fn range_of(
     let last_slot = start_slot.saturating_add(count - 1);
     let mut at = tree.find(head).and_then(|head| tree.ancestor_at(head, last_slot));
     let mut roots = Vec::new();
-    // A tree that begins after the start of the range does not know the blocks there.
+    // A tree that begins after the start of the range does not have the blocks before it.
     let mut is_complete = false;
     let mut first_known = last_slot.saturating_add(1);
     while let Some(id) = at {

@@ -1,4 +1,4 @@
-//! The state of sync, and whether validators may do their duties.
+//! The state of sync, and the decision whether validators may do their duties.
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
@@ -15,11 +15,11 @@ use super::{
     target::{PeerView, choose_target, is_plausible, lead},
 };
 
-/// Since when there has been no peer to ask, in Unix milliseconds.
+/// The time since which there has been no peer to ask, in Unix milliseconds.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alone(pub Option<u64>);
 
-/// Since when the node has been awake. Earlier statuses of peers do not count.
+/// The time since which the node has been awake. Earlier statuses of peers do not count.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Awake {
     since_ms: Option<u64>,
@@ -28,13 +28,13 @@ pub struct Awake {
 }
 
 impl Awake {
-    /// Since when, in Unix milliseconds.
+    /// The time since which it has been awake, in Unix milliseconds.
     pub(super) fn since_ms(&self) -> u64 {
         self.since_ms.unwrap_or(0)
     }
 
-    /// Returns true if the node has been awake for less than a slot, so that it may be in no mesh
-    /// yet.
+    /// Returns true if the node has been awake for less than a slot, and may therefore be in no
+    /// mesh yet.
     pub(super) fn is_fresh(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.since_ms()) < SLOT_DURATION_MS
     }
@@ -82,15 +82,16 @@ pub struct Standing {
     pub now_slot: Slot,
     /// The head's slot.
     pub head_slot: Slot,
-    /// How many slots the followed chain is ahead, by its head or by its finalized block.
+    /// The number of slots by which the followed chain is ahead, by its head or by its finalized
+    /// block.
     pub behind: u64,
     /// True if a peer has recently sent its status.
     pub has_fresh_status: bool,
-    /// How long there has been no peer to ask, in milliseconds.
+    /// The time for which there has been no peer to ask, in milliseconds.
     pub alone_ms: u64,
 }
 
-/// The state, and why duties may not be done in it.
+/// The state, and the reason duties may not be done in it.
 ///
 /// A head within [`limits::SYNCING_BEHIND_SLOTS`] slots of the clock counts as up to date. If the
 /// head is further behind the clock, the node asks its peers. While a followed chain is ahead, the
@@ -113,7 +114,7 @@ pub fn judge_standing(standing: Standing) -> (SyncState, Option<MissReason>) {
     }
 }
 
-/// Notes which peers claim to be ahead.
+/// Notes the peers that claim to be ahead.
 fn note_claims(peers: &mut Peers, views: &[PeerView], own: &Status, tree: &BlockTree) {
     let (now_ms, now_slot) = (peers.now.ms(), peers.now.slot());
     for view in views {
@@ -128,11 +129,12 @@ fn note_claims(peers: &mut Peers, views: &[PeerView], own: &Status, tree: &Block
     }
 }
 
-/// The peers whose claims hold duties back, of those that were heard since the node woke.
+/// The peers whose claims hold duties back, of those that have sent a status since the node woke.
 ///
 /// While some peer agrees with the own head, peers that have failed and peers whose claims brought
-/// nothing do not count. While no peer agrees, the own head is probably old, whatever happened to
-/// requests: then only a single claiming peer can be ignored.
+/// no block do not count. While no peer agrees, the own head is probably old, even if requests have
+/// failed. Then peers that have failed count too, and a claim that brought no block is ignored only
+/// if it is the only claim.
 fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerView> {
     let is_heard = |view: &&PeerView| view.status_age_ms <= awake_ms;
     let mut heard: Vec<PeerView> = views.iter().filter(is_heard).cloned().collect();
@@ -150,7 +152,7 @@ fn witnesses(views: &[PeerView], tree: &BlockTree, awake_ms: u64) -> Vec<PeerVie
     heard
 }
 
-/// Updates the state of sync, and whether duties may be done.
+/// Updates the state of sync, and the gate of duties.
 pub fn update_sync_state(
     mut peers: Peers,
     chain: OwnChain,

@@ -1,4 +1,4 @@
-//! Chooses the chain to follow, by the statuses of peers.
+//! Chooses the chain to follow, from the statuses of peers.
 
 use quintet_components::{
     containers::{Slot, Status},
@@ -43,16 +43,16 @@ pub(super) const fn is_plausible(status: &Status, now_slot: Slot) -> bool {
     status.finalized.slot <= status.head.slot && status.head.slot <= now_slot
 }
 
-/// How many slots a status is ahead of the own one, by its head or by its finalized block. A chain
-/// that has finalized more is ahead even if it is shorter.
+/// The number of slots by which a status is ahead of the own one, by its head or by its finalized
+/// block. A chain that has finalized more is ahead even if it is shorter.
 pub(super) fn lead(status: &Status, own: &Status) -> u64 {
     let head = status.head.slot.saturating_sub(own.head.slot);
     head.max(status.finalized.slot.saturating_sub(own.finalized.slot))
 }
 
-/// Returns true if two statuses can belong to one chain, as far as they show: they do not have
-/// different finalized blocks for one slot, and neither has a head far beyond the other's finalized
-/// block without having finalized anything near it.
+/// Returns true if two statuses can belong to one chain. They cannot if they have different
+/// finalized blocks for one slot, or if one has a head far beyond the other's finalized block
+/// without having finalized a block near it.
 fn is_compatible(one: &Status, other: &Status) -> bool {
     let margin = limits::STATUS_PERIOD_SLOTS;
     let passes = |one: &Status, other: &Status| {

@@ -55,7 +55,8 @@ fn follow(
         Verdict::Ignored(IgnoreReason::KnownBlock) => {}
         Verdict::Ignored(_) => range.note_lost(handed.round),
         Verdict::Rejected(rejection) => {
-            // Its parent was refused, so the sender of that is to blame. And clocks differ.
+            // Its parent was refused, so the sender of the parent is to blame; or the clocks
+            // differ.
             use RejectionReason::{BlockTooFarInFuture, UnknownParentBlock};
             if !matches!(rejection.reason, BlockTooFarInFuture | UnknownParentBlock) {
                 peers.blame(&handed.peer, PeerFault::InvalidBlock);

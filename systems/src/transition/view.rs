@@ -1,4 +1,4 @@
-//! What is justified on the chain, for a block on it.
+//! The justified blocks of a chain, as a new block on it sees them.
 
 use quintet_components::{
     containers::{AttestationData, Checkpoint, JustifiedSlots, Root, RootList, Slot, State},
@@ -9,7 +9,7 @@ use crate::transition::{
     extended_history, is_justifiable_after, is_slot_justified, justified_index_after, lies_on_chain,
 };
 
-/// What is justified on the chain as attestations are added. Block building and aggregation use it
+/// The justified blocks of a chain as attestations are added. Block building and aggregation use it
 /// to evaluate attestations.
 #[derive(Clone, Debug)]
 pub struct ChainView {

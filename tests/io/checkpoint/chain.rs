@@ -146,7 +146,7 @@ pub fn fetch(urls: &[String]) -> Result<Option<FetchedCheckpoint>, CheckpointSyn
     fetch_with(urls, &options())
 }
 
-/// Why the only source fails.
+/// The reason the only source fails.
 pub fn failure(url: String, options: &FetchOptions) -> SourceError {
     match fetch_with(std::slice::from_ref(&url), options).map(|found| found.is_some()) {
         Err(CheckpointSyncError::NoSource(mut errors)) if errors.len() == 1 => {

@@ -45,7 +45,8 @@ fn what_is_no_prover_is_refused() {
     assert!(!folder.join("net").exists());
 }
 
-/// Who writes a network's files starts no commands of whoever joins it.
+/// The author of a network's files cannot start commands on the machines of those who join the
+/// network.
 #[test]
 fn a_command_in_a_networks_files_is_not_run() {
     let folder = Folder::new("command-in-files");

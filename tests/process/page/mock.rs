@@ -13,7 +13,7 @@ use crate::page::scenes::Scene;
 
 struct Inner {
     scene: Scene,
-    /// When the scene was set; its clock goes on from there.
+    /// The time at which the scene was set; its clock goes on from there.
     since_ms: u64,
     /// True if it sends answers.
     reachable: bool,

@@ -43,7 +43,7 @@ impl TaskSpawner for Threads {
     }
 }
 
-/// What the proofs say that they do.
+/// The phase that the proofs report.
 const PHASE: &str = "waiting for the test";
 
 /// Proofs that go on until the test lets them end, or until they are asked to stop.

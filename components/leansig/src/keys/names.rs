@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What a validator's key signs. Each role has its own key, because both may sign in one epoch.
+/// The use of a validator's key. Each role has its own key, because both may sign in one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Attestations, in every slot.
@@ -12,7 +12,7 @@ pub enum Role {
     Proposal,
 }
 
-/// Which half of a pair a file holds.
+/// The half of a pair that a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// The public key.

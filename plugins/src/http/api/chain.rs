@@ -34,7 +34,7 @@ pub(super) struct Health {
     /// Always `lean-rpc-api`.
     #[schema(example = "lean-rpc-api")]
     service: &'static str,
-    /// Why it is unhealthy.
+    /// The reason it is unhealthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -162,7 +162,7 @@ pub(super) struct ForkChoiceNode {
     #[schema(value_type = String)]
     parent_root: Root,
     proposer_index: ValidatorIndex,
-    /// How many latest votes are for the block or a descendant.
+    /// The number of latest votes for the block or a descendant.
     weight: u32,
 }
 

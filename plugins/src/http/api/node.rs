@@ -96,7 +96,7 @@ pub(super) struct PeerBody {
     address: String,
     /// Always `connected`.
     state: &'static str,
-    /// Who opened the connection: `inbound` or `outbound`.
+    /// The side that opened the connection: `inbound` or `outbound`.
     direction: &'static str,
     agent: Option<String>,
     /// The network's score; below zero is bad.
@@ -105,7 +105,7 @@ pub(super) struct PeerBody {
     head_slot: Option<Slot>,
     /// The finalized checkpoint in its last status.
     finalized_slot: Option<Slot>,
-    /// When it connected, in Unix milliseconds.
+    /// The time at which it connected, in Unix milliseconds.
     connected_ms: u64,
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn peers(State(api): State<Api>) -> Result<Response, ApiError> 
     Ok(json(&PeersBody { peers: snapshot.peers.iter().map(PeerBody::from).collect() }))
 }
 
-/// How many peers there are.
+/// The number of peers, in total and by direction.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeerCount {
     connected: usize,
@@ -163,7 +163,7 @@ impl From<&Snapshot> for PeerCount {
     }
 }
 
-/// How many peers there are.
+/// The number of peers, in total and by direction.
 #[utoipa::path(get, path = "/lean/v0/node/peer_count", tag = "node",
     responses((status = OK, body = PeerCount), (status = 503, body = ErrorBody)))]
 pub(super) async fn peer_count(State(api): State<Api>) -> Result<Response, ApiError> {

@@ -51,7 +51,7 @@ struct WarningBody {
     /// The kind of the warning.
     #[schema(example = "no_aggregator")]
     code: &'static str,
-    /// What may be wrong, and what to do.
+    /// A sentence that says what may be wrong, and what to do.
     text: String,
     since_slot: Slot,
 }
@@ -91,7 +91,7 @@ struct NodeBody {
 struct ClockBody {
     slot: Slot,
     interval: u8,
-    /// When the interval began.
+    /// The time at which the interval began.
     time_ms: u64,
     seconds_per_slot: u64,
 }
@@ -117,7 +117,7 @@ struct DutiesBody {
     recent: Vec<DutyBody>,
 }
 
-/// How a duty ended.
+/// The end of a duty.
 #[derive(Serialize, ToSchema)]
 struct DutyBody {
     slot: Slot,
@@ -127,9 +127,9 @@ struct DutyBody {
     validator: Option<ValidatorIndex>,
     /// `done` or `missed`.
     outcome: &'static str,
-    /// Why it was missed.
+    /// The reason it was missed.
     reason: Option<&'static str>,
-    /// How long after its interval began the duty ended.
+    /// The time from the start of its interval until the duty ended.
     late_ms: u64,
 }
 
@@ -140,13 +140,13 @@ struct SlotBody {
     intervals: Vec<IntervalBody>,
 }
 
-/// What happened in an interval.
+/// A record of one interval.
 #[derive(Serialize, ToSchema)]
 struct IntervalBody {
     interval: u8,
-    /// How long after its start it was walked.
+    /// The time from its start until it was walked.
     late_ms: u64,
-    /// How long its systems ran.
+    /// The time that its systems ran.
     ran_ms: f64,
     /// The systems that ran, in their order.
     systems: Vec<String>,
@@ -159,7 +159,7 @@ struct SessionBody {
     id: String,
     slot: Slot,
     opened_ms: u64,
-    /// When its proofs begin to be published.
+    /// The time at which its proofs begin to be published.
     boundary_ms: u64,
     /// Until when it starts jobs.
     deadline_ms: u64,
@@ -178,7 +178,7 @@ struct JobBody {
     ended_ms: Option<u64>,
     /// `waiting`, `running`, `proved`, `late`, `failed` or `given_up`.
     status: &'static str,
-    /// What a running job is about to do, if its proof system says so.
+    /// The phase that a running job is about to begin, if its proof system reports phases.
     phase: Option<String>,
     /// The number of signatures among its inputs.
     signatures: u32,

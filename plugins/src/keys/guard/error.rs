@@ -7,7 +7,7 @@ use quintet_components::{
     storage::StorageError,
 };
 
-/// Why the guard does not start, or did not do what was asked. Each message says what to do.
+/// The reason the guard does not start, or did not do what was asked. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// Another process signs with this directory.
@@ -118,7 +118,7 @@ pub enum GuardError {
         loss.remedy()
     )]
     HistoryLoss {
-        /// What is missing.
+        /// The kind of the loss.
         loss: HistoryLoss,
         /// The first slot that would be signed after accepting the loss.
         resumes_at: Slot,
@@ -128,7 +128,7 @@ pub enum GuardError {
     Record(#[from] StorageError),
 }
 
-/// What helps when the mark cannot be used.
+/// Advice for a mark that cannot be used.
 fn mark_remedy(reason: &str) -> &'static str {
     if reason.contains("Too many open files") {
         "raise the limit of open files (ulimit -n); the mark itself is as good as it was"
@@ -141,7 +141,7 @@ fn mark_remedy(reason: &str) -> &'static str {
 }
 
 impl HistoryLoss {
-    /// What brings the record and its mark together again.
+    /// Advice that brings the record and its mark together again.
     const fn remedy(&self) -> &'static str {
         match self {
             Self::MarkMissing { .. } => {
@@ -153,7 +153,7 @@ impl HistoryLoss {
     }
 }
 
-/// How the guard found that signatures are missing from the record.
+/// The way in which the guard found that signatures are missing from the record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryLoss {
     /// There is a mark, but no record.

@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The slot after the last one that any key can sign for.
 const LIFETIME: Slot = 1 << 32;
 
-/// What keys have signed.
+/// The messages that keys have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningHistory {
     /// The network's genesis.
@@ -29,7 +29,7 @@ pub struct SigningHistory {
     pub keys: Vec<KeyHistory>,
 }
 
-/// What a key has signed.
+/// The messages that a key has signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "the history of a key")]
 pub struct KeyHistory {
@@ -65,7 +65,7 @@ pub struct ImportSummary {
     pub floors: usize,
 }
 
-/// Why a history was not read, written or imported.
+/// The reason a history was not read, written or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// The file system returned an error.

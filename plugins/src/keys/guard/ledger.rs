@@ -21,13 +21,13 @@ use super::{
     mark::{Mark, MarkFile},
 };
 
-/// How many slots of a key stay recorded at least. When there are twice as many, the older ones are
-/// dropped and the key's floor is raised to the oldest one kept.
+/// The number of slots of a key that stay recorded at least. When there are twice as many, the
+/// older ones are dropped and the key's floor is raised to the oldest one kept.
 pub const KEPT_SLOTS: usize = 128;
-/// How many signatures may wait to be written with the next batch. Further ones are computed again
-/// when they are requested again.
+/// The number of signatures that may wait to be written with the next batch. Further ones are
+/// computed again when they are requested again.
 pub const MAX_UNSAVED: usize = 8192;
-/// How many entries are read or imported at a time.
+/// The number of entries that are read or imported at a time.
 const CHUNK: usize = 1024;
 
 /// The decision about a request.
@@ -357,7 +357,7 @@ impl Ledger {
     }
 }
 
-/// Why the record must not be used, if there is a reason.
+/// Returns the reason the record must not be used, if there is one.
 fn find_loss(
     header: Option<Header>,
     highest: Option<Slot>,

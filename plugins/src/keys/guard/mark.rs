@@ -82,8 +82,8 @@ struct AnyMark {
     version: u32,
 }
 
-/// Where the bytes of a mark are: a file of two blocks, or what stands for it. When a write returns,
-/// it is synced; one that a crash tears reaches no byte outside what it was to write.
+/// The place of a mark's bytes: a file of two blocks, or a substitute for it. When a write returns,
+/// it is synced. A write that a crash interrupts changes no byte outside its range.
 pub trait MarkPlace: Send + Sync + 'static {
     /// The bytes; `None` when there are none yet.
     ///

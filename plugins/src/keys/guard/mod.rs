@@ -46,7 +46,7 @@ use super::durable::{self, FileLock, LockError};
 use ledger::{Claim, Ledger};
 use mark::MarkFile;
 
-/// What to do with a record that lacks signatures.
+/// The action for a record that lacks signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AcceptHistoryLoss {
     /// Refuse to start.
@@ -65,7 +65,7 @@ pub struct GuardOptions {
     pub mark: PathBuf,
     /// The network's genesis: the root of its first block's state.
     pub genesis: Root,
-    /// What to do with an incomplete record.
+    /// The action for an incomplete record.
     pub accept_history_loss: AcceptHistoryLoss,
 }
 

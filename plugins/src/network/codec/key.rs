@@ -30,7 +30,7 @@ impl fmt::Debug for NodeKey {
     }
 }
 
-/// Why a file has no valid key.
+/// The reason a file has no valid key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// The file cannot be read.

@@ -148,7 +148,7 @@ impl NodeRecord {
     }
 }
 
-/// What is wrong with a record's text. The library's own words are those of its code.
+/// Says what is wrong with a record's text. The library's own words are those of its code.
 fn in_words(error: &str) -> &'static str {
     if error.contains("ignature") {
         "its signature is wrong: the text was changed"

@@ -19,7 +19,7 @@ const UNCOMPRESSED: u8 = 0x01;
 const IDENTIFIER: u8 = 0xff;
 const CHECKSUM_BYTES: usize = 4;
 
-/// Why bytes cannot be decompressed.
+/// The reason bytes cannot be decompressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnappyError {
     /// The content is longer than the limit.
@@ -98,7 +98,8 @@ pub fn decompress_framed(data: &[u8], limit: usize) -> Result<Vec<u8>, SnappyErr
 pub struct FrameReader {
     output: Vec<u8>,
     limit: usize,
-    /// How many bytes may still be read, so that there is an end to frames without content.
+    /// The number of bytes that may still be read, so that there is an end to frames without
+    /// content.
     allowance: usize,
     started: bool,
     kind: u8,

@@ -15,7 +15,7 @@ pub enum Topic {
     Attestation(u64),
 }
 
-/// Why a text is not a topic of this network.
+/// The reason a text is not a topic of this network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
     /// It is not a topic.

@@ -6,7 +6,7 @@
 /// The largest number of bytes of a varint.
 pub const MAX_VARINT_BYTES: u32 = 10;
 
-/// Why bytes are not a varint.
+/// The reason bytes are not a varint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VarintError {
     /// The bytes end before the varint does.

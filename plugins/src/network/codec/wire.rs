@@ -11,7 +11,7 @@ use super::{
     varint::{self, VarintError, VarintReader},
 };
 
-/// Why bytes are not a request or response.
+/// The reason bytes are not a request or response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The length is not a varint.
@@ -162,7 +162,7 @@ impl PayloadReader {
         }
     }
 
-    /// How many bytes come next, at most 16 MiB; `None` if the payload is complete.
+    /// The number of bytes that come next, at most 16 MiB; `None` if the payload is complete.
     pub fn wants(&self) -> Option<usize> {
         match &self.state {
             State::Length(_) => Some(1),

@@ -118,7 +118,7 @@ impl Node {
     }
 }
 
-/// Why the world bans a peer, for the log.
+/// The reason the world bans a peer, in words for the log.
 fn ban_words(reason: &DisconnectReason) -> &'static str {
     match reason {
         DisconnectReason::WrongChain => "it is on another chain",

@@ -1,4 +1,4 @@
-//! Rules for a calm network: some things must happen in time once nothing is wrong any more.
+//! Rules for a calm network: once all faults are over, some things must happen in time.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,17 @@ use crate::sim::{
     scenario::Scenario,
 };
 
-/// Slots for connections to come back and blocks to be fetched: a node that lost all its peers calls
-/// them a minute apart.
+/// Slots for connections to come back and blocks to be fetched: a node that lost all its peers
+/// dials each again after up to a minute.
 const SETTLE_SLOTS: Slot = 24;
-/// Slots that finality may be behind the head in a calm network whose proofs are made in time.
+/// The number of slots by which finality may be behind the head in a calm network whose proofs are
+/// made in time.
 const BEHIND_SLOTS: Slot = 6;
 
 /// Finality comes back within a bound after the last fault.
 #[derive(Default)]
 pub(super) struct Calm {
-    /// Each node's finalized slot when it became calm.
+    /// Each node's finalized slot when the network became calm.
     begun: BTreeMap<usize, Slot>,
 }
 
@@ -66,20 +67,21 @@ impl Calm {
     }
 }
 
-/// When connections are back and blocks fetched, in milliseconds since genesis.
+/// The time at which connections are back and blocks are fetched, in milliseconds since genesis.
 pub(super) fn settled_from_ms(scenario: &Scenario) -> u64 {
     scenario.calm_from_ms() + SETTLE_SLOTS * SLOT_DURATION_MS
 }
 
-/// Returns true if a node's prover was stuck at some time: what it has begun then never ends.
+/// Returns true if a node's prover was stuck at some time: proofs that it began meanwhile never
+/// end.
 pub(super) fn is_stuck(scenario: &Scenario, node: usize) -> bool {
     let is_it =
         |kind: &FaultKind| matches!(kind, FaultKind::ProverStuck { node: stuck } if *stuck == node);
     scenario.faults.iter().any(|fault| is_it(&fault.kind))
 }
 
-/// The slot by which something new is final: after connections are back, three slots in a row that
-/// may be justified have to come.
+/// The slot by which a new block must be finalized: after connections are back, there must be three
+/// slots in a row that may be justified.
 fn bound(calm: Slot, finalized: Slot) -> Slot {
     let from = calm + SETTLE_SLOTS;
     let justifiable = (from..).filter(|slot| is_justifiable_after(*slot, finalized));
@@ -97,8 +99,8 @@ pub(super) const fn is_slow(scenario: &Scenario) -> bool {
     2 * longest_proof_ms(scenario) > INTERVAL_DURATION_MS
 }
 
-/// Slots that finality may be behind the head. Proofs that now and then take longer than their
-/// interval cost a slot each time, a block's or an aggregate's.
+/// The number of slots by which finality may be behind the head. A proof that takes longer than its
+/// interval costs a slot each time, a block's or an aggregate's.
 const fn behind(scenario: &Scenario) -> Slot {
     BEHIND_SLOTS * (1 + longest_proof_ms(scenario) / INTERVAL_DURATION_MS)
 }

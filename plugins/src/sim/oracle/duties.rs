@@ -1,4 +1,4 @@
-//! Every duty of a calm slot is done.
+//! Checks that every duty of a calm slot is done.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{Broken, View, broken, calm};
 /// Counts the duties of calm slots.
 #[derive(Default)]
 pub(super) struct Duties {
-    /// The slot in which each node became calm, and what it had done by then.
+    /// The slot in which each node became calm, and the duties that it had done by then.
     begun: BTreeMap<usize, (Slot, DutyCounts)>,
 }
 
@@ -42,7 +42,7 @@ impl Duties {
         let attestations = slots.clone().count() * keys.len();
         let done = (now.proposed - before.proposed, now.attested - before.attested);
         let due = (proposals.count() as u64, attestations as u64);
-        // What needs a proof is late now and then where proofs are slow.
+        // If proofs are slow, a duty that needs one may be late now and then.
         let is_proven = now.missed == before.missed && done.0 >= due.0 || calm::is_slow(scenario);
         if is_proven && done.1 >= due.1 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! No node logs an error without a fault that explains it.
+//! Checks that no node logs an error without a fault that explains it.
 
 use super::{Broken, broken, calm};
 use crate::sim::{
@@ -7,7 +7,7 @@ use crate::sim::{
     scenario::Scenario,
 };
 
-/// What was under way may fail so long after a fault.
+/// The time after a fault in which work that was under way may still fail.
 const AFTER_MS: u64 = 4 * quintet_components::constants::SLOT_DURATION_MS;
 
 pub(super) fn judge(
@@ -22,9 +22,9 @@ pub(super) fn judge(
             && now_ms <= fault.until_ms().saturating_add(after_ms(&fault.kind))
             && explains(&fault.kind, error.target)
     };
-    // Where proofs are slow, duties that need one are missed now and then.
+    // If proofs are slow, duties that need one are missed now and then.
     let is_late = calm::is_slow(scenario) && is_missed(error);
-    // Of two machines with one key the second one to propose finds the slot taken.
+    // If two machines have one key, the second one to propose finds the slot taken.
     let is_second = scenario.shares_keys(node) && error.target.ends_with("::duties::record");
     if !scenario.is_honest(node) || is_late || is_second || scenario.faults.iter().any(explains) {
         return Ok(());
@@ -32,7 +32,7 @@ pub(super) fn judge(
     broken("error-logged", format!("{}: {}", error.target, error.text))
 }
 
-/// Returns true if an error is that a duty which needs a proof was not done in time.
+/// Returns true if an error says that a duty which needs a proof was not done in time.
 fn is_missed(error: &LoggedError) -> bool {
     error.target.ends_with("::duties::record")
         && (error.text.starts_with("missed: aggregate")
@@ -40,8 +40,8 @@ fn is_missed(error: &LoggedError) -> bool {
         && error.text.contains("not_ready")
 }
 
-/// How long after its end a fault has consequences: what was signed while a clock was ahead counts
-/// until it is there again, and what a stuck prover has begun never ends.
+/// The time for which a fault has consequences after its end. A signature made while a clock was
+/// ahead counts until the clock is there again, and a proof that a stuck prover began never ends.
 const fn after_ms(kind: &FaultKind) -> u64 {
     match kind {
         FaultKind::ProverStuck { .. } => u64::MAX,
@@ -50,7 +50,7 @@ const fn after_ms(kind: &FaultKind) -> u64 {
     }
 }
 
-/// Returns true if a fault of a node is why one of its modules fails.
+/// Returns true if a fault of a node explains an error of this module.
 fn explains(kind: &FaultKind, target: &str) -> bool {
     let is_of = |modules: &[&str]| modules.iter().any(|module| target.contains(module));
     match kind {

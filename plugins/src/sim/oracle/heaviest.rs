@@ -1,4 +1,5 @@
-//! The head is what a literal fork choice selects: no runs, no cached path.
+//! Checks that the head is the one that a literal fork choice selects, without runs and without a
+//! cached path.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use quintet_components::{
 
 use super::{Broken, View, broken};
 
-/// Compares heads once a slot.
+/// Compares heads once per slot.
 #[derive(Default)]
 pub(super) struct Heaviest {
     /// The slot of each node's last comparison.
@@ -45,8 +46,8 @@ impl Heaviest {
     }
 }
 
-/// From a block to the leaf that most votes are for, child by child, each with at least so many; on a
-/// tie to the larger root.
+/// Walks from a block to the leaf with the most votes, child by child. Each child needs at least
+/// this many votes; on a tie the larger root wins.
 pub(super) fn heaviest(
     tree: &BlockTree,
     votes: impl IntoIterator<Item = NodeId>,

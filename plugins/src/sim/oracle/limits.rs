@@ -1,4 +1,4 @@
-//! Whatever grows stays within its documented limit.
+//! Checks that everything that grows stays within its documented limit.
 
 use bevy_ecs::prelude::World;
 use quintet_components::{
@@ -30,11 +30,11 @@ use crate::{
     storage::{MAX_WAITING_BLOCKS, StorageWriter},
 };
 
-/// Signatures that one task checks.
+/// The number of signatures that one task checks.
 const BATCH: usize = 64;
-/// Jobs in the prover's queue.
+/// The number of jobs in the prover's queue.
 const PROVER_QUEUE: usize = 256;
-/// What all of it may hold together, in bytes: the sum of the limits that are in bytes.
+/// The number of bytes that all of it may hold together: the sum of the limits that are in bytes.
 const MAX_BYTES: usize = (144 + 64 + 64) << 20;
 
 pub(super) fn look(view: &View<'_>) -> Result<(), Broken> {
@@ -51,7 +51,7 @@ fn counts(world: &World) -> [(&'static str, usize, usize); 20] {
     let pools = world.resource::<AttestationsByData>();
     let range = world.resource::<RangeSync>();
     let pool_limits = world.resource::<PoolLimits>();
-    // What has come since the pools were looked at last.
+    // Room for items that have arrived since the pools were last reduced.
     let and_new = |limit: usize| limit + limit / 8 + 512;
     [
         ("orphans", orphans.len(), limits::MAX_ORPHANS),

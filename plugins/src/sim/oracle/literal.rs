@@ -1,4 +1,4 @@
-//! What blocks justify and finalize is what a literal model of the transition makes of them.
+//! Checks that blocks justify and finalize what a literal model of the transition says.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ use crate::sim::{
     scenario::Scenario,
 };
 
-/// States that are kept at most; blocks on older ones are not compared.
+/// The largest number of states that are kept. Blocks on older ones are not compared.
 const MAX_LEDGERS: usize = 2_048;
 
-/// Every block's state, computed once for all nodes.
+/// The state of every block, computed once for all nodes.
 #[derive(Default)]
 pub(super) struct Literal {
     ledgers: BTreeMap<(Slot, Root), Ledger>,
-    /// What each node held last, and how many blocks.
+    /// Each node's checkpoints after its last update, and its number of blocks.
     last: BTreeMap<usize, ([Checkpoint; 3], usize)>,
-    /// What each node had justified when it started.
+    /// The slot that each node had justified when it started.
     floors: BTreeMap<usize, Slot>,
 }
 
@@ -63,13 +63,13 @@ impl Literal {
         }
     }
 
-    /// A node begins anew.
+    /// Forgets a node that starts again.
     pub(super) fn crashed(&mut self, node: usize) {
         self.last.remove(&node);
         self.floors.remove(&node);
     }
 
-    /// Computes a block's state, if that of its parent is known.
+    /// Computes a block's state, if its parent's state is known.
     fn add(
         &mut self,
         view: &View<'_>,

@@ -1,4 +1,5 @@
-//! What may never be, and what has to come in time. Looked at after every update of a node.
+//! The rules: things that must never happen, and things that must happen in time. They are checked
+//! after every update of a node.
 
 mod calm;
 mod duties;
@@ -24,7 +25,7 @@ use super::{
     signer::SignatureLog,
 };
 
-/// What an oracle sees after an update.
+/// The view of an oracle after an update.
 pub struct View<'a> {
     /// Milliseconds since genesis.
     pub now_ms: u64,
@@ -32,25 +33,25 @@ pub struct View<'a> {
     pub node: usize,
     /// Its world.
     pub world: &'a mut World,
-    /// What is simulated.
+    /// The scenario.
     pub scenario: &'a Scenario,
 }
 
-/// A rule of its own: it sees every node after each of its updates.
+/// A custom rule. It sees every node after each of its updates.
 pub trait Oracle: Send {
     /// The rule's name.
     fn name(&self) -> &'static str;
 
-    /// Looks at a node that follows the protocol after an update.
+    /// Checks a node that follows the protocol after an update.
     ///
     /// # Errors
-    /// What is wrong, in a sentence: the simulation ends with it.
+    /// A sentence that says what is wrong. The simulation ends with it.
     fn look(&mut self, view: &mut View<'_>) -> Result<(), String>;
 
-    /// Looks at the end, once for each node that follows the protocol and runs.
+    /// Checks at the end each node that follows the protocol and runs.
     ///
     /// # Errors
-    /// As [`look`](Self::look).
+    /// Like [`look`](Self::look).
     fn conclude(&mut self, _view: &mut View<'_>) -> Result<(), String> {
         Ok(())
     }
@@ -66,7 +67,7 @@ fn broken(rule: &'static str, text: String) -> Result<(), Broken> {
     Err(Broken { rule, text })
 }
 
-/// All rules, with what they remember.
+/// All rules, with their data.
 pub(super) struct Oracles {
     safety: safety::Safety,
     calm: calm::Calm,
@@ -76,9 +77,9 @@ pub(super) struct Oracles {
     duties: duties::Duties,
     signed: SignatureLog,
     custom: Vec<Box<dyn Oracle>>,
-    /// Rules that may be broken.
+    /// The names of rules that may be broken.
     left_out: Vec<&'static str>,
-    /// What was found between updates.
+    /// A violation that was found between updates.
     found: Option<Broken>,
     /// The newest refusal that cost a peer points, for the text of a ban.
     refusal: String,
@@ -117,7 +118,7 @@ impl Oracles {
         at_ms: u64,
         reason: &DisconnectReason,
     ) {
-        // Nobody can tell a prover that is broken from one that lies.
+        // Peers cannot tell a broken prover from one that lies.
         let is_usual = |node| scenario.is_honest(node) && !scenario.makes_wrong_proofs(node);
         if scenario.is_honest(node) && is_usual(peer) {
             let text = format!(
@@ -165,7 +166,7 @@ impl Oracles {
     }
 }
 
-/// Adds to a node what the rules need of it.
+/// Adds to a node what the rules need.
 pub(super) fn prepare(app: &mut App) {
     safe_target::prepare(app);
 }
@@ -176,12 +177,12 @@ pub(super) fn checkpoints(world: &World) -> [Checkpoint; 3] {
 }
 
 impl Run {
-    /// Has the oracles look at a node.
+    /// Lets the oracles check a node.
     pub(super) fn watch(&mut self, node: usize) {
         self.consult(node, Oracles::look);
     }
 
-    /// Has the oracles look at every node for the last time.
+    /// Lets the oracles check every node for the last time.
     pub(super) fn conclude(&mut self) {
         for node in (0..self.scenario.nodes)
             .filter(|node| self.scenario.is_honest(*node))
@@ -224,14 +225,15 @@ impl Run {
     /// A node is about to crash.
     pub(super) fn crashed(&mut self, node: usize, loses: Loss) {
         let Some(alive) = &self.machines[node].node else { return };
-        // What a world has, and nothing of it waits to be written, is on the disk.
+        // If the process ends and nothing waits to be written, everything that the world has is on
+        // the disk.
         let is_written = loses == Loss::Process && !alive.writer.has_work();
         let kept = is_written.then(|| checkpoints(alive.app.world())[2]);
         self.oracles.safety.crashed(node, kept);
         self.oracles.literal.crashed(node);
     }
 
-    /// A node has started from what its disk has.
+    /// A node has started from its disk.
     pub(super) fn resumed(&mut self, node: usize) {
         let Some(alive) = &self.machines[node].node else { return };
         let [_, _, finalized] = checkpoints(alive.app.world());

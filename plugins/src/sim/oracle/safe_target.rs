@@ -1,4 +1,5 @@
-//! The safe target is what a literal fork choice selects from the votes of the slot.
+//! Checks that the safe target is the one that a literal fork choice selects from the votes of the
+//! slot.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ use quintet_systems::{fork_choice::safe_target::update_safe_target, pool::Attest
 
 use super::{Broken, View, broken, heaviest::heaviest};
 
-/// What is wrong with the safe target of the newest slot.
+/// The error of the safe target of the newest slot.
 #[derive(Resource, Default)]
 struct Finding(Option<String>);
 
-/// Has a node compare its safe target right after it has selected it, while its pool is the same.
+/// Makes a node compare its safe target right after it has selected it, while its pool is the same.
 pub(super) fn prepare(app: &mut App) {
     let after = compare.in_set(IntervalSystems::ForkChoice).after(update_safe_target);
     app.init_resource::<Finding>().add_systems(OnInterval(Interval::SafeTarget), after);
@@ -52,7 +53,8 @@ fn compare(
     }
 }
 
-/// Each validator's newest vote that waits to count; of two for one slot that with the larger root.
+/// Each validator's newest vote that waits to count. Of two for one slot it is the one with the
+/// larger root.
 fn votes(pool: &Attestations, tree: &BlockTree, finalized: Slot) -> Vec<NodeId> {
     let mut newest: BTreeMap<u64, ((Slot, Root), Option<NodeId>)> = BTreeMap::new();
     for attestation in pool.members::<New>() {

@@ -9,13 +9,13 @@ use quintet_components::{
 
 use super::{Broken, View, broken, checkpoints};
 
-/// One finalized chain for all honest nodes; what is justified does not go back; what was on the
-/// disk is there after a crash.
+/// Checks three rules: all honest nodes have one finalized chain; the justified checkpoint does not
+/// go back; data that was on the disk is there after a crash.
 #[derive(Default)]
 pub(super) struct Safety {
-    /// The blocks of the finalized chain, by whoever finalized them first.
+    /// The blocks of the finalized chain. The first node to finalize a slot decides.
     chain: BTreeMap<Slot, Root>,
-    /// The highest slot that anybody finalized.
+    /// The highest slot that any node has finalized.
     finalized: Slot,
     /// Each node's checkpoints after its last update.
     last: BTreeMap<usize, [Checkpoint; 3]>,
@@ -57,7 +57,8 @@ impl Safety {
         }
         let newest = self.finalized.min(finalized.slot);
         self.finalized = self.finalized.max(finalized.slot);
-        // The newest of its blocks that others have finalized as well, or others beside it.
+        // The newest of its blocks that is not after the slot finalized so far. Others have
+        // finalized it, or a block beside it.
         let Some(id) = at else { return Ok(()) };
         let (slot, root) = (tree.slot(id), *tree.root(id));
         match self.chain.range(..=newest.max(slot)).next_back() {
@@ -75,7 +76,7 @@ impl Safety {
         Ok(())
     }
 
-    /// A node is about to lose everything but this.
+    /// A node is about to lose everything except this checkpoint.
     pub(super) fn crashed(&mut self, node: usize, kept: Option<Checkpoint>) {
         self.last.remove(&node);
         self.kept.remove(&node);
@@ -84,7 +85,7 @@ impl Safety {
         }
     }
 
-    /// A node goes on from its disk.
+    /// A node continues from its disk.
     pub(super) fn resumed(&mut self, node: usize, finalized: Checkpoint) -> Result<(), Broken> {
         match self.kept.remove(&node) {
             Some(kept) if kept != finalized => {

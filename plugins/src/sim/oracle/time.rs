@@ -11,7 +11,7 @@ use quintet_components::{
 use super::{Broken, View, broken};
 use crate::sim::{fault::FaultKind, scenario::Scenario};
 
-/// Every interval is walked, and no head is of a slot that has not begun.
+/// Checks that every interval is walked, and that no head is of a slot that has not begun.
 #[derive(Default)]
 pub(super) struct Time {
     /// The newest interval that was seen of each node.
@@ -39,7 +39,7 @@ impl Time {
     }
 }
 
-/// Returns true if something happens to a node's clock.
+/// Returns true if a fault changes a node's clock.
 fn is_set(scenario: &Scenario, node: usize) -> bool {
     scenario.faults.iter().any(|fault| match fault.kind {
         FaultKind::Skew { node: struck, .. } | FaultKind::Drift { node: struck, .. } => {

@@ -1,5 +1,5 @@
-//! What a prover process says of its proof system when it begins: the answers to questions that a node
-//! asks too often to ask a process.
+//! The facts that a prover process sends about its proof system when it starts: the answers to
+//! questions that a node asks too often to ask a process.
 
 use std::collections::BTreeMap;
 

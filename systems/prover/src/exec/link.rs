@@ -24,10 +24,10 @@ use crate::{CancelToken, MAX_PROOF_BYTES};
 
 /// Requests that wait to be written at most.
 const WRITE_QUEUE: usize = 64;
-/// How often a waiting request looks at its token.
+/// The time between two looks of a waiting request at its token.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Why there is no answer.
+/// The reason there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
     /// The request was given up, and the process did not stop.
@@ -44,7 +44,7 @@ pub(super) enum Broken {
     TooLong(usize),
 }
 
-/// What a process answers.
+/// The answer of a process.
 #[derive(Debug)]
 pub(super) enum Answer {
     Done(Vec<u8>),
@@ -57,12 +57,12 @@ enum Heard {
     Facts(Vec<u8>),
 }
 
-/// What the threads of a link share.
+/// The data that the threads of a link share.
 #[derive(Default)]
 struct Waiting {
-    /// Who waits, by request; nobody any more once the link is broken.
+    /// The receivers of the answers, by request; empty once the link is broken.
     requests: HashMap<u32, Sender<Heard>>,
-    /// Why the link is broken.
+    /// The reason the link is broken.
     broken: Option<String>,
 }
 
@@ -217,7 +217,7 @@ impl Link {
         })
     }
 
-    /// Whether the process is of no use any more.
+    /// Returns true if the process can no longer be used.
     pub(super) fn is_broken(&self) -> bool {
         lock(&self.waiting).broken.is_some()
     }

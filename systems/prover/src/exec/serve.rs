@@ -18,7 +18,7 @@ use crate::{CancelToken, ProofSystem, ProveError};
 
 /// Requests that are worked on at once at most; more wait in the pipe.
 const MAX_REQUESTS: usize = 64;
-/// How often a running proof's phase is looked at.
+/// The time between two looks at the phase of a running proof.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 type Output = Arc<Mutex<Box<dyn Write + Send>>>;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::CancelToken;
 
-/// How long no process is started at most.
+/// The longest time for which no process is started.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Starts a process when it is needed, and again when it broke.

@@ -1,4 +1,4 @@
-//! What goes over a prover process' pipes. `docs/proofs.md` has the layout.
+//! The messages on a prover process' pipes. `docs/proofs.md` has the layout.
 
 use std::io::{self, Read, Write};
 
@@ -6,7 +6,7 @@ use leansig::scheme::Scheme;
 
 use crate::{Child, ProveError, RawSignature, Statement, VerifyError};
 
-/// What both sides begin with.
+/// The bytes with which both sides begin.
 pub(super) const MAGIC: &[u8; 8] = b"QPROVER\n";
 /// The version of the protocol.
 pub(super) const VERSION: u16 = 1;
@@ -19,7 +19,7 @@ pub(super) const MAX_TEXT: usize = 1024;
 /// Items of a list in a request at most: the keys of a statement.
 const MAX_ITEMS: usize = crate::MAX_SIGNERS;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -247,7 +247,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Why a request was refused, on the wire: a byte and a text, or two sizes.
+/// The reason a request was refused, as it is sent: a byte and a text, or two sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     Prove(ProveError),

@@ -7,7 +7,7 @@ use quintet_stark::{Claim, Stark, Watch};
 
 use crate::CancelToken;
 
-/// Why an engine made no proof.
+/// The reason an engine made no proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoProof {
     /// The token was cancelled.
@@ -35,7 +35,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Checks a proof of these claims in this order.
     ///
     /// # Errors
-    /// Why it is none.
+    /// If the bytes do not prove the claims. The text says why.
     fn verify(&self, claims: &[Claim<'_>], proof: &[u8]) -> Result<(), String>;
 
     /// Bytes of a proof over so many signatures, about: no proof is smaller than the range's start.

@@ -1,8 +1,10 @@
-//! What a proof costs: making it, checking it, its bytes, its memory.
+//! Measures the cost of a proof: the time to make it, the time to check it, its bytes, and its
+//! memory.
 //!
-//! Production signatures, all of one key: the work is that of as many keys. The key takes a quarter of
-//! a minute to make. `QUINTET_STARK_SIZES=4096` measures other numbers than 16, 64, 256 and 1024, and
-//! `QUINTET_STARK_THREADS=1` proves with fewer threads than there are cores.
+//! The signatures are of the production scheme, and all of one key. The work is the same as with as
+//! many keys. Making the key takes a quarter of a minute. `QUINTET_STARK_SIZES=4096` measures other
+//! numbers than 16, 64, 256 and 1024, and `QUINTET_STARK_THREADS=1` proves with fewer threads than
+//! there are cores.
 
 use std::env;
 use std::hint::black_box;
@@ -32,7 +34,7 @@ fn threads() -> usize {
     )
 }
 
-/// The largest resident size of the process in KiB, and the present one.
+/// The largest resident size of the process so far and the present one, in KiB.
 fn resident() -> Option<(usize, usize)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let field = |name: &str| {
@@ -42,7 +44,7 @@ fn resident() -> Option<(usize, usize)> {
     Some((field("VmHWM:")?, field("VmRSS:")?))
 }
 
-/// The processor's time that the process has had, in seconds; a tick is a hundredth.
+/// The processor time that the process has used, in seconds; a tick is a hundredth.
 fn processor() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields = stat.rsplit(')').next()?.split_whitespace();
@@ -50,9 +52,9 @@ fn processor() -> Option<f64> {
     Some(f64::from(ticks) / 100.0)
 }
 
-/// Makes a proof, and prints what it cost once: phases and resident memory.
+/// Makes a proof, and prints its cost: the times of its phases, and resident memory.
 fn once(stark: &Stark, claims: &[Claim<'_>], signatures: &[&[u8]]) -> Vec<u8> {
-    // Forgets the largest resident size so far, where the system can.
+    // Resets the largest resident size, if the system can.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let (before, processor_before) = (resident(), processor());
     let began = Instant::now();

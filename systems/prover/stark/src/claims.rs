@@ -48,7 +48,7 @@ pub enum ClaimError {
         claim: usize,
         /// The key.
         key: usize,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }

@@ -15,7 +15,7 @@ pub(crate) use write::write;
 
 use serde::{de, ser};
 
-/// Why bytes are no proof, or why a proof has no bytes.
+/// The reason bytes are not a proof, or a proof cannot be written as bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CodecError {
     #[error("truncated: {wanted} bytes wanted, {left} left")]

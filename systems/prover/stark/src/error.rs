@@ -2,7 +2,7 @@
 
 use crate::ClaimError;
 
-/// Why no proof came out.
+/// The reason no proof was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProveError {
     /// The claims are none that a proof can be about.
@@ -32,7 +32,7 @@ pub enum ProveError {
     Refused {
         /// A hash of the claims and signatures.
         inputs: String,
-        /// Why it was refused.
+        /// The reason it does not verify.
         reason: String,
     },
     /// No proof came out: a defect of this crate.
@@ -40,7 +40,7 @@ pub enum ProveError {
     Failed(String),
 }
 
-/// Why a proof was refused.
+/// The reason a proof was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The claims are none that a proof can be about.

@@ -63,7 +63,7 @@ pub(crate) struct Watched {
     commitments: Arc<AtomicUsize>,
 }
 
-/// Why nothing was committed to.
+/// The reason no commitment was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stopped {
     /// The watch said so.

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Why a signature has no rows.
+/// The reason a signature has no rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
     /// Its randomness does not make the message a codeword.

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that stand for an envelope with proofs in it.
+//! Checks that must pass for any bytes in place of an envelope that contains proofs.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

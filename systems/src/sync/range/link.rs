@@ -12,7 +12,7 @@ use super::{
 };
 use crate::sync::handed::HandedIn;
 
-/// How the first block of the next batch relates to the known blocks.
+/// The relation of the next batch's first block to the known blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     /// Its parent was passed to the import, or is in the tree.
@@ -160,9 +160,9 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// The peer's chain does not contain the finalized block. It is another chain if the peer has
-    /// finalized as much. A peer that has finalized less was cut off, and built on its old head: it
-    /// follows this node's chain when it has caught up.
+    /// Handles a peer whose chain does not contain the finalized block. If the peer has finalized
+    /// as much as this node, it is on another chain. A peer that has finalized less was cut off and
+    /// built on its old head. It follows this node's chain once it has caught up.
     fn pass_by(&mut self, round: &mut Round, peer: &PeerId) {
         tracing::debug!(%peer, "a peer's chain does not contain the finalized block");
         if !self.peers.has_finalized(peer, self.chain.finalized().slot) {
@@ -199,8 +199,8 @@ impl RoundParts<'_, '_> {
 
     fn retreat(&mut self, round: &mut Round, unlinked: &[(PeerId, Root)], is_agreed: bool) {
         let tip = round.tip.clone();
-        // The batch starts right after the finalized block and nothing is left out, so blocks that
-        // do not link here never will.
+        // The batch starts right after the finalized block, and no block before it is left out.
+        // Blocks that do not link here never will.
         let finalized_slot = self.chain.finalized().slot;
         let is_proven = !is_agreed
             && round.believed.is_empty()
@@ -244,8 +244,8 @@ impl RoundParts<'_, '_> {
         round.next_slot = start_slot;
     }
 
-    /// Ends a round in which nothing links to what the node has: the peers that said so are not
-    /// asked for a while.
+    /// Ends a round in which no block links to the known ones: the peers that sent such blocks are
+    /// not asked for a while.
     fn give_up_round(&mut self, round: &mut Round, unlinked: &[(PeerId, Root)], is_proven: bool) {
         let finalized_slot = self.chain.finalized().slot;
         for (peer, _) in unlinked {

@@ -1,8 +1,8 @@
 //! Range sync: a round of batches towards a head that most peers have reached.
 //!
 //! Batches are requested in parallel and passed to the import in order. Within a batch each block
-//! is the parent of the next, so that nothing can be left out of its middle. An empty batch, and
-//! the end of a batch whose last block is before its last slot, is requested a second time, from
+//! is the parent of the next, so no block in the middle can be left out. An empty batch, and the
+//! end of a batch whose last block is before its last slot, is requested a second time, from
 //! another peer, unless the next batch links without it. Blocks that do not link are also requested
 //! a second time. If two peers agree, the round goes back: first to the last block that linked,
 //! asking other peers, then to the finalized block; then it ends.
@@ -38,7 +38,7 @@ use crate::fork_choice::import::ImportQueue;
 pub struct RangeSync {
     round: Option<Round>,
     rounds: u64,
-    /// How many rounds in a row brought nothing, and how long none is begun.
+    /// The number of rounds in a row that brought nothing, and the pause until the next round.
     backoff: Backoff,
     /// The slot in which the operator was last told that no peer serves the needed blocks.
     warned_slot: Option<Slot>,
@@ -50,7 +50,7 @@ impl RangeSync {
         self.round.as_ref().map(|round| round.target)
     }
 
-    /// How many batches are in flight or wait to be imported.
+    /// The number of batches that are in flight or wait to be imported.
     pub fn batches(&self) -> usize {
         self.round.as_ref().map_or(0, |round| round.batches.len())
     }
@@ -149,7 +149,7 @@ impl RoundParts<'_, '_> {
             return;
         }
         let own = self.chain.status();
-        // A node that has just started or woken is in no mesh that could bring the newest block.
+        // A node that has just started or woken has no mesh that could bring the newest block.
         let has_gossip = range.round.is_none() && !awake.is_fresh(now_ms);
         let into_slot_ms = self.peers.now.ms_into_slot();
         let is_ahead = |status: &Status| {
@@ -159,7 +159,7 @@ impl RoundParts<'_, '_> {
         let followed = choose_target(views, &self.chain.tree, now_slot, is_ahead);
         match (followed, &mut range.round) {
             (None, None) => {}
-            // The blocks that have arrived may be all there are.
+            // There may be no blocks besides those that have arrived.
             (None, Some(round)) => round.peers.clear(),
             (Some(followed), Some(round)) => {
                 if followed.status.head.slot >= round.target.slot {
@@ -177,8 +177,8 @@ impl RoundParts<'_, '_> {
         let target = status.head;
         let is_fork = is_deep_fork || target.slot <= own.slot;
         // If more peers agree with the own head than with the target, the target's blocks may
-        // extend that head and not replace it, unless the target's chain claims to have finalized
-        // more, which its blocks will show.
+        // extend that head but not replace it. This does not apply if the target's chain claims to
+        // have finalized more, because its blocks will show that.
         let outranks = status.finalized.slot > finalized.slot + limits::STATUS_PERIOD_SLOTS;
         let extends = (is_outvoted && !outranks).then_some(own);
         if is_fork && extends.is_some() {
@@ -303,7 +303,7 @@ impl RoundParts<'_, '_> {
         let is_over = round.batches.is_empty()
             && (round.next_slot > round.target.slot || round.peers.is_empty())
             && self.door.pending_of(round.number) == 0;
-        // Without peers only blocks that have arrived are worth keeping.
+        // If there are no peers, only blocks that have arrived are kept.
         let is_received = |batch: &Batch| matches!(batch.state, BatchState::Received { .. });
         let is_idle = round.peers.is_empty() && !round.batches.iter().any(is_received);
         if !(is_over || is_lost || is_idle) {
@@ -327,8 +327,8 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// Every slot was requested without success. A peer that claims the head and says there is
-    /// nothing at its slot is lying. A peer that sent something else is not asked for a while.
+    /// Every slot was requested without success. A peer that claims the head and says that its slot
+    /// is empty is lying. A peer that sent something else is not asked for a while.
     fn blame_false_head(&mut self, round: Round) {
         let target = round.target;
         for (peer, last_slot) in round.believed {
@@ -350,7 +350,7 @@ impl RoundParts<'_, '_> {
         }
     }
 
-    /// How many more blocks the import queue accepts.
+    /// The number of blocks that the import queue still accepts.
     fn room(&self, number: u64) -> usize {
         let handed = self.door.pending_of(number);
         limits::IMPORT_BACKLOG.saturating_sub(self.queue.len().max(handed))
@@ -362,7 +362,7 @@ enum Choice {
     /// One peer says that the batch is empty, and there is no other one to ask.
     Believe,
     Wait,
-    /// Every peer that has got this far refuses to serve such an old slot.
+    /// Every peer that has reached this slot refuses to serve it, because it is too old.
     Unserved,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Batch {
     pub(super) tried: Vec<PeerId>,
     /// True during the pause after all peers have failed.
     is_pausing: bool,
-    /// How many such pauses there were, and how long the current one lasts.
+    /// The number of these pauses, and the length of the current one.
     backoff: Backoff,
     /// The peers that say it is empty.
     pub(super) empty: Vec<PeerId>,
@@ -57,7 +57,8 @@ impl Batch {
         }
     }
 
-    /// No peer is left to ask: all are asked again after a pause, which grows each time.
+    /// Pauses a batch for which no peer is left to ask. All peers are asked again after the pause,
+    /// which grows each time.
     pub(super) fn retry_later(&mut self, now_ms: u64) {
         if !self.is_pausing {
             self.is_pausing = true;
@@ -108,8 +109,8 @@ pub(super) struct Round {
     pub(super) tip: Option<Tip>,
     /// The peers that said the batches since the tip are empty, with these batches' last slots.
     pub(super) believed: Vec<(PeerId, Slot)>,
-    /// The peers that answered for the slots after the tip, and up to which slot. If blocks of
-    /// these slots arrive now and descend from the tip, these peers left them out.
+    /// The peers that answered for the slots after the tip, each with the last slot of its answers.
+    /// If blocks of these slots arrive now and descend from the tip, these peers left them out.
     pub(super) suspects: Vec<(PeerId, Slot)>,
     /// The peers that left out the next block to pass on, if it is valid.
     pub(super) omitted_by: Vec<PeerId>,
@@ -191,8 +192,8 @@ impl Round {
         let blocks = received.into();
         batch.state = BatchState::Received { peer: peer.clone(), blocks, bytes, is_linked: false };
         if next_slot <= end {
-            // The rest is a batch of its own, for another peer: to fetch it if the answer broke
-            // off, otherwise to confirm that it is empty.
+            // The rest becomes a batch of its own, for another peer. If the answer broke off, that
+            // peer fetches the rest; otherwise it confirms that the rest is empty.
             batch.count = next_slot - batch.start;
             let mut rest = Batch::new(next_slot, end + 1 - next_slot);
             rest.tried.push(peer.clone());
