@@ -89,9 +89,7 @@ fn sources(urls: &[String]) -> Result<Vec<CheckpointSource>, ClientError> {
     if let Some(at) = urls.iter().position(|url| url.trim().is_empty()) {
         return Err(refused(&format!("URL {} of {} is empty", at + 1, urls.len())));
     }
-    urls.iter()
-        .map(|url| CheckpointSource::parse(url).map_err(|error| refused(&error)))
-        .collect()
+    urls.iter().map(|url| CheckpointSource::parse(url).map_err(|error| refused(&error))).collect()
 }
 
 fn at_genesis(store: &Store, genesis: &State) -> Result<(Anchor, Option<ResumeData>), ClientError> {

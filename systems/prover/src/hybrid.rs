@@ -17,8 +17,8 @@ use self::{
     parts::{JOINT, claim_of},
 };
 use crate::{
-    CancelToken, Child, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError, RawSignature,
-    SignatureCheck, SignedItem, Statement, VerifyError,
+    CancelToken, Child, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError,
+    RawSignature, SignatureCheck, SignedItem, Statement, VerifyError,
     envelope::{MAX_STATEMENTS, multi_len, raw_single_len},
     multisig::{check_signers, go_on, within},
 };

@@ -5,8 +5,8 @@ mod support;
 use leansig::{KeyGenOptions, scheme::Scheme, scheme::SecretKey};
 use quintet_prover::envelope::{Multi, RAW_SIGNATURES, Single};
 use quintet_prover::{
-    CancelToken, Child, Hybrid, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError, RawSignature,
-    Statement, VerifyError, by_name,
+    CancelToken, Child, Hybrid, MAX_PROOF_BYTES, MergePart, Multisig, ProofSystem, ProveError,
+    RawSignature, Statement, VerifyError, by_name,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use support::{Fake, KEY_LEN, SIGNATURE_LEN, keys, seal::Seal, sign};
