@@ -121,6 +121,12 @@ function drawOwn(answer, [name]) {
 
 // The prover.
 
+// A phase ends when the next one begins, or with its job.
+function phasesOf(job, now) {
+  const end = job.ended_ms ?? now;
+  return job.phases.map((phase, at) => ({ ...phase, ended_ms: Math.min(end, job.phases[at + 1]?.began_ms ?? end) }));
+}
+
 function drawProver(overview) {
   const now = Math.max(overview.clock.time_ms, ...overview.sessions.flatMap((session) => session.jobs.flatMap((job) => [job.asked_ms, job.ended_ms ?? 0])));
   const from = now - TIMELINE_MS;
@@ -132,9 +138,10 @@ function drawProver(overview) {
   const ticks = Array.from({ length: 9 }, (_, at) => now - at * 4000);
   const tone = (job) => ({ failed: "bad", late: "warn", given_up: "warn" })[job.status] ?? job.kind;
   const took = (job) => job.started_ms && job.ended_ms ? `${job.ended_ms - job.started_ms} ms` : job.status;
-  const text = (job) => `slot ${job.slot}: ${job.kind} of ${job.signatures} signatures and ${job.children} proofs, ${job.status}, ${took(job)}`;
+  const phases = (job) => phasesOf(job, now).map((phase) => `, ${phase.name} ${phase.ended_ms - phase.began_ms} ms`).join("");
+  const text = (job) => `slot ${job.slot}: ${job.kind} of ${job.signatures} signatures and ${job.children} proofs, ${job.status}, ${took(job)}${phases(job)}`;
   return [
-    h("p", { class: "soft" }, "The proofs of the last 32 s. A dotted line is waiting, a bar is proving. The axis has seconds before now."),
+    h("p", { class: "soft" }, "The proofs of the last 32 s. A dotted line is waiting, a bar is proving, and its shades are the proof's phases. The axis has seconds before now."),
     jobs.length ? h("div", { class: "card" }, s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": jobs.map(text).join("; ") },
       ...ticks.map((at) => s("g", {}, s("line", { class: "hair", x1: x(at), x2: x(at), y1: 18, y2: height }), s("text", { x: x(at), y: 12, "text-anchor": "middle" }, at === now ? "now" : `−${(now - at) / 1000}`))),
       ...jobs.map((job, at) => {
@@ -144,6 +151,7 @@ function drawProver(overview) {
           s("text", { x: 0, y: y + 9 }, `${job.slot} ${job.kind}`),
           s("line", { class: "wait", x1: x(job.asked_ms), x2: x(begin), y1: y + 5, y2: y + 5 }),
           job.started_ms ? s("rect", { class: tone(job), x: x(job.started_ms), y, width: Math.max(2, x(job.ended_ms ?? now) - x(job.started_ms)), height: 10, rx: 2 }) : null,
+          ...phasesOf(job, now).map((phase, at) => s("rect", { class: `phase ${at % 2 ? "odd" : "even"}`, x: x(phase.began_ms), y, width: Math.max(1, x(phase.ended_ms) - x(phase.began_ms)), height: 10 }, s("title", {}, `${phase.name}: ${phase.ended_ms - phase.began_ms} ms`))),
           s("text", { x: x(job.ended_ms ?? now) + 5, y: y + 9 }, took(job)));
       }))) : h("p", {}, "Nothing. Only a node that aggregates or proposes asks the prover."),
   ];

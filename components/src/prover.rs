@@ -34,7 +34,7 @@ impl ProverKind {
 /// A job of the prover. Its entity stays for [`TIMELINE_SLOTS`] after the job has ended.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 #[component(immutable)]
-#[require(ProverTimes, ProverPhase, ProverStatus)]
+#[require(ProverTimes, ProverPhases, ProverStatus)]
 pub struct ProverJob {
     /// Its purpose.
     pub kind: ProverKind,
@@ -63,9 +63,20 @@ pub struct ProverTimes {
     pub finished_ms: Option<u64>,
 }
 
-/// The phase that a running job is in, as its proof system named it. `None` if it names none.
+/// The phases of a job that have begun, as its proof system named them: a few dozen at most, and
+/// none if it names none.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProverPhase(pub Option<Cow<'static, str>>);
+pub struct ProverPhases(pub Vec<ProverPhase>);
+
+/// A phase of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProverPhase {
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// The time at which it began, in Unix milliseconds: after the job's start by the prover's own
+    /// clock.
+    pub began_ms: u64,
+}
 
 /// The state of a job.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]

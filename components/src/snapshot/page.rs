@@ -1,14 +1,12 @@
 //! Data for the node's page besides the chain, updated once per interval.
 
-use std::borrow::Cow;
-
 use bevy_ecs::prelude::Entity;
 
 use crate::{
     clock::IntervalRecord,
     containers::Slot,
     duties::DutyRecord,
-    prover::{ProverJob, ProverStatus, ProverTimes},
+    prover::{ProverJob, ProverPhase, ProverStatus, ProverTimes},
     warnings::Warning,
 };
 
@@ -77,6 +75,6 @@ pub struct JobView {
     pub times: ProverTimes,
     /// Its state.
     pub status: ProverStatus,
-    /// The phase that it is about to begin, if it runs and reports phases.
-    pub phase: Option<Cow<'static, str>>,
+    /// The phases that have begun, if it reports phases.
+    pub phases: Vec<ProverPhase>,
 }

@@ -8,7 +8,7 @@ use quintet_components::{
     clock::{CurrentInterval, Deadline, IntervalLog, SlotClock, first_interval},
     containers::Slot,
     duties::RecentDuties,
-    prover::{ProverJob, ProverKind, ProverPhase, ProverStatus, ProverTimes},
+    prover::{ProverJob, ProverKind, ProverPhases, ProverStatus, ProverTimes},
     snapshot::{JobView, PageView, SessionEnd, SessionView},
     warnings::Warnings,
 };
@@ -84,7 +84,7 @@ pub(super) struct PageShown<'w, 's> {
     jobs: Query<
         'w,
         's,
-        (&'static ProverJob, &'static ProverTimes, &'static ProverStatus, &'static ProverPhase),
+        (&'static ProverJob, &'static ProverTimes, &'static ProverStatus, &'static ProverPhases),
     >,
     intervals: Option<Res<'w, IntervalLog>>,
     duties: Option<Res<'w, RecentDuties>>,
@@ -99,11 +99,11 @@ impl PageShown<'_, '_> {
             .jobs
             .iter()
             .filter(|(job, ..)| job.slot >= oldest)
-            .map(|(job, times, status, phase)| JobView {
+            .map(|(job, times, status, phases)| JobView {
                 job: *job,
                 times: *times,
                 status: status.clone(),
-                phase: phase.0.clone().filter(|_| *status == ProverStatus::Running),
+                phases: phases.0.clone(),
             })
             .collect();
         jobs.sort_unstable_by_key(|job| job.times.number);

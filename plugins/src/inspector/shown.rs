@@ -25,7 +25,7 @@ use quintet_components::{
         Agent, BannedPeers, Direction, LastStatus, MeshPeers, Peer, PeerNames, PeerScore, PeersById,
     },
     preset::SignaturePreset,
-    prover::{ProverJob, ProverLimits, ProverStatus, ProverTimes},
+    prover::{ProverJob, ProverLimits, ProverPhases, ProverStatus, ProverTimes},
     pulse::Pulse,
     rules::Rules,
     snapshot::{NodeIdentity, SnapshotCell},
@@ -172,7 +172,7 @@ pub(super) fn show_known(app: &mut App) {
         Phase, Own, Member<Signed>, Member<New>, Member<Known>, AttestationsByData, LatestVotes);
     // Aggregation and the prover.
     show_all!(app: AggregationSession, CurrentSession, AggregationConfig, ProverJob, ProverTimes,
-        ProverStatus, ProverLimits, Deadline);
+        ProverPhases, ProverStatus, ProverLimits, Deadline);
     // The chain and the clock.
     show_all!(app: BlockNode, BlockTree, Head, SafeTarget, Justified, Finalized, Genesis,
         LandedProposal, States, UnixTime, LastUpdate, SlotClock, CurrentInterval, IntervalLog,

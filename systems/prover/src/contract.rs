@@ -1,9 +1,12 @@
 //! The contract between a node and a proof system.
 
-use std::borrow::Cow;
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 /// Bytes of a proof at most, as the block format has it: 512 KiB.
@@ -11,6 +14,9 @@ pub const MAX_PROOF_BYTES: usize = 512 * 1024;
 
 /// Keys of a statement at most: as many as a validator registry holds.
 pub const MAX_SIGNERS: usize = 4096;
+
+/// Phases of one piece of work that are recorded at most; later ones are not.
+const MAX_PHASES: usize = 64;
 
 /// Asks work to stop, and is told what the work does; the work looks at it between steps. Clones are
 /// for the same work.
@@ -20,7 +26,7 @@ pub struct CancelToken(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_cancelled: AtomicBool,
-    phase: Mutex<Option<Cow<'static, str>>>,
+    phases: Mutex<Vec<(Cow<'static, str>, Instant)>>,
 }
 
 impl CancelToken {
@@ -36,12 +42,25 @@ impl CancelToken {
 
     /// Says what the work is about to do.
     pub fn enter(&self, phase: impl Into<Cow<'static, str>>) {
-        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase.into());
+        let mut phases = self.lock();
+        if phases.len() < MAX_PHASES {
+            phases.push((phase.into(), Instant::now()));
+        }
     }
 
     /// The last phase that the work reported; `None` if it reported none.
     pub fn phase(&self) -> Option<Cow<'static, str>> {
-        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().last().map(|(phase, _)| phase.clone())
+    }
+
+    /// The phases that the work reported after this many of them, each with the time at which it
+    /// began.
+    pub fn phases_after(&self, count: usize) -> Vec<(Cow<'static, str>, Instant)> {
+        self.lock().get(count..).unwrap_or_default().to_vec()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Cow<'static, str>, Instant)>> {
+        self.0.phases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

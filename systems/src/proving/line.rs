@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bevy_ecs::{prelude::*, system::SystemParam};
 use quintet_components::{
     clock::UnixTime,
-    prover::{ProofAbandoned, ProverJob, ProverLimits, ProverPhase, ProverStatus, ProverTimes},
+    prover::{ProofAbandoned, ProverJob, ProverLimits, ProverPhases, ProverStatus, ProverTimes},
     task::{Tasks, Work},
 };
 use quintet_prover::CancelToken;
@@ -70,15 +70,23 @@ impl ProverLine<'_, '_> {
 
     /// Notes ended jobs and the phases of running ones, and gives free permits to waiting jobs.
     pub fn run(&mut self) {
-        for (job, phase) in self.scheduler.take_phases() {
-            self.timeline.entity(job).try_insert(ProverPhase(Some(phase)));
-        }
         loop {
+            self.note_phases();
             self.note_ended();
             self.scheduler.write_off(self.time.now_ms, self.limits.permits.max(1));
             if !self.start_next() {
                 return;
             }
+        }
+    }
+
+    fn note_phases(&mut self) {
+        for (job, phases) in self.scheduler.take_phases() {
+            self.timeline.entity(job).queue_silenced(|mut job: EntityWorldMut<'_>| {
+                if let Some(mut known) = job.get_mut::<ProverPhases>() {
+                    known.0.extend(phases);
+                }
+            });
         }
     }
 

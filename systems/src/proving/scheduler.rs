@@ -1,15 +1,15 @@
 //! The prover's waiting and running jobs. Apart from the resource itself it does not use the ECS.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
     constants::SLOT_DURATION_MS,
-    prover::{ProverJob, ProverKind, ProverLimits, ProverStatus, ProverTimes},
+    prover::{ProverJob, ProverKind, ProverLimits, ProverPhase, ProverStatus, ProverTimes},
     task::{Job, Running},
 };
 use quintet_prover::CancelToken;
@@ -56,8 +56,10 @@ struct Started {
     given_up_ms: Option<u64>,
     /// True once its permit was given to another job.
     is_written_off: bool,
-    /// The last phase that it reported.
-    phase: Option<Cow<'static, str>>,
+    /// When it was started, by the clock that its phases are timed with.
+    began: Instant,
+    /// The number of phases that it has reported.
+    phases: usize,
 }
 
 /// The status with which a job ended. Its outcome goes to its owner.
@@ -144,18 +146,22 @@ impl ProverScheduler {
         ended.map(tell).collect()
     }
 
-    /// Returns the phases that running jobs reported since the last call, each with the job's
-    /// entity.
-    pub(super) fn take_phases(&mut self) -> Vec<(Entity, Cow<'static, str>)> {
-        let said = self.running.iter_mut().filter_map(|started| {
-            let phase = started.ticket.cancel.phase();
-            if phase == started.phase {
+    /// Returns the phases that jobs reported since the last call, each with the job's entity.
+    pub(super) fn take_phases(&mut self) -> Vec<(Entity, Vec<ProverPhase>)> {
+        let reported = self.running.iter_mut().filter_map(|started| {
+            let phases = started.ticket.cancel.phases_after(started.phases);
+            if phases.is_empty() {
                 return None;
             }
-            started.phase.clone_from(&phase);
-            Some((started.ticket.entity, phase?))
+            started.phases += phases.len();
+            let phases = phases.into_iter().map(|(name, at)| {
+                let after = at.saturating_duration_since(started.began).as_millis();
+                let after = u64::try_from(after).unwrap_or(u64::MAX);
+                ProverPhase { name, began_ms: started.started_ms.saturating_add(after) }
+            });
+            Some((started.ticket.entity, phases.collect()))
         });
-        said.collect()
+        reported.collect()
     }
 
     /// Asks jobs to stop that have run for too long, and writes off the permits of those that were
@@ -206,7 +212,8 @@ impl ProverScheduler {
             started_ms,
             given_up_ms: None,
             is_written_off: false,
-            phase: None,
+            began: Instant::now(),
+            phases: 0,
         });
     }
 

@@ -14,7 +14,7 @@ use bevy_ecs::prelude::*;
 use quintet_components::{
     aggregation::AggregationSession,
     clock::first_interval,
-    prover::ProverPhase,
+    prover::ProverPhases,
     schedule::Shutdown,
     task::{Job, TaskSpawner},
 };
@@ -105,8 +105,10 @@ fn stop(obeys: bool, timeout: Duration) -> (usize, String) {
     // The timeline has the phase once the prover's queue was looked at.
     node.turn_to(first_interval(1) + 3);
     let world = node.world();
-    let phases: Vec<_> = world.query::<&ProverPhase>().iter(world).cloned().collect();
-    assert_eq!(phases, [ProverPhase(Some(PHASE.into()))]);
+    let phases: Vec<_> = world.query::<&ProverPhases>().iter(world).cloned().collect();
+    let names: Vec<_> =
+        phases.iter().flat_map(|phases| &phases.0).map(|each| &*each.name).collect();
+    assert_eq!(names, [PHASE]);
 
     node.world().insert_resource(JoinTimeout(timeout));
     let log = Log::default();

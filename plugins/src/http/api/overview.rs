@@ -6,7 +6,7 @@ use quintet_components::{
     constants::{INTERVALS_PER_SLOT, SECONDS_PER_SLOT},
     containers::{Slot, ValidatorIndex},
     duties::{DutyCounts, DutyOutcome, DutyRecord},
-    prover::{ProverKind, ProverStatus},
+    prover::{ProverKind, ProverPhase, ProverStatus},
     schedule::Interval,
     snapshot::{JobView, SessionEnd, SessionView, Snapshot},
     sync::SyncState,
@@ -168,6 +168,13 @@ struct SessionBody {
     jobs: Vec<JobBody>,
 }
 
+/// A phase of a job of the prover.
+#[derive(Serialize, ToSchema)]
+struct PhaseBody {
+    name: String,
+    began_ms: u64,
+}
+
 /// A job of the prover.
 #[derive(Serialize, ToSchema)]
 struct JobBody {
@@ -178,8 +185,10 @@ struct JobBody {
     ended_ms: Option<u64>,
     /// `waiting`, `running`, `proved`, `late`, `failed` or `given_up`.
     status: &'static str,
-    /// The phase that a running job is about to begin, if its proof system reports phases.
+    /// The phase of a running job, if its proof system reports phases.
     phase: Option<String>,
+    /// The phases of the job that have begun, in order.
+    phases: Vec<PhaseBody>,
     /// The number of signatures among its inputs.
     signatures: u32,
     /// The number of proofs among its inputs.
@@ -281,10 +290,19 @@ fn job_body(session: &SessionView, job: &JobView) -> JobBody {
             ProverStatus::Failed(_) | ProverStatus::Panicked => "failed",
             ProverStatus::Cancelled | ProverStatus::Abandoned => "given_up",
         },
-        phase: job.phase.as_deref().map(str::to_owned),
+        phase: (job.phases.last())
+            .filter(|_| job.status == ProverStatus::Running)
+            .map(|phase| phase.name.to_string()),
+        phases: job.phases.iter().map(PhaseBody::from).collect(),
         signatures: job.job.signatures,
         children: job.job.children,
         subnet: job.job.subnet,
+    }
+}
+
+impl From<&ProverPhase> for PhaseBody {
+    fn from(phase: &ProverPhase) -> Self {
+        Self { name: phase.name.to_string(), began_ms: phase.began_ms }
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     io::{self, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, mpsc::sync_channel},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
     thread,
 };
 
@@ -93,17 +96,14 @@ fn work(system: &Arc<dyn ProofSystem>, frame: &Frame, token: &CancelToken, outpu
     let teller = {
         let (token, output, request) = (token.clone(), Arc::clone(output), frame.request);
         thread::spawn(move || {
-            let mut last = None;
-            while ended.recv_timeout(LOOK_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-            {
-                let phase = token.phase();
-                if phase != last
-                    && let Some(name) = &phase
-                {
+            let (mut told, mut is_over) = (0, false);
+            while !is_over {
+                is_over = ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+                for (name, _) in token.phases_after(told) {
+                    told += 1;
                     let body = name.as_bytes().to_vec();
                     let _gone = send(&output, &Frame { kind: Kind::Phase, request, body });
                 }
-                last = phase;
             }
         })
     };
