@@ -21,7 +21,7 @@ use quintet_systems::sync::{
     Alone, Awake, Backfill, Fetches, GossipHeard, RangeSync, RequestNumbers, RequestedBlocks,
     answer_requests, ask_statuses, backfill, check_chains, collect_answers, drop_hopeless_orphans,
     fetch_missing, follow_verdicts, hold_orphans, notice_waking, release_orphans, remember_refused,
-    renew_silent_mesh, score_peers, sync_range, track_peers, update_sync_state,
+    renew_silent_mesh, score_peers, sync_is_due, sync_range, track_peers, update_sync_state,
 };
 
 use crate::needs::{Need, needs};
@@ -89,6 +89,7 @@ impl Plugin for SyncPlugin {
                     score_peers,
                 )
                     .chain()
+                    .run_if(sync_is_due)
                     .in_set(NodeSystems::Sync),
             );
     }

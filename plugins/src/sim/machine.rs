@@ -270,8 +270,8 @@ impl Node {
     pub(super) fn update(&mut self, shown_ms: u64) -> Result<Vec<Outbound>, String> {
         for _ in 0..MAX_UPDATES {
             // This update handles everything for which the node was woken so far.
-            self.wakes.try_wait();
             self.port.flush(&self.lanes);
+            self.wakes.try_wait();
             self.app.world_mut().resource_mut::<UnixTime>().now_ms = shown_ms;
             self.app.update();
             if self.app.should_exit().is_some() {

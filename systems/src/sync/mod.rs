@@ -1,7 +1,7 @@
 //! Sync: peers and requests as entities, missing parents, ranges, and the decision whether the node
 //! may do its duties.
 //!
-//! The systems run once per update, after the import, in this order:
+//! The systems run after the import, in this order, in each update in which [`sync_is_due`]:
 //!
 //! | system | what it does |
 //! | --- | --- |
@@ -29,6 +29,7 @@
 mod answers;
 mod backfill;
 mod chain_check;
+mod due;
 mod fetch;
 mod handed;
 mod mesh;
@@ -47,6 +48,7 @@ mod verdicts;
 pub use answers::collect_answers;
 pub use backfill::{Backfill, backfill};
 pub use chain_check::check_chains;
+pub use due::sync_is_due;
 pub use fetch::{Fetches, fetch_missing};
 pub use handed::RequestedBlocks;
 pub use mesh::{GossipHeard, renew_silent_mesh};
