@@ -1,11 +1,12 @@
 //! Aggregation sessions, and re-aggregation of the attestations in blocks.
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, schedule::common_conditions::on_message};
 use quintet_components::{
     aggregation::{AggregationConfig, AggregationHistory, CurrentSession, SessionEnded},
-    messages::{AggregateProduced, AttestationAccepted},
+    messages::{AggregateProduced, AttestationAccepted, BlockImported},
     network::NetworkCommand,
+    prover::ProofAbandoned,
     schedule::{
         CollectSystems, ImportSystems, Interval, IntervalSystems, NodeSystems, OnInterval, Shutdown,
     },
@@ -15,7 +16,7 @@ use quintet_systems::{
         commit::{collect_sessions, count_abandoned},
         early::{EarlyAttesters, open_early_session},
         open::{aggregate_slot, skip_aggregation},
-        reaggregation::{Splits, collect_splits, split_imported},
+        reaggregation::{Splits, collect_splits, has_splits, split_imported},
         session::give_up_session,
         subnets::follow_role,
     },
@@ -66,8 +67,12 @@ impl Plugin for AggregationPlugin {
             .add_systems(
                 PreUpdate,
                 (
-                    (count_abandoned, collect_sessions).chain().in_set(CollectSystems::Sessions),
-                    open_early_session.in_set(CollectSystems::EarlySession),
+                    (count_abandoned.run_if(on_message::<ProofAbandoned>), collect_sessions)
+                        .chain()
+                        .in_set(CollectSystems::Sessions),
+                    open_early_session
+                        .run_if(on_message::<AttestationAccepted>)
+                        .in_set(CollectSystems::EarlySession),
                 ),
             )
             .add_systems(
@@ -113,10 +118,19 @@ impl Plugin for ReaggregationPlugin {
             .init_resource::<AggregationHistory>()
             .init_resource::<AggregationConfig>()
             .add_message::<AggregateProduced>()
-            .add_systems(PreUpdate, collect_splits.in_set(CollectSystems::Splits))
-            .add_systems(Update, split_imported.in_set(ImportSystems::Split));
+            .add_systems(
+                PreUpdate,
+                collect_splits.run_if(has_splits).in_set(CollectSystems::Splits),
+            )
+            .add_systems(
+                Update,
+                split_imported.run_if(on_message::<BlockImported>).in_set(ImportSystems::Split),
+            );
         for interval in Interval::ALL {
-            app.add_systems(OnInterval(interval), collect_splits.in_set(CollectSystems::Splits));
+            app.add_systems(
+                OnInterval(interval),
+                collect_splits.run_if(has_splits).in_set(CollectSystems::Splits),
+            );
         }
     }
 }

@@ -13,8 +13,8 @@ use quintet_systems::{
     duties::{
         AttestationTask, Proposals, announce_proposal, begin_held_proposal, collect_attestations,
         collect_proposals, commit_proposals, duties_are_due, expire_proposals,
-        give_up_held_proposal, has_signed, hold_proposal, prepare_proposal, record_duties,
-        skip_attestations, start_attestations, start_proposal,
+        give_up_held_proposal, has_proposals, has_signed, hold_proposal, is_attesting,
+        prepare_proposal, record_duties, skip_attestations, start_attestations, start_proposal,
     },
     proving::ProverScheduler,
     verification::Proofs,
@@ -80,14 +80,18 @@ impl Plugin for DutiesPlugin {
             .add_message::<AttestationProduced>()
             .add_message::<AttestationAccepted>();
         let collect = || {
-            (collect_proposals, commit_proposals.run_if(has_signed), collect_attestations)
+            (
+                collect_proposals.run_if(has_proposals),
+                commit_proposals.run_if(has_signed),
+                collect_attestations.run_if(is_attesting),
+            )
                 .chain()
                 .in_set(CollectSystems::Duties)
         };
         app.add_systems(PreUpdate, collect());
         app.add_systems(
             Update,
-            (begin_held_proposal, commit_proposals.run_if(has_signed))
+            (begin_held_proposal.run_if(has_proposals), commit_proposals.run_if(has_signed))
                 .chain()
                 .in_set(NodeSystems::HeldDuties),
         );

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bevy_app::{App, Plugin, PostUpdate, PreUpdate, Update};
-use bevy_ecs::prelude::*;
+use bevy_ecs::{prelude::*, schedule::common_conditions::on_message};
 use quintet_components::{
     clock::IntervalLog,
     containers::{Block, State},
     messages::{
-        AttestationAccepted, AttestationsPruned, BlockImported, BlockOrphaned, BlockRefused,
-        FinalizedAdvanced, HeadChanged,
+        AggregateReceived, AttestationAccepted, AttestationReceived, AttestationsPruned,
+        BlockImported, BlockOrphaned, BlockRefused, FinalizedAdvanced, HeadChanged,
     },
     preset::SignaturePreset,
     schedule::{CollectSystems, ImportSystems, Interval, IntervalSystems, NodeSystems, OnInterval},
@@ -20,10 +20,12 @@ use quintet_prover::ProofSystem;
 use quintet_systems::{
     admission::{
         aggregates::{
-            AggregateChecks, admit_aggregates, commit_aggregates, start_aggregate_checks,
+            AggregateChecks, admit_aggregates, commit_aggregates, has_aggregate_checks,
+            start_aggregate_checks,
         },
         attestations::{
-            AttestationChecks, admit_attestations, commit_attestations, start_attestation_checks,
+            AttestationChecks, admit_attestations, commit_attestations, has_attestation_checks,
+            start_attestation_checks,
         },
         blocks::admit_blocks,
         stale::mark_stale,
@@ -32,7 +34,7 @@ use quintet_systems::{
     fork_choice::{
         early::EarlyBlocks,
         head::{follow_finality, follow_votes},
-        import::{ImportQueue, commit_imports, start_imports},
+        import::{ImportQueue, commit_imports, has_imports, start_imports},
         interval::{accept_new, has_landed_proposal},
         prune::{compact_tree, prune_blocks, shrink_states},
         resume,
@@ -145,25 +147,34 @@ impl Plugin for ResumePlugin {
 fn add_admission(app: &mut App) {
     app.add_systems(
         PreUpdate,
-        (commit_aggregates, commit_attestations).chain().in_set(CollectSystems::Checks),
+        (
+            commit_aggregates.run_if(has_aggregate_checks),
+            commit_attestations.run_if(has_attestation_checks),
+        )
+            .chain()
+            .in_set(CollectSystems::Checks),
     )
     .add_systems(
         PreUpdate,
         // Blocks before aggregates before attestations.
         (
             admit_blocks,
-            start_imports,
-            admit_aggregates,
-            start_aggregate_checks,
-            admit_attestations,
-            start_attestation_checks,
+            start_imports.run_if(has_imports),
+            admit_aggregates.run_if(on_message::<AggregateReceived>),
+            start_aggregate_checks.run_if(has_aggregate_checks),
+            admit_attestations.run_if(on_message::<AttestationReceived>),
+            start_attestation_checks.run_if(has_attestation_checks),
         )
             .chain()
             .in_set(NodeSystems::Admit),
     )
     .add_systems(
         Update,
-        (mark_stale, release_aggregates, release_attestations, expire_waiting)
+        (
+            mark_stale.run_if(on_message::<AttestationsPruned>),
+            (release_aggregates, release_attestations).chain().run_if(on_message::<BlockImported>),
+            expire_waiting,
+        )
             .chain()
             .in_set(ImportSystems::Release),
     );
@@ -172,7 +183,7 @@ fn add_admission(app: &mut App) {
 fn add_fork_choice(app: &mut App) {
     let fork_choice = IntervalSystems::ForkChoice;
     let accept = || (accept_new, follow_finality, follow_votes).chain();
-    app.add_systems(Update, commit_imports.in_set(ImportSystems::Commit))
+    app.add_systems(Update, commit_imports.run_if(has_imports).in_set(ImportSystems::Commit))
         .add_systems(
             PostUpdate,
             (shrink_pools, prune_blocks, compact_tree, shrink_states)

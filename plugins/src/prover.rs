@@ -8,7 +8,7 @@ use quintet_components::{
     task::Tasks,
 };
 use quintet_systems::proving::{
-    JoinTimeout, ProverScheduler, join_prover, prune_timeline, run_prover,
+    JoinTimeout, ProverScheduler, has_jobs, join_prover, prune_timeline, run_prover,
 };
 
 use crate::needs::{Need, needs};
@@ -34,7 +34,7 @@ impl Plugin for ProverPlugin {
             .init_resource::<JoinTimeout>()
             .add_message::<ProofAbandoned>()
             .init_schedule(Shutdown)
-            .add_systems(PreUpdate, run_prover.in_set(NodeSystems::Prove))
+            .add_systems(PreUpdate, run_prover.run_if(has_jobs).in_set(NodeSystems::Prove))
             .add_systems(PostUpdate, prune_timeline.in_set(NodeSystems::Prune))
             .add_systems(Shutdown, join_prover);
     }

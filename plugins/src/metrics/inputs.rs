@@ -26,6 +26,7 @@ pub(super) fn show_lanes(
         Option<Res<Lane<RequestEvent>>>,
         Option<Res<Lane<RequestReceived>>>,
     ),
+    mut shown: Local<[(usize, u64); LANES.len()]>,
 ) {
     fn load<T: Send + 'static>(lane: Option<Res<Lane<T>>>) -> Option<(usize, u64)> {
         lane.map(|lane| (lane.depth(), lane.dropped()))
@@ -38,9 +39,10 @@ pub(super) fn show_lanes(
         load(peers.1),
         load(peers.2),
     ];
-    for (lane, load) in LANES.into_iter().zip(loads) {
-        if let Some((depth, dropped)) = load {
-            metrics.runtime.set_lane(lane, depth, dropped);
+    for ((lane, load), shown) in LANES.into_iter().zip(loads).zip(&mut *shown) {
+        let load = load.unwrap_or_default();
+        if std::mem::replace(shown, load) != load {
+            metrics.runtime.set_lane(lane, load.0, load.1);
         }
     }
 }

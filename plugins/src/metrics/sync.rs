@@ -14,10 +14,13 @@ pub(super) fn show_sync(
     (state, counts): (Option<Res<SyncState>>, Option<Res<SyncCounts>>),
     (orphans, waiting): (Option<Res<Orphans>>, Option<Res<WaitingAttestations>>),
     requests: Option<Res<RequestsById>>,
+    mut shown: Local<Option<SyncState>>,
 ) {
     // Without sync the node counts as synced.
     let state = state.map_or(SyncState::Synced, |state| *state);
-    metrics.sync.set_status(state);
+    if shown.replace(state) != Some(state) {
+        metrics.sync.set_status(state);
+    }
     if let Some(counts) = counts.filter(DetectChanges::is_changed) {
         metrics.sync.set_counts(&counts);
     }

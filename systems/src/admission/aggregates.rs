@@ -125,6 +125,11 @@ fn objection(
     fresh.beyond(&equivocators()).is_empty().then_some(IgnoreReason::Equivocation)
 }
 
+/// Returns true if aggregates wait for a check, or are being checked.
+pub fn has_aggregate_checks(checks: Res<AggregateChecks>) -> bool {
+    !checks.is_empty()
+}
+
 /// Queues new aggregates that are worth a proof check.
 pub fn admit_aggregates(
     mut received: MessageReader<AggregateReceived>,

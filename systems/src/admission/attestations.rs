@@ -100,6 +100,11 @@ pub struct AttestationRoad<'w> {
     metrics: Option<Res<'w, Metrics>>,
 }
 
+/// Returns true if attestations wait for a check, or are being checked.
+pub fn has_attestation_checks(checks: Res<AttestationChecks>) -> bool {
+    !checks.is_empty()
+}
+
 /// Queues new attestations that are worth a signature check.
 pub fn admit_attestations(
     mut received: MessageReader<AttestationReceived>,

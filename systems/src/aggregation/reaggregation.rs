@@ -58,6 +58,11 @@ impl Splits {
     }
 }
 
+/// Returns true if the proof of a block is being split.
+pub fn has_splits(splits: Res<Splits>) -> bool {
+    !splits.is_empty()
+}
+
 /// Starts to split the proofs of newly imported blocks, for the attestations that add validators.
 pub fn split_imported(
     mut imported: MessageReader<BlockImported>,

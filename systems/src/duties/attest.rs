@@ -82,6 +82,11 @@ pub fn start_attestations(
     }
 }
 
+/// Returns true if attestations are being signed.
+pub fn is_attesting(task: Res<AttestationTask>) -> bool {
+    task.0.is_some()
+}
+
 /// Publishes signed attestations. An aggregator adds them to its pool, like accepted attestations
 /// of others.
 pub fn collect_attestations(

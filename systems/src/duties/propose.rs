@@ -206,6 +206,11 @@ pub fn expire_proposals(mut proposing: Proposing) {
     }
 }
 
+/// Returns true if a proposal is under way.
+pub fn has_proposals(proposals: Res<Proposals>) -> bool {
+    !proposals.under_way.is_empty()
+}
+
 /// Returns true if there is a signed block to commit.
 pub fn has_signed(proposals: Res<Proposals>) -> bool {
     !proposals.signed.is_empty()

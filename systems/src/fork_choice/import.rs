@@ -182,6 +182,11 @@ pub(crate) fn unknown_parent(block: &Block) -> Rejection {
     ))
 }
 
+/// Returns true if a block is being imported.
+pub fn has_imports(queue: Res<ImportQueue>) -> bool {
+    !queue.is_empty()
+}
+
 /// Starts every queued block whose parent's post-state is available.
 pub fn start_imports(
     mut queue: ResMut<ImportQueue>,

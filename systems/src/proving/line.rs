@@ -27,6 +27,11 @@ pub struct ProverLine<'w, 's> {
     abandoned: MessageWriter<'w, ProofAbandoned>,
 }
 
+/// Returns true if a job waits or runs.
+pub fn has_jobs(scheduler: Res<ProverScheduler>) -> bool {
+    scheduler.waiting() + scheduler.running() > 0
+}
+
 /// Gives free permits to waiting jobs.
 pub fn run_prover(mut line: ProverLine) {
     line.run();

@@ -14,7 +14,7 @@ mod scheduler;
 mod shutdown;
 mod timeline;
 
-pub use line::{ProverLine, run_prover};
+pub use line::{ProverLine, has_jobs, run_prover};
 pub use scheduler::{MAX_RUN_MS, ProverScheduler, STRAGGLER_MS};
 pub use shutdown::{JoinTimeout, join_prover};
 pub use timeline::prune_timeline;
