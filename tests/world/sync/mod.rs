@@ -5,6 +5,7 @@ mod backfill;
 mod checkpoint;
 mod connections;
 mod determinism;
+mod due;
 mod duties;
 mod faults;
 mod gaps;
