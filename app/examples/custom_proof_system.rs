@@ -1,4 +1,4 @@
-//! A client with a proof system of its own: written in `sealed.rs`, registered by name, used by
+//! A client with a custom proof system: written in `sealed.rs`, registered by name, used by
 //! two nodes whose clock is turned by hand.
 //!
 //! The first node has all keys: it votes, aggregates and proposes. The second has none and gets

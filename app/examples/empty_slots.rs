@@ -1,4 +1,4 @@
-//! A client with a metric of its own: a system at interval 4 counts the slots that end without a
+//! A client with a custom metric: a system at interval 4 counts the slots that end without a
 //! block, and the node's scrape has the count.
 //!
 //! One of four validators has no keys here, so that every fourth slot is empty. The clock is turned

@@ -1,4 +1,4 @@
-//! An adversary of one's own: it sends what it makes to a single peer, and to another one each time.
+//! A custom adversary: it sends each of its messages to a single peer, in turn.
 //!
 //! ```console
 //! $ cargo run --release --example sim_adversary

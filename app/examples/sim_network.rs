@@ -1,4 +1,4 @@
-//! A network of one's own: nodes stand on a ring, and every step of the way takes its time.
+//! A custom network model: the nodes form a ring, and each step along it takes some time.
 //!
 //! ```console
 //! $ cargo run --release --example sim_network

@@ -1,4 +1,4 @@
-//! A rule of one's own: no head is more than three slots behind the clock. A node that is cut off
+//! A custom rule: no head is more than three slots behind the clock. A node that is cut off
 //! breaks it.
 //!
 //! ```console

@@ -1,5 +1,5 @@
-//! A system of one's own in every node of a simulated network: it counts reorganisations while
-//! messages are lost.
+//! A custom system in every node of a simulated network. It counts reorganisations while messages
+//! are lost.
 //!
 //! ```console
 //! $ cargo run --release --example sim_plugin

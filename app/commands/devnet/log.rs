@@ -66,7 +66,7 @@ impl NodeLog {
         Ok(log)
     }
 
-    /// Takes a line; what is none of the node's events is passed over.
+    /// Takes a line. Lines that are not events of the node are ignored.
     fn take(&mut self, line: &str) {
         let Ok(line) = serde_json::from_str::<Line>(line) else { return };
         self.warnings += u64::from(matches!(line.level.as_str(), "WARN" | "ERROR"));

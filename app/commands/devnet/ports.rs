@@ -27,7 +27,7 @@ impl Bases {
     }
 }
 
-/// A node's ports, which are nobody else's until this is dropped.
+/// A node's ports. No other process can bind them until this is dropped.
 #[derive(Debug)]
 pub(super) struct HeldPorts {
     _quic: UdpSocket,
@@ -43,7 +43,7 @@ pub(super) struct Ports {
     pub(super) held: Vec<HeldPorts>,
 }
 
-/// Finds ports for so many nodes, at the address that is asked for or one of its own.
+/// Finds ports for this many nodes, at the given address or at an unused loopback address.
 pub(super) fn find(nodes: u16, asked: Option<Ipv4Addr>) -> io::Result<Ports> {
     let first = asked.unwrap_or(Ipv4Addr::LOCALHOST);
     let mut error = match hold(nodes, first, BASES) {

@@ -21,7 +21,7 @@ use super::{
 /// Nodes are asked so long after the start of each interval.
 const ASK_AFTER_MS: u64 = 400;
 
-/// Asks the nodes in a thread of its own: one that does not answer holds up nothing.
+/// Asks the nodes from a separate thread, so that a node that does not answer delays nothing.
 pub(super) struct Watch {
     shared: Arc<Watched>,
     thread: JoinHandle<()>,

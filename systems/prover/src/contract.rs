@@ -116,7 +116,7 @@ pub enum ProveError {
         /// The largest length.
         limit: usize,
     },
-    /// The prover did not answer: a process of its own that died or was killed.
+    /// The prover did not answer: its process died or was killed.
     #[error("the prover is not available: {0}")]
     Unavailable(String),
 }
@@ -127,7 +127,7 @@ pub enum VerifyError {
     /// The bytes are no proof of this system.
     #[error("malformed proof: {0}")]
     Malformed(String),
-    /// It is a proof, and not of this statement, or the statement is one that nobody can sign.
+    /// It is a proof of another statement, or the statement is one that nobody can sign.
     #[error("the proof does not prove the statement: {0}")]
     Invalid(String),
 }
@@ -227,8 +227,8 @@ pub trait ProofSystem: Send + Sync + 'static {
         true
     }
 
-    /// Bytes of the multi-message proof of statements whose proofs are at hand: an estimate that a
-    /// block's attestations are chosen by. Default:
+    /// Bytes of the multi-message proof of statements whose single-message proofs exist: an estimate
+    /// by which a block's attestations are chosen. Default:
     /// [`multi_proof_bytes`](Self::multi_proof_bytes), or the sum of the proofs if the system
     /// does not join them.
     fn merged_bytes(&self, parts: &[MergePart]) -> usize {

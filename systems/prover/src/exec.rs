@@ -1,4 +1,4 @@
-//! A proof system in a process of its own.
+//! A proof system in a separate process.
 //!
 //! [`Exec`] starts a command and speaks with it over its standard input and output; `docs/proofs.md`
 //! has the protocol. [`serve`] is the other side. A process that dies, hangs or answers garbage is
@@ -74,7 +74,7 @@ pub struct ExecError {
     pub reason: String,
 }
 
-/// A proof system that runs in processes of its own: one makes proofs, and another checks them, so
+/// A proof system that runs in separate processes: one makes proofs, and another checks them, so
 /// that no check waits for a proof or ends with one.
 ///
 /// - A proof that a process made is checked before it is returned.
@@ -82,7 +82,7 @@ pub struct ExecError {
 ///   killed. What it was doing fails with [`ProveError::Unavailable`]; the next request starts a
 ///   new process, later and later while these fail.
 /// - A check that has no answer is tried once more, with another process. After that it panics: the
-///   fault is this node's, and nobody may be blamed for the proof.
+///   fault is this node's, and no peer is blamed for the proof.
 pub struct Exec {
     name: &'static str,
     facts: Facts,

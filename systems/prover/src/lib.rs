@@ -2,8 +2,8 @@
 //!
 //! [`ProofSystem`] is the contract; its documentation says what a caller may rely on and what a
 //! system has to keep. [`Multisig`] and [`Hybrid`] are the embedded systems, and [`envelope`] describes
-//! the bytes around their proofs. [`Exec`] runs a system in a process of its own. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
-//! systems of one's own.
+//! the bytes around their proofs. [`Exec`] runs a system in a separate process. [`by_name`] chooses an embedded system at run time; [`ProofSystems`] also takes
+//! custom systems.
 //!
 //! # Contract
 //!

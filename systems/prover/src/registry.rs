@@ -9,7 +9,7 @@ use crate::{Exec, ExecError, ExecLimits, Hybrid, Multisig, ProofSystem};
 /// Makes a proof system for a signature scheme.
 pub type Constructor = Box<dyn Fn(Scheme) -> Arc<dyn ProofSystem> + Send + Sync>;
 
-/// The configuration names a proof system that nobody brought.
+/// The configuration names a proof system that is not registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown proof system {name:?}; known are: {}", known.join(", "))]
 pub struct UnknownProofSystem {
@@ -57,7 +57,7 @@ impl ProofSystems {
     /// the usual limits.
     ///
     /// # Errors
-    /// There is none of this name, and the error lists those there are; or the command is no prover.
+    /// No system has this name, and the error lists the registered ones; or the command is no prover.
     pub fn by_name(
         &self,
         name: &str,

@@ -158,7 +158,7 @@ impl Body {
 #[derive(Debug)]
 pub(super) struct Fields<'a>(&'a [u8]);
 
-/// A body that is none of its kind.
+/// A body that does not have the form of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the frame's body is malformed")]
 pub(super) struct MalformedBody;

@@ -5,7 +5,7 @@
 //! written: structures and arrays are their parts. A field element's 4 bytes are its Montgomery
 //! form, which is below the modulus.
 //!
-//! Reading allocates as it goes: a list grows by elements that were read, whatever its length says.
+//! A list grows with the elements that are read: its stated length allocates nothing.
 
 mod read;
 mod write;

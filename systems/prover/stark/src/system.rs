@@ -46,7 +46,7 @@ impl Stark {
         Self { scheme, security: Security::CONJECTURED_100, workers: None }
     }
 
-    /// The same, proved by threads of one's own.
+    /// The same, proved by these threads.
     #[must_use]
     pub fn with_workers(self, workers: Workers) -> Self {
         Self { workers: Some(workers), ..self }
