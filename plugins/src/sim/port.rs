@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
     time::Duration,
 };
@@ -58,6 +59,24 @@ pub(super) struct Serving {
     pub(super) is_range: bool,
 }
 
+/// Takes a part of a message's id, which is a hash already.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 ^= u64::from_le_bytes(word);
+        }
+    }
+}
+
 /// One node's side of the network.
 pub(super) struct Port {
     /// The origin of virtual time, for code that needs an instant.
@@ -65,7 +84,7 @@ pub(super) struct Port {
     pub(super) book: Peers,
     /// Connected peers, each with its connection's number.
     pub(super) peers: BTreeMap<usize, u64>,
-    seen: HashSet<u128>,
+    seen: HashSet<u128, BuildHasherDefault<IdHasher>>,
     seen_order: VecDeque<(u64, u128)>,
     waiting: BTreeMap<InputId, Waiting>,
     next_input: u64,
@@ -93,7 +112,7 @@ impl Port {
             base: Instant::now(),
             book: Peers::new(Rates::default()),
             peers: BTreeMap::new(),
-            seen: HashSet::new(),
+            seen: HashSet::default(),
             seen_order: VecDeque::new(),
             waiting: BTreeMap::new(),
             next_input: 0,

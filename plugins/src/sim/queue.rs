@@ -13,52 +13,39 @@ pub(super) struct Due {
     number: u64,
 }
 
-struct Entry<T>(Reverse<Due>, T);
-
-impl<T> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<T> Eq for Entry<T> {}
-
-impl<T> PartialOrd for Entry<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Entry<T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
-}
-
-/// Events by time, node and number.
+/// Events by time, node and number. The heap moves places, which are smaller than events.
 pub(super) struct EventQueue<T> {
-    heap: BinaryHeap<Entry<T>>,
+    heap: BinaryHeap<Reverse<(Due, usize)>>,
+    events: Vec<Option<T>>,
+    free: Vec<usize>,
     pushed: u64,
 }
 
 impl<T> EventQueue<T> {
     pub(super) const fn new() -> Self {
-        Self { heap: BinaryHeap::new(), pushed: 0 }
+        Self { heap: BinaryHeap::new(), events: Vec::new(), free: Vec::new(), pushed: 0 }
     }
 
     pub(super) fn push(&mut self, at_ms: u64, node: usize, event: T) {
         self.pushed += 1;
         let due = Due { at_ms, node, number: self.pushed };
-        self.heap.push(Entry(Reverse(due), event));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        self.heap.push(Reverse((due, place)));
     }
 
     /// The time and the node of the next event.
     pub(super) fn next_due(&self) -> Option<(u64, usize)> {
-        self.heap.peek().map(|entry| (entry.0.0.at_ms, entry.0.0.node))
+        self.heap.peek().map(|Reverse((due, _))| (due.at_ms, due.node))
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        self.heap.pop().map(|entry| entry.1)
+        let Reverse((_, place)) = self.heap.pop()?;
+        self.free.push(place);
+        self.events[place].take()
     }
 }
 
