@@ -315,11 +315,19 @@ impl<C: SignatureCheck, E: Engine> ProofSystem for Hybrid<C, E> {
         let raw_len = |part: &MergePart| raw_single_len(part.signers, signature_len);
         let (proofs, raw): (Vec<&MergePart>, Vec<&MergePart>) =
             parts.iter().partition(|part| part.bytes < raw_len(part));
-        let signers = raw.iter().fold(0, |sum: usize, part| sum.saturating_add(part.signers));
-        let proved = self.engine.proof_bytes(signers, raw.len()).end;
-        let raw = raw.into_iter().fold(0, |sum: usize, part| sum.saturating_add(raw_len(part)));
+        let sum = |bytes: &mut dyn Iterator<Item = usize>| bytes.fold(0, usize::saturating_add);
+        let (signers, raw_bytes) = (
+            sum(&mut raw.iter().map(|part| part.signers)),
+            sum(&mut raw.iter().map(|part| raw_len(part))),
+        );
         let carried = multi_len(proofs.into_iter().map(|part| part.bytes));
-        carried.saturating_add(raw.min(proved))
+        carried.saturating_add(if self.stays_raw(signers, raw.len()) {
+            raw_bytes
+        } else {
+            // The envelopes stay, without the signatures.
+            let around = raw_bytes.saturating_sub(signers.saturating_mul(signature_len));
+            around.saturating_add(self.engine.proof_bytes(signers, raw.len()).end)
+        })
     }
 
     fn working_bytes(&self, input_bytes: usize) -> usize {

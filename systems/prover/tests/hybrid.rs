@@ -346,6 +346,7 @@ fn a_block_is_planned_by_the_proofs_that_it_carries() {
         vec![case(1, 9)],
         vec![proved, other, case(1, 9)],
         vec![case(2, 7), case(1, 8), case(1, 9)],
+        vec![case(3, 7), case(1, 8), case(1, 9)],
         vec![case(40, 7), case(2, 8), case(1, 9)],
     ] {
         let proofs: Vec<_> = cases.iter().map(|case| case.prove(&system)).collect();

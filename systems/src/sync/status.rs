@@ -3,7 +3,7 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    constants::SLOT_DURATION_MS,
+    constants::{INTERVAL_DURATION_MS, SLOT_DURATION_MS},
     network::{PeerId, Request},
     sync::{StatusRequest, SyncCounts, limits},
 };
@@ -27,7 +27,8 @@ pub fn ask_statuses(
     let is_behind = chain.head().slot.saturating_add(limits::SYNCING_BEHIND_SLOTS) < clock_slot;
     let period_slots =
         if is_behind { limits::STATUS_PERIOD_BEHIND_SLOTS } else { limits::STATUS_PERIOD_SLOTS };
-    let period_ms = period_slots * SLOT_DURATION_MS;
+    // Most updates do not look at it: the last interval that begins before the period ends does.
+    let period_ms = period_slots * SLOT_DURATION_MS - INTERVAL_DURATION_MS;
     let awake_ms = awake.since_ms();
     let is_old = |at_ms: u64| now_ms.abs_diff(at_ms) >= period_ms || at_ms < awake_ms;
     let due: Vec<PeerId> = peers.due(|asked_ms, heard_ms| {
