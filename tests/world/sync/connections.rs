@@ -98,7 +98,7 @@ fn a_node_that_keeps_up_asks_seldom() {
         world.settle();
     }
     assert_eq!(world.head(), chain.tip());
-    assert_eq!(statuses_to(&world, "a"), 8, "every eight slots after the last answer");
+    assert_eq!(statuses_to(&world, "a"), 9, "on connecting and every eight slots");
 }
 
 #[test]
