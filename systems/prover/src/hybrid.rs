@@ -27,7 +27,7 @@ use crate::{
 ///
 /// - Sound: raw signatures by the signature scheme alone, proofs as `docs/proofs.md` says.
 /// - By size: signatures are carried raw while they are shorter than a proof of them, and then the
-///   bytes are those of [`Multisig`]. So are a few that would make a proof take much longer. Making a proof takes from some hundred milliseconds to seconds.
+///   bytes are those of [`Multisig`]. Making a proof takes from some hundred milliseconds to seconds.
 /// - A proof of others cannot be joined with signatures into one: it is carried beside. So children
 ///   that still have their signatures make shorter proofs than those that are proofs.
 /// - Merging proves the raw signatures of all statements at once. What is split off is a share: it
@@ -90,15 +90,6 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
                 raw <= self.engine.proof_bytes(signatures, claims).end
             }
         }
-    }
-
-    /// The number of signatures of one claim to prove, if they do not stay raw. A few are carried
-    /// beside the proof if it would take much longer with them: a quarter of the limit at most.
-    fn proved_of(&self, signatures: usize) -> usize {
-        let full = self.engine.full_proof(signatures);
-        let beside = (signatures - full).saturating_mul(self.raw.check.signature_len());
-        let is_worth_it = beside <= self.raw.limit / 4 && !self.stays_raw(full, 1);
-        if is_worth_it && self.crossover.is_none() { full } else { signatures }
     }
 
     fn prove(

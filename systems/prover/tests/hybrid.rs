@@ -9,11 +9,7 @@ use quintet_prover::{
     RawSignature, Statement, VerifyError, by_name,
 };
 use rand::{SeedableRng, rngs::StdRng};
-use support::{
-    Fake, KEY_LEN, SIGNATURE_LEN, keys,
-    seal::{Seal, SealOf},
-    sign,
-};
+use support::{Fake, KEY_LEN, SIGNATURE_LEN, keys, seal::Seal, sign};
 
 type System = Hybrid<Fake, Seal>;
 
@@ -99,27 +95,6 @@ fn few_signatures_are_carried_raw_as_multisig_does() {
 fn many_signatures_are_proved() {
     let proof = Case::new(&all(5), 7, 1).prove(&system());
     assert_eq!(kinds(&proof), [2]);
-}
-
-#[test]
-fn a_few_signatures_are_carried_beside_a_proof_that_is_full() {
-    let engine = |full: usize, limit| Hybrid::new(Fake::default(), SealOf(full), limit);
-    let case = Case::new(&all(9), 7, 1);
-    let prove = |system: &Hybrid<Fake, SealOf>| {
-        let raw = case.raw(0..9);
-        let proof = system.aggregate(&case.statement(), &[], &raw, &CancelToken::default());
-        let proof = proof.expect("a proof");
-        system.verify_single(&case.statement(), &proof).expect("it verifies");
-        let single = Single::decode(&proof, MAX_PROOF_BYTES).expect("an envelope");
-        single.parts().iter().map(|part| (part.kind, part.signers.count())).collect::<Vec<_>>()
-    };
-    assert_eq!(prove(&engine(8, MAX_PROOF_BYTES)), [(RAW_SIGNATURES, 1), (2, 8)]);
-    assert_eq!(prove(&engine(9, MAX_PROOF_BYTES)), [(2, 9)]);
-    // Four signatures are not worth a proof, so that all nine go into one.
-    assert_eq!(prove(&engine(100, MAX_PROOF_BYTES)), [(2, 9)]);
-    // Four signatures are more than a quarter of what an envelope may have.
-    assert_eq!(prove(&engine(5, 95)), [(2, 9)]);
-    assert_eq!(prove(&engine(5, 96)), [(RAW_SIGNATURES, 4), (2, 5)]);
 }
 
 #[test]

@@ -90,14 +90,12 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
             )));
         }
         within(parts.iter().map(|part| part.payload.len()).sum(), self.raw.limit)?;
-        let raw = &gathered.raw[..];
-        let proved = if self.stays_raw(raw.len(), 1) { 0 } else { self.proved_of(raw.len()) };
-        let (proved, beside) = raw.split_at(proved);
-        if !beside.is_empty() {
-            parts.push(Built::raw(keys, beside));
-        }
-        if !proved.is_empty() {
-            parts.push(self.proof_part(statement, slot, proved, cancel)?);
+        if self.stays_raw(gathered.raw.len(), 1) {
+            if !gathered.raw.is_empty() {
+                parts.push(Built::raw(keys, &gathered.raw));
+            }
+        } else {
+            parts.push(self.proof_part(statement, slot, &gathered.raw, cancel)?);
         }
         let proof = encode(keys, &parts);
         within(proof.len(), self.raw.limit)?;
