@@ -40,7 +40,7 @@ use support::{
 };
 use tree_hash::TreeHash;
 
-/// How many nodes import the block.
+/// The number of nodes that import the block.
 const ROUNDS: usize = 20;
 
 fn main() {

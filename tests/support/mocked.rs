@@ -31,7 +31,7 @@ pub trait Twist: Send + Sync + 'static {
         0
     }
 
-    /// Whether a block's proof is planned by its signers, or by the proofs that it carries.
+    /// Returns true if a block's proof is planned by its signers, and not by the proofs it carries.
     fn joins_proofs(&self) -> bool {
         true
     }

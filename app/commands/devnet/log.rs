@@ -19,7 +19,7 @@ pub(super) struct SlotEnd {
     pub(super) head: Slot,
     pub(super) finalized: Slot,
     pub(super) missed: u64,
-    /// How late the latest of its intervals began, in milliseconds.
+    /// The delay of its latest interval, in milliseconds.
     pub(super) late_ms: u64,
 }
 

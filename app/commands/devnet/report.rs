@@ -221,7 +221,7 @@ impl Run<'_> {
             .collect()
     }
 
-    /// How late the latest interval of each node's calm slots began.
+    /// The delays of the latest intervals, one for each node and calm slot, in milliseconds.
     fn lateness(&self) -> Vec<f64> {
         let ends = self.logs.iter().flat_map(|log| &log.slots);
         ends.filter(|(slot, _)| self.is_calm(**slot)).map(|(_, end)| end.late_ms as f64).collect()

@@ -135,7 +135,7 @@ pub enum VerifyError {
 /// A statement of a multi-message proof, before it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MergePart {
-    /// How many signers it has.
+    /// The number of its signers.
     pub signers: usize,
     /// Bytes of the single-message proofs that it will be made of, together.
     pub bytes: usize,

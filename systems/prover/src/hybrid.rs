@@ -299,8 +299,8 @@ impl<C: SignatureCheck, E: Engine> ProofSystem for Hybrid<C, E> {
         false
     }
 
-    /// What is shorter than its signatures are has proofs, which are carried. The signatures of the
-    /// other statements are carried too, or proved at once.
+    /// A statement whose parts are shorter than its signatures contains proofs, which are carried.
+    /// The signatures of the other statements are carried too, or proved at once.
     fn merged_bytes(&self, parts: &[MergePart]) -> usize {
         let signature_len = self.raw.check.signature_len();
         let raw_len = |part: &MergePart| raw_single_len(part.signers, signature_len);

@@ -310,8 +310,8 @@ fn sizes_never_say_more_than_a_proof_takes() {
     assert!(system.multi_proof_bytes(&[3, 9, 3]) <= merged.len());
 }
 
-/// What is planned is what merging makes, up to the lists of keys: of proofs, of signatures that
-/// become one, and of both.
+/// The planned length is that of the merged proof, up to the lists of keys: for proofs, for
+/// signatures that become one, and for both.
 #[test]
 fn a_block_is_planned_by_the_proofs_that_it_carries() {
     let system = system();

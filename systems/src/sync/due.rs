@@ -48,7 +48,7 @@ impl News<'_, '_> {
     }
 }
 
-/// What sync is doing.
+/// The work that sync has under way.
 #[derive(SystemParam)]
 pub struct UnderWay<'w> {
     range: Res<'w, RangeSync>,
