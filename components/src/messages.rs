@@ -169,8 +169,6 @@ pub enum IgnoreReason {
     FarFromHead,
     /// Its parent could not be fetched.
     ParentUnavailable,
-    /// The block that it waited for did not arrive in time.
-    Expired,
     /// It starts too far ahead of this node's clock, and there was no room to keep it until then.
     Early,
     /// The storage's writer is behind.
@@ -193,7 +191,6 @@ impl IgnoreReason {
             Self::SenderFull => "sender has too much waiting",
             Self::FarFromHead => "too far from the head",
             Self::ParentUnavailable => "its parent cannot be had",
-            Self::Expired => "expired",
             Self::Early => "too early",
             Self::StorageBehind => "storage is behind",
             Self::StorageError => "storage error",

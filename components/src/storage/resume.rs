@@ -85,8 +85,8 @@ pub struct ForkChoiceFacts {
     pub finalized: Checkpoint,
 }
 
-/// An attestation that counts, and the validators whose latest vote it is. Its proof may be
-/// missing, so it counts only for the head.
+/// An attestation that counts, and the validators whose latest vote it is. A record has no proof, so
+/// these votes count only for the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatestVoteRecord {
     /// The attestation data.

@@ -119,8 +119,7 @@ pub(crate) const fn is_unread(reason: IgnoreReason) -> bool {
         | IgnoreReason::AddsNoVoter
         | IgnoreReason::Equivocation
         | IgnoreReason::FarFromHead
-        | IgnoreReason::ParentUnavailable
-        | IgnoreReason::Expired => false,
+        | IgnoreReason::ParentUnavailable => false,
     }
 }
 

@@ -17,7 +17,7 @@ use quintet_components::{
 
 use super::{
     LocalTime, SourceQueue,
-    attestations::{Arrived, MAX_TASKS_UNDER_WAY},
+    attestations::{Arrived, MAX_TASKS_UNDER_WAY, refused},
     panicked,
     validation::{Ground, check_alone, is_for_finality, is_for_unknown_block},
 };
@@ -142,16 +142,7 @@ pub fn admit_aggregates(
             let arrived = Arrived { id: *id, item: Arc::clone(aggregate), keep: true };
             checks.waiting.push(source, arrived).map_err(Verdict::Ignored)
         });
-        match queued {
-            Ok(None) => {}
-            Ok(Some(Arrived { id, .. })) => {
-                let verdict = Verdict::Ignored(IgnoreReason::NoRoom);
-                judged.write(InputJudged { id, verdict });
-            }
-            Err(verdict) => {
-                judged.write(InputJudged { id: *id, verdict });
-            }
-        }
+        judged.write_batch(refused(*id, queued));
     }
 }
 

@@ -47,6 +47,20 @@ pub(super) struct Arrived<T> {
     pub(super) keep: bool,
 }
 
+/// The verdict on a new item that was refused, or on an older one that made room for it.
+pub(super) fn refused<T>(
+    id: InputId,
+    queued: Result<Option<Arrived<T>>, Verdict>,
+) -> Option<InputJudged> {
+    match queued {
+        Ok(None) => None,
+        Ok(Some(Arrived { id, .. })) => {
+            Some(InputJudged { id, verdict: Verdict::Ignored(IgnoreReason::NoRoom) })
+        }
+        Err(verdict) => Some(InputJudged { id, verdict }),
+    }
+}
+
 /// Attestations whose signatures are being checked.
 #[derive(Resource)]
 pub struct AttestationChecks {
@@ -118,16 +132,7 @@ pub fn admit_attestations(
             let arrived = Arrived { id: *id, item: Arc::clone(attestation), keep };
             checks.waiting.push(source, arrived).map_err(Verdict::Ignored)
         });
-        match queued {
-            Ok(None) => {}
-            Ok(Some(Arrived { id, .. })) => {
-                let verdict = Verdict::Ignored(IgnoreReason::NoRoom);
-                judged.write(InputJudged { id, verdict });
-            }
-            Err(verdict) => {
-                judged.write(InputJudged { id: *id, verdict });
-            }
-        }
+        judged.write_batch(refused(*id, queued));
     }
 }
 

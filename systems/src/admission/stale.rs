@@ -19,9 +19,6 @@ pub fn mark_stale(
     mut aggregates: ResMut<AggregateChecks>,
 ) {
     let finalized: Vec<Checkpoint> = pruned.read().map(|pruned| pruned.0).collect();
-    if finalized.is_empty() {
-        return;
-    }
     let is_stale =
         |data: &AttestationData| finalized.iter().any(|block| is_passed(&tree, *block, data));
     for each in attestations.iter_mut() {

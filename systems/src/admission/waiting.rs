@@ -2,22 +2,18 @@
 
 use bevy_ecs::prelude::*;
 use quintet_components::{
-    messages::{BlockImported, InputJudged},
+    messages::InputJudged,
     sync::{SyncCounts, WaitingAttestations},
 };
 
 use super::{LocalTime, aggregates::ValidAggregates, attestations::ValidAttestations};
 
-/// Puts aggregates whose blocks were imported into the pool.
+/// After an import, puts aggregates that waited for the block into the pool.
 pub fn release_aggregates(
-    mut imported: MessageReader<BlockImported>,
     mut valid: ValidAggregates,
     mut judged: MessageWriter<InputJudged>,
     counts: Option<ResMut<SyncCounts>>,
 ) {
-    if imported.read().count() == 0 {
-        return;
-    }
     let released = valid.release();
     note_released(counts, released.len());
     for held in released {
@@ -25,16 +21,12 @@ pub fn release_aggregates(
     }
 }
 
-/// Puts attestations whose blocks were imported into the pool.
+/// After an import, puts attestations that waited for the block into the pool.
 pub fn release_attestations(
-    mut imported: MessageReader<BlockImported>,
     mut valid: ValidAttestations,
     mut judged: MessageWriter<InputJudged>,
     counts: Option<ResMut<SyncCounts>>,
 ) {
-    if imported.read().count() == 0 {
-        return;
-    }
     let released = valid.release();
     note_released(counts, released.len());
     for arrived in released {

@@ -35,9 +35,6 @@ pub fn open_early_session(
     mut line: ProverLine,
     planner: Planner,
 ) {
-    if accepted.is_empty() {
-        return;
-    }
     let accepted: Vec<AttestationAccepted> =
         accepted.read().filter(|each| each.pooled).copied().collect();
     let slot = planner.now.slot();
