@@ -1,28 +1,28 @@
 //! The transcript, from which the verifier's challenges are drawn.
 
+use p3_blake3::Blake3;
 use p3_challenger::{
     ByteGrindingChallenger, CanObserve, CanSample, HashChallenger, SerializingChallenger32,
 };
 use p3_field::PrimeCharacteristicRing;
-use p3_keccak::Keccak256Hash;
 use rayon::prelude::*;
 
 use crate::{claims::Claims, config::Security, field::F};
 
 /// The first bytes of a transcript. Another version of the tables has another name.
-const NAME: &[u8] = b"quintet-stark xmss v1";
+const NAME: &[u8] = b"quintet-stark xmss v2";
 /// Candidates for a proof of work that are tried together.
 const GRINDING_BATCH: u64 = 1 << 12;
 
 pub(crate) type Challenger = SerializingChallenger32<F, Bytes>;
 
-/// The transcript as bytes, under Keccak-256.
+/// The transcript as bytes, under BLAKE3.
 #[derive(Clone, Debug)]
-pub(crate) struct Bytes(HashChallenger<u8, Keccak256Hash, 32>);
+pub(crate) struct Bytes(HashChallenger<u8, Blake3, 32>);
 
 /// A transcript that has taken all that both sides know: system, preset, security, claims.
 pub(crate) fn challenger(claims: &Claims, security: Security) -> Challenger {
-    let bytes = HashChallenger::new(NAME.to_vec(), Keccak256Hash {});
+    let bytes = HashChallenger::new(NAME.to_vec(), Blake3);
     let mut challenger = Challenger::new(Bytes(bytes));
     let numbers = [
         claims.shape.log_lifetime,

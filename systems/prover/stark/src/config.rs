@@ -1,12 +1,12 @@
 //! The parts of the proof system: hashes, commitments, the low-degree test.
 
 use p3_batch_stark::BatchProof;
+use p3_blake3::Blake3;
 use p3_commit::ExtensionMmcs;
 use p3_dft::Radix2DitParallel;
 use p3_fri::{FriParameters, TwoAdicFriPcs};
-use p3_keccak::{KeccakF, VECTOR_LEN};
 use p3_merkle_tree::MerkleTreeMmcs;
-use p3_symmetric::{CompressionFunctionFromHasher, PaddingFreeSponge, SerializingHasher};
+use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
 use p3_uni_stark::StarkConfig;
 
 use crate::{
@@ -16,11 +16,11 @@ use crate::{
     watch::{Watch, Watched},
 };
 
-type Sponge = PaddingFreeSponge<KeccakF, 25, 17, 4>;
-type LeafHash = SerializingHasher<Sponge>;
-type NodeHash = CompressionFunctionFromHasher<Sponge, 2, 4>;
-/// Merkle trees over Keccak, with digests of 256 bits.
-type Commitments = MerkleTreeMmcs<[F; VECTOR_LEN], [u64; VECTOR_LEN], LeafHash, NodeHash, 2, 4>;
+type LeafHash = SerializingHasher<Blake3>;
+type NodeHash = CompressionFunctionFromHasher<Blake3, 2, 32>;
+/// Merkle trees over BLAKE3, with digests of 256 bits. Rows of at most 1024 bytes are hashed side by
+/// side: no table is wider.
+type Commitments = MerkleTreeMmcs<F, u8, LeafHash, NodeHash, 2, 32>;
 type ExtensionCommitments = ExtensionMmcs<F, Extension, Commitments>;
 /// The commitment scheme under its watch.
 pub(crate) type Inner = TwoAdicFriPcs<F, Radix2DitParallel<F>, Commitments, ExtensionCommitments>;
@@ -64,9 +64,8 @@ impl Security {
 
     /// The parts, with a transcript that starts as `challenger` is.
     pub(crate) fn config(self, challenger: Challenger, watch: Watch) -> Config {
-        let sponge = Sponge::new(KeccakF {});
         let commitments =
-            Commitments::new(LeafHash::new(sponge), NodeHash::new(sponge), CAP_HEIGHT);
+            Commitments::new(LeafHash::new(Blake3), NodeHash::new(Blake3), CAP_HEIGHT);
         let parameters = FriParameters {
             log_blowup: self.log_blowup,
             log_final_poly_len: MIN_LOG_HEIGHT - 1,

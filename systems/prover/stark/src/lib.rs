@@ -33,9 +33,9 @@ pub use watch::{Phase, Watch};
 pub use workers::{NICE, Workers, stand_back};
 
 /// The number of this kind of proof: another version of the tables, another security or another
-/// encoding has another number. 1 is `fri-keccak-100c`: the low-degree test FRI over Keccak, 100
+/// encoding has another number. 2 is `fri-blake3-100c`: the low-degree test FRI over BLAKE3, 100
 /// conjectured bits.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 /// Claims of a proof at most.
 pub const MAX_CLAIMS: usize = 64;
 /// Signatures of a proof at most, over all of its claims.

@@ -8,7 +8,7 @@ use leansig::scheme::Scheme;
 use p3_batch_stark::{
     CommonData, ProverData, ProverOnlyData, ProvingError, StarkInstance, prove_batch, verify_batch,
 };
-use p3_keccak::Keccak256Hash;
+use p3_blake3::Blake3;
 use p3_lookup::{LogUpGadget, Lookups};
 use p3_matrix::dense::RowMajorMatrix;
 use p3_symmetric::CryptographicHasher;
@@ -202,11 +202,11 @@ impl Stark {
     }
 }
 
-/// A hash by which the inputs of a proof that went wrong can be told from others: Keccak-256 of the
+/// A hash by which the inputs of a proof that went wrong can be told from others: BLAKE3 of the
 /// claims' and signatures' debug forms.
 fn digest(claims: &Claims, signatures: &[SignatureParts]) -> String {
     let inputs = format!("{claims:?} {signatures:?}");
-    let digest: [u8; 32] = Keccak256Hash {}.hash_slice(inputs.as_bytes());
+    let digest: [u8; 32] = Blake3.hash_slice(inputs.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -18,7 +18,7 @@ const EQUATIONS: usize = 4096;
 const DEGREE: usize = 9;
 /// Bits of a challenge: the logarithm of p^4, rounded down.
 const FIELD_BITS: usize = 123;
-/// Bits of the collision resistance of Keccak-256.
+/// Bits of the collision resistance of BLAKE3.
 const COLLISION_BITS: usize = 128;
 
 struct Account {
