@@ -51,7 +51,7 @@ pub use single::{Part, Single};
 
 pub(crate) use multi::{multi_len, write_multi_header, write_single};
 pub(crate) use signers::{bit_list_len, last_byte_mask};
-pub(crate) use single::{raw_single_len, write_raw_header};
+pub(crate) use single::{part_len, raw_single_len, single_len, write_raw_header};
 
 use crate::MAX_SIGNERS;
 

@@ -26,12 +26,16 @@ use crate::{
 /// Proofs that carry signatures, a succinct proof that they are valid, or both.
 ///
 /// - Sound: raw signatures by the signature scheme alone, proofs as `docs/proofs.md` says.
-/// - By size: signatures are carried raw while they are shorter than a proof of them, and then the
-///   bytes are those of [`Multisig`]. Making a proof takes from some hundred milliseconds to seconds.
+/// - By size: fresh signatures are carried raw while they are shorter than a proof of them, and then
+///   the bytes are those of [`Multisig`]. A few of them that would make the proof take much longer are
+///   carried beside it. Making a proof takes from some hundred milliseconds to seconds.
+/// - Joining children without fresh signatures, and merging, are what a proposer does within its
+///   interval. They carry raw signatures as long as the result is within the limit, and prove only
+///   what is too long.
 /// - A proof of others cannot be joined with signatures into one: it is carried beside. So children
 ///   that still have their signatures make shorter proofs than those that are proofs.
-/// - Merging proves the raw signatures of all statements at once. What is split off is a share: it
-///   carries the whole proof, and what else that is over.
+/// - If merging proves, it proves the raw signatures of all statements at once. What is split off is
+///   a share: it carries the whole proof, and what else that is over.
 /// - A proof that is made here is verified before it is returned.
 ///
 /// The parts of its envelopes, beside [`RAW_SIGNATURES`](crate::envelope::RAW_SIGNATURES), are
@@ -63,7 +67,7 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
         Self { raw: Multisig::with_limit(check, limit), engine, crossover: None }
     }
 
-    /// Carries at most so many signatures raw, whatever is shorter.
+    /// Carries at most so many signatures raw, whatever is shorter and whatever there is room for.
     #[must_use]
     pub fn with_crossover(self, signatures: usize) -> Self {
         Self { crossover: Some(signatures), ..self }
@@ -90,6 +94,12 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
                 raw <= self.engine.proof_bytes(signatures, claims).end
             }
         }
+    }
+
+    /// Returns true if so many signatures are carried raw where there is no time for a proof; `bytes`
+    /// is the length of the result with them.
+    fn carries(&self, signatures: usize, bytes: usize) -> bool {
+        self.crossover.is_none_or(|most| signatures <= most) && bytes <= self.raw.limit
     }
 
     fn prove(
@@ -216,7 +226,7 @@ impl<C: SignatureCheck, E: Engine> ProofSystem for Hybrid<C, E> {
             }
             offers.add_raw(raw)?;
         }
-        self.build_single(statement, slot, offers.choose()?, cancel)
+        self.build_single(statement, slot, offers.choose()?, !signatures.is_empty(), cancel)
     }
 
     fn merge(
@@ -299,11 +309,17 @@ impl<C: SignatureCheck, E: Engine> ProofSystem for Hybrid<C, E> {
         false
     }
 
-    /// A statement whose parts are shorter than its signatures contains proofs, which are carried.
-    /// The signatures of the other statements are carried too, or proved at once.
+    /// Everything is carried if there is room for it. Otherwise, a statement whose parts are shorter
+    /// than its signatures contains proofs, which are carried, and the signatures of the other
+    /// statements are proved at once.
     fn merged_bytes(&self, parts: &[MergePart]) -> usize {
         let signature_len = self.raw.check.signature_len();
         let raw_len = |part: &MergePart| raw_single_len(part.signers, signature_len);
+        let all = parts.iter().map(|part| part.signers).fold(0, usize::saturating_add);
+        let whole = multi_len(parts.iter().map(|part| part.bytes));
+        if self.carries(all, whole) {
+            return whole;
+        }
         let (proofs, raw): (Vec<&MergePart>, Vec<&MergePart>) =
             parts.iter().partition(|part| part.bytes < raw_len(part));
         let sum = |bytes: &mut dyn Iterator<Item = usize>| bytes.fold(0, usize::saturating_add);

@@ -9,12 +9,21 @@ use quintet_prover::{
     RawSignature, Statement, VerifyError, by_name,
 };
 use rand::{SeedableRng, rngs::StdRng};
-use support::{Fake, KEY_LEN, SIGNATURE_LEN, keys, seal::Seal, sign};
+use support::{
+    Fake, KEY_LEN, SIGNATURE_LEN, keys,
+    seal::{Seal, SealOf},
+    sign,
+};
 
 type System = Hybrid<Fake, Seal>;
 
 fn system() -> System {
     Hybrid::new(Fake::default(), Seal, MAX_PROOF_BYTES)
+}
+
+/// A system that proves more than four signatures, even where there would be room for them.
+fn proving() -> System {
+    system().with_crossover(4)
 }
 
 /// A statement over validators, and what they signed.
@@ -98,6 +107,27 @@ fn many_signatures_are_proved() {
 }
 
 #[test]
+fn a_few_signatures_are_carried_beside_a_proof_that_is_full() {
+    let engine = |full: usize, limit| Hybrid::new(Fake::default(), SealOf(full), limit);
+    let case = Case::new(&all(9), 7, 1);
+    let prove = |system: &Hybrid<Fake, SealOf>| {
+        let raw = case.raw(0..9);
+        let proof = system.aggregate(&case.statement(), &[], &raw, &CancelToken::default());
+        let proof = proof.expect("a proof");
+        system.verify_single(&case.statement(), &proof).expect("it verifies");
+        let single = Single::decode(&proof, MAX_PROOF_BYTES).expect("an envelope");
+        single.parts().iter().map(|part| (part.kind, part.signers.count())).collect::<Vec<_>>()
+    };
+    assert_eq!(prove(&engine(8, MAX_PROOF_BYTES)), [(RAW_SIGNATURES, 1), (2, 8)]);
+    assert_eq!(prove(&engine(9, MAX_PROOF_BYTES)), [(2, 9)]);
+    // Four signatures are not worth a proof, so that all nine go into one.
+    assert_eq!(prove(&engine(100, MAX_PROOF_BYTES)), [(2, 9)]);
+    // An envelope of 74 bytes leaves less than a sixteenth of 77, and a sixteenth of 78.
+    assert_eq!(prove(&engine(5, 77)), [(2, 9)]);
+    assert_eq!(prove(&engine(5, 78)), [(RAW_SIGNATURES, 4), (2, 5)]);
+}
+
+#[test]
 fn signatures_of_children_go_into_one_proof() {
     let system = system();
     let case = Case::new(&all(6), 7, 1);
@@ -110,6 +140,49 @@ fn signatures_of_children_go_into_one_proof() {
     let proof = aggregate(&system, &case, &children, &case.raw([3, 5])).expect("a proof");
     assert_eq!(kinds(&proof), [2]);
     system.verify_single(&case.statement(), &proof).expect("it verifies");
+}
+
+#[test]
+fn children_are_joined_without_a_proof_as_long_as_there_is_room() {
+    let case = Case::new(&all(9), 7, 1);
+    let [low, high] = [case.part(&[0, 1, 2, 3]), case.part(&[4, 5, 6, 7, 8])];
+    let (low_proof, high_proof) = (low.prove(&system()), high.prove(&system().with_crossover(9)));
+    let children = [
+        Child { signers: all(4), proof: &low_proof },
+        Child { signers: vec![4, 5, 6, 7, 8], proof: &high_proof },
+    ];
+    let join = |limit| {
+        let system = Hybrid::new(Fake::default(), Seal, limit);
+        let proof = aggregate(&system, &case, &children, &[]).expect("a proof");
+        system.verify_single(&case.statement(), &proof).expect("it verifies");
+        proof
+    };
+    let joined = join(MAX_PROOF_BYTES);
+    assert_eq!(kinds(&joined), [RAW_SIGNATURES]);
+    assert_eq!(join(joined.len()), joined);
+    assert_eq!(kinds(&join(joined.len() - 1)), [2]);
+}
+
+#[test]
+fn statements_are_merged_without_a_proof_as_long_as_there_is_room() {
+    let cases = [Case::new(&all(4), 7, 1), Case::new(&all(9), 8, 2), Case::new(&[4, 2, 9], 9, 3)];
+    let proofs: Vec<_> = cases.iter().map(|case| case.prove(&system())).collect();
+    let parts: Vec<_> =
+        cases.iter().zip(&proofs).map(|(case, proof)| (case.statement(), &proof[..])).collect();
+    let merge_within = |limit| {
+        let system = Hybrid::new(Fake::default(), Seal, limit);
+        let merged = system.merge(&parts, &CancelToken::default()).expect("a proof");
+        system.verify_multi(&statements(&cases), &merged).expect("it verifies");
+        let multi = Multi::decode(&merged, MAX_PROOF_BYTES).expect("an envelope");
+        let kinds: Vec<_> = multi.singles().map(|single| single.parts()[0].kind).collect();
+        (merged.len(), kinds)
+    };
+    let (bytes, kinds) = merge_within(MAX_PROOF_BYTES);
+    assert_eq!(kinds, [RAW_SIGNATURES, 2, RAW_SIGNATURES]);
+    assert_eq!(merge_within(bytes), (bytes, kinds));
+    let (shorter, kinds) = merge_within(bytes - 1);
+    assert!(shorter < bytes);
+    assert_eq!(kinds, [4, 2, 4]);
 }
 
 #[test]
@@ -180,7 +253,7 @@ fn statements(cases: &[Case]) -> Vec<Statement<'_>> {
 
 #[test]
 fn a_block_is_proved_at_once_and_every_attestation_comes_out_again() {
-    let system = system();
+    let system = proving();
     let cases = block();
     let merged = merge(&system, &cases);
     let statements = statements(&cases);
@@ -237,7 +310,7 @@ fn one_claim_with_signatures_among_proofs_is_proved_alone() {
 
 #[test]
 fn other_statements_are_refused() {
-    let system = system();
+    let system = proving();
     let cases = block();
     let merged = merge(&system, &cases);
     for index in 0..3 {
@@ -261,7 +334,7 @@ fn other_statements_are_refused() {
 
 #[test]
 fn every_changed_byte_and_every_truncation_is_refused() {
-    let system = system();
+    let system = proving();
     let cases = block();
     let statements = statements(&cases);
     let merged = merge(&system, &cases);
@@ -287,7 +360,7 @@ fn every_changed_byte_and_every_truncation_is_refused() {
 
 #[test]
 fn a_joint_part_is_none_of_a_single_message() {
-    let system = system();
+    let system = proving();
     let cases = block();
     let merged = merge(&system, &cases);
     let multi = Multi::decode(&merged, MAX_PROOF_BYTES).expect("an envelope");
@@ -300,7 +373,7 @@ fn a_joint_part_is_none_of_a_single_message() {
 
 #[test]
 fn sizes_never_say_more_than_a_proof_takes() {
-    let system = system();
+    let system = proving();
     for count in 1..40 {
         let proof = Case::new(&all(count), 7, 1).prove(&system);
         assert!(system.single_proof_bytes(count) <= proof.len(), "{count}");
@@ -314,7 +387,6 @@ fn sizes_never_say_more_than_a_proof_takes() {
 /// signatures that become one, and for both.
 #[test]
 fn a_block_is_planned_by_the_proofs_that_it_carries() {
-    let system = system();
     let case = |signers: usize, slot: u32| Case::new(&all(signers), slot, 1);
     let (proved, other) = (case(40, 7), case(60, 8));
     for cases in [
@@ -324,18 +396,23 @@ fn a_block_is_planned_by_the_proofs_that_it_carries() {
         vec![case(3, 7), case(1, 8), case(1, 9)],
         vec![case(40, 7), case(2, 8), case(1, 9)],
     ] {
-        let proofs: Vec<_> = cases.iter().map(|case| case.prove(&system)).collect();
-        let parts: Vec<_> =
-            cases.iter().zip(&proofs).map(|(case, proof)| (case.statement(), &proof[..])).collect();
-        let merged = system.merge(&parts, &CancelToken::default()).expect("a proof");
-        let parts: Vec<_> = cases
-            .iter()
-            .zip(&proofs)
-            .map(|(case, proof)| MergePart { signers: case.keys.len(), bytes: proof.len() })
-            .collect();
-        let planned = system.merged_bytes(&parts);
-        let lists = 16 * cases.len();
-        assert!(planned.abs_diff(merged.len()) <= lists, "{planned} for {}", merged.len());
+        for system in [system(), proving()] {
+            let proofs: Vec<_> = cases.iter().map(|case| case.prove(&system)).collect();
+            let parts: Vec<_> = cases
+                .iter()
+                .zip(&proofs)
+                .map(|(case, proof)| (case.statement(), &proof[..]))
+                .collect();
+            let merged = system.merge(&parts, &CancelToken::default()).expect("a proof");
+            let parts: Vec<_> = cases
+                .iter()
+                .zip(&proofs)
+                .map(|(case, proof)| MergePart { signers: case.keys.len(), bytes: proof.len() })
+                .collect();
+            let planned = system.merged_bytes(&parts);
+            let lists = 16 * cases.len();
+            assert!(planned.abs_diff(merged.len()) <= lists, "{planned} for {}", merged.len());
+        }
     }
 }
 

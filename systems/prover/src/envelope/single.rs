@@ -113,13 +113,20 @@ fn check_signers(part: usize, signers: Signers<'_>, keys: usize) -> Result<usize
     signers.positions().next().ok_or(EnvelopeError::EmptyPart { part })
 }
 
-fn part_len(keys: usize, payload: usize) -> usize {
+/// Bytes of a part with a payload of this length.
+pub(crate) fn part_len(keys: usize, payload: usize) -> usize {
     (1 + bit_list_len(keys) + 4).saturating_add(payload)
+}
+
+/// Bytes of an envelope whose parts have payloads of these lengths.
+pub(crate) fn single_len(keys: usize, payloads: impl IntoIterator<Item = usize>) -> usize {
+    let parts = payloads.into_iter().map(|payload| part_len(keys, payload));
+    parts.fold(HEADER_BYTES, usize::saturating_add)
 }
 
 /// Bytes of an envelope with one part of raw signatures over all its keys.
 pub(crate) fn raw_single_len(keys: usize, signature_len: usize) -> usize {
-    part_len(keys, keys.saturating_mul(signature_len)).saturating_add(HEADER_BYTES)
+    single_len(keys, [keys.saturating_mul(signature_len)])
 }
 
 /// Writes such an envelope up to its signatures.

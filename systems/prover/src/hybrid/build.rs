@@ -13,7 +13,8 @@ use super::{
 use crate::{
     CancelToken, ProveError, SignatureCheck, Statement,
     envelope::{
-        MAX_PARTS, Multi, Part, RAW_SIGNATURES, Single, multi_len, write_multi_header, write_single,
+        MAX_PARTS, Multi, Part, RAW_SIGNATURES, Single, bit_list_len, multi_len, part_len,
+        single_len, write_multi_header, write_single,
     },
     multisig::{go_on, within},
 };
@@ -71,6 +72,7 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
         statement: &Statement<'_>,
         slot: u32,
         gathered: Gathered<'_>,
+        has_fresh: bool,
         cancel: &CancelToken,
     ) -> Result<Vec<u8>, ProveError> {
         let keys = statement.public_keys.len();
@@ -90,16 +92,41 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
             )));
         }
         within(parts.iter().map(|part| part.payload.len()).sum(), self.raw.limit)?;
-        if self.stays_raw(gathered.raw.len(), 1) {
-            if !gathered.raw.is_empty() {
-                parts.push(Built::raw(keys, &gathered.raw));
-            }
+        let raw = &gathered.raw[..];
+        let carried = single_len(keys, parts.iter().map(|part| part.payload.len()));
+        let all = carried + part_len(keys, raw.len() * self.raw.check.signature_len());
+        let proved = if !has_fresh && self.carries(raw.len(), all) {
+            0
         } else {
-            parts.push(self.proof_part(statement, slot, &gathered.raw, cancel)?);
+            self.proved_of(keys, raw.len(), carried)
+        };
+        let (proved, beside) = raw.split_at(proved);
+        if !beside.is_empty() {
+            parts.push(Built::raw(keys, beside));
+        }
+        if !proved.is_empty() {
+            parts.push(self.proof_part(statement, slot, proved, cancel)?);
         }
         let proof = encode(keys, &parts);
         within(proof.len(), self.raw.limit)?;
         Ok(proof)
+    }
+
+    /// The number of signatures to prove; the others are carried. They are carried beside a proof that
+    /// would take much longer with them, if that leaves a sixteenth of the limit to the rest of a block.
+    /// `carried` is the length of the envelope without any of them.
+    fn proved_of(&self, keys: usize, signatures: usize, carried: usize) -> usize {
+        if self.stays_raw(signatures, 1) {
+            return 0;
+        }
+        let full = self.engine.full_proof(signatures);
+        let beside = (signatures - full).saturating_mul(self.raw.check.signature_len());
+        let proof = bit_list_len(keys) + 1 + self.engine.proof_bytes(full, 1).end;
+        let bytes = carried + part_len(keys, beside) + part_len(keys, proof);
+        let is_worth_it = self.crossover.is_none()
+            && !self.stays_raw(full, 1)
+            && bytes <= self.raw.limit - self.raw.limit / 16;
+        if is_worth_it { full } else { signatures }
     }
 
     /// A part that proves signatures of one statement.
@@ -130,8 +157,9 @@ impl<C: SignatureCheck, E: Engine> Hybrid<C, E> {
         let (claims, signatures) =
             (with_raw().count(), with_raw().map(|parsed| parsed.raw.len()).sum());
         let whole = multi_len(parts.iter().map(|(_, proof)| proof.len()));
+        let is_carried = self.carries(signatures, whole) || self.stays_raw(signatures, claims);
         let mut singles = Vec::with_capacity(parts.len());
-        if claims == 0 || self.stays_raw(signatures, claims) {
+        if claims == 0 || is_carried {
             within(whole, self.raw.limit)?;
             singles.extend(parts.iter().map(|(_, proof)| proof.to_vec()));
         } else {

@@ -46,6 +46,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Signatures of a proof at most.
     fn max_signatures(&self) -> usize;
+
+    /// The largest number of signatures, up to this one, beyond which a proof takes much longer.
+    /// Default: this one, for an engine whose time grows with every signature.
+    fn full_proof(&self, signatures: usize) -> usize {
+        signatures
+    }
 }
 
 impl Engine for Stark {
@@ -82,5 +88,10 @@ impl Engine for Stark {
 
     fn max_signatures(&self) -> usize {
         quintet_stark::MAX_SIGNATURES
+    }
+
+    /// The tables have a power of two of rows, and one more signature doubles them.
+    fn full_proof(&self, signatures: usize) -> usize {
+        signatures.checked_ilog2().map_or(0, |log| 1 << log)
     }
 }
