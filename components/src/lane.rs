@@ -15,6 +15,7 @@ use crate::waker::NodeWaker;
 pub struct LaneSender<T> {
     lane: Sender<T>,
     waker: NodeWaker,
+    is_patient: bool,
     dropped: Arc<AtomicU64>,
 }
 
@@ -23,12 +24,27 @@ impl<T> Clone for LaneSender<T> {
         Self {
             lane: self.lane.clone(),
             waker: self.waker.clone(),
+            is_patient: self.is_patient,
             dropped: Arc::clone(&self.dropped),
         }
     }
 }
 
 impl<T> LaneSender<T> {
+    /// Makes a lane whose items can wait for others until the runner's lull is over.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
+    }
+
+    fn wake(&self) {
+        if self.is_patient {
+            self.waker.wake_soon();
+        } else {
+            self.waker.wake();
+        }
+    }
+
     /// Passes `item` to the world. If the lane is full, drops and counts it, and returns false.
     /// Never blocks.
     pub fn offer(&self, item: T) -> bool {
@@ -36,7 +52,7 @@ impl<T> LaneSender<T> {
         if !taken {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        self.waker.wake();
+        self.wake();
         taken
     }
 
@@ -48,7 +64,7 @@ impl<T> LaneSender<T> {
         let has_room = self.lane.len().saturating_add(ahead) < capacity;
         if !has_room {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            self.waker.wake();
+            self.wake();
         }
         has_room
     }
@@ -64,7 +80,7 @@ impl<T> LaneSender<T> {
     /// The item, if the lane is full; it is not counted. If the world is gone, the item is dropped.
     pub fn try_offer(&self, item: T) -> Result<(), T> {
         let sent = self.lane.try_send(item);
-        self.waker.wake();
+        self.wake();
         match sent {
             Err(TrySendError::Full(item)) => Err(item),
             Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
@@ -86,7 +102,7 @@ impl<T: Send + 'static> Lane<T> {
         let (sender, receiver) = bounded(capacity);
         let dropped = Arc::new(AtomicU64::new(0));
         let lane = Self { lane: receiver, dropped: Arc::clone(&dropped), budget };
-        (LaneSender { lane: sender, waker, dropped }, lane)
+        (LaneSender { lane: sender, waker, is_patient: false, dropped }, lane)
     }
 
     /// Takes items up to the budget, oldest first.
@@ -97,6 +113,11 @@ impl<T: Send + 'static> Lane<T> {
     /// The number of waiting items.
     pub fn depth(&self) -> usize {
         self.lane.len()
+    }
+
+    /// The number of items that an update takes at most.
+    pub fn budget(&self) -> usize {
+        self.budget
     }
 
     /// The number of items that can wait.
@@ -113,6 +134,7 @@ impl<T: Send + 'static> Lane<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waker::Wake;
 
     #[test]
     fn a_full_lane_drops_and_counts_and_a_drain_keeps_to_its_budget() {
@@ -120,11 +142,13 @@ mod tests {
         let (sender, lane) = Lane::new(8, 3, waker);
         let taken = (0..20).filter(|item| sender.offer(*item)).count();
         assert_eq!((taken, lane.dropped(), lane.depth(), lane.capacity()), (8, 12, 8, 8));
-        assert!(wakes.try_wait() && !wakes.try_wait(), "wakes coalesce");
+        assert_eq!((wakes.try_wait(), wakes.try_wait()), (Some(Wake::Now), None), "wakes coalesce");
+        assert!(!sender.clone().patient().offer(20));
+        assert_eq!((lane.dropped(), wakes.try_wait()), (13, Some(Wake::Soon)));
         assert_eq!(lane.drain().collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(lane.depth(), 5);
         assert!(sender.has_room(0) && sender.has_room(2) && !sender.has_room(3));
-        assert_eq!(lane.dropped(), 13, "what there is no room for is counted");
+        assert_eq!(lane.dropped(), 14, "what there is no room for is counted");
     }
 
     #[test]

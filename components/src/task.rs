@@ -173,7 +173,7 @@ impl Tasks {
         kind: TaskKind,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> Work<T> {
-        let (handle, job) = self.prepare(work);
+        let (handle, job) = self.prepare_kind(kind, work);
         self.spawner.spawn_kind(kind, job);
         handle
     }
@@ -181,6 +181,14 @@ impl Tasks {
     /// Makes a job of `work` without starting it. [`Tasks::run_proof`] starts it.
     pub fn prepare<T: Send + 'static>(
         &self,
+        work: impl FnOnce(&CancelToken) -> T + Send + 'static,
+    ) -> (Work<T>, Job) {
+        self.prepare_kind(TaskKind::Other, work)
+    }
+
+    fn prepare_kind<T: Send + 'static>(
+        &self,
+        kind: TaskKind,
         work: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> (Work<T>, Job) {
         let handle =
@@ -202,7 +210,11 @@ impl Tasks {
                 metrics.panicked.inc_by(u64::from(result.is_err()));
             }
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            waker.wake();
+            if kind == TaskKind::CheckSignatures {
+                waker.wake_soon();
+            } else {
+                waker.wake();
+            }
         });
         (handle, job)
     }
@@ -229,6 +241,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waker::Wake;
 
     #[test]
     fn a_panic_is_an_outcome() {
@@ -254,6 +267,8 @@ mod tests {
         assert!(!token.is_cancelled());
         drop(work);
         assert!(token.is_cancelled());
-        assert!(wakes.try_wait(), "the end of a task wakes the runner");
+        assert_eq!(wakes.try_wait(), Some(Wake::Now), "the end of a task wakes the runner");
+        drop(tasks.spawn_kind(TaskKind::CheckSignatures, |_| ()));
+        assert_eq!(wakes.try_wait(), Some(Wake::Soon));
     }
 }

@@ -19,7 +19,8 @@ pub struct InboundLanes {
     pub blocks: LaneSender<BlockReceived>,
     /// Aggregates: at most 512 wait, 64 per update.
     pub aggregates: LaneSender<AggregateReceived>,
-    /// Single attestations: at most 8192 wait, 512 per update.
+    /// Single attestations: at most 8192 wait, 512 per update. They wait for others until the
+    /// runner's lull is over.
     pub attestations: LaneSender<AttestationReceived>,
     /// Connections: at most 1024 wait, 256 per update. The network waits when it is full.
     pub peers: LaneSender<PeerEvent>,
@@ -48,7 +49,7 @@ impl Plugin for InboundPlugin {
         let lanes = InboundLanes {
             blocks: add_lane(app, 256, 16),
             aggregates: add_lane(app, 512, 64),
-            attestations: add_lane(app, 8192, 512),
+            attestations: add_lane(app, 8192, 512).patient(),
             peers: add_lane(app, 1024, 256),
             request_events: add_lane(app, 64, 64),
             requests: add_lane(app, 256, 64),

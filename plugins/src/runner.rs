@@ -16,7 +16,7 @@ use quintet_components::{
     network::{PeerEvent, RequestEvent, RequestReceived},
     pulse::Pulse,
     schedule::Shutdown,
-    waker::{NodeWaker, Wakes},
+    waker::{LULL, NodeWaker, Wakes},
 };
 
 use crate::{EndReason, MissingPiece, clock::begin_at_clock};
@@ -115,19 +115,24 @@ fn run(mut app: App, max_idle: Duration, clock: &WallClock) -> AppExit {
                 &app,
                 now_ms,
             ));
-            wakes.wait(until.min(max_idle));
+            let at_most = if waits::<AttestationReceived>(app.world()) { LULL } else { max_idle };
+            wakes.wait(until.min(at_most), LULL);
         }
     }
 }
 
-/// Returns true if a budget left work for another update.
+/// Returns true if items wait in this lane.
+pub(crate) fn waits<T: Send + 'static>(world: &World) -> bool {
+    world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)
+}
+
+/// Returns true if a budget left work for another update at once.
 pub(crate) fn has_more(world: &World) -> bool {
-    fn waits<T: Send + 'static>(world: &World) -> bool {
-        world.get_resource::<Lane<T>>().is_some_and(|lane| lane.depth() > 0)
-    }
-    waits::<BlockReceived>(world)
+    // Fewer attestations than an update takes can wait for others.
+    let attestations = world.get_resource::<Lane<AttestationReceived>>();
+    attestations.is_some_and(|lane| lane.depth() >= lane.budget())
+        || waits::<BlockReceived>(world)
         || waits::<AggregateReceived>(world)
-        || waits::<AttestationReceived>(world)
         || waits::<PeerEvent>(world)
         || waits::<RequestEvent>(world)
         || waits::<RequestReceived>(world)

@@ -93,7 +93,7 @@ mod tests {
         world.insert_resource(waker);
         let vital = VitalThreads::of(&mut world).watch("example");
         let _ = thread::spawn(move || thread(vital)).join();
-        (VitalThreads::of(&mut world).ended(), wakes.try_wait())
+        (VitalThreads::of(&mut world).ended(), wakes.try_wait().is_some())
     }
 
     #[test]

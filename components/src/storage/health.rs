@@ -140,10 +140,10 @@ mod tests {
         health.wakes(waker);
         health.set_fault(None);
         health.set_behind(false);
-        assert!(!wakes.try_wait());
+        assert_eq!(wakes.try_wait(), None);
         health.set_fault(Some("full".into()));
-        assert!(wakes.try_wait());
+        assert!(wakes.try_wait().is_some());
         health.set_fault(Some("still full".into()));
-        assert!(!wakes.try_wait());
+        assert_eq!(wakes.try_wait(), None);
     }
 }

@@ -9,10 +9,11 @@ use quintet_components::{
     clock::{CurrentInterval, Deadline, SlotClock, UnixTime},
     containers::Root,
     duties::Signing,
+    messages::AttestationReceived,
     prover::ProverLimits,
     storage::ChainIdentity,
     task::{Job, Tasks},
-    waker::{NodeWaker, Wakes},
+    waker::{LULL, NodeWaker, Wake, Wakes},
 };
 use quintet_systems::transition::{anchor_block, generate_genesis};
 use tree_hash::TreeHash;
@@ -34,7 +35,7 @@ use crate::{
     TasksPlugin,
     clock::begin_at_clock,
     keys::{AcceptHistoryLoss, GuardError},
-    runner::has_more,
+    runner::{has_more, waits},
     storage::{Retention, SteppedStoragePlugin, StorageWriter, Store, Writer},
 };
 
@@ -63,6 +64,10 @@ impl Beginning {
     }
 }
 
+/// The runner's lull.
+#[expect(clippy::cast_possible_truncation, reason = "it is a few milliseconds")]
+pub(super) const LULL_MS: u64 = LULL.as_millis() as u64;
+
 /// Changes a node before it starts, as a custom client would.
 pub type Customize = Arc<dyn Fn(usize, &mut App) + Send + Sync>;
 
@@ -78,6 +83,8 @@ pub(super) struct Node {
     pub(super) next_job: u64,
     /// The time at which it is woken next, if a wake is planned.
     pub(super) wakes_at: Option<u64>,
+    /// The time before which only what is urgent updates it.
+    pub(super) lull_until: u64,
     tasks: SimTasks,
     wakes: Wakes,
     deadlines: QueryState<&'static Deadline>,
@@ -209,6 +216,7 @@ impl SimMachine {
             jobs: BTreeMap::new(),
             next_job: 0,
             wakes_at: None,
+            lull_until: 0,
             tasks,
             wakes,
             deadlines: world.query(),
@@ -277,11 +285,18 @@ impl Node {
             if self.app.should_exit().is_some() {
                 return Err("the node ended itself".into());
             }
-            if !has_more(self.app.world()) && !self.wakes.try_wait() {
+            let has_more =
+                has_more(self.app.world()) || waits::<AttestationReceived>(self.app.world());
+            if !has_more && self.wakes.try_wait().is_none() {
                 return Ok(std::mem::take(&mut self.app.world_mut().resource_mut::<Outbox>().0));
             }
         }
         Err(format!("{MAX_UPDATES} updates at one time, and there is still something to do"))
+    }
+
+    /// Returns true if the event that just happened can wait for others until the lull is over.
+    pub(super) fn can_wait(&self) -> bool {
+        self.wakes.try_wait() == Some(Wake::Soon)
     }
 
     /// Takes the tasks that the node spawned, in their order.

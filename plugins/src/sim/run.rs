@@ -12,7 +12,7 @@ use super::{
     events::Event,
     gossip::meshes,
     links::Links,
-    machine::{Beginning, Customize, GENESIS_MS, SimMachine},
+    machine::{Beginning, Customize, GENESIS_MS, LULL_MS, Node, SimMachine},
     oracle::Oracles,
     port::{Port, identity},
     queue::EventQueue,
@@ -131,13 +131,19 @@ impl Run {
             && self.violation.is_none()
         {
             self.now_ms = at_ms;
-            let mut is_touched = false;
+            let (mut is_due, mut can_wait) = (false, false);
             while self.queue.next_due() == Some((at_ms, node)) {
                 let event = self.queue.pop().expect("it is due");
                 self.counts.events += 1;
-                is_touched |= self.happen(node, event);
+                let is_wake = matches!(event, Event::Wake);
+                if self.happen(node, event) {
+                    let alive = self.machines[node].node.as_ref();
+                    let waits = !is_wake && alive.is_some_and(Node::can_wait);
+                    is_due |= !waits;
+                    can_wait |= waits;
+                }
             }
-            if is_touched {
+            if is_due || (can_wait && !self.wait_for_others(node)) {
                 self.update(node);
             }
             for error in self.ear.take() {
@@ -241,6 +247,7 @@ impl Run {
         let shown_ms = machine.clock.at(self.now_ms);
         let Some(alive) = &mut machine.node else { return };
         self.counts.updates += 1;
+        alive.lull_until = self.now_ms + LULL_MS;
         let updated = std::panic::catch_unwind(AssertUnwindSafe(|| alive.update(shown_ms)));
         let outbox = match updated {
             Ok(Ok(outbox)) => outbox,
@@ -288,13 +295,28 @@ impl Run {
         }
     }
 
+    /// Plans a wake for the end of a node's lull, as the runner does. Returns false if it is over.
+    fn wait_for_others(&mut self, node: usize) -> bool {
+        let Some(alive) = &mut self.machines[node].node else { return false };
+        let at_ms = alive.lull_until;
+        if at_ms <= self.now_ms {
+            return false;
+        }
+        if alive.wakes_at.is_none_or(|planned| at_ms < planned) {
+            alive.wakes_at = Some(at_ms);
+            self.queue.push(at_ms, node, Event::Wake);
+        }
+        true
+    }
+
     /// Plans a wake for the time at which the node has something to do by itself.
     fn plan_wake(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         let Some(alive) = &mut machine.node else { return };
         let shown_ms = alive.next_deadline();
         let at_ms = machine.clock.when(shown_ms, self.now_ms).max(self.now_ms + 1);
-        if alive.wakes_at.is_none_or(|planned| at_ms < planned) {
+        // What waited for others is done, so a wake for it is not needed.
+        if alive.wakes_at != Some(at_ms) {
             alive.wakes_at = Some(at_ms);
             self.queue.push(at_ms, node, Event::Wake);
         }
