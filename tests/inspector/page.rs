@@ -83,6 +83,42 @@ fn the_provers_timeline_has_the_sessions_proofs() {
     });
 }
 
+/// The node of this test proves in no time, so the answer that the page gets is given phases here.
+#[test]
+fn the_provers_timeline_has_the_phases_of_a_proof() {
+    let mut served = busy();
+    served.node.tick_to(9, false);
+    look("inspector-phases", &mut served, |browser| {
+        browser.run(
+            "const get = window.fetch;
+            window.fetch = async (address, options) => {
+                const answer = await get(address, options);
+                if (!String(address).includes('overview')) return answer;
+                const overview = await answer.json();
+                const job = overview.sessions.flatMap((session) => session.jobs)[0];
+                if (job) {
+                    job.ended_ms = overview.clock.time_ms;
+                    job.started_ms = job.asked_ms = job.ended_ms - 900;
+                    job.phases = [['tables', 900], ['openings', 300]]
+                        .map(([name, before]) => ({ name, began_ms: job.ended_ms - before }));
+                }
+                return new Response(JSON.stringify(overview));
+            };",
+        );
+        tab(browser, "prover");
+        browser.wait("document.querySelectorAll('#view rect.phase').length === 2");
+        wait_for(browser, "tables: 600 ms");
+        wait_for(browser, "openings: 300 ms");
+        let [tables, openings] = [0, 1].map(|at| {
+            browser.number(&format!(
+                "document.querySelectorAll('#view rect.phase')[{at}].getBoundingClientRect().width"
+            ))
+        });
+        assert!((tables / openings - 2.0).abs() < 0.1, "{tables} and {openings} pixels");
+        browser.picture("inspector-phases");
+    });
+}
+
 #[test]
 fn a_component_leads_to_its_entities_and_an_entity_to_its_values() {
     let mut served = busy();

@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use p3_air::AirBuilder;
-use p3_field::{Algebra, Field, PrimeCharacteristicRing};
+use p3_field::{Algebra, Field, PackedValue, PrimeCharacteristicRing};
 use p3_koala_bear::{
     KOALABEAR_POSEIDON_HALF_FULL_ROUNDS, KOALABEAR_POSEIDON_PARTIAL_ROUNDS_16,
     KOALABEAR_POSEIDON_PARTIAL_ROUNDS_24, KOALABEAR_POSEIDON1_RC_16, KOALABEAR_POSEIDON1_RC_24,
@@ -20,6 +20,10 @@ use p3_poseidon1::external::mds_multiply;
 use p3_poseidon1::{FullRoundConstants, PartialRoundConstants, Poseidon1Constants, cheap_matmul};
 
 use crate::field::{F, cell};
+
+type Packed = <F as Field>::Packing;
+/// Permutations that are computed side by side.
+pub(crate) const LANES: usize = Packed::WIDTH;
 
 /// Columns of a permutation of width 16.
 pub(crate) const COLUMNS_16: usize = columns(16, KOALABEAR_POSEIDON_PARTIAL_ROUNDS_16);
@@ -125,31 +129,52 @@ impl<const W: usize> Permutation<W> {
 
     /// Fills a row's first columns from the input and returns the output.
     pub(crate) fn fill(&self, row: &mut [F], input: [F; W]) -> [F; W] {
-        let mut state = input;
         let mut columns = row.iter_mut();
-        let mut put = |values: &[F]| {
-            for (value, column) in values.iter().zip(columns.by_ref()) {
-                *column = *value;
+        self.permute(input, |value| {
+            if let Some(column) = columns.next() {
+                *column = value;
             }
-        };
-        put(&state);
+        })
+    }
+
+    /// The same for several rows side by side, at most [`LANES`].
+    pub(crate) fn fill_rows(&self, rows: &mut [&mut [F]], inputs: &[[F; W]]) -> Vec<[F; W]> {
+        debug_assert!(inputs.len() <= LANES && rows.len() == inputs.len());
+        let input = std::array::from_fn(|at| {
+            Packed::from_fn(|lane| inputs.get(lane).map_or(F::ZERO, |input| input[at]))
+        });
+        let mut column = 0;
+        let output = self.permute(input, |values| {
+            for (row, value) in rows.iter_mut().zip(values.as_slice()) {
+                row[column] = *value;
+            }
+            column += 1;
+        });
+        let of_lane = |lane: usize| output.each_ref().map(|values| values.as_slice()[lane]);
+        (0..inputs.len()).map(of_lane).collect()
+    }
+
+    /// The output for an input. `put` is given the columns of a row, in order.
+    fn permute<A: Algebra<F> + Copy>(&self, input: [A; W], mut put: impl FnMut(A)) -> [A; W] {
+        let mut state = input;
+        state.into_iter().for_each(&mut put);
         for constants in &self.full.initial {
             self.full_round(&mut state, constants);
-            put(&state);
+            state.into_iter().for_each(&mut put);
         }
         partial_rounds(&self.partial, &mut state, |_, input| {
             let output = input.cube();
-            put(&[output]);
+            put(output);
             output
         });
         for constants in &self.full.terminal {
             self.full_round(&mut state, constants);
-            put(&state);
+            state.into_iter().for_each(&mut put);
         }
         state
     }
 
-    fn full_round(&self, state: &mut [F; W], constants: &[F; W]) {
+    fn full_round<A: Algebra<F> + Copy>(&self, state: &mut [A; W], constants: &[F; W]) {
         for (value, constant) in state.iter_mut().zip(constants) {
             *value = (*value + *constant).cube();
         }
@@ -165,10 +190,10 @@ impl Sum {
 }
 
 /// Takes a state through the partial rounds. `sbox` is told the round.
-fn partial_rounds<const W: usize>(
+fn partial_rounds<A: Algebra<F> + Copy, const W: usize>(
     constants: &PartialRoundConstants<F, W>,
-    state: &mut [F; W],
-    mut sbox: impl FnMut(usize, F) -> F,
+    state: &mut [A; W],
+    mut sbox: impl FnMut(usize, A) -> A,
 ) {
     for (value, constant) in state.iter_mut().zip(&constants.first_round_constants) {
         *value += *constant;
@@ -238,7 +263,7 @@ fn inverse<const W: usize>(matrix: &[[F; W]; W]) -> [[F; W]; W] {
 }
 
 /// Multiplies by the circulant matrix with this first column. Only widths 16 and 24 are made.
-fn multiply_circulant<const W: usize>(state: &mut [F; W], column: &[F; W]) {
+fn multiply_circulant<A: Algebra<F> + Copy, const W: usize>(state: &mut [A; W], column: &[F; W]) {
     if let (Some(state), Some(column)) =
         (state.as_mut_slice().as_mut_array(), column.as_slice().as_array())
     {
@@ -275,5 +300,21 @@ mod tests {
         let output = POSEIDON_24.fill(&mut row, input);
         assert_eq!(canonical(output), permute_24(canonical(input)));
         assert_eq!(row[OUTPUT_24..], output);
+    }
+
+    #[test]
+    fn rows_side_by_side_are_filled_as_each_alone() {
+        for count in [1, LANES] {
+            let input = |lane: usize| std::array::from_fn(|at| F::from_usize(100 * lane + at));
+            let inputs: Vec<[F; 24]> = (0..count).map(input).collect();
+            let mut rows = vec![F::ZERO; COLUMNS_24 * count];
+            let mut cells: Vec<_> = rows.chunks_exact_mut(COLUMNS_24).collect();
+            let outputs = POSEIDON_24.fill_rows(&mut cells, &inputs);
+            for (lane, (input, output)) in inputs.iter().zip(&outputs).enumerate() {
+                let mut row = [F::ZERO; COLUMNS_24];
+                assert_eq!(POSEIDON_24.fill(&mut row, *input), *output);
+                assert_eq!(rows[COLUMNS_24 * lane..][..COLUMNS_24], row);
+            }
+        }
     }
 }
