@@ -49,6 +49,11 @@ impl Plugin for ClockPlugin {
     }
 }
 
+/// Returns true in the first update of each interval, and in every update of a world without a clock.
+pub(crate) fn interval_has_begun(now: Option<Res<CurrentInterval>>) -> bool {
+    now.is_none_or(|now| now.is_changed())
+}
+
 /// The state of the walk.
 #[derive(Default)]
 struct Walk {

@@ -27,6 +27,8 @@ use quintet_components::{
     task::Tasks,
 };
 
+use crate::clock::interval_has_begun;
+
 /// Measures the node. [`MetricsRegistry::encode`] writes the metrics for a scrape. Must be added
 /// before every plugin that uses [`Metrics`] when it is built.
 ///
@@ -71,23 +73,27 @@ impl Plugin for MetricsPlugin {
                     .before(IntervalSystems::ForkChoice)
                     .ambiguous_with_all(),
             )
-            // They only read, and run after everything else.
+            // They only read, and run after everything else. What is not an event is measured once
+            // per interval.
             .add_systems(
                 PostUpdate,
                 (
                     coverage::follow_blocks,
-                    chain::show_chain,
                     chain::count_chain,
-                    chain::show_pools,
-                    inputs::show_lanes,
                     inputs::count_inputs,
                     aggregation::count_sessions,
                     aggregation::follow_prover,
-                    sync::show_sync,
                     peers::follow_peers,
-                    node::show_identity,
-                    node::show_node,
-                    node::show_storage_and_warnings,
+                    (
+                        chain::show_chain,
+                        chain::show_pools,
+                        inputs::show_lanes,
+                        sync::show_sync,
+                        node::show_identity,
+                        node::show_node,
+                        node::show_storage_and_warnings,
+                    )
+                        .run_if(interval_has_begun),
                 )
                     .in_set(NodeSystems::Measure)
                     .ambiguous_with_all(),

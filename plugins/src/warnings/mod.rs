@@ -26,7 +26,10 @@ use quintet_components::{
     warnings::{WarningCode, Warnings},
 };
 
-use crate::needs::{Need, needs};
+use crate::{
+    clock::interval_has_begun,
+    needs::{Need, needs},
+};
 
 /// Watches the node and warns the operator.
 ///
@@ -50,13 +53,17 @@ impl Plugin for WarningsPlugin {
                 PostUpdate,
                 (
                     aggregators::watch_aggregators,
-                    finality::watch_finality,
                     clock_skew::watch_clock,
-                    keys::watch_keys,
-                    disk::watch_disk,
                     updates::watch_updates,
-                    blocks::watch_blocks,
                     proofs::watch_proofs,
+                    (
+                        finality::watch_finality,
+                        keys::watch_keys,
+                        disk::watch_disk,
+                        blocks::watch_blocks,
+                    )
+                        .chain()
+                        .run_if(interval_has_begun),
                 )
                     .chain()
                     .in_set(NodeSystems::Review)
