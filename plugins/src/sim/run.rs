@@ -75,7 +75,7 @@ impl Run {
         let mut run = Self {
             beginning: Beginning::of(&scenario),
             customize,
-            queue: EventQueue::new(),
+            queue: EventQueue::new(GENESIS_MS - START_MS),
             now_ms: GENESIS_MS - START_MS,
             players: (0..scenario.nodes).map(|node| Player::of(&scenario, node)).collect(),
             names: (0..scenario.nodes).map(name).collect(),
@@ -132,8 +132,7 @@ impl Run {
         {
             self.now_ms = at_ms;
             let (mut is_due, mut can_wait) = (false, false);
-            while self.queue.next_due() == Some((at_ms, node)) {
-                let event = self.queue.pop().expect("it is due");
+            while let Some(event) = self.queue.pop_due(at_ms, node) {
                 self.counts.events += 1;
                 let is_wake = matches!(event, Event::Wake);
                 if self.happen(node, event) {
