@@ -84,14 +84,14 @@ impl Plugin for MetricsPlugin {
                     aggregation::count_sessions,
                     aggregation::follow_prover,
                     peers::follow_peers,
+                    sync::show_sync,
+                    node::show_storage_and_warnings,
                     (
                         chain::show_chain,
                         chain::show_pools,
                         inputs::show_lanes,
-                        sync::show_sync,
                         node::show_identity,
                         node::show_node,
-                        node::show_storage_and_warnings,
                     )
                         .run_if(interval_has_begun),
                 )

@@ -53,15 +53,11 @@ impl Plugin for WarningsPlugin {
                 PostUpdate,
                 (
                     aggregators::watch_aggregators,
+                    finality::watch_finality,
                     clock_skew::watch_clock,
                     updates::watch_updates,
                     proofs::watch_proofs,
-                    (
-                        finality::watch_finality,
-                        keys::watch_keys,
-                        disk::watch_disk,
-                        blocks::watch_blocks,
-                    )
+                    (keys::watch_keys, disk::watch_disk, blocks::watch_blocks)
                         .chain()
                         .run_if(interval_has_begun),
                 )

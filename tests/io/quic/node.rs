@@ -20,7 +20,7 @@ use quintet_components::{
     },
     schedule::NodeSystems,
     storage::{BlockSource, Blocks, StorageError},
-    waker::NodeWaker,
+    waker::{LULL, NodeWaker},
 };
 use quintet_plugins::{
     InboundPlugin, NetworkConfig, NetworkPlugin, OrderPlugin,
@@ -157,7 +157,7 @@ impl TestNode {
                     }
                 }
                 app.update();
-                wakes.wait(Duration::from_millis(20));
+                wakes.wait(Duration::from_millis(20), LULL);
             }
         };
         let thread = thread::spawn(run);

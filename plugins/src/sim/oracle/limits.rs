@@ -57,7 +57,12 @@ fn counts(world: &World) -> [(&'static str, usize, usize); 20] {
         ("orphans", orphans.len(), limits::MAX_ORPHANS),
         ("bytes of orphans", orphans.bytes(), limits::MAX_ORPHAN_BYTES),
         ("bytes of batches", range.bytes(), limits::MAX_RANGE_BYTES),
-        ("requests", world.resource::<RequestsById>().len(), limits::MAX_REQUESTS),
+        // The limit is one of requests for blocks. Each peer may be asked for its status besides.
+        (
+            "requests",
+            world.resource::<RequestsById>().len(),
+            limits::MAX_REQUESTS + world.resource::<PeersById>().len(),
+        ),
         ("requests by root", world.resource::<RequestsByRoot>().len(), limits::MAX_FETCHES),
         ("roots to fetch", world.resource::<Fetches>().len(), limits::MAX_FETCH_ENTRIES),
         ("blocks in the import queue", world.resource::<ImportQueue>().len(), MAX_PENDING_BLOCKS),

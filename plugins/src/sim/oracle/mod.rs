@@ -224,7 +224,13 @@ impl Run {
 
     /// A node is about to crash.
     pub(super) fn crashed(&mut self, node: usize, loses: Loss) {
-        let Some(alive) = &self.machines[node].node else { return };
+        let Some(alive) = &self.machines[node].node else {
+            // It is down already. Its disk stays as it is, unless more than the process is lost.
+            if loses != Loss::Process {
+                self.oracles.safety.crashed(node, None);
+            }
+            return;
+        };
         // If the process ends and nothing waits to be written, everything that the world has is on
         // the disk.
         let is_written = loses == Loss::Process && !alive.writer.has_work();
