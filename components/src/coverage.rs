@@ -88,6 +88,11 @@ impl Coverage {
         this
     }
 
+    /// Returns true if a validator is in both sets.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
+    }
+
     /// Returns true if there is no validator in the set.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)

@@ -1,7 +1,7 @@
 //! The content of the pools, by attestation.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -24,6 +24,7 @@ pub struct AttestationsByData {
     by_data: HashMap<AttestationData, Entity>,
     held: HashMap<Entity, Held>,
     by_slot: BTreeMap<Slot, Vec<Entity>>,
+    contested: BTreeSet<Slot>,
     /// The attestation that each signature and payload belongs to.
     attestation_of: HashMap<Entity, Entity>,
     orders: [BTreeMap<i64, Entity>; POOLS],
@@ -128,6 +129,22 @@ impl AttestationsByData {
         self.by_slot.get(&slot).into_iter().flatten().copied()
     }
 
+    /// The slots in which a validator has supported two attestations, in order. A slot stays among
+    /// them until its last attestation is gone.
+    pub fn contested(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.contested.iter().copied()
+    }
+
+    /// Notes that a slot is contested if one of its other attestations fulfils this.
+    fn note_contest(&mut self, attestation: Entity, is_shared: impl Fn(&Held) -> bool) {
+        let Some(held) = self.held.get(&attestation) else { return };
+        let slot = held.attestation.data.slot;
+        let others = self.of_slot(slot).filter(|other| *other != attestation);
+        if others.filter_map(|other| self.held.get(&other)).any(is_shared) {
+            self.contested.insert(slot);
+        }
+    }
+
     /// The attestations of a pool in order.
     pub fn members<P: Pool>(&self) -> impl DoubleEndedIterator<Item = Entity> + '_ {
         self.orders[P::PLACE].values().copied()
@@ -202,6 +219,7 @@ impl AttestationsByData {
             of_slot.retain(|each| *each != entity);
             if of_slot.is_empty() {
                 self.by_slot.remove(&data.slot);
+                self.contested.remove(&data.slot);
             }
         }
         if self.by_data.get(&data) == Some(&entity) {
@@ -263,10 +281,14 @@ impl AttestationsByData {
         if held.signers.contains(signature.validator_index) {
             return;
         }
-        held.signers.insert(signature.validator_index);
+        let validator = signature.validator_index;
+        held.signers.insert(validator);
         self.bytes += signature_bytes(&signature);
         held.signatures.push((entity, signature));
         self.attestation_of.insert(entity, attestation);
+        self.note_contest(attestation, |other| {
+            other.signers.contains(validator) || other.covered.contains(validator)
+        });
     }
 
     /// Adds a payload.
@@ -275,7 +297,11 @@ impl AttestationsByData {
         self.bytes += payload.bytes();
         held.covered.add(&payload.coverage);
         self.attestation_of.insert(payload.entity, attestation);
+        let coverage = payload.coverage.clone();
         held.payloads.push(payload);
+        self.note_contest(attestation, |other| {
+            coverage.intersects(&other.signers) || coverage.intersects(&other.covered)
+        });
     }
 
     /// Makes a payload known.

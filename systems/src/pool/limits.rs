@@ -133,15 +133,11 @@ fn supporters(index: &AttestationsByData, attestation: Entity) -> Coverage {
 /// come first.
 pub(super) fn only_of_equivocators(index: &AttestationsByData) -> Vec<Entity> {
     let mut found = Vec::new();
-    let mut by_slot: Vec<(Slot, Entity)> = index.by_slot().collect();
-    for of_slot in by_slot.chunk_by_mut(|one, other| one.0 == other.0) {
-        if of_slot.len() < 2 {
-            continue;
-        }
-        let all = of_slot.iter().map(|(_, each)| *each);
-        let equivocators = supporters_of_slot(index, all, |_| true);
+    for slot in index.contested() {
+        let equivocators = supporters_of_slot(index, index.of_slot(slot), |_| true);
+        let mut of_slot: Vec<Entity> = index.of_slot(slot).collect();
         of_slot.reverse();
-        found.extend(of_slot.iter().map(|(_, each)| *each).filter(|each| {
+        found.extend(of_slot.into_iter().filter(|each| {
             let supporters = supporters(index, *each);
             !supporters.is_empty() && supporters.beyond(&equivocators).is_empty()
         }));
