@@ -116,7 +116,6 @@ impl<T> EventQueue<T> {
 }
 
 /// The bucket of a time that is less than [`NEAR_MS`] ahead.
-#[expect(clippy::cast_possible_truncation, reason = "it is below the number of buckets")]
 const fn bucket(at_ms: u64) -> usize {
     (at_ms % NEAR_MS) as usize
 }
@@ -153,11 +152,12 @@ mod tests {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (random >> 33) % below
         };
+        let index = |value: u64| usize::try_from(value).expect("it is small");
         let mut now_ms = 0;
         for number in 0..5_000u64 {
             let ahead = [0, draw(4), draw(NEAR_MS), NEAR_MS - 1, NEAR_MS, draw(5 * NEAR_MS)];
-            let at_ms = now_ms + ahead[draw(6) as usize];
-            let node = draw(3) as usize;
+            let at_ms = now_ms + ahead[index(draw(6))];
+            let node = index(draw(3));
             queue.push(at_ms, node, (at_ms, node, number));
             list.push((at_ms, node, number));
             if draw(3) > 0 {
