@@ -29,12 +29,12 @@ pub struct Wakes {
     is_urgent: Arc<AtomicBool>,
 }
 
-/// How urgent a wake is.
+/// The urgency of a wake. The most urgent of several wakes counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// At once.
     Now,
-    /// Within the [`LULL`] after the update before.
+    /// When the [`LULL`] after the previous update is over.
     Soon,
 }
 

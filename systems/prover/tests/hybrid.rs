@@ -9,16 +9,12 @@ use quintet_prover::{
     RawSignature, Statement, VerifyError, by_name,
 };
 use rand::{SeedableRng, rngs::StdRng};
-use support::{
-    Fake, KEY_LEN, SIGNATURE_LEN, keys,
-    seal::{Seal, SealOf},
-    sign,
-};
+use support::{Fake, KEY_LEN, SIGNATURE_LEN, keys, seal::Seal, sign};
 
 type System = Hybrid<Fake, Seal>;
 
 fn system() -> System {
-    Hybrid::new(Fake::default(), Seal, MAX_PROOF_BYTES)
+    Hybrid::new(Fake::default(), Seal::default(), MAX_PROOF_BYTES)
 }
 
 /// A system that proves more than four signatures, even where there would be room for them.
@@ -108,9 +104,9 @@ fn many_signatures_are_proved() {
 
 #[test]
 fn a_few_signatures_are_carried_beside_a_proof_that_is_full() {
-    let engine = |full: usize, limit| Hybrid::new(Fake::default(), SealOf(full), limit);
+    let engine = |full: usize, limit| Hybrid::new(Fake::default(), Seal { full }, limit);
     let case = Case::new(&all(9), 7, 1);
-    let prove = |system: &Hybrid<Fake, SealOf>| {
+    let prove = |system: &System| {
         let raw = case.raw(0..9);
         let proof = system.aggregate(&case.statement(), &[], &raw, &CancelToken::default());
         let proof = proof.expect("a proof");
@@ -152,7 +148,7 @@ fn children_are_joined_without_a_proof_as_long_as_there_is_room() {
         Child { signers: vec![4, 5, 6, 7, 8], proof: &high_proof },
     ];
     let join = |limit| {
-        let system = Hybrid::new(Fake::default(), Seal, limit);
+        let system = Hybrid::new(Fake::default(), Seal::default(), limit);
         let proof = aggregate(&system, &case, &children, &[]).expect("a proof");
         system.verify_single(&case.statement(), &proof).expect("it verifies");
         proof
@@ -170,7 +166,7 @@ fn statements_are_merged_without_a_proof_as_long_as_there_is_room() {
     let parts: Vec<_> =
         cases.iter().zip(&proofs).map(|(case, proof)| (case.statement(), &proof[..])).collect();
     let merge_within = |limit| {
-        let system = Hybrid::new(Fake::default(), Seal, limit);
+        let system = Hybrid::new(Fake::default(), Seal::default(), limit);
         let merged = system.merge(&parts, &CancelToken::default()).expect("a proof");
         system.verify_multi(&statements(&cases), &merged).expect("it verifies");
         let multi = Multi::decode(&merged, MAX_PROOF_BYTES).expect("an envelope");

@@ -17,7 +17,7 @@ const KEYS: [usize; 2] = [6, 3];
 type System = Hybrid<Fake, Seal>;
 
 fn system() -> System {
-    Hybrid::new(Fake::default(), Seal, MAX_PROOF_BYTES).with_crossover(1)
+    Hybrid::new(Fake::default(), Seal::default(), MAX_PROOF_BYTES).with_crossover(1)
 }
 
 fn statement(keys: &[[u8; 4]], message: [u8; 32]) -> Statement<'_> {
@@ -129,7 +129,7 @@ pub fn seeds() -> [BTreeMap<&'static str, Vec<u8>>; 2] {
     let other = prove(KEYS[1], second, KEYS[1], None);
     let bundle = merge(&proved, &other);
     // Raw signatures of both are proved at once: a raw system's proofs give them.
-    let carried = Hybrid::new(Fake::default(), Seal, MAX_PROOF_BYTES).with_crossover(64);
+    let carried = Hybrid::new(Fake::default(), Seal::default(), MAX_PROOF_BYTES).with_crossover(64);
     let signed = |count: usize, message: [u8; 32]| {
         let one = statement(&keys[..count], message);
         let signatures: Vec<_> =

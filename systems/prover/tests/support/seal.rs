@@ -7,13 +7,18 @@ use quintet_stark::Claim;
 
 use super::sign;
 
-/// Proofs that are a hash of the claims, so that they are short and quick.
+/// Proofs that are a hash of the claims, so that they are short and quick. They are best over a
+/// multiple of `full` signatures.
 #[derive(Clone, Copy, Debug)]
-pub struct Seal;
+pub struct Seal {
+    pub full: usize,
+}
 
-/// The same for an engine whose proofs are best over a multiple of this many signatures.
-#[derive(Clone, Copy, Debug)]
-pub struct SealOf(pub usize);
+impl Default for Seal {
+    fn default() -> Self {
+        Self { full: 1 }
+    }
+}
 
 /// The proof of some claims.
 pub fn seal(claims: &[Claim<'_>]) -> Vec<u8> {
@@ -67,37 +72,8 @@ impl Engine for Seal {
     fn max_signatures(&self) -> usize {
         64
     }
-}
-
-impl Engine for SealOf {
-    const FORMAT: u8 = Seal::FORMAT;
-
-    fn prove(
-        &self,
-        claims: &[Claim<'_>],
-        signatures: &[&[u8]],
-        cancel: &CancelToken,
-    ) -> Result<Vec<u8>, NoProof> {
-        Seal.prove(claims, signatures, cancel)
-    }
-
-    fn verify(&self, claims: &[Claim<'_>], proof: &[u8]) -> Result<(), String> {
-        Seal.verify(claims, proof)
-    }
-
-    fn proof_bytes(&self, signatures: usize, claims: usize) -> Range<usize> {
-        Seal.proof_bytes(signatures, claims)
-    }
-
-    fn working_bytes(&self, signatures: usize) -> usize {
-        Seal.working_bytes(signatures)
-    }
-
-    fn max_signatures(&self) -> usize {
-        Seal.max_signatures()
-    }
 
     fn full_proof(&self, signatures: usize) -> usize {
-        signatures / self.0 * self.0
+        signatures / self.full * self.full
     }
 }
